@@ -1,0 +1,148 @@
+"""The words a plant file is written with: durations, sizes, secrets, and the strict model they live in."""
+
+import math
+import re
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, SecretStr, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+
+class Model(BaseModel):
+    """Every model of the plant file: frozen, no unknown keys, nothing coerced from text to number."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", populate_by_name=True, use_attribute_docstrings=True, strict=True
+    )
+
+
+_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ns|us|ms|s|min|h|d)")
+_NS: Final = {
+    "ns": 1,
+    "us": 1_000,
+    "ms": 1_000_000,
+    "s": 1_000_000_000,
+    "min": 60_000_000_000,
+    "h": 3_600_000_000_000,
+    "d": 86_400_000_000_000,
+}
+
+
+def parse_duration(text: object) -> int:
+    """Turn ``500ms``, ``1.5s``, ``15min``, ``24h``, ``7d`` into nanoseconds."""
+    match = _DURATION.fullmatch(text.strip()) if isinstance(text, str) else None
+    if match is None:
+        raise PydanticCustomError("duration", "not a duration")
+    return round(float(match[1]) * _NS[match[2]])
+
+
+def format_duration(ns: int) -> str:
+    """Return the shortest exact text of a duration: the inverse of `parse_duration`."""
+    for unit in ("d", "h", "min", "s", "ms", "us"):
+        if ns and ns % _NS[unit] == 0:
+            return f"{ns // _NS[unit]}{unit}"
+    return f"{ns}ns"
+
+
+Duration = Annotated[
+    int,
+    BeforeValidator(parse_duration),
+    PlainSerializer(format_duration, return_type=str, when_used="json"),
+    WithJsonSchema(
+        {"type": "string", "pattern": r"^\d+(\.\d+)?\s*(ns|us|ms|s|min|h|d)$", "examples": ["500ms", "1s"]}
+    ),
+]
+"""Nanoseconds inside, ``500ms`` in YAML."""
+
+_SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(B|kB|KiB|MB|MiB|GB|GiB|TB|TiB)")
+_BYTES: Final = {
+    "B": 1,
+    "kB": 10**3,
+    "KiB": 2**10,
+    "MB": 10**6,
+    "MiB": 2**20,
+    "GB": 10**9,
+    "GiB": 2**30,
+    "TB": 10**12,
+    "TiB": 2**40,
+}
+
+
+def parse_size(text: object) -> int:
+    """Turn ``64MiB``, ``10GB`` into bytes."""
+    match = _SIZE.fullmatch(text.strip()) if isinstance(text, str) else None
+    if match is None:
+        raise PydanticCustomError("size", "not a size")
+    return round(float(match[1]) * _BYTES[match[2]])
+
+
+Size = Annotated[
+    int,
+    BeforeValidator(parse_size),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": r"^\d+(\.\d+)?\s*(B|kB|KiB|MB|MiB|GB|GiB|TB|TiB)$",
+            "examples": ["64MiB", "10GB"],
+        }
+    ),
+]
+"""Bytes inside, ``64MiB`` in YAML."""
+
+
+class SecretText(str):
+    """Text the loader has put in the place of a ``${env:…}`` or ``${file:…}`` reference."""
+
+    __slots__ = ()
+
+
+class Secret(SecretStr):
+    """A password or token; it prints as ``***``."""
+
+    def _display(self) -> str:
+        return "***"
+
+
+def _only_named(value: object) -> object:
+    # A literal would be copied into tickets and archives together with the plant file.
+    if isinstance(value, Secret):
+        return value
+    if not isinstance(value, SecretText):
+        raise PydanticCustomError("secret_literal", "a secret is written in the file")
+    return Secret(str(value))
+
+
+NamedSecret = Annotated[
+    Secret,
+    BeforeValidator(_only_named),
+    WithJsonSchema({"type": "string", "pattern": r"^\$\{(env|file):.+\}$", "examples": ["${env:TOKEN}"]}),
+]
+"""A secret that is named in the plant file, never written there."""
+
+
+def _finite(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise PydanticCustomError("number", "not a number")
+    if not math.isfinite(value):
+        raise PydanticCustomError("finite", "not a finite number")
+    return float(value)
+
+
+Number = Annotated[float, BeforeValidator(_finite), WithJsonSchema({"type": "number"})]
+"""A finite number; 1 and 1.0 are the same, text is not a number."""
+
+_NAME: Final = re.compile(r"[^\s/#+*?\[\]{}$\"'\\\x00-\x1f\x7f]{1,64}")
+
+
+def _name(value: object) -> str:
+    if not isinstance(value, str) or _NAME.fullmatch(value) is None:
+        raise PydanticCustomError("name", "not a name")
+    return value
+
+
+Name = Annotated[
+    str,
+    BeforeValidator(_name),
+    WithJsonSchema({"type": "string", "pattern": r"^[^\s/#+*?\[\]{}$\"'\\]{1,64}$"}),
+]
+"""One level of a tag's path: no space, no slash, none of MQTT's or a glob's own characters."""

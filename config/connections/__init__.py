@@ -1,0 +1,25 @@
+"""One options model per kind of connection; the unions a plant file chooses from."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from config.connections.modbus_tcp import ModbusDevice, ModbusTag, ModbusTcpSource
+from config.connections.mqtt import MqttSink, Tls
+from config.connections.simulated import SimulatedDevice, SimulatedSource, SimulatedTag
+
+SourceOptions = Annotated[ModbusTcpSource | SimulatedSource, Field(discriminator="kind")]
+AnySink = Annotated[MqttSink, Field()]
+
+__all__ = [
+    "AnySink",
+    "ModbusDevice",
+    "ModbusTag",
+    "ModbusTcpSource",
+    "MqttSink",
+    "SimulatedDevice",
+    "SimulatedSource",
+    "SimulatedTag",
+    "SourceOptions",
+    "Tls",
+]

@@ -1,0 +1,114 @@
+"""Modbus TCP: one TCP connection, the devices behind it, their registers."""
+
+import re
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from config.base import Duration, Model, Name
+from config.tags import DeviceOptions, TagOptions
+
+RegisterTable = Literal["holding", "input", "coil", "discrete"]
+WireType = Literal[
+    "bool", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64", "bcd", "string"
+]
+BITS_OF_TYPE: Final = {
+    "bool": 16, "int16": 16, "uint16": 16, "int32": 32, "uint32": 32, "int64": 64, "uint64": 64,
+    "float32": 32, "float64": 64,
+}  # fmt: skip
+"""Width on the wire; bcd and string take theirs from `length`."""
+
+_TABLE_OF_DIGIT: Final = {"0": "coil", "1": "discrete", "3": "input", "4": "holding"}
+_TRADE_ADDRESS: Final = re.compile(r"([0134])[xX](\d{1,5})")
+
+
+class ModbusTag(TagOptions):
+    """One value in a device's register map."""
+
+    table: RegisterTable = "holding"
+    """Which of the four Modbus tables; function code 3, 4, 1 or 2."""
+    address: Annotated[int, Field(ge=0, le=65535)]
+    """Zero-based PDU address. The trade's one-based ``4x00001`` is understood too and names the table."""
+    type: WireType = "uint16"
+    bit: Annotated[int, Field(ge=0, le=15)] | None = None
+    """For type bool in a register: which bit, 0 is the least significant."""
+    length: Annotated[int, Field(ge=1, le=125)] | None = None
+    """Registers taken by a string (2 characters each) or a bcd number (4 digits each)."""
+    order: str = "ABCD"
+    """Byte order as sent, A the most significant: ABCD, CDAB, BADC, DCBA for any width, or every letter
+    spelled out, e.g. BA, CDAB, GHEFCDAB."""
+    not_available: int | None = None
+    """The raw pattern by which this device says it has no value, as an unsigned number."""
+    count: Annotated[int, Field(ge=1, le=65536)] = 1
+    """An array: this many values one behind the other, named name_0, name_1 …"""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _trade_address(cls, data: Any) -> Any:
+        address = data.get("address") if isinstance(data, dict) else None
+        match = _TRADE_ADDRESS.fullmatch(address) if isinstance(address, str) else None
+        if match is None:
+            return data
+        table, number = _TABLE_OF_DIGIT[match[1]], int(match[2])
+        if not 1 <= number <= 65536 or data.get("table", table) != table:
+            raise PydanticCustomError("trade_address", "address and table disagree")
+        return {**data, "table": table, "address": number - 1}
+
+    @property
+    def is_bits(self) -> bool:
+        """Tell whether the tag lives in a table of single bits."""
+        return self.table in ("coil", "discrete")
+
+    @property
+    def registers(self) -> int:
+        """Return how many registers (or coils) one value takes."""
+        if self.is_bits:
+            return 1
+        return self.length or BITS_OF_TYPE.get(self.type, 16) // 16
+
+    @property
+    def byte_order(self) -> str:
+        """Return the order with a letter per byte, e.g. CDAB of a 64-bit value is GHEFCDAB."""
+        width = 2 * self.registers
+        if len(self.order) == width:
+            return self.order
+        letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[:width]
+        words = [letters[i : i + 2] for i in range(0, width, 2)]
+        if self.order in ("CDAB", "DCBA"):
+            words.reverse()
+        if self.order in ("BADC", "DCBA"):
+            words = [word[::-1] for word in words]
+        return "".join(words)
+
+
+class ModbusDevice(DeviceOptions):
+    """One unit id on the connection."""
+
+    unit_id: Annotated[int, Field(ge=0, le=255)] = 1
+    template: str | None = None
+    """Name of a device template, e.g. ``eastron/sdm630``; tags given here are added or replace its own."""
+    scan: Annotated[Duration, Field(ge=10_000_000)] = 1_000_000_000
+    """Scan interval; scans fall on whole multiples of it."""
+    timeout: Duration | None = None
+    """Longest wait for one reply; the connection's own when absent."""
+    max_registers: Annotated[int, Field(ge=1, le=125)] = 125
+    """Most registers the device answers in one request."""
+    max_bits: Annotated[int, Field(ge=1, le=2000)] = 2000
+    """Most coils or discrete inputs the device answers in one request."""
+    max_gap: Annotated[int, Field(ge=0, le=124)] = 16
+    """Read over a hole of up to this many unused registers than ask twice; 0 asks for named ones only."""
+    max_in_flight: Annotated[int, Field(ge=1, le=64)] = 1
+    """Requests outstanding at once; more than 1 only for devices known to accept it."""
+    tags: dict[Name, ModbusTag] = Field(default_factory=dict)
+
+
+class ModbusTcpSource(Model):
+    """A Modbus TCP connection."""
+
+    kind: Literal["modbus_tcp"]
+    host: Annotated[str, Field(min_length=1)]
+    port: Annotated[int, Field(ge=1, le=65535)] = 502
+    timeout: Duration = 1_000_000_000
+    """Longest wait for the connection, and for one reply."""
+    devices: Annotated[dict[Name, ModbusDevice], Field(min_length=1)]

@@ -1,0 +1,76 @@
+"""The plant file: what a factory asks of its gateway, whole. A newcomer starts reading here."""
+
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from config.base import Duration, Model, Name, Size
+from config.connections import AnySink, SourceOptions
+
+
+def _zone(value: object) -> str:
+    if not isinstance(value, str) or value not in available_timezones():
+        raise PydanticCustomError("time_zone", "not a time zone")
+    return value
+
+
+TimeZone = Annotated[
+    str, BeforeValidator(_zone), WithJsonSchema({"type": "string", "examples": ["Asia/Shanghai"]})
+]
+
+
+class Gateway(Model):
+    """This program on one machine."""
+
+    id: Name
+    """First part of every row's key; unique among all gateways a platform sees."""
+    site: Name
+    """First level of every tag's path."""
+    time_zone: TimeZone = "Asia/Shanghai"
+    data_dir: str = "data"
+    """Where everything is kept; relative to the plant file's folder."""
+    library: str | None = None
+    """Folder with your own device templates, searched first; relative to the plant file's folder."""
+    language: Literal["zh", "en"] | None = None
+    """Of logs and messages; the machine's own when absent."""
+    http_port: Annotated[int, Field(ge=0, le=65535)] = 9464
+    """/healthz and /metrics on loopback; 0 takes a free port."""
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Return the plant's time zone."""
+        return ZoneInfo(self.time_zone)
+
+
+class BufferOptions(Model):
+    """The durable log between south and north."""
+
+    max_bytes: Annotated[Size, Field(ge=16 * 2**20)] = 10 * 2**30
+    """Most bytes of stored data."""
+    max_age: Duration = 30 * 86_400_000_000_000
+    """Data older than this go, delivered or not."""
+    min_free: Size = 512 * 2**20
+    """Disk space left to others."""
+    keep: Duration = 86_400_000_000_000
+    """Delivered data stay this long, so that consumers can resume."""
+    when_full: Literal["drop_oldest", "wait"] = "drop_oldest"
+    """At a bound: lose the oldest, counted and recorded as a gap, or stop accepting."""
+    segment_bytes: Annotated[Size, Field(ge=64 * 2**10)] = 64 * 2**20
+    """A new file is begun at this size …"""
+    segment_age: Annotated[Duration, Field(ge=1_000_000_000)] = 3_600_000_000_000
+    """… or at this age."""
+    commit_interval: Duration = 0
+    """Least time between two commits; raise it to spare flash media."""
+    memory: Size = 32 * 2**20
+    """The newest data healthy sinks read without touching the disk."""
+
+
+class Plant(Model):
+    """One plant file."""
+
+    gateway: Gateway
+    sources: Annotated[dict[Name, SourceOptions], Field(min_length=1)]
+    sinks: dict[Name, AnySink] = Field(default_factory=dict)
+    buffer: BufferOptions = BufferOptions()

@@ -1,0 +1,48 @@
+"""What speaks: the contract at the root, one room per protocol beneath."""
+
+from connectors.batch import Batch, Columns, Origin, nbytes
+from connectors.clock import Clock, SystemClock
+from connectors.contract import (
+    Context,
+    Delivery,
+    Epoch,
+    HistoryReader,
+    LastValues,
+    Order,
+    Resumable,
+    Scannable,
+    Sink,
+    Source,
+    Stage,
+)
+from connectors.errors import NotConnected, Refusal, Rejected
+from connectors.tags import DTYPE_OF_PART, PART_OF_KIND, Kind, Part, Tag, TagTable
+
+__all__ = [
+    "DTYPE_OF_PART",
+    "PART_OF_KIND",
+    "Batch",
+    "Clock",
+    "Columns",
+    "Context",
+    "Delivery",
+    "Epoch",
+    "HistoryReader",
+    "Kind",
+    "LastValues",
+    "NotConnected",
+    "Order",
+    "Origin",
+    "Part",
+    "Refusal",
+    "Rejected",
+    "Resumable",
+    "Scannable",
+    "Sink",
+    "Source",
+    "Stage",
+    "SystemClock",
+    "Tag",
+    "TagTable",
+    "nbytes",
+]

@@ -1,0 +1,75 @@
+"""A batch is what one read returned, in columns; it is never changed after it is made."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Origin(IntEnum):
+    """Why these rows came now."""
+
+    LIVE = 0
+    INITIAL = 1
+    """An MQTT retained value: known, but of unknown age."""
+    BACKFILL = 2
+    """Read from a history after a gap."""
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Row i says `tag[i]` had `value[i]` at `time[i]`; all four have shape (n,)."""
+
+    tag: NDArray[np.int32]
+    """Number in the TagTable."""
+    time: NDArray[np.int64]
+    """Source timestamp, ns since 1970 UTC."""
+    value: NDArray[Any]
+    """One dtype: float64 (also bool and integers up to 32 bit), int64, or object holding str."""
+    quality: NDArray[np.uint32]
+    """OPC UA StatusCode; the value of a Bad row means nothing."""
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.tag)
+
+    def where(self, keep: NDArray[np.bool_]) -> "Columns":
+        """Return the rows for which `keep` is true; `self` when all are."""
+        if keep.all():
+            return self
+        return Columns(self.tag[keep], self.time[keep], self.value[keep], self.quality[keep])
+
+    def take(self, rows: NDArray[np.intp]) -> "Columns":
+        """Return the rows at the given places, in that order."""
+        return Columns(self.tag[rows], self.time[rows], self.value[rows], self.quality[rows])
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one read returned.
+
+    At most three parts, in the order number (float64), integer (int64), text (object), none empty. A row's
+    number is its place in the stored batch, counted through the parts in order.
+    """
+
+    parts: tuple[Columns, ...]
+    arrived: int
+    """Gateway time, ns UTC."""
+    origin: Origin = Origin.LIVE
+
+    def __len__(self) -> int:
+        """Return the number of rows over all parts."""
+        return sum(len(part) for part in self.parts)
+
+
+def nbytes(batch: Batch) -> int:
+    """Estimate the memory a batch holds, in bytes; text is counted at 64 bytes a value."""
+    return sum(
+        part.tag.nbytes
+        + part.time.nbytes
+        + part.quality.nbytes
+        + (64 * len(part) if part.value.dtype == object else part.value.nbytes)
+        for part in batch.parts
+    )

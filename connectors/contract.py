@@ -1,0 +1,182 @@
+"""The contract between what speaks (connectors) and what runs (gateway).
+
+A connector is an async context manager with one verb. It never retries: it raises `NotConnected` and the
+supervisor enters it again, later. Constructors only remember; `__aenter__` touches the network.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from itertools import pairwise
+from types import TracebackType
+from typing import Any, NamedTuple, Protocol, Self, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from connectors.batch import Batch, Columns
+from connectors.clock import Clock
+from connectors.tags import TagTable
+
+Stage = Callable[[Columns], Columns]
+"""A step of the pipeline: columns to columns, no await."""
+
+
+class Epoch(NamedTuple):
+    """Renewed when continuity of `seq` can't be proved: restore, cloned machine, lost newest segment."""
+
+    ordinal: int
+    """1, 2, 3 … in the order they began on this gateway."""
+    random: int
+    """64 random bits, so that two clones never share an epoch."""
+
+    def __str__(self) -> str:
+        """Return the form platforms see, e.g. ``3-9f86d081884c7d65``."""
+        return f"{self.ordinal}-{self.random:016x}"
+
+
+class Order(Enum):
+    """What a sink wants after an absence."""
+
+    LIVE_FIRST = "live_first"
+    """New values at once, the backlog beside them, marked historical."""
+    STRICT = "strict"
+    """Everything in the order it was stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A stored batch on its way to one sink.
+
+    `seq` numbers stored batches, one per append, never reused. `rows` is None when the batch is whole; when a
+    selection has left rows out it holds, part by part, the stored row number of each row that is left, so
+    that a row's key (gateway, epoch, seq, row) is the same for every sink and every re-send.
+    """
+
+    batch: Batch
+    epoch: Epoch
+    seq: int
+    historical: bool = False
+    rows: tuple[NDArray[np.int32], ...] | None = None
+
+    def row_numbers(self) -> tuple[NDArray[np.int32], ...]:
+        """Return the stored row number of each row, part by part."""
+        if self.rows is not None:
+            return self.rows
+        ends = np.cumsum([0, *(len(part) for part in self.batch.parts)])
+        return tuple(np.arange(a, b, dtype=np.int32) for a, b in pairwise(ends))
+
+
+class Source(Protocol):
+    """Southbound: enter to connect, read until it drops, leave to close. One session per entering."""
+
+    async def __aenter__(self) -> Self:
+        """Announce the tags, then connect; return connected or raise NotConnected.
+
+        Tags known from the plant file are announced before the first byte is sent, so that the supervisor
+        can mark them Bad when the connection fails.
+        """
+        ...
+
+    async def read(self) -> Batch:
+        """Wait until something is due and return it; never empty. Raise NotConnected when the link drops.
+
+        Called again as soon as the batch is in the commit queue; never concurrently. One silent device of
+        several is reported as Bad rows. Cancellation loses nothing that was acknowledged.
+        """
+        ...
+
+    async def ack(self, batch: Batch) -> None:
+        """Learn that what `read` returned is on disk (or held no row worth storing); called in read order."""
+        ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        """Close; never raises, never waits longer than the connector's timeout."""
+        ...
+
+
+@runtime_checkable
+class Resumable(Protocol):
+    """A source whose peer redelivers what was not acknowledged (MQTT)."""
+
+    def resume_token(self, batch: Batch) -> bytes:
+        """Return what to store in the same transaction as this batch."""
+        ...
+
+    def resume_from(self, token: bytes | None) -> None:
+        """Learn the token of the last stored batch; called once, before the first entering."""
+        ...
+
+
+@runtime_checkable
+class Scannable(Protocol):
+    """A source that can read one device at once, for `wanglian probe`."""
+
+    def devices(self) -> Sequence[str]:
+        """Return the devices' names in the plant file."""
+        ...
+
+    async def scan(self, device: str) -> Batch:
+        """Read the device now, whatever its schedule; Bad rows tell why it can't be read."""
+        ...
+
+
+class Sink(Protocol):
+    """Northbound: enter to connect, write until it drops, leave to close."""
+
+    order: Order
+
+    async def __aenter__(self) -> Self:
+        """Return connected, or raise NotConnected."""
+        ...
+
+    async def write(self, deliveries: Sequence[Delivery]) -> None:
+        """Return once every row is accepted by the peer.
+
+        NotConnected: keep all of it, it will come again. Rejected: the named rows can never be accepted, all
+        others are. Called with at least one row; never concurrently; a repeat must be harmless.
+        """
+        ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        """Close; never raises, never waits longer than the connector's timeout."""
+        ...
+
+
+class LastValues(Protocol):
+    """The newest row of every tag, for births and reads."""
+
+    def last(self, tags: NDArray[np.int32]) -> Sequence[Columns]:
+        """Return the newest known row of each of these tags that has one, in parts."""
+        ...
+
+
+class HistoryReader(Protocol):
+    """Stored values of the past."""
+
+    async def read(self, tag: int, start: int, end: int) -> Columns:
+        """Return the rows of one tag with start ≤ time < end, in time order."""
+        ...
+
+
+class _Nothing:
+    def last(self, tags: NDArray[np.int32]) -> Sequence[Columns]:  # noqa: ARG002  nothing is known of any
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What the factory hands to every sink."""
+
+    gateway: str
+    """The gateway's id in the plant file."""
+    tags: TagTable
+    clock: Clock
+    last: LastValues = field(default_factory=_Nothing)
+    history: HistoryReader | None = None
+    status: Callable[[], dict[str, Any]] = dict
+    """What a status message may tell: epoch, lag in seconds, buffered rows."""

@@ -1,0 +1,56 @@
+"""From what the plant file says of a tag to what a source announces."""
+
+import math
+from collections.abc import Iterator
+
+from config.tags import TagOptions
+from config.units import conversion
+from connectors.tags import Kind, Tag
+
+
+def device_path(site: str, at: str, device: str) -> str:
+    """Return site/area/line/device."""
+    return f"{site}/{at}/{device}"
+
+
+def array_names(name: str, count: int) -> Iterator[str]:
+    """Yield the names of an array's values: the name itself for one, name_0, name_1 … for more."""
+    if count == 1:
+        yield name
+    else:
+        yield from (f"{name}_{i}" for i in range(count))
+
+
+def is_scaled(options: TagOptions) -> bool:
+    """Tell whether the delivered value differs from the raw one; such a tag is a FLOAT64."""
+    return (options.scale, options.offset) != (1.0, 0.0) or options.deliver_as not in (None, options.unit)
+
+
+def describe(source: str, path: str, kind: Kind, options: TagOptions) -> Tag:
+    """Return the tag to announce: unit conversion folded into scale and offset, deadband made absolute."""
+    scale, offset, unit = options.scale, options.offset, options.unit
+    if options.deliver_as is not None:
+        factor, shift = conversion(options.unit, options.deliver_as)
+        scale, offset, unit = scale * factor, offset * factor + shift, options.deliver_as
+    low = math.nan if options.limits.low is None else options.limits.low
+    high = math.nan if options.limits.high is None else options.limits.high
+    deadband = math.nan
+    if options.deadband is not None and not options.counter:
+        deadband = options.deadband.size
+        if options.deadband.percent:
+            deadband *= (high - low) / 100
+    return Tag(
+        path=path,
+        kind=kind,
+        unit=unit.code,
+        source=source,
+        scale=scale,
+        offset=offset,
+        low=low,
+        high=high,
+        deadband=deadband,
+        heartbeat=options.heartbeat or 0,
+        counter=options.counter,
+        tag_class=options.class_ or "",
+        was=options.was or "",
+    )

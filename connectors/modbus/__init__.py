@@ -1,0 +1,1 @@
+"""Modbus: pure plan and decode, one source that speaks."""

@@ -1,0 +1,1 @@
+"""MQTT: the northbound sink and its messages."""

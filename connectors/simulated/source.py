@@ -1,0 +1,113 @@
+"""Values computed from the time: the smallest whole connector, the one to copy."""
+
+import asyncio
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from config.connections import SimulatedDevice, SimulatedSource, SimulatedTag
+from connectors.batch import Batch, Columns
+from connectors.clock import Clock
+from connectors.describe import array_names, describe, device_path, is_scaled
+from connectors.quality import GOOD
+from connectors.tags import Kind, Part, Tag, TagTable
+
+
+class Simulated:
+    """A source whose devices always answer."""
+
+    def __init__(
+        self, name: str, options: SimulatedSource, *, site: str, tags: TagTable, clock: Clock
+    ) -> None:
+        self._name = name
+        self._options = options
+        self._site = site
+        self._tags = tags
+        self._clock = clock
+        self._numbers: dict[str, NDArray[np.int32]] = {}
+        self._next: dict[str, int] = {}
+
+    async def __aenter__(self) -> Self:
+        """Announce the tags; there is nothing to connect to."""
+        for name, device in self._options.devices.items():
+            self._numbers[name] = self._tags.announce(self._describe(name, device))
+            self._next[name] = self._clock.now() // device.scan * device.scan + device.scan
+        self._tags.keep_only(self._name, np.concatenate(list(self._numbers.values())))
+        return self
+
+    async def read(self) -> Batch:
+        """Wait for the next scan and return one device's values."""
+        name = min(self._next, key=self._next.__getitem__)
+        due, device = self._next[name], self._options.devices[name]
+        await asyncio.sleep(max(0, due - self._clock.now()) / 1e9)
+        # A missed scan is not caught up: the schedule stays on whole multiples of the interval.
+        self._next[name] = max(due, self._clock.now() // device.scan * device.scan) + device.scan
+        return self._compute(name, due)
+
+    async def ack(self, batch: Batch) -> None:
+        """Nothing to forget: the values can be computed again."""
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        """Nothing to close."""
+
+    def devices(self) -> list[str]:
+        """Return the devices' names."""
+        return list(self._options.devices)
+
+    async def scan(self, device: str) -> Batch:
+        """Compute the device's values of now."""
+        return self._compute(device, self._clock.now())
+
+    def _describe(self, name: str, device: SimulatedDevice) -> list[Tag]:
+        path = device_path(self._site, device.at, name)
+        return [
+            describe(self._name, f"{path}/{each}", _kind(tag), tag)
+            for tag_name, tag in device.tags.items()
+            for each in array_names(tag_name, tag.count)
+        ]
+
+    def _compute(self, name: str, time: int) -> Batch:
+        numbers = self._numbers[name]
+        values = np.concatenate(
+            [_values(tag, time) for tag in self._options.devices[name].tags.values()], dtype=object
+        )
+        is_text = self._tags.kind[numbers] == Kind.TEXT
+        parts = [
+            Columns(
+                numbers[rows],
+                np.full(rows.sum(), time, np.int64),
+                values[rows].astype(object if part is Part.TEXT else np.float64),
+                np.full(rows.sum(), GOOD, np.uint32),
+            )
+            for part, rows in ((Part.NUMBER, ~is_text), (Part.TEXT, is_text))
+            if rows.any()
+        ]
+        return Batch(tuple(parts), self._clock.now())
+
+
+def _kind(tag: SimulatedTag) -> Kind:
+    if tag.shape == "text":
+        return Kind.TEXT
+    return Kind.BOOL if tag.shape == "square" and not is_scaled(tag) else Kind.FLOAT64
+
+
+def _values(tag: SimulatedTag, time: int) -> NDArray[Any]:
+    phase = time / tag.period + np.arange(tag.count) / tag.count
+    span = tag.high_value - tag.low_value
+    match tag.shape:
+        case "constant":
+            return np.full(tag.count, tag.high_value)
+        case "ramp":
+            return tag.low_value + span * (phase % 1)
+        case "sine":
+            return tag.low_value + span * (1 + np.sin(2 * np.pi * phase)) / 2
+        case "counter":
+            return np.floor(tag.high_value * phase)
+        case "square":
+            return (phase % 1 < 0.5).astype(np.float64)
+        case "text":
+            return np.array([f"batch {int(p)}" for p in phase], dtype=object)

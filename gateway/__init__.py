@@ -1,0 +1,1 @@
+"""What runs: pipeline, buffer, supervision, command line."""

@@ -1,0 +1,68 @@
+"""What the gateway asks of its buffer: one durable log, one cursor per sink."""
+
+from asyncio import Future
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from connectors import Batch, Delivery, Order, Refusal
+
+Receipt = Future[int]
+"""Resolves to the batch's seq once it is on disk; fails with StoreFailed when it can't be."""
+
+
+class StoreFailed(Exception):
+    """The disk does not take the batch: nothing was accepted and nothing may be acknowledged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What waits for one sink."""
+
+    rows: int
+    """Stored rows this sink has not acknowledged."""
+    oldest: int | None
+    """Arrival of the oldest of them, ns UTC; None when there are none."""
+
+
+class Cursor(Protocol):
+    """A sink's place in the log. Positions are saved at most once a second; `next` repeats until `ack`."""
+
+    async def next(self, max_rows: int) -> Sequence[Delivery]:
+        """Wait until something is stored for this sink and return whole deliveries, the same until `ack`.
+
+        At least one delivery, more while the sum of their rows stays within `max_rows`. All deliveries of one
+        call are live or all are historical.
+        """
+        ...
+
+    async def ack(self, refused: Sequence[Refusal] = ()) -> None:
+        """Move past what `next` returned; refused rows enter quarantine in the same transaction."""
+        ...
+
+    def backlog(self) -> Backlog:
+        """Tell what waits."""
+        ...
+
+
+class Buffer(Protocol):
+    """The durable log."""
+
+    async def append(self, source: str, batch: Batch, resume: bytes | None = None) -> Receipt:
+        """Queue a batch for commit, waiting only for room; the Receipt resolves when it is on disk.
+
+        `resume` is the source's token, stored in the same transaction.
+        """
+        ...
+
+    def cursor(self, sink: str, order: Order) -> Cursor:
+        """Return the sink's cursor, where it was left, or new at its configured start."""
+        ...
+
+    def last_arrived(self, source: str) -> int | None:
+        """Return the arrival of the newest stored batch of a source, ns UTC."""
+        ...
+
+    def resume_token(self, source: str) -> bytes | None:
+        """Return the token stored with the newest batch of a source that carried one."""
+        ...

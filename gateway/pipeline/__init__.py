@@ -1,0 +1,1 @@
+"""Columns to columns: scale, limits, clock sanity, deadband."""
