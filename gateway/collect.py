@@ -1,0 +1,122 @@
+"""South: read, normalise, store, acknowledge; and say honestly when nothing was known."""
+
+import asyncio
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from connectors import (
+    DTYPE_OF_PART,
+    PART_OF_KIND,
+    Batch,
+    Clock,
+    Columns,
+    Kind,
+    NotConnected,
+    Part,
+    Resumable,
+    Source,
+    TagTable,
+)
+from connectors.quality import BAD_DATA_LOST, BAD_NO_COMMUNICATION
+from gateway.buffer.contract import Buffer, Receipt
+from gateway.pipeline import build_pipeline
+from gateway.supervise import Link, LinkState
+
+Unacked = asyncio.Queue[tuple[Batch, Receipt | None]]
+
+
+class Collector:
+    """One source's way into the buffer, over all its sessions."""
+
+    def __init__(
+        self, link: Link, open_source: Callable[[], Source], tags: TagTable, buffer: Buffer, clock: Clock
+    ) -> None:
+        self._link = link
+        self._open = open_source
+        self._tags = tags
+        self._buffer = buffer
+        self._clock = clock
+        self._gap_from = buffer.last_arrived(link.name)
+        self._told_lost = False
+        self.source: Source | None = None
+        """The source of the running session, for its statistics."""
+
+    async def session(self) -> None:
+        """Connect and collect until the link drops; its tags are marked Bad once when it does."""
+        source = self._open()
+        if isinstance(source, Resumable):
+            source.resume_from(self._buffer.resume_token(self._link.name))
+        try:
+            async with source:
+                self.source = source
+                await self._tell_gap()
+                self._link.become(LinkState.CONNECTED)
+                async with asyncio.TaskGroup() as tasks:
+                    unacked: Unacked = asyncio.Queue()
+                    tasks.create_task(_acknowledge(source, unacked), name=f"ack {self._link.name}")
+                    await self._read(source, unacked)
+        except* NotConnected:
+            await self._tell_gap()
+            await self._tell_lost()
+            raise
+        finally:
+            self.source = None
+
+    async def _read(self, source: Source, unacked: Unacked) -> None:
+        pipeline = build_pipeline(self._tags, self._clock)
+        resume = source.resume_token if isinstance(source, Resumable) else None
+        while True:
+            read = await source.read()
+            self._told_lost = False
+            stored = pipeline(read)
+            receipt = None
+            if stored is not None:
+                token = None if resume is None else resume(read)
+                receipt = await self._buffer.append(self._link.name, stored, token)
+                self._link.rows_total += len(stored)
+            unacked.put_nowait((read, receipt))
+
+    async def _tell_gap(self) -> None:
+        """Store a gap record from the last stored batch of an earlier run to now: our absence counts too."""
+        if self._gap_from is not None:
+            since, self._gap_from = self._gap_from, None
+            await self._append_bad(since + 1, BAD_DATA_LOST)
+
+    async def _tell_lost(self) -> None:
+        if not self._told_lost:
+            self._told_lost = True
+            await self._append_bad(self._clock.now(), BAD_NO_COMMUNICATION)
+
+    async def _append_bad(self, time: int, quality: int) -> None:
+        numbers = self._tags.of_source(self._link.name)
+        if len(numbers):
+            batch = bad_batch(self._tags, numbers, time, quality, self._clock.now())
+            await (await self._buffer.append(self._link.name, batch))
+            self._link.rows_total += len(batch)
+
+
+async def _acknowledge(source: Source, unacked: Unacked) -> None:
+    """Tell the source, in order, what is on disk or was not worth storing."""
+    while True:
+        batch, receipt = await unacked.get()
+        if receipt is not None:
+            await receipt
+        await source.ack(batch)
+
+
+def bad_batch(tags: TagTable, numbers: NDArray[np.int32], time: int, quality: int, arrived: int) -> Batch:
+    """Return a batch that says of every one of these tags: Bad from `time` on, grouped by device."""
+    part_of = np.array([PART_OF_KIND[kind] for kind in Kind], np.uint8)
+    numbers = numbers[np.argsort(tags.device[numbers], kind="stable")]
+    parts = []
+    for part in Part:
+        mine = numbers[part_of[tags.kind[numbers]] == part]
+        if len(mine):
+            value = np.zeros(len(mine), DTYPE_OF_PART[part])
+            if part is Part.TEXT:
+                value[:] = ""
+            n = len(mine)
+            parts.append(Columns(mine, np.full(n, time, np.int64), value, np.full(n, quality, np.uint32)))
+    return Batch(tuple(parts), arrived)

@@ -1,0 +1,130 @@
+"""North: next, select, write, acknowledge; refused rows go to quarantine."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import numpy as np
+
+from connectors import Clock, Delivery, NotConnected, Refusal, Rejected, Sink
+from gateway.buffer.contract import Cursor, Quarantine
+from gateway.select import Selection
+from gateway.supervise import Link, LinkState
+
+MOST_ROWS: Final = 20_000
+"""One write: enough to hide a round trip, little enough to keep the head of the line short."""
+RETRY_LOOK_S: Final = 5.0
+"""How often quarantine is asked whether a person wants something retried."""
+REFUSED_SHARE: Final = 0.05
+"""More than this refused within a minute is not bad rows but a wrong set-up."""
+REFUSED_LEAST: Final = 100
+
+
+class Forwarder:
+    """One sink's way out of the buffer, over all its sessions."""
+
+    def __init__(
+        self,
+        link: Link,
+        open_sink: Callable[[], Sink],
+        *,
+        cursor: Cursor,
+        selection: Selection,
+        quarantine: Quarantine,
+        clock: Clock,
+    ) -> None:
+        self._link = link
+        self._open = open_sink
+        self._cursor = cursor
+        self._select = selection
+        self._quarantine = quarantine
+        self._clock = clock
+        self._share = RefusedShare(clock)
+        self.sink: Sink | None = None
+        """The sink of the running session, for its statistics."""
+
+    async def session(self) -> None:
+        """Connect and forward until the link drops."""
+        async with self._open() as sink:
+            self.sink = sink
+            self._link.become(LinkState.CONNECTED)
+            try:
+                while True:
+                    await self._retry_quarantined(sink)
+                    look_again = self._clock.monotonic() + int(RETRY_LOOK_S * 1e9)
+                    while self._clock.monotonic() < look_again:
+                        await self._forward_next(sink)
+            finally:
+                self.sink = None
+
+    async def _forward_next(self, sink: Sink) -> None:
+        try:
+            async with asyncio.timeout(RETRY_LOOK_S):
+                deliveries = await self._cursor.next(MOST_ROWS)
+        except TimeoutError:
+            return
+        selected = [(i, chosen) for i, each in enumerate(deliveries) if (chosen := self._select(each))]
+        rows = sum(len(chosen.batch) for _, chosen in selected)
+        refused = await self._write(sink, [chosen for _, chosen in selected]) if selected else ()
+        refusals = [
+            Refusal(selected[each.delivery][0], _rows(each, selected[each.delivery][1]), each.reason)
+            for each in refused
+        ]
+        await self._cursor.ack(refusals)
+        refused_rows = sum(len(each.rows) for each in refusals if each.rows is not None)
+        self._link.rows_total += rows - refused_rows
+        self._link.count("not_selected", sum(len(each.batch) for each in deliveries) - rows)
+        if refused_rows:
+            self._link.count("quarantined", refused_rows)
+        self._share.look(rows, refused_rows)
+
+    async def _write(self, sink: Sink, deliveries: Sequence[Delivery]) -> Sequence[Refusal]:
+        try:
+            await sink.write(deliveries)
+        except Rejected as exc:
+            return exc.refusals
+        return ()
+
+    async def _retry_quarantined(self, sink: Sink) -> None:
+        """Offer again what a person has marked; what is refused again stays, unmarked."""
+        while entries := await self._quarantine.take_retries(self._link.name, MOST_ROWS):
+            refused = await self._write(sink, [entry.delivery for entry in entries])
+            again = {each.delivery for each in refused}
+            await self._quarantine.settle(
+                accepted=[e.id for i, e in enumerate(entries) if i not in again],
+                refused=[(entries[each.delivery].id, each.reason) for each in refused],
+            )
+            self._link.rows_total += sum(
+                len(e.delivery.batch) for i, e in enumerate(entries) if i not in again
+            )
+
+
+def _rows(refusal: Refusal, delivery: Delivery) -> "np.ndarray[tuple[int], np.dtype[np.int32]]":
+    return np.concatenate(delivery.row_numbers()) if refusal.rows is None else refusal.rows
+
+
+class RefusedShare:
+    """Pause a sink that refuses more than its share: quarantine is for bad rows, not for a bad set-up."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._minute: deque[tuple[int, int, int]] = deque()
+
+    def look(self, rows: int, refused: int) -> None:
+        """Count one write; NotConnected(needs_a_person) when the last minute's share is too high."""
+        now = self._clock.monotonic()
+        if not refused and not self._minute:
+            return
+        self._minute.append((now, rows, refused))
+        while self._minute[0][0] < now - 60_000_000_000:
+            self._minute.popleft()
+        bad = sum(entry[2] for entry in self._minute)
+        everything = sum(entry[1] for entry in self._minute)
+        if bad >= REFUSED_LEAST and bad > REFUSED_SHARE * everything:
+            self._minute.clear()
+            raise NotConnected(
+                f"the platform refused {bad} of {everything} rows within a minute; they are in quarantine. "
+                "Correct the set-up, then: wanglian quarantine retry",
+                needs_a_person=True,
+            )

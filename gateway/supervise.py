@@ -1,0 +1,133 @@
+"""The one reconnect loop: nobody else retries.
+
+A session is a coroutine that connects, works and only ends by raising. `supervise` runs one session after
+another, waits between them, and keeps the link's state for everyone who asks.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Final, Literal
+
+from connectors import Clock, NotConnected
+from gateway.buffer.contract import StoreFailed
+
+log = logging.getLogger(__name__)
+
+FIRST_DELAY_S: Final = 0.5
+LONGEST_DELAY_S: Final = 60.0
+
+
+class LinkState(Enum):
+    """What a link is doing."""
+
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+    WAITING = "waiting"
+    NEEDS_A_PERSON = "needs_a_person"
+    STOPPED = "stopped"
+
+
+@dataclass(slots=True)
+class Link:
+    """One source's or sink's connection as people and metrics see it."""
+
+    name: str
+    direction: Literal["source", "sink"]
+    clock: Clock
+    state: LinkState = LinkState.STOPPED
+    since: int = 0
+    """When the state began, ns UTC."""
+    error: str = ""
+    """Why the last session ended; empty while it goes well."""
+    sessions_total: int = 0
+    crashes_total: int = 0
+    rows_total: int = 0
+    """Rows a source had accepted, or a sink delivered."""
+    counts: dict[str, int] = field(default_factory=dict)
+    """Further counters, by metric name."""
+
+    def become(self, state: LinkState, error: str = "") -> None:
+        """Enter a state; say so once in the log when it matters to people."""
+        if (state, error) == (self.state, self.error):
+            return
+        was, self.state, self.error, self.since = self.state, state, error, self.clock.now()
+        extra = {"link": self.name, "direction": self.direction}
+        if state is LinkState.CONNECTED:
+            self.sessions_total += 1
+            log.info("link connected", extra=extra)
+        elif state is LinkState.NEEDS_A_PERSON:
+            log.error("link needs a person", extra=extra | {"reason": error})
+        elif state is LinkState.WAITING and was is LinkState.CONNECTED:
+            log.warning("link lost", extra=extra | {"reason": error})
+        elif state is LinkState.WAITING:
+            log.info("link not connected", extra=extra | {"reason": error})
+
+    def count(self, name: str, amount: int) -> None:
+        """Add to one of the further counters."""
+        self.counts[name] = self.counts.get(name, 0) + amount
+
+
+def backoff_s(failures: int, *, rng: random.Random) -> float:
+    """Return the wait before the next session: doubling, capped, full jitter from half a second up."""
+    ceiling = min(LONGEST_DELAY_S, FIRST_DELAY_S * 2.0 ** min(failures, 16))
+    return rng.uniform(FIRST_DELAY_S, max(FIRST_DELAY_S, ceiling))
+
+
+async def supervise(
+    link: Link,
+    session: Callable[[], Awaitable[None]],
+    *,
+    strict: bool = False,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> None:
+    """Run sessions for ever; end only by cancellation. `strict` lets a bug through, for tests."""
+    rng = random.Random()
+    failures = 0
+    try:
+        while True:
+            link.become(LinkState.CONNECTING, link.error)
+            sessions = link.sessions_total
+            try:
+                await session()
+            except Exception as exc:
+                reason = _why(exc)
+                if reason is None and strict:
+                    raise
+                failures = 0 if link.sessions_total > sessions else failures + 1
+                delay = _after(link, exc, reason, failures, rng)
+            else:
+                raise RuntimeError(f"the session of {link.name} ended without saying why")
+            await sleep(delay)
+    finally:
+        link.become(LinkState.STOPPED)
+
+
+def _why(exc: BaseException) -> NotConnected | None:
+    """Return the NotConnected a session ended with; None when it was a bug."""
+    if isinstance(exc, NotConnected):
+        return exc
+    if isinstance(exc, StoreFailed):
+        return NotConnected(f"the store takes nothing: {exc}")
+    if isinstance(exc, BaseExceptionGroup):
+        reasons = [_why(each) for each in exc.exceptions]
+        return None if None in reasons else reasons[0]
+    return None
+
+
+def _after(
+    link: Link, exc: Exception, reason: NotConnected | None, failures: int, rng: random.Random
+) -> float:
+    if reason is None:
+        link.crashes_total += 1
+        log.error("link crashed", exc_info=exc, extra={"link": link.name, "direction": link.direction})
+        link.become(LinkState.WAITING, f"{type(exc).__name__}: {exc}")
+        return LONGEST_DELAY_S
+    if reason.needs_a_person:
+        link.become(LinkState.NEEDS_A_PERSON, str(reason))
+        return LONGEST_DELAY_S
+    link.become(LinkState.WAITING, str(reason))
+    return max(backoff_s(failures, rng=rng), reason.retry_after_s or 0.0)
