@@ -14,7 +14,7 @@ def _extra(record: logging.LogRecord) -> dict[str, Any]:
 
 
 class ConsoleFormatter(logging.Formatter):
-    """``12:34:56 WARNING link lost link=meters reason='timeout'``"""
+    """A line such as ``2026-11-23 12:34:56 WARNING link lost link='meters' reason='timeout'``."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return one line, and the traceback where there is one."""

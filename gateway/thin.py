@@ -87,9 +87,9 @@ class Thinner:
     def token(self) -> bytes:
         """Return the position to store with what was closed: where to begin again, and what is done."""
         begin = min((window.first_seq for window in self._open.values()), default=self._seen + 1)
-        return json.dumps(
-            {"from": begin, "closed": {str(i): end for i, end in self._closed.items()}}
-        ).encode()
+        closed = {str(i): end for i, end in self._closed.items()}
+        position = {"from": begin, "seen": self._seen, "newest": self._newest, "closed": closed}
+        return json.dumps(position).encode()
 
     def resume(self, token: bytes | None) -> int | None:
         """Take up a stored position; return the seq to read from, None to begin where the sink begins."""

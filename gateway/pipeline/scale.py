@@ -31,7 +31,11 @@ def scale(tags: TagTable) -> Stage:
 def finite(columns: Columns) -> Columns:
     """Make NaN and infinity Bad before any encoder sees them."""
     # One sum finds them all: a finite sum has only finite terms (overflow is looked at row by row).
-    if columns.value.dtype != np.float64 or np.isfinite(np.add.reduce(columns.value)):
+    if columns.value.dtype != np.float64:
+        return columns
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = np.add.reduce(columns.value)
+    if np.isfinite(total):
         return columns
     wrong = ~np.isfinite(columns.value)
     if not wrong.any():

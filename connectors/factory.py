@@ -1,0 +1,37 @@
+"""From a connection in the plant file to the connector that speaks it.
+
+A connector is imported only when the plant names it: everything together would cost 100 MB of memory.
+"""
+
+from typing import assert_never
+
+from config.connections import AnySink, ModbusTcpSource, MqttSink, SimulatedSource, SourceOptions
+from connectors.clock import Clock
+from connectors.contract import Context, Sink, Source
+from connectors.tags import TagTable
+
+
+def build_source(name: str, options: SourceOptions, *, site: str, tags: TagTable, clock: Clock) -> Source:
+    """Return the source; it touches nothing until it is entered."""
+    match options:
+        case ModbusTcpSource():
+            from connectors.modbus import ModbusTcp
+
+            return ModbusTcp(name, options, site=site, tags=tags, clock=clock)
+        case SimulatedSource():
+            from connectors.simulated import Simulated
+
+            return Simulated(name, options, site=site, tags=tags, clock=clock)
+        case _:
+            assert_never(options)
+
+
+def build_sink(name: str, options: AnySink, *, site: str, context: Context) -> Sink:
+    """Return the sink; it touches nothing until it is entered."""
+    match options:
+        case MqttSink():
+            from connectors.mqtt import Mqtt
+
+            return Mqtt(name, options, site=site, context=context)
+        case _:
+            assert_never(options)

@@ -1,0 +1,91 @@
+"""/healthz and /metrics on loopback, from a thread of their own; the page is another process."""
+
+import asyncio
+import json
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Final, Self
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from gateway.observe import PrometheusCollector, Snapshot
+
+LOOP_ANSWERS_WITHIN_S: Final = 2.0
+"""An event loop later than this is not collecting: unhealthy."""
+
+
+class StatusServer:
+    """Serve snapshots taken on the running event loop."""
+
+    def __init__(self, port: int, snapshot: Callable[[], Snapshot]) -> None:
+        self._port = port
+        self._snapshot = snapshot
+        self._server: ThreadingHTTPServer | None = None
+
+    @property
+    def port(self) -> int:
+        """Return the port served; a free one was taken when 0 was asked for."""
+        return self._port if self._server is None else self._server.server_port
+
+    async def __aenter__(self) -> Self:
+        """Listen on loopback; OSError when the port is taken."""
+        loop = asyncio.get_running_loop()
+
+        async def on_loop() -> Snapshot:
+            return self._snapshot()
+
+        def take() -> Snapshot:
+            return asyncio.run_coroutine_threadsafe(on_loop(), loop).result(LOOP_ANSWERS_WITHIN_S)
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", self._port), _handler(take))
+        self._server.daemon_threads = True
+        threading.Thread(target=self._server.serve_forever, name="status", daemon=True).start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        """Stop listening."""
+        if self._server is not None:
+            await asyncio.to_thread(self._server.shutdown)
+            self._server.server_close()
+
+
+def _handler(take: Callable[[], Snapshot]) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        timeout = 10
+
+        def do_GET(self) -> None:
+            try:
+                answer = {"/healthz": self._health, "/metrics": self._metrics}.get(self.path)
+                self._send(
+                    404, "text/plain", b"/healthz and /metrics are here\n"
+                ) if answer is None else answer()
+            except TimeoutError:
+                self._send(503, "application/json", b'{"status":"stalled","reasons":["event loop"]}')
+
+        def _health(self) -> None:
+            snapshot = take()
+            body = json.dumps(snapshot.health, ensure_ascii=False).encode()
+            self._send(200 if snapshot.healthy else 503, "application/json", body)
+
+        def _metrics(self) -> None:
+            samples = take().samples
+            registry = CollectorRegistry(auto_describe=False)
+            registry.register(PrometheusCollector(lambda: samples))
+            self._send(200, CONTENT_TYPE_LATEST, generate_latest(registry))
+
+        def _send(self, status: int, content_type: str, body: bytes) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", content_type)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the base class's name
+            """Say nothing: a scrape is not an event."""
+
+    return Handler
