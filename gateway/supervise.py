@@ -49,22 +49,30 @@ class Link:
     """Rows a source had accepted, or a sink delivered."""
     counts: dict[str, int] = field(default_factory=dict)
     """Further counters, by metric name."""
+    told: tuple[LinkState, str] = (LinkState.STOPPED, "")
+    """What the log was told last."""
 
     def become(self, state: LinkState, error: str = "") -> None:
-        """Enter a state; say so once in the log when it matters to people."""
+        """Enter a state; tell the log once, not at every attempt."""
         if (state, error) == (self.state, self.error):
             return
-        was, self.state, self.error, self.since = self.state, state, error, self.clock.now()
-        extra = {"link": self.name, "direction": self.direction}
+        self.state, self.error, self.since = state, error, self.clock.now()
+        if state not in (LinkState.CONNECTING, LinkState.STOPPED) and (state, error) != self.told:
+            was_connected = self.told[0] is LinkState.CONNECTED
+            self.told = (state, error)
+            self._tell(state, error, was_connected=was_connected)
+
+    def _tell(self, state: LinkState, error: str, *, was_connected: bool) -> None:
+        extra = {"link": self.name, "direction": self.direction} | ({"reason": error} if error else {})
         if state is LinkState.CONNECTED:
             self.sessions_total += 1
             log.info("link connected", extra=extra)
         elif state is LinkState.NEEDS_A_PERSON:
-            log.error("link needs a person", extra=extra | {"reason": error})
-        elif state is LinkState.WAITING and was is LinkState.CONNECTED:
-            log.warning("link lost", extra=extra | {"reason": error})
-        elif state is LinkState.WAITING:
-            log.info("link not connected", extra=extra | {"reason": error})
+            log.error("link needs a person", extra=extra)
+        elif was_connected:
+            log.warning("link lost", extra=extra)
+        else:
+            log.info("link not connected", extra=extra)
 
     def count(self, name: str, amount: int) -> None:
         """Add to one of the further counters."""
@@ -103,7 +111,7 @@ async def supervise(
                 raise RuntimeError(f"the session of {link.name} ended without saying why")
             await sleep(delay)
     finally:
-        link.become(LinkState.STOPPED)
+        link.become(LinkState.STOPPED, link.error)
 
 
 def _why(exc: BaseException) -> NotConnected | None:

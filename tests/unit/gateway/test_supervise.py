@@ -1,0 +1,112 @@
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from connectors import NotConnected
+from gateway.buffer.contract import StoreFailed
+from gateway.supervise import LONGEST_DELAY_S, Link, LinkState, backoff_s, supervise
+
+
+class Enough(Exception):
+    """Ends a supervised link in a test: raised by the fake sleep."""
+
+
+def napper(naps: list[float], most: int) -> Callable[[float], Awaitable[None]]:
+    async def sleep(seconds: float) -> None:
+        naps.append(seconds)
+        if len(naps) >= most:
+            raise Enough
+
+    return sleep
+
+
+async def run(
+    clock, raising: Callable[[int], BaseException], most: int = 3, **options: object
+) -> tuple[Link, list[float]]:
+    link, naps, calls = Link("m", "source", clock), [], []
+
+    async def session() -> None:
+        calls.append(1)
+        raise raising(len(calls))
+
+    with pytest.raises(Enough):
+        await supervise(link, session, sleep=napper(naps, most), **options)  # type: ignore[arg-type]
+    return link, naps
+
+
+async def test_a_link_that_cannot_connect_is_tried_again_with_growing_jittered_waits(clock) -> None:
+    link, naps = await run(clock, lambda _: NotConnected("refused"), most=12)
+    assert all(0.5 <= nap <= LONGEST_DELAY_S for nap in naps)
+    assert link.crashes_total == 0
+    assert "refused" in link.error
+
+
+async def test_authorisation_waits_for_a_person_at_the_longest_interval(clock, caplog) -> None:
+    _, naps = await run(clock, lambda _: NotConnected("not authorised", needs_a_person=True))
+    assert naps == [LONGEST_DELAY_S] * 3
+    assert [r.message for r in caplog.records if r.levelname == "ERROR"] == ["link needs a person"]
+
+
+async def test_the_peers_own_wish_to_wait_is_honoured(clock) -> None:
+    _, naps = await run(clock, lambda _: NotConnected("429", retry_after_s=300.0))
+    assert min(naps) == 300.0
+
+
+async def test_a_crash_is_logged_counted_and_restarted_at_the_longest_interval(clock, caplog) -> None:
+    link, naps = await run(clock, lambda _: ZeroDivisionError("bug"))
+    assert naps == [LONGEST_DELAY_S] * 3
+    assert link.crashes_total == 3
+    assert any(record.exc_info for record in caplog.records)
+
+
+async def test_under_strict_a_bug_comes_through(clock) -> None:
+    async def session() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await supervise(Link("m", "source", clock), session, strict=True)
+
+
+async def test_a_group_of_not_connected_is_not_a_crash_but_a_bug_beside_it_is(clock) -> None:
+    quiet = ExceptionGroup("", [NotConnected("gone"), StoreFailed("disk")])
+    link, _ = await run(clock, lambda _: quiet)
+    assert link.crashes_total == 0
+    loud = ExceptionGroup("", [NotConnected("gone"), KeyError("x")])
+    link, _ = await run(clock, lambda _: loud)
+    assert link.crashes_total == 3
+
+
+async def test_a_session_that_connected_resets_the_back_off(clock) -> None:
+    link, naps = Link("m", "source", clock), []
+
+    async def session() -> None:
+        link.become(LinkState.CONNECTED)
+        raise NotConnected("cable")
+
+    with pytest.raises(Enough):
+        await supervise(link, session, sleep=napper(naps, 20))
+    assert max(naps) <= 0.5
+    assert link.sessions_total == 20
+
+
+async def test_cancellation_passes_through_and_leaves_the_link_stopped(clock) -> None:
+    link = Link("m", "source", clock)
+    task = asyncio.create_task(supervise(link, asyncio.Event().wait))  # type: ignore[arg-type]
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert link.state is LinkState.STOPPED
+
+
+async def test_a_quiet_plant_logs_a_lost_link_once(clock, caplog) -> None:
+    await run(clock, lambda _: NotConnected("refused"), most=30)
+    assert len([r for r in caplog.records if r.message == "link not connected"]) <= 1
+
+
+@pytest.mark.fault
+def test_two_hundred_gateways_do_not_come_back_at_once() -> None:
+    waits = sorted(backoff_s(6, rng=random.Random(seed)) for seed in range(200))
+    assert waits[-1] - waits[0] >= 20.0
