@@ -57,6 +57,7 @@ class Link:
         if (state, error) == (self.state, self.error):
             return
         self.state, self.error, self.since = state, error, self.clock.now()
+        self.sessions_total += state is LinkState.CONNECTED
         if state not in (LinkState.CONNECTING, LinkState.STOPPED) and (state, error) != self.told:
             was_connected = self.told[0] is LinkState.CONNECTED
             self.told = (state, error)
@@ -65,7 +66,6 @@ class Link:
     def _tell(self, state: LinkState, error: str, *, was_connected: bool) -> None:
         extra = {"link": self.name, "direction": self.direction} | ({"reason": error} if error else {})
         if state is LinkState.CONNECTED:
-            self.sessions_total += 1
             log.info("link connected", extra=extra)
         elif state is LinkState.NEEDS_A_PERSON:
             log.error("link needs a person", extra=extra)

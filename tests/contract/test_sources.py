@@ -1,0 +1,118 @@
+"""What every source promises, asked of each of them."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from config.connections import SimulatedSource
+from connectors import DTYPE_OF_PART, PART_OF_KIND, Batch, Kind, Source, SystemClock, TagTable
+from connectors.simulated import Simulated
+
+
+@dataclass
+class Rig:
+    """A source of the kind, and how to cut and mend what it reads."""
+
+    make: Callable[[TagTable], Source]
+    cut: Callable[[], Awaitable[None]] | None = None
+    mend: Callable[[], Awaitable[None]] | None = None
+
+
+def simulated() -> Rig:
+    tags = {"x": {"count": 5}, "on": {"shape": "square"}, "state": {"shape": "text"}}
+    options = SimulatedSource.model_validate(
+        {
+            "kind": "simulated",
+            "devices": {n: {"at": "a/l", "scan": "20ms", "tags": tags} for n in ("d1", "d2")},
+        }
+    )
+    return Rig(lambda table: Simulated("sim", options, site="s", tags=table, clock=SystemClock()))
+
+
+@pytest.fixture(params=[simulated], ids=lambda rig: rig.__name__)
+async def rig(request: pytest.FixtureRequest) -> Rig:
+    return request.param()
+
+
+async def read(source: Source, count: int) -> list[Batch]:
+    async with asyncio.timeout(10):
+        return [await source.read() for _ in range(count)]
+
+
+async def test_it_can_be_entered_left_and_entered_again(rig: Rig) -> None:
+    tags = TagTable()
+    for _ in range(3):
+        async with rig.make(tags) as source:
+            await read(source, 1)
+    assert len(tags) == len(tags.active())
+
+
+async def test_its_tags_keep_their_numbers_over_sessions(rig: Rig) -> None:
+    tags = TagTable()
+    seen = []
+    for _ in range(2):
+        async with rig.make(tags):
+            seen.append([tags[n].path for n in tags.active().tolist()])
+    assert seen[0] == seen[1]
+
+
+async def test_every_batch_has_rows_of_the_right_dtype_in_the_right_part(rig: Rig) -> None:
+    tags = TagTable()
+    async with rig.make(tags) as source:
+        for batch in await read(source, 6):
+            assert 1 <= len(batch.parts) <= 3
+            parts = [PART_OF_KIND[Kind(tags.kind[part.tag[0]])] for part in batch.parts]
+            assert parts == sorted(set(parts))
+            for part, kind in zip(batch.parts, parts, strict=True):
+                assert len(part) > 0
+                assert part.value.dtype == DTYPE_OF_PART[kind]
+                assert (part.tag.dtype, part.time.dtype, part.quality.dtype) == (
+                    np.int32,
+                    np.int64,
+                    np.uint32,
+                )
+                assert {PART_OF_KIND[Kind(k)] for k in tags.kind[part.tag]} == {kind}
+
+
+async def test_time_never_runs_backwards_for_a_tag(rig: Rig) -> None:
+    tags, newest = TagTable(), {}
+    async with rig.make(tags) as source:
+        for batch in await read(source, 10):
+            for part in batch.parts:
+                for number, time in zip(part.tag.tolist(), part.time.tolist(), strict=True):
+                    assert time >= newest.get(number, 0)
+                    newest[number] = time
+
+
+async def test_it_leaves_at_once_while_it_is_waiting_to_read(rig: Rig) -> None:
+    async def reading() -> None:
+        async with rig.make(TagTable()) as source:
+            while True:
+                await source.read()
+
+    task = asyncio.create_task(reading())
+    done, _ = await asyncio.wait([task], timeout=0.2)
+    assert not done
+    task.cancel()
+    async with asyncio.timeout(2):
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
+async def test_a_cancelled_read_can_be_repeated(rig: Rig) -> None:
+    async with rig.make(TagTable()) as source:
+        for _ in range(3):
+            task = asyncio.create_task(source.read())
+            await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        await read(source, 2)
+
+
+async def test_acknowledging_in_order_is_accepted(rig: Rig) -> None:
+    async with rig.make(TagTable()) as source:
+        for batch in await read(source, 3):
+            await source.ack(batch)
