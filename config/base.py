@@ -2,6 +2,7 @@
 
 import math
 import re
+from decimal import Decimal
 from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, SecretStr, WithJsonSchema
@@ -16,7 +17,9 @@ class Model(BaseModel):
     )
 
 
-_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ns|us|ms|s|min|h|d)")
+_DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(ns|us|ms|s|min|h|d)")
+LONGEST_DURATION_NS: Final = 36_500 * 86_400_000_000_000
+"""A hundred years; any sum of a time and a duration still fits 64 bits."""
 _NS: Final = {
     "ns": 1,
     "us": 1_000,
@@ -31,9 +34,10 @@ _NS: Final = {
 def parse_duration(text: object) -> int:
     """Turn ``500ms``, ``1.5s``, ``15min``, ``24h``, ``7d`` into nanoseconds."""
     match = _DURATION.fullmatch(text.strip()) if isinstance(text, str) else None
-    if match is None:
+    ns = round(Decimal(match[1]) * _NS[match[2]]) if match else LONGEST_DURATION_NS + 1
+    if ns > LONGEST_DURATION_NS:
         raise PydanticCustomError("duration", "not a duration")
-    return round(float(match[1]) * _NS[match[2]])
+    return ns
 
 
 def format_duration(ns: int) -> str:
@@ -54,7 +58,8 @@ Duration = Annotated[
 ]
 """Nanoseconds inside, ``500ms`` in YAML."""
 
-_SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(B|kB|KiB|MB|MiB|GB|GiB|TB|TiB)")
+_SIZE: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(B|kB|KiB|MB|MiB|GB|GiB|TB|TiB)")
+LARGEST_SIZE: Final = 2**62
 _BYTES: Final = {
     "B": 1,
     "kB": 10**3,
@@ -71,14 +76,24 @@ _BYTES: Final = {
 def parse_size(text: object) -> int:
     """Turn ``64MiB``, ``10GB`` into bytes."""
     match = _SIZE.fullmatch(text.strip()) if isinstance(text, str) else None
-    if match is None:
+    size = round(Decimal(match[1]) * _BYTES[match[2]]) if match else LARGEST_SIZE + 1
+    if size > LARGEST_SIZE:
         raise PydanticCustomError("size", "not a size")
-    return round(float(match[1]) * _BYTES[match[2]])
+    return size
+
+
+def format_size(size: int) -> str:
+    """Return the shortest exact text of a size: the inverse of `parse_size`."""
+    for unit in ("TiB", "GiB", "MiB", "KiB"):
+        if size and size % _BYTES[unit] == 0:
+            return f"{size // _BYTES[unit]}{unit}"
+    return f"{size}B"
 
 
 Size = Annotated[
     int,
     BeforeValidator(parse_size),
+    PlainSerializer(format_size, return_type=str, when_used="json"),
     WithJsonSchema(
         {
             "type": "string",

@@ -4,7 +4,6 @@ import re
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, model_validator
-from pydantic_core import PydanticCustomError
 
 from config.base import Duration, Model, Name
 from config.tags import DeviceOptions, TagOptions
@@ -52,7 +51,7 @@ class ModbusTag(TagOptions):
             return data
         table, number = _TABLE_OF_DIGIT[match[1]], int(match[2])
         if not 1 <= number <= 65536 or data.get("table", table) != table:
-            raise PydanticCustomError("trade_address", "address and table disagree")
+            return data  # the address stays text, which is refused where it stands
         return {**data, "table": table, "address": number - 1}
 
     @property
@@ -69,11 +68,14 @@ class ModbusTag(TagOptions):
 
     @property
     def byte_order(self) -> str:
-        """Return the order with a letter per byte, e.g. CDAB of a 64-bit value is GHEFCDAB."""
+        """Return the order with a letter per byte, e.g. CDAB of a 64-bit value is GHEFCDAB.
+
+        A long string has more bytes than the alphabet letters: the characters behind Z go on counting.
+        """
         width = 2 * self.registers
         if len(self.order) == width:
             return self.order
-        letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[:width]
+        letters = "".join(chr(ord("A") + i) for i in range(width))
         words = [letters[i : i + 2] for i in range(0, width, 2)]
         if self.order in ("CDAB", "DCBA"):
             words.reverse()

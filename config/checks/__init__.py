@@ -1,0 +1,25 @@
+"""What is wrong with a plant although every part of it is well formed, by the part that is wrong."""
+
+from collections.abc import Iterator
+
+from config.checks.buffer import check_buffer
+from config.checks.modbus import check_modbus
+from config.checks.paths import check_paths
+from config.checks.sinks import check_sinks
+from config.checks.tags import check_tags
+from config.plant import Plant
+from config.problems import Problem
+from config.reading.document import Document
+
+__all__ = ["check_plant", "check_tags"]
+
+
+def check_plant(plant: Plant, document: Document, *, is_whole: bool) -> Iterator[Problem]:
+    """Yield every mistake and doubt of an expanded plant.
+
+    Without `is_whole` some entries were left out for other mistakes: nothing is said of what seems missing.
+    """
+    yield from check_paths(plant, document)
+    yield from check_modbus(plant, document)
+    yield from check_sinks(plant, document, is_whole=is_whole)
+    yield from check_buffer(plant, document)

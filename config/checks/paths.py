@@ -1,0 +1,111 @@
+"""Paths: every device and every tag has one of its own, and keeps away from the names we publish under."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from pydantic import TypeAdapter, ValidationError
+
+from config.base import Name
+from config.connections import ModbusTag, SimulatedTag
+from config.plant import Plant
+from config.problems import Problem, quote
+from config.reading.document import Document, Path
+
+Tags = Mapping[str, ModbusTag] | Mapping[str, SimulatedTag]
+
+LEVELS: Final = 5
+"""site/area/line/device/tag"""
+
+_NAME: Final = TypeAdapter[str](Name)
+_ELEMENT: Final = re.compile(r"(.+)_(0|[1-9][0-9]{0,8})")
+
+
+def check_paths(plant: Plant, document: Document) -> Iterator[Problem]:
+    """Yield levels that can't be used, devices and tags whose paths meet, and renamings that can't be."""
+    yield from _reserved(document, ("gateway", "site"), plant.gateway.site)
+    devices: dict[str, tuple[Path, Tags]] = {}
+    for source_name, source in plant.sources.items():
+        for name, device in source.devices.items():
+            path: Path = ("sources", source_name, "devices", name)
+            yield from _reserved(document, path, name)
+            yield from _levels(document, (*path, "at"), device.at)
+            full = f"{plant.gateway.site}/{device.at}/{name}"
+            if full in devices:
+                first, _ = devices[full]
+                yield document.problem("E-CF-0404", path, at_key=True, path=full, first=first[1])
+            devices.setdefault(full, (path, device.tags))
+    seen: set[int] = set()
+    for path, tags in devices.values():
+        # Devices of one range or template share their tags: one look is enough.
+        if id(tags) not in seen:
+            seen.add(id(tags))
+            yield from _names(document, path, tags)
+    yield from _renamings(document, devices)
+
+
+def _reserved(document: Document, path: Path, name: str) -> Iterator[Problem]:
+    if name.startswith("_"):
+        is_key = path[-1] == name
+        yield document.problem("E-CF-0401", path, at_key=is_key, name=quote(name))
+
+
+def _levels(document: Document, path: Path, at: str) -> Iterator[Problem]:
+    levels = at.split("/")
+    if len(levels) != 2 or not all(_is_name(level) for level in levels):
+        yield document.problem("E-CF-0402", path, at=quote(at))
+    elif any(level.startswith("_") for level in levels):
+        yield document.problem("E-CF-0401", path, name=quote(at))
+
+
+def _is_name(text: str) -> bool:
+    try:
+        _NAME.validate_python(text)
+    except ValidationError:
+        return False
+    return True
+
+
+def _names(document: Document, path: Path, tags: Tags) -> Iterator[Problem]:
+    for name in tags:
+        tag_path = (*path, "tags", name)
+        yield from _reserved(document, tag_path, name)
+        array = _array_holding(tags, name)
+        if array is not None:
+            yield document.problem("E-CF-0403", tag_path, at_key=True, name=name, array=array)
+
+
+def _array_holding(tags: Tags, name: str) -> str | None:
+    """Return the array one of whose values has this name."""
+    match = _ELEMENT.fullmatch(name)
+    array = tags.get(match[1]) if match else None
+    is_element = array is not None and match is not None and array.count > max(1, int(match[2]))
+    return match[1] if is_element and match and tags[name].count == 1 else None
+
+
+def has_tag(tags: Tags, name: str) -> bool:
+    """Tell whether a device has this tag, alone or as a value of an array."""
+    if name in tags:
+        return tags[name].count == 1
+    match = _ELEMENT.fullmatch(name)
+    array = tags.get(match[1]) if match else None
+    return array is not None and match is not None and array.count > max(1, int(match[2]))
+
+
+def _renamings(document: Document, devices: Mapping[str, tuple[Path, Tags]]) -> Iterator[Problem]:
+    claimed: dict[str, str] = {}
+    for full, (path, tags) in devices.items():
+        for name, tag in tags.items():
+            if tag.was is None:
+                continue
+            at = (*path, "tags", name, "was")
+            device, _, old = tag.was.rpartition("/")
+            if tag.was.count("/") != LEVELS - 1 or not all(_is_name(level) for level in tag.was.split("/")):
+                yield document.problem("E-CF-0406", at, was=quote(tag.was))
+            elif tag.count > 1:
+                yield document.problem("E-CF-0408", at, name=name)
+            elif device in devices and has_tag(devices[device][1], old):
+                yield document.problem("E-CF-0405", at, was=tag.was)
+            elif tag.was in claimed:
+                yield document.problem("E-CF-0407", at, was=tag.was, first=claimed[tag.was])
+            claimed.setdefault(tag.was, f"{full}/{name}")

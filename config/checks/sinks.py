@@ -1,0 +1,118 @@
+"""Sinks: does each get any tag, and can its connection work beside the others?"""
+
+import ipaddress
+import re
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from config.connections import MqttSink
+from config.plant import Plant
+from config.problems import Problem, quote
+from config.reading.document import Document, Path
+from config.select import SelectRule, glob_pattern
+
+_NUMBER: Final = re.compile(r"[0-9]{1,9}")
+_BAD_GLOB: Final = re.compile(r"^/|/$|//|[^/]\*\*|\*\*[^/]|[+#\s]")
+
+
+class _Named(NamedTuple):
+    device: str
+    name: str
+    values: int
+    tag_class: str | None
+
+
+def check_sinks(plant: Plant, document: Document, *, is_whole: bool) -> Iterator[Problem]:
+    """Yield selections that select nothing and connections that disturb each other."""
+    clients: dict[tuple[str, int, str], str] = {}
+    for name, sink in plant.sinks.items():
+        path = ("sinks", name)
+        yield from _rules(sink, plant, document, path, is_whole=is_whole)
+        yield from _connection(sink, document, path)
+        port = sink.port or (1883 if sink.tls is None else 8883)
+        if sink.client_id is not None:
+            first = clients.setdefault((sink.host.lower(), port, sink.client_id), name)
+            if first != name:
+                at = (*path, "client_id")
+                yield document.problem("E-CF-0707", at, client_id=quote(sink.client_id), first=first)
+        rate = _rows_per_second(plant)
+        if is_whole and sink.replay_rate is not None and sink.replay_rate < rate:
+            at = (*path, "replay_rate")
+            yield document.problem("W-CF-0715", at, rate=sink.replay_rate, intake=f"{rate:.0f}")
+
+
+def _all_tags(plant: Plant) -> Iterator[_Named]:
+    for source in plant.sources.values():
+        for name, device in source.devices.items():
+            path = f"{plant.gateway.site}/{device.at}/{name}"
+            for tag_name, tag in device.tags.items():
+                yield _Named(path, tag_name, tag.count, tag.class_)
+
+
+def _rows_per_second(plant: Plant) -> float:
+    return sum(
+        sum(tag.count for tag in device.tags.values()) * 1e9 / device.scan
+        for source in plant.sources.values()
+        for device in source.devices.values()
+    )
+
+
+def _rules(
+    sink: MqttSink, plant: Plant, document: Document, path: Path, *, is_whole: bool
+) -> Iterator[Problem]:
+    dead: list[Problem] = []
+    everything_before = False
+    for i, rule in enumerate(sink.select):
+        at = (*path, "select", i)
+        if (rule.every is None) != (rule.as_ is None):
+            code, field = ("E-CF-0702", "as") if rule.every is None else ("E-CF-0701", "every")
+            yield document.problem(code, (*at, field), at_key=True)
+        if _BAD_GLOB.search(rule.path):
+            yield document.problem("E-CF-0714", (*at, "path"), path=quote(rule.path))
+        elif everything_before:
+            yield document.problem("W-CF-0705", at, at_key=True)
+        elif not any(_matches(rule, tag) for tag in _all_tags(plant)):
+            dead.append(document.problem("W-CF-0703", at, at_key=True))
+        everything_before = everything_before or (rule.path == "**" and rule.class_ is None)
+    if is_whole and dead:
+        is_idle = len(dead) == len(sink.select)
+        yield from [document.problem("E-CF-0704", path, at_key=True)] if is_idle else dead
+
+
+def _matches(rule: SelectRule, tag: _Named) -> bool:
+    if rule.class_ is not None and rule.class_ != tag.tag_class:
+        return False
+    if rule.path == "**":
+        return True
+    pattern = glob_pattern(rule.path)
+    if tag.values == 1:
+        return pattern.fullmatch(f"{tag.device}/{tag.name}") is not None
+    # Of an array only the ends and the numbers the glob itself names can make a difference.
+    numbers = {0, tag.values - 1, *(int(text) for text in _NUMBER.findall(rule.path))}
+    return any(
+        pattern.fullmatch(f"{tag.device}/{tag.name}_{number}") for number in numbers if number < tag.values
+    )
+
+
+def _connection(sink: MqttSink, document: Document, path: Path) -> Iterator[Problem]:
+    tls = sink.tls
+    if tls is not None:
+        if tls.key is not None and tls.certificate is None:
+            yield document.problem("E-CF-0708", (*path, "tls", "key"), at_key=True)
+        if tls.certificate is not None and tls.key is None:
+            yield document.problem("E-CF-0709", (*path, "tls", "certificate"), at_key=True)
+        if tls.key_password is not None and tls.key is None:
+            yield document.problem("E-CF-0710", (*path, "tls", "key_password"), at_key=True)
+    if sink.password is not None and sink.username is None:
+        yield document.problem("E-CF-0711", (*path, "password"), at_key=True)
+    if sink.password is not None and tls is None and not _is_this_machine(sink.host):
+        yield document.problem("W-CF-0712", (*path, "password"), at_key=True, host=quote(sink.host))
+    if not all(sink.prefix.split("/")) or sink.prefix.startswith("$"):
+        yield document.problem("E-CF-0713", (*path, "prefix"), prefix=quote(sink.prefix))
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"

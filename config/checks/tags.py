@@ -1,0 +1,61 @@
+"""A tag's options: do they fit its type and each other? Asked once for each tag that is written."""
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from config.base import format_duration
+from config.checks.registers import check_registers
+from config.connections import ModbusTag, SimulatedTag
+from config.problems import Problem
+from config.reading.document import Document, Path
+from config.tags import SHORTEST_ACCOUNTING_INTERVAL_NS, TagOptions
+
+_FOR_NUMBERS_ONLY: Final = ("scale", "offset", "limits", "deadband", "deliver_as", "counter")
+
+
+def check_tags(tags: Mapping[str, TagOptions], document: Document, path: Path) -> Iterator[Problem]:
+    """Yield what is wrong with each of these tags, written under this path of the document."""
+    for name, tag in tags.items():
+        tag_path = (*path, name)
+        if isinstance(tag, ModbusTag):
+            yield from check_registers(tag, document, tag_path)
+        yield from _check_values(tag, document, tag_path)
+
+
+def _check_values(tag: TagOptions, document: Document, path: Path) -> Iterator[Problem]:
+    kind = _kind_without_numbers(tag)
+    if kind is not None:
+        for field in _FOR_NUMBERS_ONLY:
+            if field in tag.model_fields_set and getattr(tag, field) is not False:
+                yield document.problem("E-CF-0607", (*path, field), at_key=True, field=field, type=kind)
+        return
+    if tag.scale == 0:
+        yield document.problem("E-CF-0601", (*path, "scale"))
+    if tag.deliver_as is not None and tag.deliver_as.quantity != tag.unit.quantity:
+        yield document.problem(
+            "E-CF-0606", (*path, "deliver_as"), unit=tag.unit.symbol, wanted=tag.deliver_as.symbol
+        )
+    yield from _check_reporting(tag, document, path)
+
+
+def _check_reporting(tag: TagOptions, document: Document, path: Path) -> Iterator[Problem]:
+    low, high = tag.limits.low, tag.limits.high
+    if low is not None and high is not None and low >= high:
+        yield document.problem("E-CF-0602", (*path, "limits"), at_key=True, low=low, high=high)
+    if tag.deadband is not None and tag.counter:
+        yield document.problem("E-CF-0604", (*path, "deadband"), at_key=True)
+    elif tag.deadband is not None and tag.deadband.percent and None in (low, high):
+        yield document.problem("E-CF-0603", (*path, "deadband"))
+    if tag.counter and tag.heartbeat is not None and tag.heartbeat > SHORTEST_ACCOUNTING_INTERVAL_NS:
+        most = format_duration(SHORTEST_ACCOUNTING_INTERVAL_NS)
+        yield document.problem("E-CF-0605", (*path, "heartbeat"), most=most)
+
+
+def _kind_without_numbers(tag: TagOptions) -> str | None:
+    match tag:
+        case ModbusTag(type="bool" | "string"):
+            return tag.type
+        case SimulatedTag(shape="text"):
+            return tag.shape
+        case _:
+            return None

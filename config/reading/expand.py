@@ -1,0 +1,162 @@
+"""From what is written to what runs: ranges become devices, templates become tags.
+
+``meter_{1..100}`` as a device's name stands for a hundred devices alike; ``{001..100}`` pads with zeros.
+Their `unit_id` counts up from the one written. A template's tags come first, the device's own are added or
+take the place of those with the same name. Everything is validated once, before; here it is only copied.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple
+
+from config.connections import ModbusDevice, SourceOptions
+from config.library import Library
+from config.plant import Plant
+from config.problems import Problem, quote
+from config.reading import advice
+from config.reading.document import Document, Mapping
+
+MOST_DEVICES: Final = 1_000
+"""In one range."""
+HIGHEST_UNIT_ID: Final = 255
+
+_RANGE: Final = re.compile(r"([^{}]*)\{([0-9]{1,9})\.\.([0-9]{1,9})\}([^{}]*)")
+
+Ranges = dict[tuple[str, str], tuple[str, ...]]
+"""By source and the first device's name: the names of all the range's devices."""
+
+
+class Expanded(NamedTuple):
+    """A plant whose devices are all spelled out."""
+
+    plant: Plant
+    problems: list[Problem]
+
+
+def name_ranges(document: Document) -> tuple[Ranges, list[Problem]]:
+    """Give each range of devices its first device's name, in place; return the names to copy it to."""
+    ranges: Ranges = {}
+    problems: list[Problem] = []
+    for source, devices in _devices_of_sources(document):
+        for key in [key for key in devices if _looks_like_range(key)]:
+            path = ("sources", source, "devices", key)
+            names = _names(key)
+            if names is None:
+                problems.append(
+                    document.problem("E-CF-0304", path, at_key=True, key=quote(key), most=MOST_DEVICES)
+                )
+                _rename(devices, key, None)
+                continue
+            taken = [name for name in names if name in devices or _is_in(ranges, source, name)]
+            if taken:
+                problems.append(
+                    document.problem("E-CF-0305", path, at_key=True, key=quote(key), taken=taken[:3])
+                )
+                _rename(devices, key, None)
+                continue
+            _rename(devices, key, names[0])
+            ranges[source, names[0]] = names
+    return ranges, problems
+
+
+def expand(plant: Plant, document: Document, ranges: Ranges, library: Library) -> Expanded:
+    """Return the plant with its templates' tags and all devices of its ranges."""
+    problems: list[Problem] = []
+    sources: dict[str, SourceOptions] = {}
+    for name, source in plant.sources.items():
+        devices: dict[str, Any] = {}
+        for device_name, device in source.devices.items():
+            path = ("sources", name, "devices", device_name)
+            whole: Any = device
+            if isinstance(device, ModbusDevice) and device.template is not None:
+                whole = _from_template(device, path, document, library, problems)
+            if whole is None:
+                continue
+            names = ranges.get((name, device_name), (device_name,))
+            devices |= _copies(whole, names, path, document, problems)
+            _place_copies(document, path, names)
+        if devices:
+            sources[name] = source.model_copy(update={"devices": devices})
+    return Expanded(plant.model_copy(update={"sources": sources}), problems)
+
+
+def _devices_of_sources(document: Document) -> Iterator[tuple[str, Mapping]]:
+    sources = document.root.get("sources")
+    for name, source in sources.items() if isinstance(sources, Mapping) else ():
+        devices = source.get("devices") if isinstance(source, Mapping) else None
+        if isinstance(devices, Mapping):
+            yield name, devices
+
+
+def _looks_like_range(key: str) -> bool:
+    return "{" in key or "}" in key
+
+
+def _names(key: str) -> tuple[str, ...] | None:
+    match = _RANGE.fullmatch(key)
+    if match is None:
+        return None
+    before, first, last, behind = match.groups()
+    if not 0 <= int(last) - int(first) < MOST_DEVICES:
+        return None
+    width = len(first) if first.startswith("0") else 0
+    return tuple(f"{before}{number:0{width}d}{behind}" for number in range(int(first), int(last) + 1))
+
+
+def _is_in(ranges: Ranges, source: str, name: str) -> bool:
+    return any(name in names for (of, _), names in ranges.items() if of == source)
+
+
+def _rename(devices: Mapping, old: str, new: str | None) -> None:
+    """Give an entry another key in the same order, or leave it out."""
+    entries = [(new if key == old else key, value, devices.places[key]) for key, value in devices.items()]
+    devices.clear()
+    devices.places.clear()
+    for key, value, place in entries:
+        if key is not None:
+            devices[key] = value
+            devices.places[key] = place
+
+
+def _from_template(
+    device: ModbusDevice, path: tuple[str, ...], document: Document, library: Library, problems: list[Problem]
+) -> ModbusDevice | None:
+    name = device.template or ""
+    reading = library.read(name)
+    if reading is None:
+        names = advice.near(name, library.names())
+        problems.append(document.problem("E-CF-0301", (*path, "template"), name=quote(name), advice=names))
+        return None
+    problems.extend(reading.problems)
+    if reading.template is None:
+        return None
+    unset = {
+        option: value
+        for option, value in reading.template.options().items()
+        if option not in device.model_fields_set
+    }
+    tags = {**reading.template.tags, **device.tags} if device.tags else reading.template.tags
+    return device.model_copy(update={**unset, "tags": tags})
+
+
+def _copies(
+    device: Any, names: tuple[str, ...], path: tuple[str, ...], document: Document, problems: list[Problem]
+) -> dict[str, Any]:
+    if not isinstance(device, ModbusDevice) or len(names) == 1:
+        return dict.fromkeys(names, device)
+    last = device.unit_id + len(names) - 1
+    if last > HIGHEST_UNIT_ID:
+        problems.append(
+            document.problem(
+                "E-CF-0303", (*path, "unit_id"), count=len(names), first=device.unit_id, last=last
+            )
+        )
+        return {names[0]: device}
+    return {name: device.model_copy(update={"unit_id": device.unit_id + i}) for i, name in enumerate(names)}
+
+
+def _place_copies(document: Document, path: tuple[str, ...], names: tuple[str, ...]) -> None:
+    devices = document.value(path[:-1])
+    for name in names[1:]:
+        devices[name] = devices[path[-1]]
+        devices.places[name] = devices.places[path[-1]]

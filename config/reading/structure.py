@@ -1,0 +1,234 @@
+"""From pydantic's findings to problems a person can act on, and to what of the file is still usable.
+
+Pydantic names every mistake of form in one pass. What it can't do is check the rest: so the smallest things
+that hold a mistake (a tag, a device, a sink) are left out and the remainder is validated again, for the
+checks of meaning to run on.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Any, Final, Generic, NamedTuple, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from config.base import SecretText, format_duration, format_size, parse_duration, parse_size
+from config.problems import Problem, found, quote
+from config.reading import advice
+from config.reading.document import Document, Mapping, Path
+from config.reading.references import UNRESOLVED
+from config.reading.yaml_tree import plain_value
+from config.schema import known_keys
+
+M = TypeVar("M", bound=BaseModel)
+
+_HOLDS_ENTRIES: Final = ("sources", "devices", "tags", "sinks")
+_STAND_INS: Final = {"gateway": {"id": "gateway", "site": "site"}}
+"""What takes the place of a section that can't be left out."""
+_ROUNDS: Final = 4
+"""Leaving out a tag may empty its device, that its source, that the plant."""
+_WANTS_NO_TEXT: Final = ("int_type", "int_from_float", "float_type", "bool_type", "number")
+_QUOTED: Final = re.compile(r"'([^']*)'")
+
+_CODES: Final = {
+    "missing": "E-CF-0101",
+    "extra_forbidden": "E-CF-0102",
+    "int_type": "E-CF-0104",
+    "int_from_float": "E-CF-0104",
+    "number": "E-CF-0105",
+    "finite": "E-CF-0106",
+    "string_type": "E-CF-0107",
+    "bool_type": "E-CF-0108",
+    "literal_error": "E-CF-0109",
+    "union_tag_invalid": "E-CF-0110",
+    "union_tag_not_found": "E-CF-0111",
+    "greater_than_equal": "E-CF-0112",
+    "less_than_equal": "E-CF-0113",
+    "string_too_short": "E-CF-0114",
+    "string_too_long": "E-CF-0115",
+    "string_pattern_mismatch": "E-CF-0116",
+    "dict_type": "E-CF-0117",
+    "model_type": "E-CF-0117",
+    "model_attributes_type": "E-CF-0117",
+    "tuple_type": "E-CF-0118",
+    "list_type": "E-CF-0118",
+    "too_short": "E-CF-0119",
+    "duration": "E-CF-0120",
+    "size": "E-CF-0121",
+    "name": "E-CF-0122",
+    "unit": "E-CF-0123",
+    "deadband": "E-CF-0124",
+    "time_zone": "E-CF-0125",
+    "secret_literal": "E-CF-0206",
+}
+_OTHER: Final = "E-CF-0199"
+_EMPTY: Final = "E-CF-0103"
+_TRADE_ADDRESS: Final = "E-CF-0126"
+_ADVICE: Final = {
+    "E-CF-0104": advice.for_number,
+    "E-CF-0105": advice.for_number,
+    "E-CF-0107": advice.for_text,
+    "E-CF-0108": advice.for_truth,
+    "E-CF-0120": advice.for_duration,
+    "E-CF-0121": advice.for_size,
+    "E-CF-0123": advice.for_unit,
+    "E-CF-0125": advice.for_zone,
+}
+
+
+class Validated(NamedTuple, Generic[M]):
+    """What came of validating a document."""
+
+    model: M | None
+    """None when nothing usable is left."""
+    problems: list[Problem]
+    is_whole: bool
+    """False when entries with mistakes were left out of the model."""
+
+
+def validate(document: Document, model: type[M]) -> Validated[M]:
+    """Validate a document; when it has mistakes, name them all and validate what remains without them."""
+    result, errors = _attempt(model, document.root)
+    if errors and _read_references(document, errors):
+        result, errors = _attempt(model, document.root)
+    problems = [problem for error in errors if (problem := _problem(document, model, error))]
+    is_whole = not errors
+    data: dict[str, Any] = document.root
+    for _ in range(_ROUNDS):
+        if not errors:
+            break
+        data = _without(data, {_smallest(document, error) for error in errors})
+        result, errors = _attempt(model, data)
+    return Validated(result, problems, is_whole)
+
+
+def _attempt(model: type[M], data: dict[str, Any]) -> tuple[M | None, list[ErrorDetails]]:
+    try:
+        return model.model_validate(data, by_alias=True, by_name=False), []
+    except ValidationError as error:
+        return None, error.errors(include_url=False)
+
+
+def _read_references(document: Document, errors: Iterable[ErrorDetails]) -> bool:
+    """Read as numbers and truth values what references brought as text; tell whether any was."""
+    changed = False
+    for error in errors:
+        path = _path(document, error)
+        text = document.value(path)
+        if error["type"] in _WANTS_NO_TEXT and isinstance(text, SecretText) and text:
+            value = plain_value(str(text))
+            if isinstance(value, bool | int | float):
+                document.value(path[:-1])[path[-1]] = value
+                changed = True
+    return changed
+
+
+def _path(document: Document, error: ErrorDetails) -> tuple[str | int, ...]:
+    """Return the path in the file of a place pydantic names: without the choices its unions add."""
+    path: list[str | int] = []
+    node: Any = document.root
+    steps = [step for step in error["loc"] if step != "[key]"]
+    for i, step in enumerate(steps):
+        is_choice = len(path) == 2 and i + 1 < len(steps) and isinstance(node, Mapping)
+        if is_choice and node.get("kind") == step:
+            continue
+        path.append(step)
+        node = document.value(path)
+    return tuple(path)
+
+
+def _problem(document: Document, model: type[BaseModel], error: ErrorDetails) -> Problem | None:
+    path = _path(document, error)
+    value = document.value(path)
+    kind = error["type"]
+    if value is UNRESOLVED or (kind == "too_short" and isinstance(value, dict | list) and value):
+        return None  # told already: by the reference, by the entries' own mistakes
+    field = str(path[-1]) if path else ""
+    code = _CODES.get(kind, _OTHER)
+    if kind in ("extra_forbidden", "missing"):
+        names = advice.near(field, known_keys(model, error["loc"][:-1]))
+        said = names if kind == "extra_forbidden" else advice.NOTHING
+        return document.problem(
+            code, path, at_key=True, field=quote(field), hint=advice.hint(field), advice=said
+        )
+    if kind == "name" and error["loc"][-1] == "[key]":
+        return document.problem(code, path, at_key=True, found=found(field))
+    if value is None and kind != "union_tag_not_found":
+        return document.problem(_EMPTY, path, at_key=True, field=quote(field), hint=advice.hint(field))
+    return _problem_of_value(document, path, code, error)
+
+
+def _problem_of_value(document: Document, path: Path, code: str, error: ErrorDetails) -> Problem:
+    value, ctx = document.value(path), error.get("ctx", {})
+    args: dict[str, object] = {
+        "found": found(value),
+        "hint": advice.hint(str(path[-1])),
+        "advice": advice.NOTHING,
+    }
+    is_shown = not isinstance(value, str) or type(value) is str
+    if code == "E-CF-0104" and path[-1] == "address" and isinstance(value, str) and _is_trade_address(value):
+        return document.problem_with(_TRADE_ADDRESS, path, args)
+    if code in _ADVICE and is_shown:
+        args["advice"] = _ADVICE[code](value)
+    match code:
+        case "E-CF-0109":
+            choices = _QUOTED.findall(ctx["expected"])
+            if path[-1] == "kind":
+                code = "E-CF-0110"
+            args |= {
+                "choices": choices,
+                "advice": advice.meant(value, choices) if is_shown else advice.NOTHING,
+            }
+        case "E-CF-0110":
+            path, choices = (*path, "kind"), _QUOTED.findall(ctx["expected_tags"])
+            value = document.value(path)
+            args |= {"found": found(value), "choices": choices, "advice": advice.meant(value, choices)}
+        case "E-CF-0111":
+            path = (*path, "kind")
+        case "E-CF-0112" | "E-CF-0113":
+            limit = ctx["ge"] if code == "E-CF-0112" else ctx["le"]
+            args["limit"] = _as_written(value, limit)
+        case "E-CF-0115":
+            args["limit"] = ctx["max_length"]
+    return document.problem_with(code, path, args)
+
+
+def _is_trade_address(text: str) -> bool:
+    return re.fullmatch(r"[0134][xX][0-9]+", text) is not None
+
+
+def _as_written(value: object, limit: int) -> str:
+    """Return a limit in the words of the value that breaks it."""
+    for parse, form in ((parse_duration, format_duration), (parse_size, format_size)):
+        try:
+            parse(value)
+        except ValueError:
+            continue
+        return form(limit)
+    return f"{limit}"
+
+
+def _smallest(document: Document, error: ErrorDetails) -> tuple[str | int, ...]:
+    """Return the path of the smallest thing that can be left out together with the mistake."""
+    path = _path(document, error)
+    if error["type"] == "extra_forbidden":
+        return path
+    for level in (4, 2, 0):
+        if len(path) > level + 1 and path[level] in _HOLDS_ENTRIES:
+            return path[: level + 2]
+    return path[:1]
+
+
+def _without(data: dict[str, Any], paths: set[tuple[str | int, ...]]) -> dict[str, Any]:
+    here = {path[0] for path in paths if len(path) == 1}
+    below: dict[str | int, set[tuple[str | int, ...]]] = {}
+    for path in paths:
+        if len(path) > 1 and path[0] not in here:
+            below.setdefault(path[0], set()).add(path[1:])
+    kept: dict[str, Any] = {key: value for key, value in data.items() if key not in here}
+    for key, deeper in below.items():
+        if isinstance(kept.get(str(key)), dict):
+            kept[str(key)] = _without(kept[str(key)], deeper)
+        else:
+            kept.pop(str(key), None)
+    return kept | {key: stand_in for key, stand_in in _STAND_INS.items() if key in here}

@@ -1,0 +1,84 @@
+"""The plant file as JSON Schema, so that an editor completes and checks while a person writes."""
+
+from functools import cache
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from config.plant import Plant
+
+DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+PLANT_SCHEMA_ID: Final = "urn:wanglian:plant"
+
+_REFERENCE: Final = {"type": "string", "pattern": r"^[^$]*\$\{(env|file):[^{}]+\}.*$"}
+_KEYWORDS_OF_A_VALUE: Final = ("title", "description", "default", "examples")
+
+
+@cache
+def plant_schema() -> dict[str, Any]:
+    """Return the JSON Schema (2020-12) of a plant file; durations, sizes and units in their text forms."""
+    schema = _keys_schema(Plant)
+    schema["$defs"] = {name: _with_references(each) for name, each in schema["$defs"].items()}
+    schema["$defs"]["Reference"] = {
+        **_REFERENCE,
+        "description": "A value kept outside the plant file: ${env:NAME} or ${file:path}.",
+    }
+    return {"$schema": DIALECT, "$id": PLANT_SCHEMA_ID, **schema, "title": "Wanglian plant file"}
+
+
+def known_keys(model: type[BaseModel], loc: tuple[str | int, ...]) -> tuple[str, ...]:
+    """Return the keys that are known at a place pydantic names, whose unions carry the choice taken."""
+    schema = _keys_schema(model)
+    node = schema
+    for step in loc:
+        node = _child(schema, node, step)
+    return tuple(_resolved(schema, node).get("properties", ()))
+
+
+@cache
+def _keys_schema(model: type[BaseModel]) -> dict[str, Any]:
+    return model.model_json_schema(by_alias=True)
+
+
+def _child(schema: dict[str, Any], node: dict[str, Any], step: str | int) -> dict[str, Any]:
+    node = _resolved(schema, node)
+    choices = node.get("discriminator", {}).get("mapping", {})
+    if step in choices:
+        return {"$ref": choices[step]}
+    if isinstance(step, int):
+        child = node.get("items", {})
+    else:
+        child = node.get("properties", {}).get(step) or _entry(node)
+    return child if isinstance(child, dict) else {}
+
+
+def _entry(node: dict[str, Any]) -> Any:
+    by_pattern = list(node.get("patternProperties", {}).values())
+    return by_pattern[0] if by_pattern else node.get("additionalProperties", {})
+
+
+def _resolved(schema: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
+    for choice in node.get("anyOf", ()):
+        if "$ref" in choice:
+            node = choice
+    while "$ref" in node:
+        node = schema["$defs"][node["$ref"].rpartition("/")[2]]
+    return node
+
+
+def _with_references(node: Any) -> Any:
+    # A value that isn't free text may still be named by a reference; free text already admits one.
+    if isinstance(node, list):
+        return [_with_references(each) for each in node]
+    if not isinstance(node, dict):
+        return node
+    if node.get("type") in ("integer", "number", "boolean") or (
+        node.get("type") == "string" and ("pattern" in node or "enum" in node)
+    ):
+        outside = {key: node[key] for key in _KEYWORDS_OF_A_VALUE if key in node}
+        inside = {key: value for key, value in node.items() if key not in outside}
+        return {**outside, "anyOf": [inside, {"$ref": "#/$defs/Reference"}]}
+    return {
+        key: value if key in ("discriminator", "propertyNames", "const") else _with_references(value)
+        for key, value in node.items()
+    }
