@@ -1,0 +1,51 @@
+"""The two retained messages beside the data: what a device's tags are, and how the gateway is."""
+
+import math
+from collections.abc import Iterator
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+import orjson
+
+from config.units import find_unit
+from connectors.tags import Tag, TagTable
+
+
+def device_catalogues(gateway: str, tags: TagTable) -> Iterator[tuple[str, bytes]]:
+    """Yield (device path, `_tags` payload) of every device that has active tags."""
+    active = tags.active()
+    device = tags.device[active]
+    for number in np.unique(device).tolist():
+        path = tags.device_path(number)
+        described = {tags[tag].name: _described(tags[tag]) for tag in active[device == number].tolist()}
+        yield path, orjson.dumps({"gw": gateway, "dev": path, "tags": described})
+
+
+def status(gateway: str, *, online: bool, more: dict[str, Any] | None = None) -> bytes:
+    """Return a `_status` payload; the last will says the same with `online` false and nothing more."""
+    return orjson.dumps({"gw": gateway, "online": online, "version": _version(), **(more or {})})
+
+
+def _described(tag: Tag) -> dict[str, Any]:
+    unit = find_unit(tag.unit)
+    found: dict[str, Any] = {
+        "kind": tag.kind.name.lower(),
+        "unit": tag.unit,
+        "symbol": tag.unit if unit is None else unit.symbol,
+    }
+    if tag.counter:
+        found["counter"] = True
+    if tag.tag_class:
+        found["class"] = tag.tag_class
+    limits = {"low": tag.low, "high": tag.high}
+    return found | {name: limit for name, limit in limits.items() if not math.isnan(limit)}
+
+
+@cache
+def _version() -> str:
+    try:
+        return version("wanglian")
+    except PackageNotFoundError:  # run from a checkout that is not installed
+        return "unknown"

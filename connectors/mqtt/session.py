@@ -1,0 +1,175 @@
+"""One connection to a broker with a window and a deadline of our own.
+
+A message is in flight from `publish` until its PUBACK. The window bounds how many are, hence how many are
+repeated after a broken link. The ack deadline runs for the oldest of them, from the moment it became the
+oldest: a slow link that still acknowledges is not taken for a dead one, a lost PUBACK is still found.
+"""
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+from typing import Any, Final
+
+from paho.mqtt.reasoncodes import ReasonCode
+
+from config.connections import MqttSink
+from connectors.errors import NotConnected
+from connectors.mqtt.reasons import REFUSES_THE_BYTES, refused_by
+from connectors.mqtt.wire import Limits, Wire
+
+GRACE_S: Final = 2.0
+"""Longest wait for each step of a goodbye."""
+
+
+@dataclass(slots=True)
+class Statistics:
+    """Counts over all sessions of a sink."""
+
+    messages: int = 0
+    bytes: int = 0
+    acks: int = 0
+    refused: int = 0
+    timeouts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A message the broker will never take."""
+
+    topic: str
+    ticket: Any
+    reason: str
+
+
+class Session:
+    """Open once, publish, close; never reopened."""
+
+    def __init__(
+        self, options: MqttSink, client_id: str, will: tuple[str, bytes], statistics: Statistics
+    ) -> None:
+        self._connect_timeout_s = options.connect_timeout / 1e9
+        self._ack_timeout_s = options.ack_timeout / 1e9
+        self._statistics = statistics
+        self._wire = Wire(options, client_id, will, self)
+        self._in_flight: dict[int, tuple[str, Any]] = {}
+        self._oldest_since = 0.0
+        self._refused: list[Refused] = []
+        self._lost: NotConnected | None = None
+        self._change: asyncio.Future[None] | None = None
+        self.limits = Limits(options.window)
+
+    async def open(self) -> None:
+        """Return connected, `limits` being the broker's; close() is due whatever happens.
+
+        Raises:
+            NotConnected: with the exact reason.
+        """
+        self._loop = asyncio.get_running_loop()
+        self._opening: asyncio.Future[Limits] = self._loop.create_future()
+        self._wire.dial()
+        try:
+            async with asyncio.timeout(self._connect_timeout_s):
+                self.limits = await self._opening
+        except TimeoutError:
+            step = "CONNECT" if self._wire.dialled else "the TCP or TLS handshake"
+            error = NotConnected(
+                f"{self._wire.broker} did not answer {step} within {self._connect_timeout_s:g} s"
+            )
+            self.failed(error)
+            raise error from None
+
+    async def publish(self, topic: str, payload: bytes, ticket: Any = None, *, retain: bool = False) -> None:
+        """Send with QoS 1 as soon as the window has room; `ticket` comes back should it be refused.
+
+        Raises:
+            NotConnected: the link is down, or the oldest message passed its ack deadline.
+        """
+        while len(self._in_flight) >= self.limits.window:
+            await self._wait()
+        self._raise_if_lost()
+        packet_id = self._wire.publish(topic, payload, retain=retain)
+        if packet_id is None:
+            await self._wire.ended(GRACE_S)  # the reason is on its way
+            self._raise_if_lost()
+            raise NotConnected(f"{self._wire.broker} closed the connection")
+        if not self._in_flight:
+            self._oldest_since = self._loop.time()
+        self._in_flight[packet_id] = (topic, ticket)
+        self._statistics.messages += 1
+        self._statistics.bytes += len(payload)
+
+    async def drain(self) -> list[Refused]:
+        """Return once every message is acknowledged: those the broker will never take."""
+        while self._in_flight:
+            await self._wait()
+        self._raise_if_lost()
+        refused, self._refused = self._refused, []
+        return refused
+
+    async def close(self, *, goodbye: bool) -> None:
+        """Close within twice GRACE_S; without a goodbye the broker sends the will."""
+        await self._wire.hang_up(GRACE_S, politely=goodbye and self._lost is None)
+
+    def opened(self, limits: Limits) -> None:
+        """Take over what the broker accepts."""
+        if not self._opening.done():
+            self._opening.set_result(limits)
+
+    def acknowledged(self, acks: deque[tuple[int, ReasonCode]]) -> None:
+        """Strike out what is acknowledged, and note what is refused."""
+        oldest = next(iter(self._in_flight), None)
+        while acks:
+            packet_id, reason = acks.popleft()
+            message = self._in_flight.pop(packet_id, None)
+            if message is not None:
+                self._statistics.acks += 1
+                if reason.is_failure:
+                    self._on_refusal(*message, reason)
+        if next(iter(self._in_flight), None) != oldest:
+            self._oldest_since = self._loop.time()
+        self._wake()
+
+    def failed(self, error: NotConnected) -> None:
+        """Remember the first reason; everything waiting gets it."""
+        if self._lost is None:
+            self._lost = error
+        if not self._opening.done():
+            self._opening.set_exception(error)
+        self._wake()
+
+    def _on_refusal(self, topic: str, ticket: Any, reason: ReasonCode) -> None:
+        self._statistics.refused += 1
+        lasting = REFUSES_THE_BYTES.get(reason.value)
+        if lasting is None:
+            self.failed(refused_by(self._wire.broker, f"refused a message on {topic}", reason))
+        else:
+            self._refused.append(Refused(topic, ticket, lasting))
+
+    async def _wait(self) -> None:
+        """Wait for the next acknowledgement, at most until the oldest message's deadline."""
+        self._raise_if_lost()
+        since = self._oldest_since
+        self._change = self._loop.create_future()
+        try:
+            async with asyncio.timeout_at(since + self._ack_timeout_s):
+                await self._change
+        except TimeoutError:
+            self._wire.collect()  # after a busy loop both may be due: the acknowledgement counts
+            if self._in_flight and self._oldest_since == since:
+                self._statistics.timeouts += 1
+                self.failed(
+                    NotConnected(
+                        f"{self._wire.broker} left a message unacknowledged for {self._ack_timeout_s:g} s"
+                    )
+                )
+        finally:
+            self._change = None
+        self._raise_if_lost()
+
+    def _wake(self) -> None:
+        if self._change is not None and not self._change.done():
+            self._change.set_result(None)
+
+    def _raise_if_lost(self) -> None:
+        if self._lost is not None:
+            raise self._lost

@@ -1,0 +1,43 @@
+"""How a broker is trusted: the certificate and the host name are always checked."""
+
+import ssl
+
+from config.connections import Tls
+from connectors.errors import NotConnected
+
+
+def tls_context(options: Tls) -> ssl.SSLContext:
+    """Return a context of TLS 1.2 or newer; reads files, so call it off the event loop.
+
+    Raises:
+        NotConnected: a file can't be read, or is not what it should be.
+    """
+    try:
+        context = ssl.create_default_context(cafile=options.ca)
+    except OSError as exc:
+        raise _unusable("tls.ca", options.ca, exc) from exc
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.sslsocket_class = _ClosedOnFailure
+    if options.certificate is not None:
+        password = options.key_password.get_secret_value() if options.key_password is not None else ""
+        try:
+            # Without a password OpenSSL would ask for one on the terminal and wait.
+            context.load_cert_chain(options.certificate, options.key, password=password)
+        except OSError as exc:
+            raise _unusable("tls.certificate", options.certificate, exc) from exc
+    return context
+
+
+class _ClosedOnFailure(ssl.SSLSocket):
+    """paho leaves the socket open when the handshake fails."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        try:
+            super().do_handshake(block)
+        except (OSError, ValueError):
+            self.close()
+            raise
+
+
+def _unusable(field: str, file: str | None, cause: OSError) -> NotConnected:
+    return NotConnected(f"{field}: {file} can't be used: {cause.strerror or cause}", needs_a_person=True)

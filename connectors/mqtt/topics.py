@@ -1,0 +1,16 @@
+"""Where each message goes: the device's path behind the prefix, and two retained topics beside the data."""
+
+
+def data_topic(prefix: str, device: str) -> str:
+    """Return the topic of a device's rows; `device` is site/area/line/device."""
+    return f"{prefix}/{device}"
+
+
+def tags_topic(prefix: str, device: str) -> str:
+    """Return the retained topic of a device's catalogue."""
+    return f"{prefix}/{device}/_tags"
+
+
+def status_topic(prefix: str, site: str, gateway: str) -> str:
+    """Return the retained topic of the gateway's status, which is also that of its last will."""
+    return f"{prefix}/{site}/_gateway/{gateway}/_status"

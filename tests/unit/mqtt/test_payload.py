@@ -1,0 +1,197 @@
+"""What a message says is what the delivery said, whatever the delivery."""
+
+import json
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from connectors import DTYPE_OF_PART, PART_OF_KIND, Batch, Columns, Delivery, Epoch, Kind, Part, Tag, TagTable
+from connectors.mqtt.payload import Encoder, Message
+
+EPOCH = Epoch(3, 0x9F86D081884C7D65)
+T0 = 1_764_000_000_123_456_789
+
+Row = tuple[int, int, Any, int]
+"""tag number, time, value as a platform should see it, quality"""
+
+VALUES = {
+    Kind.BOOL: st.booleans(),
+    Kind.INT32: st.integers(-(2**31), 2**32 - 1),
+    Kind.FLOAT64: st.floats(allow_nan=False, allow_infinity=False),
+    Kind.INT64: st.integers(-(2**63), 2**63 - 1),
+    Kind.UINT64: st.integers(0, 2**64 - 1),
+    Kind.TEXT: st.text(),
+}
+QUALITIES = st.sampled_from([0, 0, 0, 0x40940000, 0x80310000, 0x803C0000])
+
+
+def table_of(kinds: list[Kind], devices: int = 1) -> TagTable:
+    table = TagTable()
+    table.announce(
+        [Tag(f"cz/press/line1/m{i % devices}/tag “{i}”", kind, "C62", "plc") for i, kind in enumerate(kinds)]
+    )
+    return table
+
+
+def delivery_of(
+    table: TagTable,
+    rows: list[Row],
+    *,
+    seq: int = 7,
+    historical: bool = False,
+    keep: list[bool] | None = None,
+) -> tuple[Delivery, list[tuple[int, Row]]]:
+    """Build the delivery that holds these rows; return it with what it should say: (row number, row)."""
+    parts, numbers, said, first = [], [], [], 0
+    for part in Part:
+        mine = [row for row in rows if PART_OF_KIND[Kind(table.kind[row[0]])] is part]
+        kept = [i for i in range(len(mine)) if keep is None or keep[(first + i) % len(keep)]]
+        said += [(first + i, mine[i]) for i in kept]
+        if kept:
+            stored = [_stored(mine[i][2], Kind(table.kind[mine[i][0]])) for i in kept]
+            value = np.empty(len(kept), DTYPE_OF_PART[part])
+            value[:] = stored
+            parts.append(
+                Columns(
+                    np.array([mine[i][0] for i in kept], np.int32),
+                    np.array([mine[i][1] for i in kept], np.int64),
+                    value,
+                    np.array([mine[i][3] for i in kept], np.uint32),
+                )
+            )
+            numbers.append(np.array([first + i for i in kept], np.int32))
+        first += len(mine)
+    chosen = None if keep is None else tuple(numbers)
+    return Delivery(Batch(tuple(parts), T0), EPOCH, seq, historical, chosen), said
+
+
+def _stored(value: Any, kind: Kind) -> Any:
+    if kind is Kind.UINT64:
+        return value - 2**64 if value >= 2**63 else value
+    return float(value) if PART_OF_KIND[kind] is Part.NUMBER else value
+
+
+def spoken(messages: list[Message]) -> list[tuple[int, str, int, Any, int]]:
+    """Read messages as a platform would: (row number, tag path, time, value, quality), in order of rows."""
+    found = []
+    for message in messages:
+        said = json.loads(message.payload, parse_constant=pytest.fail)
+        assert said["dev"] == message.device
+        n = len(said["v"])
+        numbers = said.get("row", list(range(n)))
+        assert ("row" in said) == (numbers != list(range(n)))
+        assert numbers == message.rows.tolist()
+        assert ("q" in said) == any(said.get("q", [0] * n))
+        assert ("dt" in said) == any(said.get("dt", [0] * n))
+        columns = said["tags"], said.get("dt", [0] * n), said["v"], said.get("q", [0] * n)
+        assert {len(column) for column in columns} == {n}
+        found += [
+            (number, f"{said['dev']}/{name}", said["t0"] + dt, value, quality)
+            for number, name, dt, value, quality in zip(numbers, *columns, strict=True)
+        ]
+    return sorted(found, key=lambda row: row[0])
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> tuple[TagTable, list[Row], list[bool] | None, bool]:
+    kinds = draw(st.lists(st.sampled_from(Kind), min_size=1, max_size=8))
+    table = table_of(kinds, draw(st.integers(1, 3)))
+    times = st.one_of(st.just(T0), st.integers(0, 2**62))
+    rows = draw(
+        st.lists(
+            st.integers(0, len(kinds) - 1).flatmap(
+                lambda tag: st.tuples(st.just(tag), times, VALUES[kinds[tag]], QUALITIES)
+            ),
+            min_size=1,
+            max_size=30,
+        )
+    )
+    keep = draw(st.none() | st.lists(st.booleans(), min_size=1, max_size=7).filter(lambda k: k[0]))
+    return table, rows, keep, draw(st.booleans())
+
+
+def expected(said: list[tuple[int, Row]], table: TagTable) -> list[tuple[int, str, int, Any, int]]:
+    return [
+        (number, table[tag].path, time, None if quality >= 0x80000000 else value, quality)
+        for number, (tag, time, value, quality) in said
+    ]
+
+
+def exactly(rows: list[tuple[int, str, int, Any, int]]) -> list[str]:
+    """Tell True from 1 and 1 from 1.0, which compare equal."""
+    return [repr(row) for row in rows]
+
+
+# The first text drawn on a machine builds hypothesis' table of characters, about 2 s.
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(cases(), st.integers(150, 2000))
+def test_messages_say_exactly_what_the_delivery_says(
+    case: tuple[TagTable, list[Row], list[bool] | None, bool], limit: int
+) -> None:
+    table, rows, keep, historical = case
+    delivery, said = delivery_of(table, rows, historical=historical, keep=keep)
+    encoder = Encoder("gw-1", table)
+    for _ in range(2):  # the second time from the prepared layout
+        whole = encoder.messages(delivery)
+        assert exactly(spoken(whole)) == exactly(expected(said, table))
+        assert len({message.device for message in whole}) == len(whole)
+    split = Encoder("gw-1", table, lambda _: limit).messages(delivery)
+    assert exactly(spoken(split)) == exactly(expected(said, table))
+    for message in split:
+        assert len(message.payload) <= limit or (len(message.rows) == 1 and not message.fits)
+
+
+def test_the_smallest_message_reads_as_documented() -> None:
+    table = table_of([Kind.FLOAT64])
+    delivery, _ = delivery_of(table, [(0, T0, 1.5, 0)])
+    (message,) = Encoder("gw-1", table).messages(delivery)
+    assert message.payload.decode() == (
+        '{"gw":"gw-1","epoch":"3-9f86d081884c7d65","seq":7,"dev":"cz/press/line1/m0",'
+        f'"t0":{T0},"tags":["tag “0”"],"v":[1.5]}}'
+    )
+
+
+def test_live_and_historical_differ_in_the_mark_alone() -> None:
+    table = table_of([Kind.FLOAT64] * 200)
+    rows: list[Row] = [(i, T0, i / 7, 0) for i in range(200)]
+    live, _ = delivery_of(table, rows)
+    late, _ = delivery_of(table, rows, historical=True)
+    for limit in range(1000, 6000, 37):
+        encoder = Encoder("gw-1", table, lambda _, limit=limit: limit)
+        first, again = encoder.messages(live), encoder.messages(late)
+        assert [m.payload for m in first] == [m.payload.replace(b',"hist":true', b"") for m in again]
+        assert all(b',"hist":true' in m.payload and len(m.payload) <= limit for m in again)
+
+
+def test_a_good_nan_is_never_written_as_a_number() -> None:
+    table = table_of([Kind.FLOAT64, Kind.INT32, Kind.BOOL])
+    columns = Columns(
+        np.arange(3, dtype=np.int32), np.full(3, T0), np.full(3, math.nan), np.zeros(3, np.uint32)
+    )
+    (message,) = Encoder("gw-1", table).messages(Delivery(Batch((columns,), T0), EPOCH, 1))
+    assert json.loads(message.payload)["v"] == [None, None, None]
+
+
+def test_a_renamed_tag_is_written_with_its_new_name() -> None:
+    table = table_of([Kind.FLOAT64])
+    encoder = Encoder("gw-1", table)
+    delivery, _ = delivery_of(table, [(0, T0, 1.0, 0)])
+    encoder.messages(delivery)
+    old = table[0].path
+    table.announce([Tag("cz/press/line1/m0/power", Kind.FLOAT64, "C62", "plc", was=old)])
+    (message,) = encoder.messages(delivery)
+    assert json.loads(message.payload)["tags"] == ["power"]
+
+
+def test_prepared_layouts_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("connectors.mqtt.payload._CACHED_ROWS", 10)
+    table = table_of([Kind.FLOAT64] * 8)
+    encoder = Encoder("gw-1", table)
+    for first in range(6):
+        delivery, _ = delivery_of(table, [(first, T0, 1.0, 0), (first + 1, T0, 2.0, 0), (7, T0, 3.0, 0)])
+        encoder.messages(delivery)
+    assert sum(len(share) for shares in encoder._layouts.values() for share in shares) <= 10
