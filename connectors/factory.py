@@ -30,8 +30,8 @@ def build_sink(name: str, options: AnySink, *, site: str, context: Context) -> S
     """Return the sink; it touches nothing until it is entered."""
     match options:
         case MqttSink():
-            from connectors.mqtt import Mqtt
+            from connectors.mqtt import MqttSink as Mqtt
 
-            return Mqtt(name, options, site=site, context=context)
+            return Mqtt(name, options, context=context, site=site)
         case _:
             assert_never(options)
