@@ -75,7 +75,7 @@ class ModbusTag(TagOptions):
         width = 2 * self.registers
         if len(self.order) == width:
             return self.order
-        letters = "".join(chr(ord("A") + i) for i in range(width))
+        letters = "".join(chr(ord("A") + i) for i in range(width))  # a string may be longer than the alphabet
         words = [letters[i : i + 2] for i in range(0, width, 2)]
         if self.order in ("CDAB", "DCBA"):
             words.reverse()

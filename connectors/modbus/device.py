@@ -1,0 +1,100 @@
+"""One device of a connection while it runs: its plan, what it has refused, whether it is there."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from config.connections import ModbusDevice
+from connectors.describe import describe, device_path
+from connectors.modbus.decode import Answers, Decoder
+from connectors.modbus.layout import compile_layout, kind_of
+from connectors.modbus.mbap import ABSENT, Poll
+from connectors.modbus.plan import Request, halve, plan_requests, values_of
+from connectors.modbus.statistics import Statistics
+from connectors.quality import BAD_CONFIGURATION_ERROR, BAD_TIMEOUT, GOOD
+from connectors.tags import TagTable
+
+_ASK_AGAIN: Final = 60
+"""Scans after which a refused value is tried once more: the device may have been given it."""
+_CUTS: Final = 4
+"""Refused requests cut at a time, so that a map that is all wrong does not flood the line."""
+
+
+class Device:
+    """The plan of one device, compiled once and cut finer where the device refuses it."""
+
+    def __init__(self, name: str, options: ModbusDevice) -> None:
+        self.name = name
+        self.options = options
+        self.statistics = Statistics()
+        self.answered = True
+        """Whether the device itself said anything in the last scan."""
+        self.unheard = False
+        """Whether nobody did, not even a gateway in between."""
+        self.improvable = False
+        """Whether the plan was cut in the last scan while other requests are answered: ask again at once."""
+        self._values = values_of(options)
+        self._numbers = np.arange(len(self._values), dtype=np.int32)
+        self._refused: set[int] = set()  # places of values that are refused even alone
+        self._plan(plan_requests(options, self._values))
+
+    def announce(self, source: str, site: str, tags: TagTable) -> NDArray[np.int32]:
+        """Announce the device's tags and return their numbers."""
+        path = device_path(site, self.options.at, self.name)
+        self._numbers = tags.announce(
+            [
+                describe(source, f"{path}/{value.name}", kind_of(value.tag), value.tag)
+                for value in self._values
+            ]
+        )
+        self.decoder = Decoder(self._layout, self._numbers)
+        return self._numbers
+
+    def asked(self, first: int) -> tuple[list[int], list[int]]:
+        """Return the requests to ask, in this order, and the status all of them have until then.
+
+        `first` turns the order: a silent device is tried with another request each time, since one may be
+        the only one it never answers. Values it refuses rest for a while.
+        """
+        requests = self.poll.requests
+        slots = list(range(len(requests)))
+        if self._refused and self.statistics.scans % _ASK_AGAIN:
+            slots = [slot for slot in slots if not self._rests(requests[slot])] or slots
+        turn = first % len(slots)
+        return slots[turn:] + slots[:turn], [BAD_CONFIGURATION_ERROR] * len(requests)
+
+    def learn(self, slots: Sequence[int], answers: Answers) -> list[str]:
+        """Take in how a scan went; return the values that turned out to be refused, by name."""
+        self.statistics.scans += 1
+        status = [answers.status[slot] for slot in slots]
+        self.answered = any(each not in ABSENT for each in status)
+        self.unheard = all(each == BAD_TIMEOUT for each in status)
+        requests = self.poll.requests
+        found: list[str] = []
+        cut: set[int] = set()
+        for slot in slots:
+            if len(requests[slot].values) > 1:
+                if answers.status[slot] == BAD_CONFIGURATION_ERROR and len(cut) < _CUTS:
+                    cut.add(slot)
+                continue
+            value = requests[slot].values[0]
+            if answers.status[slot] == GOOD:
+                self._refused.discard(value.place)
+            elif answers.status[slot] == BAD_CONFIGURATION_ERROR and value.place not in self._refused:
+                self._refused.add(value.place)
+                found.append(value.name)
+        self.improvable = bool(cut) and GOOD in status
+        if cut:
+            finer = (halve(each) if slot in cut else (each,) for slot, each in enumerate(requests))
+            self._plan([request for requests in finer for request in requests])
+        return found
+
+    def _rests(self, request: Request) -> bool:
+        return len(request.values) == 1 and request.values[0].place in self._refused
+
+    def _plan(self, requests: Sequence[Request]) -> None:
+        self.poll = Poll(self.options.unit_id, requests)
+        self._layout = compile_layout(requests)
+        self.decoder = Decoder(self._layout, self._numbers)

@@ -1,0 +1,148 @@
+"""The thin transport under `Transactions`: one connection, one future per scan, one timer."""
+
+import asyncio
+import socket
+from typing import Any, cast
+
+from connectors.clock import Clock
+from connectors.errors import NotConnected
+from connectors.modbus.decode import Answers
+from connectors.modbus.mbap import FramingLost, Poll, Terms, Transactions
+from connectors.modbus.statistics import Statistics
+
+_UNACKNOWLEDGED_MS = 5_000
+"""A peer whose TCP stays silent this long is gone: half-open links end by this where the system has it."""
+
+
+class Exchange(asyncio.Protocol):
+    """A connection that asks and awaits; NotConnected from whatever waits when it drops."""
+
+    def __init__(self, peer: str, clock: Clock, statistics: Statistics) -> None:
+        self._peer = peer
+        self._clock = clock
+        self._transactions = Transactions(clock, statistics)
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._scanning = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._fires = 0
+        self._lost: NotConnected | None = None
+        self._closed = self._loop.create_future()
+
+    async def scan(
+        self,
+        poll: Poll,
+        slots: list[int],
+        status: list[int],
+        terms: Terms,
+        statistics: Statistics,
+    ) -> Answers:
+        """Ask these requests and return once each is answered or given up; see `Transactions.begin`."""
+        transactions = self._transactions
+        self._check()
+        self._scanning = True
+        try:
+            self._send(transactions.begin(poll, slots, status, terms, statistics))
+            await self._wait()
+        finally:
+            self._scanning = False
+            if not transactions.done:
+                transactions.abandon()
+        return transactions.answers()
+
+    async def idle(self, delay: float) -> None:
+        """Wait this many seconds; NotConnected as soon as the connection drops."""
+        self._check()
+        timer = self._loop.call_later(delay, self._wake)
+        try:
+            await self._wait()
+        finally:
+            timer.cancel()
+
+    async def close(self) -> None:
+        """Close and return once the socket is released."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._transport is not None:
+            self._transport.abort()
+            await self._closed
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin; requests are small and must not wait for one another."""
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one by shape only
+        connection: Any = transport.get_extra_info("socket")
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNACKNOWLEDGED_MS)
+
+    def data_received(self, data: bytes) -> None:
+        """Take replies; send what may be asked next, or wake who waits for the scan."""
+        try:
+            self._go_on(self._transactions.receive(data))
+        except FramingLost as lost:
+            self._drop(f"{self._peer} {lost}")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wake who waits: the link is down."""
+        self._drop(f"{self._peer} {'closed the connection' if exc is None else f'was lost: {exc}'}", exc)
+        if not self._closed.done():
+            self._closed.set_result(None)
+
+    async def _wait(self) -> None:
+        self._waiter = self._loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+        self._check()
+
+    def _check(self) -> None:
+        if self._lost is not None:
+            raise NotConnected(str(self._lost)) from self._lost.__cause__
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _send(self, data: bytes) -> None:
+        if data and self._transport is not None:
+            self._transport.write(data)
+            if self._timer is not None and self._fires > self._transactions.deadline:
+                self._timer.cancel()
+                self._timer = None
+            if self._timer is None:
+                self._arm()
+
+    def _go_on(self, data: bytes) -> None:
+        if data:
+            self._send(data)
+        elif self._scanning and self._transactions.done:
+            self._wake()
+
+    def _arm(self) -> None:
+        # One timer for all: it fires at the oldest deadline it knew, then looks again. Cancelling and
+        # starting one per request would cost more than the request.
+        self._fires = self._transactions.deadline
+        left = max(0, self._fires - self._clock.monotonic())
+        self._timer = self._loop.call_later(left / 1e9, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        if not self._transactions.waiting:
+            return
+        try:
+            self._go_on(self._transactions.expire())
+        except FramingLost as lost:
+            self._drop(f"{self._peer} {lost}")
+        if self._timer is None and self._transactions.waiting and self._lost is None:
+            self._arm()
+
+    def _drop(self, reason: str, cause: Exception | None = None) -> None:
+        if self._lost is None:
+            self._lost = NotConnected(reason)
+            self._lost.__cause__ = cause
+        if self._transport is not None:
+            self._transport.abort()
+        self._wake()

@@ -1,0 +1,67 @@
+"""When each device of a connection is scanned: pure arithmetic on times given from outside.
+
+Due times are whole multiples of the device's interval in UTC, so that the scans of all gateways fall together
+and a 15-minute reading lies on the quarter. A scan that took too long lets the ones it covered fall out; they
+are counted, never caught up. The first scan of a session is due at the multiple just passed: at once.
+
+Who waits longest goes first, so no device starves another. A silent device steps aside: its next due is
+pushed out by its interval, or what the silence cost if that is more, doubled with every silence up to a
+minute.
+
+The wall clock may step. No wait is longer than the interval (or back-off), and a due time that lies further
+ahead than that is taken as a clock set back: the schedule falls into step with the new time.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+LONGEST_BACK_OFF_NS: Final = 60_000_000_000
+
+
+class Schedule:
+    """The devices of one connection, by number; all times in ns."""
+
+    def __init__(self, intervals: Sequence[int], now: int) -> None:
+        self._interval = tuple(intervals)
+        self._due = [now // interval * interval for interval in intervals]
+        self._silences = [0] * len(intervals)
+        self._pause = list(intervals)
+        self._turn = [0] * len(intervals)
+        self._turns = 0
+
+    def next(self, now: int) -> tuple[int, int]:
+        """Return which device is scanned next and how long to wait for it, ns."""
+        device = min(range(len(self._due)), key=lambda i: (self._due[i], self._turn[i]))
+        return device, min(max(0, self._due[device] - now), self._pause[device])
+
+    def silences(self, device: int) -> int:
+        """Return how many scans in a row the device has not answered."""
+        return self._silences[device]
+
+    def all_silent(self) -> bool:
+        """Tell whether no device has answered its last scan."""
+        return all(self._silences)
+
+    def answered(self, device: int, now: int) -> int:
+        """Plan the next scan of a device that answered; return how many scans fell out."""
+        interval, due = self._interval[device], self._due[device]
+        self._silences[device] = 0
+        # A timer may fire a little early: the multiple it was meant for is still the one that is served.
+        served = now if due - now >= self._pause[device] else max(now, due)
+        self._plan(device, served, interval)
+        return max(0, (now - due) // interval)
+
+    def silent(self, device: int, now: int, spent: int) -> None:
+        """Plan the next attempt at a device whose silence has cost `spent` ns."""
+        interval = self._interval[device]
+        longest = max(interval, LONGEST_BACK_OFF_NS)
+        self._silences[device] += 1
+        pause = min(longest, max(interval, spent) << min(self._silences[device], 40))
+        self._plan(device, now + pause - interval, pause + interval)
+
+    def _plan(self, device: int, after: int, pause: int) -> None:
+        interval = self._interval[device]
+        self._due[device] = (after // interval + 1) * interval
+        self._pause[device] = pause
+        self._turns += 1
+        self._turn[device] = self._turns

@@ -1,0 +1,159 @@
+"""A Modbus TCP connection as a source: one batch is one scan of one device."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Final, Self
+
+import numpy as np
+
+from config.connections import ModbusTcpSource
+from connectors.batch import Batch
+from connectors.clock import Clock
+from connectors.errors import NotConnected
+from connectors.modbus.device import Device
+from connectors.modbus.exchange import Exchange
+from connectors.modbus.mbap import Terms
+from connectors.modbus.schedule import Schedule
+from connectors.modbus.statistics import Statistics
+from connectors.tags import TagTable
+
+log = logging.getLogger(__name__)
+
+_PATIENCE: Final = 2
+"""Requests in a row nobody answers before the rest of a scan is left out; one once the device is silent."""
+
+_ROUNDS: Final = 8
+"""Scans in one read at most, while a refused request is being narrowed down to the value at fault."""
+
+
+class ModbusTcp:
+    """A source of the devices behind one Modbus TCP connection."""
+
+    def __init__(
+        self, name: str, options: ModbusTcpSource, *, site: str, tags: TagTable, clock: Clock
+    ) -> None:
+        self._name = name
+        self._options = options
+        self._site = site
+        self._tags = tags
+        self._clock = clock
+        self._peer = f"{options.host}:{options.port}"
+        self._devices: list[Device] = []
+        self._connection = Statistics()
+        self._exchange: Exchange | None = None
+        self._schedule = Schedule((), 0)
+
+    async def __aenter__(self) -> Self:
+        """Announce the tags, then connect; NotConnected tells why not."""
+        self._announce()
+        loop = asyncio.get_running_loop()
+        timeout_s = self._options.timeout / 1e9
+        try:
+            async with asyncio.timeout(timeout_s):
+                _, self._exchange = await loop.create_connection(
+                    lambda: Exchange(self._peer, self._clock, self._connection),
+                    self._options.host,
+                    self._options.port,
+                )
+        except TimeoutError as exc:
+            raise NotConnected(f"{self._peer} did not accept the connection in {timeout_s:g} s") from exc
+        except ConnectionRefusedError as exc:
+            raise NotConnected(f"{self._peer} refused the connection") from exc
+        except OSError as exc:
+            raise NotConnected(f"{self._peer} can't be reached: {exc.strerror or exc}") from exc
+        self._schedule = Schedule([device.options.scan for device in self._devices], self._clock.now())
+        return self
+
+    async def read(self) -> Batch:
+        """Wait until a device is due, return its scan; NotConnected when link or all devices are silent."""
+        exchange = self._connected()
+        place, wait = self._schedule.next(self._clock.now())
+        device = self._devices[place]
+        if wait:
+            await exchange.idle(wait / 1e9)
+        began = self._clock.monotonic()
+        silences = self._schedule.silences(place)
+        batch = await self._scan(device, silences)
+        now = self._clock.now()
+        if device.answered:
+            device.statistics.overruns += self._schedule.answered(place, now)
+        else:
+            self._schedule.silent(place, now, self._clock.monotonic() - began)
+            if device.unheard and self._schedule.all_silent():
+                raise NotConnected(f"{self._peer} is connected, but no device answers")
+        return batch
+
+    async def ack(self, batch: Batch) -> None:
+        """Nothing to forget: a register is read anew each time."""
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        """Close the connection at once."""
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            with contextlib.suppress(NotConnected):
+                await exchange.close()
+
+    def devices(self) -> Sequence[str]:
+        """Return the devices' names in the plant file."""
+        return list(self._options.devices)
+
+    async def scan(self, device: str) -> Batch:
+        """Read the device now, whatever its schedule; Bad rows tell why it can't be read."""
+        return await self._scan(next(each for each in self._devices if each.name == device), 0)
+
+    def statistics(self) -> dict[str, int]:
+        """Return the counters of the connection, all devices added up."""
+        total = self._connection.as_dict()
+        for device in self._devices:
+            for name, count in device.statistics.as_dict().items():
+                total[name] += count
+        return total
+
+    def statistics_by_device(self) -> dict[str, dict[str, int]]:
+        """Return each device's counters; replies that belong to none are the connection's."""
+        return {device.name: device.statistics.as_dict() for device in self._devices}
+
+    def _announce(self) -> None:
+        if not self._devices:
+            self._devices = [Device(name, each) for name, each in self._options.devices.items()]
+        numbers = [device.announce(self._name, self._site, self._tags) for device in self._devices]
+        self._tags.keep_only(self._name, np.concatenate(numbers))
+
+    def _connected(self) -> Exchange:
+        if self._exchange is None:
+            raise NotConnected(f"{self._peer} is not connected")
+        return self._exchange
+
+    async def _scan(self, device: Device, silences: int) -> Batch:
+        for _ in range(_ROUNDS):
+            batch = await self._round(device, silences)
+            if not device.improvable:
+                break
+        return batch
+
+    async def _round(self, device: Device, silences: int) -> Batch:
+        options = device.options
+        slots, status = device.asked(silences)
+        answers = await self._connected().scan(
+            device.poll,
+            slots,
+            status,
+            Terms(
+                in_flight=1 if silences else options.max_in_flight,
+                timeout=options.timeout or self._options.timeout,
+                patience=1 if silences else _PATIENCE,
+            ),
+            device.statistics,
+        )
+        batch = Batch(device.decoder.columns(answers), self._clock.now())
+        for name in device.learn(slots, answers):
+            log.warning(
+                "the device does not have this value",
+                extra={"source": self._name, "device": device.name, "tag": name},
+            )
+        return batch
