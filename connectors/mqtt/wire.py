@@ -79,7 +79,8 @@ class Wire:
         self._gone = asyncio.Event()
         self._client = self._make_client()
         # A thread of its own: asyncio's pool would hold up the program's end while a resolver hangs.
-        threading.Thread(target=self._dial, name=f"mqtt-dial-{self._client_id}", daemon=True).start()
+        name = f"mqtt-dial-{self._client_id}"
+        threading.Thread(target=self._dial, args=(self._client,), name=name, daemon=True).start()
 
     def publish(self, topic: str, payload: bytes, *, retain: bool) -> int | None:
         """Hand over a message of QoS 1; return its packet id, or None when the link is down."""
@@ -101,18 +102,16 @@ class Wire:
         """Close, first saying DISCONNECT if `politely`, or the broker sends the will; at most 2 × grace."""
         with self._lock:
             self._abandoned = True
-        if not self.dialled:
-            return
         try:
-            if politely:
+            if self.dialled and politely:
                 self._client.disconnect()
                 await self.ended(grace_s)
         finally:
             self._cut()
-        await self.ended(grace_s)
+        if self.dialled:
+            await self.ended(grace_s)
         # Breaks the ring of references, so that paho's sockets close now and not at some collection.
-        client = self._client
-        client.on_connect = client.on_publish = client.on_disconnect = client.on_log = None
+        del self._client
 
     def _cut(self) -> None:
         """Make paho's thread see the end of the stream."""
@@ -151,8 +150,8 @@ class Wire:
 
     # What follows runs on other threads.
 
-    def _dial(self) -> None:
-        options, client = self._options, self._client
+    def _dial(self, client: Client) -> None:
+        options = self._options
         host, _, port = self.broker.rpartition(":")
         try:
             if options.tls is not None:
