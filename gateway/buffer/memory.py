@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Final, Literal, Self
+from typing import Literal, Self
 
 from connectors import Batch, Clock, Delivery, Epoch, Order, Refusal, SystemClock
 from gateway.buffer.contract import Receipt
@@ -18,7 +18,7 @@ class MemoryBuffer:
     """Implements `contract.Buffer`; a receipt resolves at once."""
 
     def __init__(self, clock: Clock | None = None) -> None:
-        self.clock: Final = clock or SystemClock()
+        self.clock: Clock = clock or SystemClock()
         self.epoch: Epoch = new_epoch(0)
         self.held: list[tuple[str, Delivery, Refusal]] = []
         """What sinks refused: (sink, delivery, refusal)."""

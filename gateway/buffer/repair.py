@@ -26,8 +26,8 @@ _STEP: Final = 256
 def salvage(path: Path, epochs: Sequence[Epoch], last_seq: int) -> Segment | None:
     """Replace a damaged segment by what can be proved of it; None when that is nothing.
 
-    `epochs` are the ones it may belong to, in case its own record is damaged; `last_seq` is the highest seq it
-    can hold. Raises OSError or sqlite3.Error when the disk takes no new file.
+    `epochs` are the ones it may belong to, in case its own record is damaged; `last_seq` is the highest seq
+    it can hold. Raises OSError or sqlite3.Error when the disk takes no new file.
     """
     first_seq = int(path.stem)
     new = path.with_name(path.name + _NEW)

@@ -1,8 +1,10 @@
 """What leaves the store, when, and how it is counted: always whole segments, always the oldest first.
 
 A segment goes when every required sink has passed it and `keep` is over; or at a bound (bytes, age, free
-disk, a disk that is full), counted for each sink that had not got it and recorded as a gap. Cursors and counts
-are on disk before the file is deleted: a crash between leaves a file nobody points to, never the reverse.
+disk, a disk that is full), counted for each sink that had not got it and recorded as a gap. Cursors and
+counts are on disk before the file is deleted: a crash between leaves a file nobody points to, never the
+reverse.
+
 Everything here runs in the writer thread and asks the event loop to change what the loop owns.
 """
 
