@@ -1,1 +1,19 @@
 """The durable log and its cursors."""
+
+from gateway.buffer.contract import Backlog, Buffer, Cursor, Receipt, StoreFailed
+from gateway.buffer.disk import DiskBuffer
+from gateway.buffer.memory import MemoryBuffer
+from gateway.buffer.quarantine import Quarantine
+from gateway.buffer.stats import BufferStats
+
+__all__ = [
+    "Backlog",
+    "Buffer",
+    "BufferStats",
+    "Cursor",
+    "DiskBuffer",
+    "MemoryBuffer",
+    "Quarantine",
+    "Receipt",
+    "StoreFailed",
+]

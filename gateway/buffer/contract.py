@@ -3,7 +3,7 @@
 from asyncio import Future
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from connectors import Batch, Delivery, Order, Refusal
 
@@ -55,8 +55,30 @@ class Buffer(Protocol):
         """
         ...
 
-    def cursor(self, sink: str, order: Order) -> Cursor:
-        """Return the sink's cursor, where it was left, or new at its configured start."""
+    def cursor(
+        self,
+        sink: str,
+        order: Order,
+        *,
+        start: Literal["now", "oldest"] = "now",
+        required: bool = True,
+        replay_rate: int | None = None,
+        after: int | None = None,
+    ) -> Cursor:
+        """Return the sink's cursor, where it was left, or new at `start`.
+
+        A segment waits for every `required` sink. `replay_rate` limits a LIVE_FIRST backlog, rows per second.
+        `after` is the last seq a sink with its own database has booked; it overrules what is saved here.
+        Asking again for a name gives a new cursor at the same place and ends the old one.
+        """
+        ...
+
+    def ready(self) -> None:
+        """Learn that every configured sink has its cursor: park the others, let retention begin."""
+        ...
+
+    def release(self, sink: str) -> None:
+        """Park the cursor of a sink that was removed: kept seven days, pinning nothing."""
         ...
 
     def last_arrived(self, source: str) -> int | None:

@@ -1,0 +1,266 @@
+"""A sink's cursor: live first with a backlog beside it, or strictly in order; it repeats until `ack`.
+
+LIVE_FIRST. While the head is less than 5 s behind the log's end, `next` serves from it. Once it is further
+behind, it jumps to the end and what it skipped becomes an open range, served oldest first and marked
+historical. Live comes first, but the two take turns while both have something: under a steady flow there
+always is something live, and the backlog would starve. A historical turn is at most 20,000 rows, and no more
+than this sink accepted in a second lately, so live waits less than two seconds.
+
+STRICT. Everything from the head on, in order, never marked.
+
+What a quarantine entry's retry brings back is served like a range, with its original key.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+from connectors import Clock, Delivery, Order, Refusal
+from gateway.buffer.contract import Backlog
+from gateway.buffer.position import Count, Position
+
+HISTORICAL_ROWS: Final = 20_000
+_PACE_NS: Final = 1_000_000_000
+_NS: Final = 1_000_000_000
+
+
+class Log(Protocol):
+    """What a cursor asks of the store; everything on the event loop."""
+
+    clock: Clock
+
+    def end(self) -> int:
+        """Return the seq the next stored batch will get."""
+        ...
+
+    def stored(self) -> int:
+        """Return the running total of stored rows."""
+        ...
+
+    def behind(self) -> int:
+        """Return the seq below which everything was stored more than 5 s ago."""
+        ...
+
+    def recent(self, seq: int) -> Delivery | None:
+        """Return a batch that is still in memory."""
+        ...
+
+    async def read(self, start: int, stop: int, max_rows: int) -> Sequence[Delivery]:
+        """Return whole deliveries of [start, stop), at least one unless there is none at all."""
+        ...
+
+    def arrived(self, seq: int) -> int:
+        """Return when the first batch at or after `seq` arrived, ns UTC, at worst its segment's first."""
+        ...
+
+    def moved(self, sink: str) -> None:
+        """Learn that a cursor wants saving."""
+        ...
+
+    async def refuse(self, sink: str, pending: Sequence[Delivery], refused: Sequence[Refusal]) -> None:
+        """Quarantine refused rows in one transaction with the cursor's place."""
+        ...
+
+    async def take_retries(self, sink: str, max_rows: int) -> Sequence[tuple[int, Delivery]]:
+        """Return (entry, delivery) of what somebody wants sent again."""
+        ...
+
+    async def settle(self, entries: Sequence[int]) -> None:
+        """Forget entries that a retry has delivered."""
+        ...
+
+
+class LogCursor:
+    """Implements `contract.Cursor` over any Log."""
+
+    def __init__(
+        self,
+        log: Log,
+        sink: str,
+        order: Order,
+        position: Position,
+        *,
+        required: bool,
+        replay_rate: int | None,
+    ) -> None:
+        self.sink = sink
+        self.position = position
+        self.required = required
+        self.oldest: int | None = None
+        """Arrival of the first row that waits, as far as a read has shown it, ns UTC."""
+        self.has_retries = False
+        self._log = log
+        self._order = order
+        self._rate = replay_rate
+        self._tokens = float(replay_rate or 0)
+        self._filled = log.clock.monotonic()
+        self._pending: Sequence[Delivery] = ()
+        self._retried: Sequence[int] = ()
+        self._waiter: asyncio.Future[None] | None = None
+        self._live_turn = True
+        self._served = 0
+        self._pace = float(HISTORICAL_ROWS)
+
+    async def next(self, max_rows: int) -> Sequence[Delivery]:
+        """Wait until something is stored for this sink and return whole deliveries, the same until `ack`."""
+        while not self._pending:
+            live, wait_s = self._live(), self._wait_for_backlog()
+            if live and (self._live_turn or wait_s != 0):
+                await self._take_live(max_rows)
+            elif wait_s == 0:
+                await self._take_backlog(max_rows)
+            else:
+                await self._wait(wait_s)
+        return self._pending
+
+    async def ack(self, refused: Sequence[Refusal] = ()) -> None:
+        """Move past what `next` returned; refused rows enter quarantine in the same transaction."""
+        pending, retried = self._pending, self._retried
+        if not pending:
+            return
+        if refused:
+            # Saved first, moved after: the transaction holds the place where the cursor will be.
+            await self._log.refuse(self.sink, pending, refused)
+        if retried:
+            await self._log.settle(retried)
+        else:
+            self._move_past(pending)
+        self._live_turn = bool(pending[0].historical)
+        if pending[0].historical:
+            rows = sum(len(each.batch) for each in pending)
+            self._tokens -= rows
+            took = max(1, self._log.clock.monotonic() - self._served)
+            self._pace = 0.5 * self._pace + 0.5 * rows * _PACE_NS / took
+        self._pending, self._retried = (), ()
+        self._log.moved(self.sink)
+
+    def backlog(self) -> Backlog:
+        """Tell what waits."""
+        rows = self.position.rows(self._log.stored())
+        if not rows:
+            return Backlog(0, None)
+        lowest = self.position.lowest()
+        return Backlog(rows, self.oldest if self.oldest is not None else self._log.arrived(lowest))
+
+    def saved_place(self, past: Sequence[Delivery] = ()) -> tuple[int, tuple[tuple[int, int], ...]]:
+        """Return head and ranges as they are to be saved, or as they will be once `past` is acknowledged."""
+        ranges = [(each.start, each.stop) for each in self.position.ranges]
+        head = self.position.head
+        if past and not self._retried:
+            after = past[-1].seq + 1
+            if past[0].historical and ranges:
+                start, stop = ranges[0]
+                ranges[0] = (max(start, after), stop)
+            else:
+                head = max(head, after)
+        return head, tuple(each for each in ranges if each[0] < each[1])
+
+    def cut(self, stop: int, count: Count) -> int:
+        """Give up what lies below `stop`; return the rows lost to this sink, without those in flight."""
+        in_flight = sum(len(each.batch) for each in self._unacknowledged() if each.seq < stop)
+        self.oldest = None
+        return max(0, self.position.cut(stop, count) - in_flight)
+
+    def wake(self) -> None:
+        """Look again: something was stored, or a retry was asked for."""
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    def _unacknowledged(self) -> Sequence[Delivery]:
+        return () if self._retried else self._pending
+
+    def _live(self) -> bool:
+        """Tell whether the head has something, after letting it jump when it is late."""
+        position, end = self.position, self._log.end()
+        if position.head >= end:
+            return False
+        if self._order is Order.LIVE_FIRST and position.head < self._log.behind():
+            if self.oldest is None and not position.ranges:
+                self.oldest = self._log.arrived(position.head)
+            if position.jump(end, self._log.stored()):
+                self._log.moved(self.sink)
+                return False
+        return True
+
+    def _wait_for_backlog(self) -> float | None:
+        """Return the seconds until the replay rate allows more; None when there is no backlog."""
+        if not self.position.ranges and not self.has_retries:
+            return None
+        if self._rate is None:
+            return 0
+        now = self._log.clock.monotonic()
+        self._tokens = min(self._rate, self._tokens + (now - self._filled) * self._rate / _NS)
+        self._filled = now
+        # A batch larger than what a second allows is owed afterwards, so that it can pass at all.
+        return 0 if self._tokens > 0 else (1 - self._tokens) / self._rate
+
+    async def _take_live(self, max_rows: int) -> None:
+        head, end = self.position.head, self._log.end()
+        first = self._log.recent(head)
+        if first is None:
+            found = await self._log.read(head, end, max_rows)
+        else:
+            rows = len(first.batch)
+            taken = [first]
+            for seq in range(head + 1, end):
+                delivery = self._log.recent(seq)
+                if delivery is None or rows + len(delivery.batch) > max_rows:
+                    break
+                rows += len(delivery.batch)
+                taken.append(delivery)
+            found = taken
+        if self.position.head != head:
+            return
+        if found:
+            self._pending = found
+            self.oldest = found[0].batch.arrived if not self.position.ranges else self.oldest
+        else:
+            self.position.head = end
+            self._log.moved(self.sink)
+
+    async def _take_backlog(self, max_rows: int) -> None:
+        limit = max(1, min(max_rows, HISTORICAL_ROWS, int(self._pace)))
+        if self._rate is not None:
+            limit = max(1, min(limit, int(self._tokens)))
+        self._served = self._log.clock.monotonic()
+        if self.has_retries:
+            taken = await self._log.take_retries(self.sink, limit)
+            self.has_retries = bool(taken)
+            self._retried = tuple(entry for entry, _ in taken)
+            self._pending = tuple(delivery for _, delivery in taken)
+            return
+        first = self.position.ranges[0]
+        start, stop = first.start, first.stop
+        found = await self._log.read(start, stop, limit)
+        if not self.position.ranges or self.position.ranges[0].start != start:
+            return
+        if found:
+            self._pending = [Delivery(each.batch, each.epoch, each.seq, historical=True) for each in found]
+            self.oldest = found[0].batch.arrived
+        else:
+            self.position.advance_range(stop - 1, first.rows)
+            self._log.moved(self.sink)
+
+    async def _wait(self, timeout_s: float | None) -> None:
+        loop = asyncio.get_running_loop()
+        self._waiter = loop.create_future()
+        timer = loop.call_later(timeout_s, self.wake) if timeout_s is not None else None
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+            if timer is not None:
+                timer.cancel()
+
+    def _move_past(self, pending: Sequence[Delivery]) -> None:
+        position, last = self.position, pending[-1]
+        if pending[0].historical:
+            start = position.ranges[0].start if position.ranges else last.seq + 1
+            # A range that was cut meanwhile begins later: what lay before is no longer in its count.
+            position.advance_range(last.seq, sum(len(d.batch) for d in pending if d.seq >= start))
+        else:
+            head = position.head
+            position.advance_head(last.seq, sum(len(d.batch) for d in pending if d.seq >= head))
+        after = self._log.recent(position.lowest())
+        self.oldest = last.batch.arrived if after is None else after.batch.arrived

@@ -1,0 +1,347 @@
+"""The durable log on disk: what is accepted is on the platter, and every sink has its own place in it.
+
+      event loop                           writer thread                        files
+    ┌──────────────────────────┐  inbox   ┌───────────────────────┐   ┌──────────────────────────────┐
+    │ append: encode, queue ───┼─────────►│ gather, commit, fsync │──►│ 00…001.segment   sealed      │
+    │ receipts ◄───────────────┼──────────│ rotate, seal, delete  │   │ 00…732.segment   sealed      │
+    │ ring: newest batches     │  one call│ save cursors          │──►│ 01…204.segment   active, WAL │
+    │ cursors ◄── commit wakes │ a commit └───────────────────────┘   │ state.sqlite                 │
+    └──────────▲───────────────┘                                      │ lock, reserve                │
+               └── backlog: reader threads, bulk SELECT, checksums ◄──┴──────────────────────────────┘
+
+Promises, and where they are kept:
+  1. A receipt resolves after the transaction that holds its batch is synced (`segment.append`). Natural
+     batching: whatever gathered during one commit is the next one.
+  2. `seq` counts stored batches and is given in the writer, at commit. A segment's batches end where the next
+     segment begins: what a failed commit left behind in an abandoned file is never read.
+  3. One file per segment, begun at a size or age and at every start. A damaged page costs what it held
+     (`repair`), never the store. Nothing is read without its checksum.
+  4. Cursors live in `state.sqlite`: saved once a second, at stop, with refused rows, before any deletion.
+  5. An epoch ends when continuity can't be proved (`recovery`): state lost, newest segment lost or damaged,
+     another machine or directory, directory deleted. seq never restarts.
+  6. A failed sync means the file is no longer trusted: abandoned, the batches go once into a new one; if that
+     fails too their receipts fail, nothing is accepted and `degraded` says why.
+  7. At a bound the oldest goes, counted (`retention`), or `append` waits.
+
+The loop (`shelf`) owns the list of segments, the ring and the cursors; the writer thread owns the active file
+and asks the loop to change what is the loop's. State and readers have a lock each.
+"""
+
+import asyncio
+import logging
+import sqlite3
+from collections import deque
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
+
+from config.plant import BufferOptions
+from connectors import Batch, Clock, Epoch, Order, SystemClock, Tag, nbytes
+from gateway.buffer.codec import encode, tag_bytes
+from gateway.buffer.contract import Receipt, StoreFailed
+from gateway.buffer.cursor import LogCursor
+from gateway.buffer.identity import StoreLock, fingerprint, new_epoch
+from gateway.buffer.reader import Readers
+from gateway.buffer.recovery import recover
+from gateway.buffer.retention import Retention
+from gateway.buffer.segment import Job, Segment
+from gateway.buffer.shelf import Shelf
+from gateway.buffer.state import NAME, Changes, EpochRecord, Gap, State
+from gateway.buffer.stats import BufferStats
+from gateway.buffer.writer import Writer
+
+log = logging.getLogger(__name__)
+_QUEUE_BYTES = 8 * 2**20
+_TICK_S = 1.0
+
+
+class DiskBuffer:
+    """Implements `contract.Buffer` in a directory; enter to open, leave to flush and close."""
+
+    def __init__(self, directory: Path, options: BufferOptions, clock: Clock | None = None) -> None:
+        self._directory = directory
+        self._options = options
+        self._clock = clock or SystemClock()
+        self._queued = 0
+        self._wanting: deque[asyncio.Future[None]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+        self._housekeeping = False
+        self._closing = True
+        self._loop: asyncio.AbstractEventLoop
+        self._lock: StoreLock
+        self._state: State
+        self._readers: Readers
+        self._writer: Writer
+        self._shelf: Shelf
+        self._retention: Retention
+
+    async def __aenter__(self) -> Self:
+        """Open, check, repair; raises StoreFailed (in use by another, unusable) or NewerFormat."""
+        self._loop = asyncio.get_running_loop()
+        await asyncio.to_thread(self._open)
+        self._writer.start()
+        self._closing = False
+        self._timer = self._loop.call_later(_TICK_S, self._tick)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        """Commit what is queued, save the cursors, seal the segment."""
+        self._closing = True
+        if self._timer is not None:
+            self._timer.cancel()
+        self._give_room()
+        self._writer.stop()
+        await asyncio.to_thread(self._writer.join)
+        changes = self._shelf.changes(everything=True)
+        changes.meta = {"clean": "1"}
+        await asyncio.to_thread(self._close, changes)
+
+    async def append(self, source: str, batch: Batch, resume: bytes | None = None) -> Receipt:
+        """Queue a batch for commit, waiting only for room; the Receipt resolves when it is on disk."""
+        memory = nbytes(batch)
+        while self._queued and self._queued + memory > _QUEUE_BYTES and not self._closing:
+            wanting: asyncio.Future[None] = self._loop.create_future()
+            self._wanting.append(wanting)
+            await wanting
+        receipt: Receipt = self._loop.create_future()
+        if self._closing:
+            receipt.set_exception(StoreFailed("the store is closed"))
+            return receipt
+        self._queued += memory
+        data, tags = encode(batch), tag_bytes(batch)
+        self._writer.put(Job(source, batch, len(tags) // 4, memory, data, tags, resume, receipt))
+        return receipt
+
+    def cursor(
+        self,
+        sink: str,
+        order: Order,
+        *,
+        start: Literal["now", "oldest"] = "now",
+        required: bool = True,
+        replay_rate: int | None = None,
+        after: int | None = None,
+    ) -> LogCursor:
+        """Return the sink's cursor, where it was left, or new at `start`.
+
+        `after` is the last seq a sink with its own database has booked; it overrules what is saved here.
+        Asking again for a name gives a new cursor at the same place and ends the old one.
+        """
+        return self._shelf.open_cursor(
+            sink, order, start=start, required=required, replay_rate=replay_rate, after=after
+        )
+
+    def ready(self) -> None:
+        """Learn that every configured sink has its cursor: park the others, let retention begin."""
+        self._shelf.park_absent()
+        self._retention.ready = True
+
+    def release(self, sink: str) -> None:
+        """Park the cursor of a sink that was removed: kept seven days, pinning nothing."""
+        self._shelf.park(sink)
+
+    def catalogue(self) -> list[tuple[int, Tag]]:
+        """Return every tag there ever was, by number: what a TagTable starts with."""
+        return sorted(self._state.tags.items())
+
+    def persist(self, changed: Iterable[tuple[int, Tag]]) -> None:
+        """Store new or changed tags, durable when it returns; a TagTable calls it. Raises StoreFailed."""
+        changed = list(changed)
+        again = [number for number, _ in changed if number in self._state.tags]
+        try:
+            self._state.persist(changed)
+        except sqlite3.Error as exc:
+            raise StoreFailed(f"the tag catalogue cannot be written: {exc}") from exc
+        if again:
+            self._writer.post(partial(self._writer.rewrite_tags, again))
+
+    def last_arrived(self, source: str) -> int | None:
+        """Return the arrival of the newest stored batch of a source, ns UTC."""
+        state = self._writer.sources.get(source)
+        return None if state is None else state.last_arrived
+
+    def resume_token(self, source: str) -> bytes | None:
+        """Return the token stored with the newest batch of a source that carried one."""
+        state = self._writer.sources.get(source)
+        return None if state is None else state.resume
+
+    @property
+    def epoch(self) -> Epoch:
+        """The epoch new batches are stored under."""
+        return self._writer.epoch
+
+    def epochs(self) -> list[EpochRecord]:
+        """Return every epoch of this gateway, oldest first."""
+        return list(self._state.epochs)
+
+    def gaps(self) -> list[Gap]:
+        """Return every recorded loss of stored batches, oldest first."""
+        return self._state.gaps()
+
+    async def begin_new_epoch(self, reason: str) -> Epoch:
+        """End the current epoch, e.g. after a restore; the next batch is stored under the new one."""
+        return await asyncio.wrap_future(self._writer.post(partial(self._renew, reason)))
+
+    def stats(self) -> BufferStats:
+        """Return what /metrics and the status message show."""
+        writer, shelf = self._writer, self._shelf
+        return BufferStats(
+            epoch=writer.epoch,
+            next_seq=shelf.end(),
+            batches=shelf.batches,
+            rows=shelf.rows,
+            commits=writer.commits,
+            segments=len(shelf.segments),
+            bytes=sum(segment.bytes for segment in shelf.segments),
+            memory_bytes=shelf.ring.bytes,
+            queued_bytes=self._queued,
+            dropped=dict(self._state.drops),
+            degraded=writer.degraded,
+            full=writer.full,
+        )
+
+    # What the writer thread calls; each hands over to the loop.
+
+    def stored(self, jobs: list[Job], first_seq: int, begun: Segment | None) -> None:
+        """Resolve the receipts and wake the cursors, in one call."""
+        self._loop.call_soon_threadsafe(self._on_stored, jobs, first_seq, begun)
+
+    def failed(self, jobs: list[Job], error: StoreFailed) -> None:
+        """Fail the receipts."""
+        log.error("batches were not accepted", extra={"batches": len(jobs), "reason": str(error)})
+        self._loop.call_soon_threadsafe(self._on_failed, jobs, error)
+
+    def ended(self, path: Path, *, sealed: bool) -> None:
+        """Let the loop know that a segment is no longer written."""
+        self._readers.forget(path)
+        size = path.stat().st_size if path.exists() else 0
+        self._shelf.on_loop(partial(self._shelf.segment_ended, path, size, sealed=sealed))
+
+    def make_room(self, *, disk_full: bool) -> bool:
+        """Remove the oldest data until a new segment fits."""
+        return self._retention.make_room(self._writer, disk_full=disk_full)
+
+    def directory_lost(self, next_seq: int) -> Epoch:
+        """Begin anew: the tags and cursors known here, none of the data, a new epoch."""
+        log.error("the data directory was deleted, beginning anew", extra={"directory": str(self._directory)})
+        self._directory.mkdir(parents=True, exist_ok=True)
+        self._readers.close()
+        old = self._state
+        if not (self._directory / NAME).exists():
+            lock = StoreLock(self._directory)
+            lock.__enter__()
+            self._lock.__exit__(None, None, None)
+            self._lock = lock
+            fresh = State(self._directory / NAME)
+            fresh.persist(old.tags.items())
+            for record in old.epochs:
+                fresh.add_epoch(record)
+            fresh.save(Changes(meta={"host": fingerprint(self._directory), "clean": "0"}))
+            self._state = self._shelf.state = fresh
+            old.close()
+        for segment in [each for each in self._shelf.segments if not each.path.exists()]:
+            self._shelf.replace(segment, None, "directory_lost")
+        return self._renew("directory lost", next_seq)
+
+    def _open(self) -> None:
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            self._lock = StoreLock(self._directory)
+            self._lock.__enter__()
+        except OSError as exc:
+            raise StoreFailed(f"{self._directory} cannot be used: {exc}") from exc
+        try:
+            found = recover(self._directory, self._clock)
+        except BaseException:
+            self._lock.__exit__(None, None, None)
+            raise
+        self._state = found.state
+        self._readers = Readers()
+        self._writer = Writer(
+            self._directory,
+            self._options,
+            self,
+            self._tag,
+            epoch=found.epoch,
+            next_seq=found.next_seq,
+            sources=found.sources,
+        )
+        self._shelf = Shelf(
+            self._loop,
+            found,
+            options=self._options,
+            clock=self._clock,
+            readers=self._readers,
+            writer=self._writer,
+        )
+        self._retention = Retention(self._directory, self._options, self._shelf, self._readers, self._clock)
+        self._retention.hold_reserve()
+
+    def _close(self, changes: Changes) -> None:
+        try:
+            self._state.save(changes)
+        except sqlite3.Error:
+            log.exception("the cursors could not be saved; sinks will get some rows again")
+        finally:
+            self._readers.close()
+            self._state.close()
+            self._lock.__exit__(None, None, None)
+
+    def _tag(self, number: int) -> Tag:
+        return self._state.tags[number]
+
+    def _on_stored(self, jobs: list[Job], first_seq: int, begun: Segment | None) -> None:
+        self._queued -= sum(job.memory for job in jobs)
+        self._shelf.take_in(jobs, first_seq, begun)
+        if self._wanting:
+            self._give_room()
+
+    def _on_failed(self, jobs: list[Job], error: StoreFailed) -> None:
+        self._queued -= sum(job.memory for job in jobs)
+        for job in jobs:
+            if not job.receipt.done():
+                job.receipt.set_exception(error)
+        self._give_room()
+
+    def _give_room(self) -> None:
+        while self._wanting:
+            wanting = self._wanting.popleft()
+            if not wanting.done():
+                wanting.set_result(None)
+
+    def _tick(self) -> None:
+        self._timer = self._loop.call_later(_TICK_S, self._tick)
+        if not self._housekeeping:
+            self._housekeeping = True
+            self._writer.post(partial(self._keep_house, self._shelf.changes()))
+
+    def _keep_house(self, changes: Changes) -> None:
+        """Save what moved, let go what may go, look for retries; in the writer thread."""
+        try:
+            if changes.cursors or changes.totals or changes.forgotten:
+                self._state.save(changes)
+            self._retention.enforce(self._writer)
+            retries = {
+                str(sink)
+                for (sink,) in self._state.query("SELECT DISTINCT sink FROM quarantine WHERE retry = 1")
+            }
+            if retries:
+                self._loop.call_soon_threadsafe(self._shelf.wake_retries, retries)
+        except (sqlite3.Error, OSError) as exc:
+            log.error("the state could not be saved", extra={"reason": str(exc)})  # noqa: TRY400  the reason is enough
+            self._loop.call_soon_threadsafe(self._shelf.mark_moved, [each.sink for each in changes.cursors])
+        finally:
+            self._housekeeping = False
+
+    def _renew(self, reason: str, next_seq: int | None = None) -> Epoch:
+        self._writer.end_segment()
+        epoch = new_epoch(self._state.epochs[-1].epoch.ordinal)
+        first = next_seq or self._writer.next_seq
+        self._state.add_epoch(EpochRecord(epoch, self._clock.now(), first, reason))
+        self._writer.epoch = epoch
+        log.warning("new epoch", extra={"epoch": str(epoch), "reason": reason})
+        return epoch

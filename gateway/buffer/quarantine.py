@@ -1,0 +1,201 @@
+"""Rows a platform refused for good: looked at, tried again, exported or deleted; also while the gateway runs.
+
+An entry is what one refusal named of one stored batch, with its original key. `retry` only marks: the running
+gateway sees the mark within a second and delivers the rows through the sink's cursor, historical.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from connectors import Batch, Columns, Delivery, Epoch, Kind, Refusal, Tag
+from connectors.quality import BAD, name
+from gateway.buffer.codec import decode, encode, pack_tags, tag_bytes, tag_from_json, unpack_tags
+from gateway.buffer.segment import checksum, epoch_seed
+from gateway.buffer.state import NAME, SCHEMA, Held
+from gateway.sqlite import check_version, connect, transaction
+
+MOST_ROWS: Final = 1_000_000
+"""Beyond this the oldest entries go, counted as dropped."""
+_COLUMNS: Final = "id, sink, reason, noted, ordinal, random, seq, arrived, rows, crc, row_numbers, tags, data"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One refusal."""
+
+    id: int
+    sink: str
+    reason: str
+    noted: int
+    """When it was refused, ns UTC"""
+    delivery: Delivery
+
+
+def hold(sink: str, delivery: Delivery, refusal: Refusal, noted: int) -> Held | None:
+    """Return the refused rows as they are stored; None when the refusal names none of them."""
+    numbers = delivery.row_numbers()
+    parts, kept = [], []
+    for part, stored in zip(delivery.batch.parts, numbers, strict=True):
+        refused = np.ones(len(part), np.bool_) if refusal.rows is None else np.isin(stored, refusal.rows)
+        if refused.any():
+            parts.append(part.where(refused))
+            kept.append(stored[refused])
+    if not parts:
+        return None
+    batch = Batch(tuple(parts), delivery.batch.arrived, delivery.batch.origin)
+    data, tags = encode(batch), pack_tags(tag_bytes(batch))
+    row_numbers = np.concatenate(kept).astype("<i4").tobytes()
+    facts = (delivery.seq, batch.arrived, len(batch), -1)
+    crc = checksum(epoch_seed(delivery.epoch), sink, facts, tags=tags, resume=row_numbers, data=data)
+    return Held(
+        *(sink, refusal.reason, noted, delivery.epoch, delivery.seq, batch.arrived, len(batch)),
+        *(row_numbers, tags, data, crc),
+    )
+
+
+def select_retries(sink: str, limit: int) -> tuple[str, tuple[str, int]]:
+    """Return the query for the oldest entries of a sink that are marked for retry."""
+    query = f"SELECT {_COLUMNS} FROM quarantine WHERE sink = ? AND retry = 1 ORDER BY id LIMIT ?"  # noqa: S608  constant
+    return query, (sink, limit)
+
+
+def read_entry(row: Sequence[Any]) -> Entry | None:
+    """Return the entry of a row, None when its checksum does not hold."""
+    entry, sink, reason, noted, ordinal, random, seq, arrived, rows, crc, row_numbers, tags, data = row
+    epoch = Epoch(ordinal, int(random, 16))
+    facts = (seq, arrived, rows, -1)
+    if checksum(epoch_seed(epoch), sink, facts, tags=tags, resume=row_numbers, data=data) != crc:
+        return None
+    batch = decode(data, unpack_tags(tags, rows), arrived)
+    numbers = np.frombuffer(row_numbers, "<i4").astype(np.int32, copy=False)
+    delivery = Delivery(batch, epoch, seq, historical=True, rows=_by_part(batch, numbers))
+    return Entry(entry, sink, reason, noted, delivery)
+
+
+class Quarantine:
+    """The quarantine as the command line sees it; the gateway may run or not. Raises sqlite3.Error."""
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory / NAME
+        self._connection: sqlite3.Connection | None = None
+
+    def __enter__(self) -> Self:
+        """Open; FileNotFoundError when there is no store, NewerFormat when it is a later release's."""
+        if not self._path.exists():
+            raise FileNotFoundError(f"{self._path.parent} holds no store")
+        self._connection = connect(self._path)
+        check_version(self._connection, SCHEMA)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        """Close."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def list(self, sink: str | None = None) -> Iterator[Entry]:
+        """Yield the entries, oldest first."""
+        where, values = _where(sink)
+        for row in self._open.execute(f"SELECT {_COLUMNS} FROM quarantine {where} ORDER BY id", values):  # noqa: S608
+            entry = read_entry(row)
+            if entry is not None:
+                yield entry
+
+    def retry(self, sink: str | None = None, entries: Sequence[int] | None = None) -> int:
+        """Mark entries to be sent again (all when none are named); return the rows."""
+        return self._each("UPDATE quarantine SET retry = 1", sink, entries)
+
+    def delete(self, sink: str | None = None, entries: Sequence[int] | None = None) -> int:
+        """Forget entries for ever (all when none are named); return the rows."""
+        return self._each("DELETE FROM quarantine", sink, entries)
+
+    def export(self, sink: str | None = None) -> Iterator[bytes]:
+        """Yield one JSON line a refused row, for people and scripts."""
+        tags = self._tags()
+        for entry in self.list(sink):
+            for part, numbers in zip(entry.delivery.batch.parts, entry.delivery.row_numbers(), strict=True):
+                yield from _lines(entry, part, numbers, tags)
+
+    @property
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is None:
+            raise RuntimeError("the quarantine is used outside `with`")
+        return self._connection
+
+    def _each(self, statement: str, sink: str | None, entries: Sequence[int] | None) -> int:
+        where, values = _where(sink)
+        named = None if entries is None else set(entries)
+        with transaction(self._open):
+            found = self._open.execute(f"SELECT id, rows FROM quarantine {where}", values).fetchall()  # noqa: S608
+            chosen = [(entry, rows) for entry, rows in found if named is None or entry in named]
+            self._open.executemany(f"{statement} WHERE id = ?", [(entry,) for entry, _ in chosen])
+        return sum(rows for _, rows in chosen)
+
+    def _tags(self) -> dict[int, Tag]:
+        rows = self._open.execute("SELECT number, record FROM tags").fetchall()
+        return {number: tag_from_json(record) for number, record in rows}
+
+
+def _where(sink: str | None) -> tuple[str, tuple[str, ...]]:
+    return ("", ()) if sink is None else ("WHERE sink = ?", (sink,))
+
+
+def _by_part(batch: Batch, numbers: NDArray[np.int32]) -> tuple[NDArray[np.int32], ...]:
+    ends = np.cumsum([0, *(len(part) for part in batch.parts)])
+    return tuple(numbers[a:b] for a, b in pairwise(ends))
+
+
+def _lines(entry: Entry, part: Columns, numbers: NDArray[np.int32], tags: dict[int, Tag]) -> Iterator[bytes]:
+    columns = (
+        part.tag.tolist(),
+        part.time.tolist(),
+        part.value.tolist(),
+        part.quality.tolist(),
+        numbers.tolist(),
+    )
+    for number, time, value, quality, row in zip(*columns, strict=True):
+        tag = tags.get(number)
+        yield orjson.dumps(
+            {
+                "entry": entry.id,
+                "sink": entry.sink,
+                "reason": entry.reason,
+                "refused": _iso(entry.noted),
+                "epoch": str(entry.delivery.epoch),
+                "seq": entry.delivery.seq,
+                "row": row,
+                "path": tag.path if tag else f"#{number}",
+                "unit": tag.unit if tag else "",
+                "time": _iso(time),
+                "value": None if quality >= BAD else _shown(value, tag),
+                "quality": name(quality),
+            }
+        )
+
+
+def _shown(value: Any, tag: Tag | None) -> Any:
+    if tag is not None and tag.kind is Kind.BOOL:
+        return bool(value)
+    if tag is not None and tag.kind is Kind.UINT64:
+        return value & 0xFFFF_FFFF_FFFF_FFFF
+    return value
+
+
+def _iso(ns: int) -> str:
+    seconds, rest = divmod(ns, 1_000_000_000)
+    try:
+        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:09d}Z"
+    except (ValueError, OverflowError, OSError):
+        return f"{ns}ns"

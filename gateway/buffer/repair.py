@@ -1,0 +1,156 @@
+"""What is done with a damaged segment: batches that prove themselves move to a new file, the rest is lost.
+
+The damaged file stays beside it as `*.bad` for whoever wants to look; it is never opened again. A repair
+reads each batch once and so always ends.
+"""
+
+import logging
+import sqlite3
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from connectors import Epoch
+from gateway.buffer.reader import Damaged, Raw, SegmentReader
+from gateway.buffer.segment import SCHEMA, Segment
+from gateway.sqlite import NewerFormat, checkpoint, connect, files_of, migrate, sync_directory
+
+log = logging.getLogger(__name__)
+BAD: Final = ".bad"
+_NEW: Final = ".repair"
+_STEP: Final = 256
+"""Seqs asked for at once where a file is damaged; halved until the bad ones stand alone."""
+
+
+def salvage(path: Path, epochs: Sequence[Epoch], last_seq: int) -> Segment | None:
+    """Replace a damaged segment by what can be proved of it; None when that is nothing.
+
+    `epochs` are the ones it may belong to, in case its own record is damaged; `last_seq` is the highest seq
+    it can hold. Raises OSError or sqlite3.Error when the disk takes no new file.
+    """
+    first_seq = int(path.stem)
+    new = path.with_name(path.name + _NEW)
+    for each in files_of(new):
+        each.unlink(missing_ok=True)
+    segment = None
+    for epoch in (None, *epochs):
+        segment = _copy(path, new, epoch, first_seq, last_seq)
+        if segment is not None:
+            break
+    bad = set_aside(path)
+    if segment is not None:
+        new.rename(path)
+    sync_directory(path.parent)
+    log.error(
+        "damaged segment set aside",
+        extra={"file": bad.name, "kept_batches": segment.batches if segment else 0},
+    )
+    return segment
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a database and its companions to `*.bad`; return the new name of the first."""
+    bad = path.with_name(path.name + BAD)
+    n = 1
+    while bad.exists():
+        n += 1
+        bad = path.with_name(f"{path.name}.{n}{BAD}")
+    for old in files_of(path):
+        if old.exists():
+            old.rename(bad.with_name(bad.name + old.name.removeprefix(path.name)))
+    return bad
+
+
+def _copy(path: Path, new: Path, epoch: Epoch | None, first_seq: int, last_seq: int) -> Segment | None:
+    try:
+        sealed = not files_of(path)[1].exists()
+        reader = SegmentReader(path, sealed=sealed, epoch=epoch)
+    except (sqlite3.Error, Damaged, NewerFormat):
+        return None
+    try:
+        batches = _provable(reader, first_seq, last_seq + 1)
+        first = next(batches, None)
+        if first is None:
+            return None
+        return _write(path, new, reader, first, batches)
+    finally:
+        reader.close()
+
+
+def _provable(reader: SegmentReader, start: int, stop: int) -> Iterator[Raw]:
+    """Yield every batch that proves itself, in order, whatever lies between."""
+    try:
+        last = reader.bounds()
+        stop = min(stop, last[1] + 1) if last else start
+    except sqlite3.Error:
+        pass  # the upper bound we were given has to do
+    spans = [(start, stop)]
+    while spans:
+        start, stop = spans.pop()
+        try:
+            for raw in reader.raw(start, stop):
+                yield raw
+                start = raw.seq + 1
+        except (sqlite3.Error, Damaged):
+            if stop - start > 1:
+                middle = min(start + _STEP, start + (stop - start + 1) // 2)
+                spans += [(middle, stop), (start, middle)]
+
+
+def _write(path: Path, new: Path, reader: SegmentReader, first: Raw, rest: Iterator[Raw]) -> Segment:
+    segment = Segment(path, int(path.stem), reader.epoch, first.seq, sealed=True, closed=True)
+    segment.first_arrived = first.arrived
+    connection = connect(new)
+    try:
+        migrate(connection, SCHEMA)
+        connection.execute("BEGIN IMMEDIATE")
+        connection.executemany(
+            "INSERT INTO meta VALUES (?, ?)",
+            [("epoch", str(reader.epoch.ordinal)), ("random", f"{reader.epoch.random:016x}")],
+        )
+        names = _copy_sources_and_tags(connection, reader)
+        layouts: set[int] = set()
+        for raw in (first, *rest):
+            if raw.source not in names:
+                names[raw.source] = max(names.values(), default=-1) + 1
+                connection.execute(
+                    "INSERT INTO sources(source, name) VALUES (?, ?)", (names[raw.source], raw.source)
+                )
+            if raw.layout is not None and raw.layout not in layouts:
+                tags = raw.tags.astype("<i4", copy=False).tobytes()
+                connection.execute(
+                    "INSERT INTO layouts VALUES (?, ?, ?)", (raw.layout, zlib.crc32(tags), tags)
+                )
+                layouts.add(raw.layout)
+            connection.execute(
+                "INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    *(raw.seq, names[raw.source], raw.arrived, raw.rows, raw.layout),
+                    *(raw.inline, raw.resume, raw.crc, raw.data),
+                ),
+            )
+            segment.last_seq, segment.last_arrived = raw.seq, raw.arrived
+            segment.batches += 1
+            segment.rows += raw.rows
+        connection.execute("COMMIT")
+        checkpoint(connection, truncate=True)
+    finally:
+        connection.close()
+    segment.bytes = new.stat().st_size
+    return segment
+
+
+def _copy_sources_and_tags(connection: sqlite3.Connection, reader: SegmentReader) -> dict[str, int]:
+    names: dict[str, int] = {}
+    try:
+        for name, state in reader.sources().items():
+            names[name] = len(names)
+            connection.execute(
+                "INSERT INTO sources VALUES (?, ?, ?, ?)",
+                (names[name], name, state.last_arrived, state.resume),
+            )
+        connection.executemany("INSERT INTO tags VALUES (?, ?, ?)", reader.tags())
+    except sqlite3.Error:
+        log.warning("source states or tag rows of a damaged segment are lost")
+    return names

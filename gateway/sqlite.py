@@ -1,0 +1,140 @@
+"""The one way we open a database: pragmas, migration, integrity; one thread at a time uses a connection."""
+
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+BUSY_TIMEOUT_S: Final = 5.0
+"""How long a statement waits for another process (the command line) to finish its transaction."""
+
+
+class NewerFormat(Exception):
+    """The file was written by a later release; this one must not touch it."""
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open or create a database for reading and writing: WAL, every commit on disk when it returns.
+
+    Checkpoints are the caller's: SQLite's automatic one hides a failed fsync. Raises sqlite3.Error.
+    """
+    return _prepared(
+        path,
+        "mode=rwc",
+        "PRAGMA journal_mode = WAL",
+        "PRAGMA synchronous = FULL",
+        "PRAGMA wal_autocheckpoint = 0",
+        "PRAGMA temp_store = MEMORY",
+    )
+
+
+def connect_for_reading(path: Path, *, sealed: bool) -> sqlite3.Connection:
+    """Open an existing database read-only; `sealed` promises that nobody writes it any more."""
+    return _prepared(path, "mode=ro&immutable=1" if sealed else "mode=ro")
+
+
+def migrate(connection: sqlite3.Connection, steps: Sequence[Sequence[str]]) -> None:
+    """Bring the schema to version len(steps); each step is one version's statements.
+
+    Raises:
+        NewerFormat: the file's version is above what this release knows.
+    """
+    if check_version(connection, steps) == len(steps):
+        return
+    with transaction(connection):
+        for step in steps[check_version(connection, steps) :]:
+            for statement in step:
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {len(steps)}")
+
+
+def check_version(connection: sqlite3.Connection, steps: Sequence[Sequence[str]]) -> int:
+    """Return the file's schema version; raise NewerFormat when it is above len(steps)."""
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if version > len(steps):
+        path = connection.execute("PRAGMA database_list").fetchone()[2]
+        raise NewerFormat(
+            f"{path} has format {version}, this release reads up to {len(steps)}: "
+            "install the release that wrote it, or move the data directory away"
+        )
+    return version
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Commit on leaving, durably; roll back if anything raises."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        roll_back(connection)
+        raise
+
+
+def roll_back(connection: sqlite3.Connection) -> None:
+    """End the open transaction, if there still is one; SQLite has often ended it itself."""
+    if connection.in_transaction:
+        try:
+            connection.execute("ROLLBACK")
+        except sqlite3.Error:
+            # A disk that fails here failed the commit too: that error is already on its way up.
+            return
+
+
+def checkpoint(connection: sqlite3.Connection, *, truncate: bool) -> bool:
+    """Move the WAL into the database file, synced; tell whether all of it went. Raises sqlite3.Error."""
+    mode = "TRUNCATE" if truncate else "PASSIVE"
+    busy, in_wal, moved = connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+    return not busy and in_wal == moved
+
+
+def is_healthy(connection: sqlite3.Connection) -> bool:
+    """Check every page and index; reads the whole file."""
+    try:
+        return bool(connection.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok")
+    except sqlite3.DatabaseError:
+        return False
+
+
+def is_full(error: sqlite3.Error) -> bool:
+    """Tell a full disk from a failing one."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
+
+
+def files_of(path: Path) -> tuple[Path, Path, Path]:
+    """Return the database file and the two that SQLite keeps beside it."""
+    return path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")
+
+
+def sync_directory(directory: Path) -> None:
+    """Make created, renamed and deleted names durable; Windows does it by itself."""
+    if os.name != "posix":
+        return
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _prepared(path: Path, how: str, *pragmas: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?{how}",
+        uri=True,
+        timeout=BUSY_TIMEOUT_S,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    try:
+        # A damaged page shall be an error, never a wrong answer.
+        connection.execute("PRAGMA cell_size_check = ON")
+        connection.execute("PRAGMA trusted_schema = OFF")
+        for pragma in pragmas:
+            connection.execute(pragma)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
