@@ -80,10 +80,8 @@ class ConfigurationError(Exception):
 
 
 def in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
-    """Return the problems by file, line and column; one of each code at one place."""
-    unique: dict[tuple[str, int, int, str], Problem] = {}
-    for problem in problems:
-        unique.setdefault((problem.file, problem.line, problem.column, problem.code), problem)
+    """Return the problems by file, line and column, each once."""
+    unique = {(p.file, p.line, p.column, p.code, p.path): p for p in problems}
     return tuple(unique[key] for key in sorted(unique))
 
 

@@ -5,20 +5,22 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
+from config.base import format_duration, format_size
 from config.plant import Plant
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 PLANT_SCHEMA_ID: Final = "urn:wanglian:plant"
 
 _REFERENCE: Final = {"type": "string", "pattern": r"^[^$]*\$\{(env|file):[^{}]+\}.*$"}
-_KEYWORDS_OF_A_VALUE: Final = ("title", "description", "default", "examples")
+_ABOUT_A_VALUE: Final = ("title", "description", "default", "examples")
+_NO_SCHEMAS: Final = ("default", "discriminator", "examples")
+_IN_WORDS: Final = {"duration_text": format_duration, "size_text": format_size}
 
 
 @cache
 def plant_schema() -> dict[str, Any]:
     """Return the JSON Schema (2020-12) of a plant file; durations, sizes and units in their text forms."""
-    schema = _keys_schema(Plant)
-    schema["$defs"] = {name: _with_references(each) for name, each in schema["$defs"].items()}
+    schema: dict[str, Any] = _for_editors(_keys_schema(Plant))
     schema["$defs"]["Reference"] = {
         **_REFERENCE,
         "description": "A value kept outside the plant file: ${env:NAME} or ${file:path}.",
@@ -33,6 +35,15 @@ def known_keys(model: type[BaseModel], loc: tuple[str | int, ...]) -> tuple[str,
     for step in loc:
         node = _child(schema, node, step)
     return tuple(_resolved(schema, node).get("properties", ()))
+
+
+def known_kinds(loc: tuple[str | int, ...]) -> tuple[str, ...]:
+    """Return the kinds of connection that are known at this place of a plant file."""
+    schema = _keys_schema(Plant)
+    node = schema
+    for step in loc:
+        node = _child(schema, node, step)
+    return tuple(node.get("discriminator", {}).get("mapping", ()))
 
 
 @cache
@@ -66,19 +77,27 @@ def _resolved(schema: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
     return node
 
 
-def _with_references(node: Any) -> Any:
-    # A value that isn't free text may still be named by a reference; free text already admits one.
+def _for_editors(node: Any) -> Any:
+    """Return the node as people write it: defaults in words, names closed, references allowed for values.
+
+    A value that isn't free text may still be named by a reference; free text already admits one.
+    """
     if isinstance(node, list):
-        return [_with_references(each) for each in node]
+        return [_for_editors(each) for each in node]
     if not isinstance(node, dict):
         return node
-    if node.get("type") in ("integer", "number", "boolean") or (
-        node.get("type") == "string" and ("pattern" in node or "enum" in node)
-    ):
-        outside = {key: node[key] for key in _KEYWORDS_OF_A_VALUE if key in node}
+    if "default" in node and node.get("format") in _IN_WORDS:
+        node = {**node, "default": _IN_WORDS[node["format"]](node["default"])}
+    if "patternProperties" in node:
+        node = {**node, "additionalProperties": False}
+    if _is_restricted_value(node):
+        outside = {key: node[key] for key in _ABOUT_A_VALUE if key in node}
         inside = {key: value for key, value in node.items() if key not in outside}
         return {**outside, "anyOf": [inside, {"$ref": "#/$defs/Reference"}]}
-    return {
-        key: value if key in ("discriminator", "propertyNames", "const") else _with_references(value)
-        for key, value in node.items()
-    }
+    return {key: value if key in _NO_SCHEMAS else _for_editors(value) for key, value in node.items()}
+
+
+def _is_restricted_value(node: dict[str, Any]) -> bool:
+    if node.get("type") == "string":
+        return "pattern" in node or "enum" in node
+    return node.get("type") in ("integer", "number", "boolean")

@@ -94,9 +94,10 @@ def has_tag(tags: Tags, name: str) -> bool:
 
 def _renamings(document: Document, devices: Mapping[str, tuple[Path, Tags]]) -> Iterator[Problem]:
     claimed: dict[str, str] = {}
+    told: set[tuple[int, str]] = set()
     for full, (path, tags) in devices.items():
         for name, tag in tags.items():
-            if tag.was is None:
+            if tag.was is None or (id(tags), name) in told:
                 continue
             at = (*path, "tags", name, "was")
             device, _, old = tag.was.rpartition("/")
@@ -108,4 +109,5 @@ def _renamings(document: Document, devices: Mapping[str, tuple[Path, Tags]]) -> 
                 yield document.problem("E-CF-0405", at, was=tag.was)
             elif tag.was in claimed:
                 yield document.problem("E-CF-0407", at, was=tag.was, first=claimed[tag.was])
+                told.add((id(tags), name))  # the devices of a range share their tags
             claimed.setdefault(tag.was, f"{full}/{name}")

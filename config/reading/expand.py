@@ -45,14 +45,14 @@ def name_ranges(document: Document) -> tuple[Ranges, list[Problem]]:
                 problems.append(
                     document.problem("E-CF-0304", path, at_key=True, key=quote(key), most=MOST_DEVICES)
                 )
-                _rename(devices, key, None)
+                _rename(devices, key, _stand_in(devices, key))
                 continue
             taken = [name for name in names if name in devices or _is_in(ranges, source, name)]
             if taken:
                 problems.append(
                     document.problem("E-CF-0305", path, at_key=True, key=quote(key), taken=taken[:3])
                 )
-                _rename(devices, key, None)
+                _rename(devices, key, _stand_in(devices, key))
                 continue
             _rename(devices, key, names[0])
             ranges[source, names[0]] = names
@@ -118,13 +118,19 @@ def _rename(devices: Mapping, old: str, new: str | None) -> None:
             devices.places[key] = place
 
 
+def _stand_in(devices: Mapping, key: str) -> str | None:
+    """Return a name for a range that can't be spelled out, so that what it holds is checked all the same."""
+    name = key.replace("{", "").replace("}", "")
+    return None if not name or name in devices else name
+
+
 def _from_template(
     device: ModbusDevice, path: tuple[str, ...], document: Document, library: Library, problems: list[Problem]
 ) -> ModbusDevice | None:
     name = device.template or ""
     reading = library.read(name)
     if reading is None:
-        names = advice.near(name, library.names())
+        names = advice.near(name, tuple(library.names()))
         problems.append(document.problem("E-CF-0301", (*path, "template"), name=quote(name), advice=names))
         return None
     problems.extend(reading.problems)

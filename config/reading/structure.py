@@ -18,7 +18,7 @@ from config.reading import advice
 from config.reading.document import Document, Mapping, Path
 from config.reading.references import UNRESOLVED
 from config.reading.yaml_tree import plain_value
-from config.schema import known_keys
+from config.schema import known_keys, known_kinds
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -183,8 +183,11 @@ def _problem_of_value(document: Document, path: Path, code: str, error: ErrorDet
             path, choices = (*path, "kind"), _QUOTED.findall(ctx["expected_tags"])
             value = document.value(path)
             args |= {"found": found(value), "choices": choices, "advice": advice.meant(value, choices)}
-        case "E-CF-0111":
+        case "E-CF-0111" if isinstance(value, dict):
             path = (*path, "kind")
+            args["choices"] = known_kinds(error["loc"])
+        case "E-CF-0111":
+            code = "E-CF-0117"
         case "E-CF-0112" | "E-CF-0113":
             limit = ctx["ge"] if code == "E-CF-0112" else ctx["le"]
             args["limit"] = _as_written(value, limit)

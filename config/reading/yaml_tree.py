@@ -221,7 +221,7 @@ class _Builder:
             container.places.append(place)
         elif key is not None:
             container[key] = value
-            container.places[key] = place
+            container.places.setdefault(key, place)
 
     def _refuse(self, event: Any, line: int, column: int) -> None:
         if event.anchor is not None:
