@@ -18,6 +18,7 @@ import yaml
 Language = Literal["zh", "en"]
 
 _BLANK: Final = re.compile(r"\{(\w+)\}")
+_LOOSE_SPACE: Final = re.compile(" (?=[，。；：？、])")
 _LONGEST_QUOTE: Final = 60
 
 
@@ -57,7 +58,7 @@ class Problem:
 
     def message(self, language: Language) -> str:
         """Return what is wrong and what to write instead."""
-        return Phrase(self.code, self.args).text(language).strip()
+        return _LOOSE_SPACE.sub("", Phrase(self.code, self.args).text(language)).strip()
 
     def render(self, language: Language) -> str:
         """Return the whole line a person reads: place, path, message, code."""

@@ -36,6 +36,7 @@ _WORDS: Final[dict[str, Any]] = {
     **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), float("-inf")),
 }
 _NUMBER_BEGINS: Final = frozenset("+-.0123456789")
+_YAML_TAG: Final = "tag:yaml.org,2002:"
 _SYNTAX: Final = {
     "mapping values are not allowed in this context": "syntax.colon",
     "mapping values are not allowed here": "syntax.colon",
@@ -227,4 +228,4 @@ class _Builder:
         if event.anchor is not None:
             self.add("E-CF-0011", line, column, name=quote(event.anchor))
         if event.tag is not None:
-            self.add("E-CF-0012", line, column, tag=quote(event.tag))
+            self.add("E-CF-0012", line, column, tag=quote(event.tag.replace(_YAML_TAG, "!!")))
