@@ -153,7 +153,8 @@ Number = Annotated[float, BeforeValidator(_finite), WithJsonSchema({"type": "num
 """A finite number; 1 and 1.0 are the same, text is not a number."""
 
 _CHARACTERS: Final = r"[^\s/#+*?\[\]{}$\"'\\\x00-\x1f\x7f]"
-_NAME: Final = re.compile(_CHARACTERS + "{1,64}")
+LONGEST_NAME: Final = 64
+_NAME: Final = re.compile(f"{_CHARACTERS}{{1,{LONGEST_NAME}}}")
 
 
 def _name(value: object) -> str:

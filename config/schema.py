@@ -30,20 +30,25 @@ def plant_schema() -> dict[str, Any]:
 
 def known_keys(model: type[BaseModel], loc: tuple[str | int, ...]) -> tuple[str, ...]:
     """Return the keys that are known at a place pydantic names, whose unions carry the choice taken."""
+    return tuple(_node(model, loc).get("properties", ()))
+
+
+def is_required(model: type[BaseModel], loc: tuple[str | int, ...]) -> bool:
+    """Tell whether the key at the end of such a place must be there."""
+    return loc[-1] in _node(model, loc[:-1]).get("required", ())
+
+
+def known_kinds(model: type[BaseModel], loc: tuple[str | int, ...]) -> tuple[str, ...]:
+    """Return the kinds of connection that are known at such a place."""
+    return tuple(_node(model, loc).get("discriminator", {}).get("mapping", ()))
+
+
+def _node(model: type[BaseModel], loc: tuple[str | int, ...]) -> dict[str, Any]:
     schema = _keys_schema(model)
     node = schema
     for step in loc:
         node = _child(schema, node, step)
-    return tuple(_resolved(schema, node).get("properties", ()))
-
-
-def known_kinds(loc: tuple[str | int, ...]) -> tuple[str, ...]:
-    """Return the kinds of connection that are known at this place of a plant file."""
-    schema = _keys_schema(Plant)
-    node = schema
-    for step in loc:
-        node = _child(schema, node, step)
-    return tuple(node.get("discriminator", {}).get("mapping", ()))
+    return _resolved(schema, node)
 
 
 @cache

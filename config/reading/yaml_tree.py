@@ -96,7 +96,7 @@ def plain_value(text: str) -> Any:
 
 def _decode(data: bytes, name: str) -> str | Problem:
     if len(data) > LARGEST_FILE:
-        return Problem("E-CF-0005", name, 1, 1, "", {"size": f"{len(data):,}", "limit": f"{LARGEST_FILE:,}"})
+        return Problem("E-CF-0005", name, 1, 1, "", {"limit": f"{LARGEST_FILE:,}"})
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return Problem("E-CF-0006", name, 1, 1, "", {"detail": Phrase("encoding.utf16")})
     try:
