@@ -53,7 +53,12 @@ Duration = Annotated[
     BeforeValidator(parse_duration),
     PlainSerializer(format_duration, return_type=str, when_used="json"),
     WithJsonSchema(
-        {"type": "string", "pattern": r"^\d+(\.\d+)?\s*(ns|us|ms|s|min|h|d)$", "examples": ["500ms", "1s"]}
+        {
+            "type": "string",
+            "format": "duration_text",
+            "pattern": r"^\d+(\.\d+)?\s*(ns|us|ms|s|min|h|d)$",
+            "examples": ["500ms", "1s"],
+        }
     ),
 ]
 """Nanoseconds inside, ``500ms`` in YAML."""
@@ -97,6 +102,7 @@ Size = Annotated[
     WithJsonSchema(
         {
             "type": "string",
+            "format": "size_text",
             "pattern": r"^\d+(\.\d+)?\s*(B|kB|KiB|MB|MiB|GB|GiB|TB|TiB)$",
             "examples": ["64MiB", "10GB"],
         }
@@ -146,7 +152,9 @@ def _finite(value: Any) -> float:
 Number = Annotated[float, BeforeValidator(_finite), WithJsonSchema({"type": "number"})]
 """A finite number; 1 and 1.0 are the same, text is not a number."""
 
-_NAME: Final = re.compile(r"[^\s/#+*?\[\]{}$\"'\\\x00-\x1f\x7f]{1,64}")
+_CHARACTERS: Final = r"[^\s/#+*?\[\]{}$\"'\\\x00-\x1f\x7f]"
+LONGEST_NAME: Final = 64
+_NAME: Final = re.compile(f"{_CHARACTERS}{{1,{LONGEST_NAME}}}")
 
 
 def _name(value: object) -> str:
@@ -156,8 +164,13 @@ def _name(value: object) -> str:
 
 
 Name = Annotated[
-    str,
-    BeforeValidator(_name),
-    WithJsonSchema({"type": "string", "pattern": r"^[^\s/#+*?\[\]{}$\"'\\]{1,64}$"}),
+    str, BeforeValidator(_name), WithJsonSchema({"type": "string", "pattern": f"^{_NAME.pattern}$"})
 ]
 """One level of a tag's path: no space, no slash, none of MQTT's or a glob's own characters."""
+
+_NAME_OR_RANGE: Final = rf"^({_NAME.pattern}|{_CHARACTERS}*\{{\d+\.\.\d+\}}{_CHARACTERS}*)$"
+
+DeviceName = Annotated[
+    str, BeforeValidator(_name), WithJsonSchema({"type": "string", "pattern": _NAME_OR_RANGE})
+]
+"""A device's name; in the file ``meter_{1..100}`` stands for a hundred devices alike."""

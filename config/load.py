@@ -16,7 +16,7 @@ from config.plant import Plant
 from config.problems import ConfigurationError, Language, Phrase, Problem, in_order
 from config.reading.document import Document
 from config.reading.expand import expand, name_ranges
-from config.reading.references import resolve_references, why_unreadable
+from config.reading.references import UNRESOLVED, resolve_references, why_unreadable
 from config.reading.structure import validate
 from config.reading.yaml_tree import LARGEST_FILE, read_document
 
@@ -85,8 +85,14 @@ def _library(plant: Plant, document: Document, folder: Path) -> tuple[Library, l
     name = plant.gateway.library
     if name is None:
         return Library(), []
-    own = folder / name
-    if not own.is_dir():
+    try:
+        own = folder / name
+        if own.is_dir():
+            return Library(own), []
         reason = Phrase("reason.missing")
-        return Library(), [document.problem("E-CF-0306", ("gateway", "library"), reason=reason)]
-    return Library(own), []
+    except OSError as error:
+        reason = why_unreadable(error)
+    path = ("gateway", "library")
+    if document.value(path) is UNRESOLVED:
+        return Library(is_whole=False), []
+    return Library(is_whole=False), [document.problem("E-CF-0306", path, reason=reason)]

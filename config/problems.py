@@ -18,6 +18,7 @@ import yaml
 Language = Literal["zh", "en"]
 
 _BLANK: Final = re.compile(r"\{(\w+)\}")
+_LOOSE_SPACE: Final = re.compile(" (?=[，。；：？、])")
 _LONGEST_QUOTE: Final = 60
 
 
@@ -57,7 +58,7 @@ class Problem:
 
     def message(self, language: Language) -> str:
         """Return what is wrong and what to write instead."""
-        return Phrase(self.code, self.args).text(language).strip()
+        return _LOOSE_SPACE.sub("", Phrase(self.code, self.args).text(language)).strip()
 
     def render(self, language: Language) -> str:
         """Return the whole line a person reads: place, path, message, code."""
@@ -80,10 +81,8 @@ class ConfigurationError(Exception):
 
 
 def in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
-    """Return the problems by file, line and column; one of each code at one place."""
-    unique: dict[tuple[str, int, int, str], Problem] = {}
-    for problem in problems:
-        unique.setdefault((problem.file, problem.line, problem.column, problem.code), problem)
+    """Return the problems by file, line and column, each once."""
+    unique = {(p.file, p.line, p.column, p.code, p.path): p for p in problems}
     return tuple(unique[key] for key in sorted(unique))
 
 

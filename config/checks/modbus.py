@@ -39,7 +39,7 @@ def _unit_ids(source: ModbusTcpSource, document: Document, path: Path) -> Iterat
 
 
 def _device(device: ModbusDevice, document: Document, path: Path) -> Iterator[Problem]:
-    if not device.tags:
+    if not device.tags and not document.value((*path, "tags")):
         yield document.problem("E-CF-0515", path, at_key=True)
     for name, tag in device.tags.items():
         at = (*path, "tags", name)

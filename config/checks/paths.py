@@ -70,33 +70,29 @@ def _names(document: Document, path: Path, tags: Tags) -> Iterator[Problem]:
     for name in tags:
         tag_path = (*path, "tags", name)
         yield from _reserved(document, tag_path, name)
-        array = _array_holding(tags, name)
-        if array is not None:
+        array = _array_with(tags, name)
+        if array is not None and tags[name].count == 1:
             yield document.problem("E-CF-0403", tag_path, at_key=True, name=name, array=array)
-
-
-def _array_holding(tags: Tags, name: str) -> str | None:
-    """Return the array one of whose values has this name."""
-    match = _ELEMENT.fullmatch(name)
-    array = tags.get(match[1]) if match else None
-    is_element = array is not None and match is not None and array.count > max(1, int(match[2]))
-    return match[1] if is_element and match and tags[name].count == 1 else None
 
 
 def has_tag(tags: Tags, name: str) -> bool:
     """Tell whether a device has this tag, alone or as a value of an array."""
-    if name in tags:
-        return tags[name].count == 1
+    return (name in tags and tags[name].count == 1) or _array_with(tags, name) is not None
+
+
+def _array_with(tags: Tags, name: str) -> str | None:
+    """Return the array one of whose values has this name."""
     match = _ELEMENT.fullmatch(name)
     array = tags.get(match[1]) if match else None
-    return array is not None and match is not None and array.count > max(1, int(match[2]))
+    return match[1] if match and array is not None and array.count > max(1, int(match[2])) else None
 
 
 def _renamings(document: Document, devices: Mapping[str, tuple[Path, Tags]]) -> Iterator[Problem]:
     claimed: dict[str, str] = {}
+    told: set[tuple[int, str]] = set()
     for full, (path, tags) in devices.items():
         for name, tag in tags.items():
-            if tag.was is None:
+            if tag.was is None or (id(tags), name) in told:
                 continue
             at = (*path, "tags", name, "was")
             device, _, old = tag.was.rpartition("/")
@@ -108,4 +104,5 @@ def _renamings(document: Document, devices: Mapping[str, tuple[Path, Tags]]) -> 
                 yield document.problem("E-CF-0405", at, was=tag.was)
             elif tag.was in claimed:
                 yield document.problem("E-CF-0407", at, was=tag.was, first=claimed[tag.was])
+                told.add((id(tags), name))  # the devices of a range share their tags
             claimed.setdefault(tag.was, f"{full}/{name}")

@@ -41,7 +41,7 @@ def _check_values(tag: TagOptions, document: Document, path: Path) -> Iterator[P
 def _check_reporting(tag: TagOptions, document: Document, path: Path) -> Iterator[Problem]:
     low, high = tag.limits.low, tag.limits.high
     if low is not None and high is not None and low >= high:
-        yield document.problem("E-CF-0602", (*path, "limits"), at_key=True, low=low, high=high)
+        yield document.problem("E-CF-0602", (*path, "limits"), at_key=True, low=f"{low:g}", high=f"{high:g}")
     if tag.deadband is not None and tag.counter:
         yield document.problem("E-CF-0604", (*path, "deadband"), at_key=True)
     elif tag.deadband is not None and tag.deadband.percent and None in (low, high):

@@ -3,9 +3,9 @@
 import re
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, WithJsonSchema, model_validator
 
-from config.base import Duration, Model, Name
+from config.base import DeviceName, Duration, Model, Name
 from config.tags import DeviceOptions, TagOptions
 
 RegisterTable = Literal["holding", "input", "coil", "discrete"]
@@ -18,8 +18,18 @@ BITS_OF_TYPE: Final = {
 }  # fmt: skip
 """Width on the wire; bcd and string take theirs from `length`."""
 
-_TABLE_OF_DIGIT: Final = {"0": "coil", "1": "discrete", "3": "input", "4": "holding"}
-_TRADE_ADDRESS: Final = re.compile(r"([0134])[xX](\d{1,5})")
+_TABLE_OF_DIGIT: Final = {"1": "discrete", "3": "input", "4": "holding"}
+_TRADE_ADDRESS: Final = re.compile(r"([134])[xX]([0-9]{1,5})")
+
+
+_AS_NUMBER_OR_TRADE_ADDRESS: Final = WithJsonSchema(
+    {
+        "anyOf": [
+            {"type": "integer", "minimum": 0, "maximum": 65535},
+            {"type": "string", "pattern": f"^{_TRADE_ADDRESS.pattern}$"},
+        ]
+    }
+)
 
 
 class ModbusTag(TagOptions):
@@ -27,8 +37,9 @@ class ModbusTag(TagOptions):
 
     table: RegisterTable = "holding"
     """Which of the four Modbus tables; function code 3, 4, 1 or 2."""
-    address: Annotated[int, Field(ge=0, le=65535)]
-    """Zero-based PDU address. The trade's one-based ``4x00001`` is understood too and names the table."""
+    address: Annotated[int, Field(ge=0, le=65535), _AS_NUMBER_OR_TRADE_ADDRESS]
+    """Zero-based PDU address. The trade's one-based ``4x00001`` (3x, 1x) is understood too and names the
+    table; ``0x…`` is a hexadecimal number as everywhere in YAML, so coils are named by `table`."""
     type: WireType = "uint16"
     bit: Annotated[int, Field(ge=0, le=15)] | None = None
     """For type bool in a register: which bit, 0 is the least significant."""
@@ -88,11 +99,12 @@ class ModbusDevice(DeviceOptions):
     """One unit id on the connection."""
 
     unit_id: Annotated[int, Field(ge=0, le=255)] = 1
+    """The device's address on its line; of a range of devices, the first one's."""
     template: str | None = None
     """Name of a device template, e.g. ``eastron/sdm630``; tags given here are added or replace its own."""
     scan: Annotated[Duration, Field(ge=10_000_000)] = 1_000_000_000
     """Scan interval; scans fall on whole multiples of it."""
-    timeout: Duration | None = None
+    timeout: Annotated[Duration, Field(ge=1_000_000)] | None = None
     """Longest wait for one reply; the connection's own when absent."""
     max_registers: Annotated[int, Field(ge=1, le=125)] = 125
     """Most registers the device answers in one request."""
@@ -111,6 +123,8 @@ class ModbusTcpSource(Model):
     kind: Literal["modbus_tcp"]
     host: Annotated[str, Field(min_length=1)]
     port: Annotated[int, Field(ge=1, le=65535)] = 502
-    timeout: Duration = 1_000_000_000
+    timeout: Annotated[Duration, Field(ge=1_000_000)] = 1_000_000_000
     """Longest wait for the connection, and for one reply."""
-    devices: Annotated[dict[Name, ModbusDevice], Field(min_length=1)]
+    devices: Annotated[dict[DeviceName, ModbusDevice], Field(min_length=1)]
+    """By name. ``meter_{1..100}`` stands for a hundred devices alike (``{001..100}`` pads with zeros): the
+    first has the `unit_id` that is written, each further one the next."""

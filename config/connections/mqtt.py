@@ -36,7 +36,7 @@ class MqttSink(SinkOptions):
     prefix: Annotated[str, Field(pattern=r"^[^#+\s\x00]+$", max_length=200)] = "wanglian"
     """First levels of every topic: ``{prefix}/{site}/{area}/{line}/{device}``."""
     keepalive: Annotated[Duration, Field(ge=5_000_000_000, le=3_600_000_000_000)] = 15_000_000_000
-    connect_timeout: Duration = 10_000_000_000
+    connect_timeout: Annotated[Duration, Field(ge=1_000_000)] = 10_000_000_000
     ack_timeout: Annotated[Duration, Field(ge=1_000_000_000)] = 10_000_000_000
     """A message unacknowledged this long closes the connection: a half-open link is not a link."""
     window: Annotated[int, Field(ge=1, le=65535)] = 64

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from config.base import Duration, Model, Name, Number
+from config.base import DeviceName, Duration, Model, Name, Number
 from config.tags import DeviceOptions, TagOptions
 
 
@@ -14,7 +14,7 @@ class SimulatedTag(TagOptions):
     shape: Literal["constant", "ramp", "sine", "counter", "square", "text"] = "sine"
     low_value: Number = 0.0
     high_value: Number = 100.0
-    period: Duration = 60_000_000_000
+    period: Annotated[Duration, Field(ge=1_000_000)] = 60_000_000_000
     """One whole wave, or the time in which a counter grows by ``high_value``."""
     count: Annotated[int, Field(ge=1, le=100_000)] = 1
     """An array: this many values, named name_0, name_1 …"""
@@ -32,4 +32,5 @@ class SimulatedSource(Model):
     """Simulated devices."""
 
     kind: Literal["simulated"]
-    devices: Annotated[dict[Name, SimulatedDevice], Field(min_length=1)]
+    devices: Annotated[dict[DeviceName, SimulatedDevice], Field(min_length=1)]
+    """By name; ``machine_{1..10}`` stands for ten alike."""

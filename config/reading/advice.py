@@ -3,7 +3,7 @@
 import difflib
 import re
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final
 from zoneinfo import available_timezones
 
@@ -23,21 +23,23 @@ _TIME_WORDS: Final = {
 _SIZE_WORDS: Final = {"": "MiB", "k": "KiB", "kb": "kB", "m": "MiB", "mb": "MB", "g": "GiB", "gb": "GB"}
 
 
-def near(word: str, known: Iterable[str]) -> Phrase:
+@lru_cache(maxsize=1_000)
+def near(word: str, known: tuple[str, ...]) -> Phrase:
     """Return "did you mean …?" for the nearest known words, the list of them when none is near."""
-    candidates = list(known)
-    by_fold = {each.lower().replace("-", "_"): each for each in reversed(candidates)}
+    by_fold = {each.lower().replace("-", "_"): each for each in reversed(known)}
     close = difflib.get_close_matches(word.lower().replace("-", "_"), by_fold, n=2, cutoff=0.6)
     if close:
         return _perhaps([by_fold[each] for each in close])
-    return Phrase("advice.known", {"names": candidates}) if candidates else NOTHING
+    return Phrase("advice.known", {"names": known}) if known else NOTHING
 
 
 def meant(value: object, choices: Iterable[str]) -> Phrase:
     """Return "did you mean …?" for the nearest choice, nothing when none is near."""
     by_fold = {each.lower(): each for each in choices}
-    close = difflib.get_close_matches(str(value).lower(), by_fold, n=1, cutoff=0.5)
-    return _perhaps([by_fold[close[0]]]) if close else NOTHING
+    if f"{value}" in by_fold:
+        return for_text(value)  # the right word, but a number for lack of quotes
+    close = difflib.get_close_matches(str(value).lower(), by_fold, n=2, cutoff=0.5)
+    return _perhaps([by_fold[each] for each in close]) if close else NOTHING
 
 
 def for_number(value: object) -> Phrase:

@@ -9,10 +9,11 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
+from config.base import LONGEST_NAME
 from config.connections import ModbusDevice, SourceOptions
 from config.library import Library
 from config.plant import Plant
-from config.problems import Problem, quote
+from config.problems import Problem, found, quote
 from config.reading import advice
 from config.reading.document import Document, Mapping
 
@@ -39,23 +40,22 @@ def name_ranges(document: Document) -> tuple[Ranges, list[Problem]]:
     problems: list[Problem] = []
     for source, devices in _devices_of_sources(document):
         for key in [key for key in devices if _looks_like_range(key)]:
-            path = ("sources", source, "devices", key)
             names = _names(key)
-            if names is None:
-                problems.append(
-                    document.problem("E-CF-0304", path, at_key=True, key=quote(key), most=MOST_DEVICES)
-                )
-                _rename(devices, key, None)
-                continue
             taken = [name for name in names if name in devices or _is_in(ranges, source, name)]
-            if taken:
-                problems.append(
-                    document.problem("E-CF-0305", path, at_key=True, key=quote(key), taken=taken[:3])
-                )
-                _rename(devices, key, None)
+            if names and not taken and len(names[-1]) <= LONGEST_NAME:
+                _rename(devices, key, names[0])
+                ranges[source, names[0]] = names
                 continue
-            _rename(devices, key, names[0])
-            ranges[source, names[0]] = names
+            path = ("sources", source, "devices", key)
+            if not names:
+                args: dict[str, object] = {"key": quote(key), "most": MOST_DEVICES}
+                problems.append(document.problem_with("E-CF-0304", path, args, at_key=True))
+            elif taken:
+                args = {"key": quote(key), "taken": taken[:3]}
+                problems.append(document.problem_with("E-CF-0305", path, args, at_key=True))
+            else:
+                problems.append(document.problem("E-CF-0122", path, at_key=True, found=found(names[-1])))
+            _rename(devices, key, _stand_in(devices, key))
     return ranges, problems
 
 
@@ -92,13 +92,14 @@ def _looks_like_range(key: str) -> bool:
     return "{" in key or "}" in key
 
 
-def _names(key: str) -> tuple[str, ...] | None:
+def _names(key: str) -> tuple[str, ...]:
+    """Return the names a range stands for, none when it isn't understood."""
     match = _RANGE.fullmatch(key)
     if match is None:
-        return None
+        return ()
     before, first, last, behind = match.groups()
     if not 0 <= int(last) - int(first) < MOST_DEVICES:
-        return None
+        return ()
     width = len(first) if first.startswith("0") else 0
     return tuple(f"{before}{number:0{width}d}{behind}" for number in range(int(first), int(last) + 1))
 
@@ -118,13 +119,21 @@ def _rename(devices: Mapping, old: str, new: str | None) -> None:
             devices.places[key] = place
 
 
+def _stand_in(devices: Mapping, key: str) -> str | None:
+    """Return a name for a range that can't be spelled out, so that what it holds is checked all the same."""
+    name = key.replace("{", "").replace("}", "")[:LONGEST_NAME]
+    return None if not name or name in devices else name
+
+
 def _from_template(
     device: ModbusDevice, path: tuple[str, ...], document: Document, library: Library, problems: list[Problem]
 ) -> ModbusDevice | None:
     name = device.template or ""
     reading = library.read(name)
+    if reading is None and not library.is_whole:
+        return None
     if reading is None:
-        names = advice.near(name, library.names())
+        names = advice.near(name, tuple(library.names()))
         problems.append(document.problem("E-CF-0301", (*path, "template"), name=quote(name), advice=names))
         return None
     problems.extend(reading.problems)

@@ -13,12 +13,12 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from config.base import SecretText, format_duration, format_size, parse_duration, parse_size
-from config.problems import Problem, found, quote
+from config.problems import Phrase, Problem, found, quote
 from config.reading import advice
 from config.reading.document import Document, Mapping, Path
 from config.reading.references import UNRESOLVED
 from config.reading.yaml_tree import plain_value
-from config.schema import known_keys
+from config.schema import is_required, known_keys, known_kinds
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -154,11 +154,15 @@ def _problem(document: Document, model: type[BaseModel], error: ErrorDetails) ->
     if kind == "name" and error["loc"][-1] == "[key]":
         return document.problem(code, path, at_key=True, found=found(field))
     if value is None and kind != "union_tag_not_found":
-        return document.problem(_EMPTY, path, at_key=True, field=quote(field), hint=advice.hint(field))
-    return _problem_of_value(document, path, code, error)
+        choice = advice.NOTHING if is_required(model, error["loc"]) else Phrase("advice.or_delete")
+        return document.problem(
+            _EMPTY, path, at_key=True, field=quote(field), advice=choice, hint=advice.hint(field)
+        )
+    return _problem_of_value(document, model, path, error)
 
 
-def _problem_of_value(document: Document, path: Path, code: str, error: ErrorDetails) -> Problem:
+def _problem_of_value(document: Document, model: type[BaseModel], path: Path, error: ErrorDetails) -> Problem:
+    code = _CODES.get(error["type"], _OTHER)
     value, ctx = document.value(path), error.get("ctx", {})
     args: dict[str, object] = {
         "found": found(value),
@@ -183,8 +187,11 @@ def _problem_of_value(document: Document, path: Path, code: str, error: ErrorDet
             path, choices = (*path, "kind"), _QUOTED.findall(ctx["expected_tags"])
             value = document.value(path)
             args |= {"found": found(value), "choices": choices, "advice": advice.meant(value, choices)}
-        case "E-CF-0111":
+        case "E-CF-0111" if isinstance(value, dict):
             path = (*path, "kind")
+            args["choices"] = known_kinds(model, error["loc"])
+        case "E-CF-0111":
+            code = "E-CF-0117"
         case "E-CF-0112" | "E-CF-0113":
             limit = ctx["ge"] if code == "E-CF-0112" else ctx["le"]
             args["limit"] = _as_written(value, limit)

@@ -36,6 +36,7 @@ _WORDS: Final[dict[str, Any]] = {
     **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), float("-inf")),
 }
 _NUMBER_BEGINS: Final = frozenset("+-.0123456789")
+_YAML_TAG: Final = "tag:yaml.org,2002:"
 _SYNTAX: Final = {
     "mapping values are not allowed in this context": "syntax.colon",
     "mapping values are not allowed here": "syntax.colon",
@@ -95,7 +96,7 @@ def plain_value(text: str) -> Any:
 
 def _decode(data: bytes, name: str) -> str | Problem:
     if len(data) > LARGEST_FILE:
-        return Problem("E-CF-0005", name, 1, 1, "", {"size": f"{len(data):,}", "limit": f"{LARGEST_FILE:,}"})
+        return Problem("E-CF-0005", name, 1, 1, "", {"limit": f"{LARGEST_FILE:,}"})
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return Problem("E-CF-0006", name, 1, 1, "", {"detail": Phrase("encoding.utf16")})
     try:
@@ -221,10 +222,10 @@ class _Builder:
             container.places.append(place)
         elif key is not None:
             container[key] = value
-            container.places[key] = place
+            container.places.setdefault(key, place)
 
     def _refuse(self, event: Any, line: int, column: int) -> None:
         if event.anchor is not None:
             self.add("E-CF-0011", line, column, name=quote(event.anchor))
         if event.tag is not None:
-            self.add("E-CF-0012", line, column, tag=quote(event.tag))
+            self.add("E-CF-0012", line, column, tag=quote(event.tag.replace(_YAML_TAG, "!!")))

@@ -1,0 +1,151 @@
+"""YAML as a plant file is written: what is refused, what words mean, where things stand."""
+
+import math
+import time
+from typing import Any
+
+import pytest
+
+from config.problems import Problem
+from config.reading.document import Document, Mapping, Place
+from config.reading.yaml_tree import DEEPEST, LARGEST_FILE, plain_value, read_document
+
+
+def read(text: str | bytes) -> tuple[Document | None, list[Problem]]:
+    return read_document(text.encode() if isinstance(text, str) else text, "p.yaml")
+
+
+def codes(text: str | bytes) -> list[str]:
+    return [problem.code for problem in read(text)[1]]
+
+
+@pytest.mark.parametrize(
+    ("word", "value"),
+    [
+        ("true", True),
+        ("False", False),
+        ("yes", "yes"),
+        ("on", "on"),
+        ("no", "no"),
+        ("~", None),
+        ("", None),
+        ("12", 12),
+        ("-0", 0),
+        ("0x1F", 31),
+        ("0o17", 15),
+        ("010", "010"),
+        ("1_000", "1_000"),
+        ("1:30", "1:30"),
+        ("1.5", 1.5),
+        (".5", 0.5),
+        ("1e3", 1000.0),
+        ("1.", 1.0),
+        ("-.inf", -math.inf),
+        ("2026-11-23", "2026-11-23"),
+        ("+", "+"),
+        ("-", "-"),
+        (".", "."),
+        ("1" * 5000, math.inf),
+    ],
+)
+def test_plain_words_mean_what_yaml_1_2_says(word: str, value: Any) -> None:
+    read_value = plain_value(word)
+    assert read_value == value
+    assert type(read_value) is type(value)
+
+
+def test_places_are_those_of_the_file() -> None:
+    document, problems = read("\ufeffa:\n  b: 1\n  'c d': [x, {e: y}]\n")
+    assert not problems
+    assert document.root.places["a"] == Place(1, 1, 2, 3)
+    inner = document.root["a"]
+    assert isinstance(inner, Mapping)
+    assert inner.places["b"] == Place(2, 3, 2, 6)
+    assert inner.places["c d"] == Place(3, 3, 3, 10)
+    assert document.place(("a", "c d", 1, "e"))[0] == Place(3, 15, 3, 18)
+    assert document.place(("a", "missing", "deeper")) == (Place(1, 1, 2, 3), False)
+
+
+def test_columns_count_characters() -> None:
+    document, _ = read("名称: {单位: 度}\n")
+    assert document.root["名称"].places["单位"] == Place(1, 6, 1, 10)
+
+
+@pytest.mark.parametrize(
+    ("data", "place"),
+    [
+        ("gateway:\n  site: 常州\n".encode("gbk"), (2, 9)),
+        ("gateway: {}\n".encode("utf-16"), (1, 1)),
+        (b"gateway: \xff\n", (1, 10)),
+    ],
+)
+def test_another_encoding_is_named_at_its_first_byte(data: bytes, place: tuple[int, int]) -> None:
+    document, (problem,) = read(data)
+    assert document is None
+    assert problem.code == "E-CF-0006"
+    assert (problem.line, problem.column) == place
+
+
+def test_a_gbk_file_is_recognised() -> None:
+    _, (problem,) = read("site: 常州\n".encode("gbk"))
+    assert "GBK" in problem.message("zh")
+
+
+def test_a_file_of_the_largest_size_is_read_and_one_byte_more_is_not() -> None:
+    assert codes("a: 1 #".ljust(LARGEST_FILE, "x")) == []
+    assert codes("a: 1 #".ljust(LARGEST_FILE + 1, "x")) == ["E-CF-0005"]
+
+
+def test_the_deepest_level_is_read_and_one_more_is_not() -> None:
+    assert codes("a: " + "[" * (DEEPEST - 1) + "]" * (DEEPEST - 1)) == []
+    assert codes("a: " + "[" * DEEPEST + "]" * DEEPEST) == ["E-CF-0013"]
+
+
+LAUGHS = "a: &a [x, x]\n" + "".join(
+    f"{chr(98 + i)}: &{chr(98 + i)} [{', '.join(['*' + chr(97 + i)] * 9)}]\n" for i in range(20)
+)
+
+
+@pytest.mark.parametrize(
+    "bomb",
+    [
+        LAUGHS,
+        "&a [*a]",
+        "[" * 1_000_000,
+        "{a: " * 400_000,
+        "- " * 900_000,
+        "? " * 900_000,
+        "k: 1\n" * 300_000,
+        "a:" * 900_000,
+        '"' + "a" * 1_900_000,
+        "!!python/object/apply:time.sleep [9]",
+        "a: " + "9" * 1_000_000 + "\nb: &x 1",
+    ],
+    ids=lambda bomb: bomb[:12].strip(),
+)
+def test_a_bomb_is_refused_at_once(bomb: str) -> None:
+    begin = time.perf_counter()
+    document, problems = read(bomb)
+    assert time.perf_counter() - begin < 0.1 + 0.4  # 0.1 s is the promise, the rest a busy machine
+    assert document is None
+    assert problems
+
+
+def test_a_duplicate_names_the_line_of_the_first() -> None:
+    _, problems = read("a: 1\nb: 2\na: 3\na: 4\n")
+    assert [(p.code, p.line, p.args["first"]) for p in problems] == [("E-CF-0017", 3, 1), ("E-CF-0017", 4, 1)]
+
+
+def test_the_pure_python_parser_finds_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    import yaml
+
+    from config.reading import yaml_tree
+
+    text = "a: 1\nb: [1, {c: d}]\n'e': ~\n"
+    fast, _ = read(text)
+    monkeypatch.setattr(yaml_tree, "_PARSER", yaml.BaseLoader)
+    slow, _ = read(text)
+    assert slow.root == fast.root
+    assert slow.root.places == fast.root.places
+    assert codes("a: &x 1\na: *x\n") == ["E-CF-0011", "E-CF-0017", "E-CF-0011"]
+    assert codes("a: [1\nb: 2\n") == ["E-CF-0010"]
