@@ -1,0 +1,156 @@
+"""The planner: every value whole, limits kept, no request too many."""
+
+from functools import cache
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from config.connections import ModbusDevice
+from connectors.modbus.plan import Request, describe_plan, halve, plan_requests, values_of
+
+
+def device(tags: dict[str, dict[str, object]], **options: object) -> ModbusDevice:
+    return ModbusDevice.model_validate({"tags": tags, **options})
+
+
+@st.composite
+def maps(draw: st.DrawFn, most: int = 40, space: int = 400) -> ModbusDevice:
+    tables = draw(st.sampled_from([("holding",), ("coil",), ("holding", "input", "coil", "discrete")]))
+    tags: dict[str, dict[str, object]] = {}
+    for i in range(draw(st.integers(1, most))):
+        table = draw(st.sampled_from(tables))
+        tag: dict[str, object] = {"table": table, "address": draw(st.integers(0, space))}
+        if table in ("coil", "discrete"):
+            tag["type"] = "bool"
+        else:
+            wire = draw(st.sampled_from(["uint16", "float32", "uint64", "string", "bool"]))
+            tag["type"] = wire
+            if wire == "string":
+                tag["length"] = draw(st.integers(1, 10))
+        tag["count"] = draw(st.sampled_from([1, 1, 1, 5]))
+        tags[f"t{i}"] = tag
+    return device(
+        tags,
+        max_registers=draw(st.integers(10, 125)),
+        max_bits=draw(st.sampled_from([8, 100, 2000])),
+        max_gap=draw(st.sampled_from([0, 1, 16, 124])),
+    )
+
+
+def limit_of(options: ModbusDevice, request: Request) -> int:
+    return options.max_bits if request.table in ("coil", "discrete") else options.max_registers
+
+
+def fewest(spans: list[tuple[int, int]], limit: int, max_gap: int) -> int:
+    """Search every choice of windows: which values a request takes, from the first one open onwards."""
+    used = sorted({address for start, end in spans for address in range(start, end)})
+    breaks = {b for a, b in pairwise(used) if b - a - 1 > max_gap}
+
+    @cache
+    def least(left: frozenset[tuple[int, int]]) -> int:
+        if not left:
+            return 0
+        first = min(left)
+        best = len(left)
+        # A window that holds the first open value begins somewhere at or before it.
+        for start in range(max(0, first[1] - limit), first[0] + 1):
+            end = start + limit
+            inside = frozenset(
+                span
+                for span in left
+                if span[0] >= start
+                and span[1] <= end
+                and not any(min(first[0], span[0]) < b <= max(first[0], span[0]) for b in breaks)
+            )
+            best = min(best, 1 + least(left - inside))
+        return best
+
+    return least(frozenset(spans))
+
+
+@given(maps())
+def test_every_value_lies_whole_in_exactly_one_request(options: ModbusDevice) -> None:
+    values = values_of(options)
+    requests = plan_requests(options, values)
+    carried = [value.place for request in requests for value in request.values]
+    assert sorted(carried) == list(range(len(values)))
+    for request in requests:
+        for value in request.values:
+            assert value.tag.table == request.table
+            assert request.address <= value.address
+            assert value.end <= request.address + request.count
+
+
+@given(maps())
+def test_the_device_limits_are_kept(options: ModbusDevice) -> None:
+    values = values_of(options)
+    used = {(value.tag.table, a) for value in values for a in range(value.address, value.end)}
+    for request in plan_requests(options, values):
+        assert 1 <= request.count <= limit_of(options, request)
+        hole = 0
+        for address in range(request.address, request.address + request.count):
+            hole = 0 if (request.table, address) in used else hole + 1
+            assert hole <= options.max_gap
+
+
+@settings(max_examples=60, deadline=None)
+@given(maps(most=7, space=60))
+def test_no_plan_has_fewer_requests(options: ModbusDevice) -> None:
+    values = values_of(options)
+    requests = plan_requests(options, values)
+    for table in {request.table for request in requests}:
+        of_table = [request for request in requests if request.table == table]
+        spans = list({(value.address, value.end) for value in values if value.tag.table == table})
+        if len(spans) <= 12:
+            optimum = fewest(spans, limit_of(options, of_table[0]), options.max_gap)
+            assert len(of_table) == optimum
+
+
+@given(maps())
+def test_halving_ends_at_single_values_and_loses_none(options: ModbusDevice) -> None:
+    for request in plan_requests(options, values_of(options)):
+        pieces = [request]
+        while any(len(piece.values) > 1 for piece in pieces):
+            pieces = [half for piece in pieces for half in halve(piece)]
+        assert sorted(v.place for p in pieces for v in p.values) == sorted(v.place for v in request.values)
+        for piece in pieces:
+            assert (piece.address, piece.count) == (
+                piece.values[0].address,
+                piece.values[0].end - piece.values[0].address,
+            )
+
+
+def test_a_refused_request_is_cut_at_its_widest_hole() -> None:
+    options = device({"a": {"address": 0}, "b": {"address": 1}, "c": {"address": 9}, "d": {"address": 12}})
+    (request,) = plan_requests(options, values_of(options))
+    low, high = halve(request)
+    assert ((low.address, low.count), (high.address, high.count)) == ((0, 2), (9, 4))
+
+
+def test_a_thousand_floats_need_seventeen_requests_because_none_is_cut() -> None:
+    options = device({"v": {"address": 0, "type": "float32", "count": 1000}})
+    requests = plan_requests(options, values_of(options))
+    assert [request.count for request in requests] == [124] * 16 + [16]
+
+
+def test_a_value_wider_than_the_limit_is_asked_alone() -> None:
+    options = device(
+        {"name": {"address": 0, "type": "string", "length": 40}, "x": {"address": 40}}, max_registers=16
+    )
+    requests = plan_requests(options, values_of(options))
+    assert [(request.address, request.count) for request in requests] == [(0, 40), (40, 1)]
+
+
+def test_a_value_beyond_the_last_address_is_refused_by_name() -> None:
+    with pytest.raises(ValueError, match="total: holding 65535"):
+        values_of(device({"total": {"address": 65535, "type": "uint32"}}))
+
+
+def test_the_plan_reads_as_a_table() -> None:
+    options = device({"u": {"address": 0, "type": "float32", "count": 2}, "i": {"address": 6}}, unit_id=7)
+    head, line = describe_plan("meter", options)
+    assert head.startswith("meter: unit 7, 3 values in 1 requests")
+    assert "FC3 holding" in line
+    assert "7 asked,    5 used,   2 unused  u_0 … i" in line

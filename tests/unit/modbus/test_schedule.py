@@ -1,0 +1,119 @@
+"""The scan schedule on a clock that only moves when told."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.modbus.schedule import LONGEST_BACK_OFF_NS, Schedule
+
+S = 1_000_000_000
+NOON = 1_800_000_000 * S
+
+
+def test_scans_fall_on_whole_multiples_of_the_interval() -> None:
+    now = NOON + 300_000_000
+    schedule = Schedule([S], now)
+    assert schedule.next(now) == (0, 0)  # at once: a session begins with a full report
+    starts = []
+    for _ in range(5):
+        assert schedule.answered(0, now + 20_000_000) == 0
+        _, wait = schedule.next(now + 20_000_000)
+        now += 20_000_000 + wait
+        starts.append(now)
+    assert starts == [NOON + S * i for i in range(1, 6)]
+
+
+def test_missed_scans_are_counted_and_not_caught_up() -> None:
+    schedule = Schedule([S], NOON)
+    assert schedule.answered(0, NOON + 3 * S + S // 2) == 3
+    assert schedule.next(NOON + 3 * S + S // 2) == (0, S // 2)
+
+
+def test_a_timer_that_fires_early_does_not_scan_twice() -> None:
+    schedule = Schedule([S], NOON)
+    schedule.answered(0, NOON + 1000)
+    assert schedule.answered(0, NOON + S - 400_000) == 0
+    assert schedule.next(NOON + S) == (0, S)
+
+
+@pytest.mark.fault
+def test_c1_a_clock_set_back_an_hour_stalls_no_longer_than_one_interval() -> None:
+    schedule = Schedule([S], NOON)
+    schedule.answered(0, NOON + 1000)
+    now = NOON - 3600 * S
+    _, wait = schedule.next(now)
+    assert wait <= S
+    schedule.answered(0, now + wait)
+    assert schedule.next(now + wait)[1] <= S
+
+
+@pytest.mark.fault
+def test_c1_a_clock_set_forward_causes_no_burst() -> None:
+    schedule = Schedule([S], NOON)
+    schedule.answered(0, NOON + 1000)
+    now = NOON + 7200 * S + 5
+    assert schedule.next(now) == (0, 0)
+    assert schedule.answered(0, now) == 7199
+    assert schedule.next(now) == (0, S - 5)
+
+
+@pytest.mark.fault
+def test_d1_one_dead_device_of_thirty_costs_the_others_less_than_five_percent() -> None:
+    cycle, timeout, hours = 20_000_000, S, 1
+    clocks = []
+    for dead in (None, 17):
+        now, scans = NOON, [0] * 30
+        schedule = Schedule([100_000_000] * 30, now)  # more than the line can do: it is always busy
+        while now < NOON + hours * 3600 * S:
+            device, wait = schedule.next(now)
+            now += wait
+            if device == dead:
+                spent = timeout * (1 if schedule.silences(device) else 2)
+                now += spent
+                schedule.silent(device, now, spent)
+            else:
+                now += cycle
+                scans[device] += 1
+                schedule.answered(device, now)
+        clocks.append(min(count for device, count in enumerate(scans) if device != 17))
+    assert clocks[1] >= 0.95 * clocks[0]
+
+
+def test_the_back_off_of_a_silent_device_doubles_up_to_a_minute() -> None:
+    schedule = Schedule([S, S], NOON)
+    now, gaps = NOON, []
+    for _ in range(9):
+        schedule.silent(0, now, 2 * S)
+        schedule.answered(1, now + 10 * 60 * S)  # out of the way
+        due = schedule._due[0]
+        gaps.append((due - now) // S)
+        now = due
+    assert gaps[:5] == [4, 8, 16, 32, 60]
+    assert set(gaps[5:]) == {LONGEST_BACK_OFF_NS // S}
+
+
+def test_an_answer_ends_the_back_off() -> None:
+    schedule = Schedule([S], NOON)
+    schedule.silent(0, NOON, S)
+    assert schedule.all_silent()
+    schedule.answered(0, NOON + 10 * S)
+    assert not schedule.all_silent()
+    assert schedule.next(NOON + 10 * S) == (0, S)
+
+
+@given(
+    st.lists(st.sampled_from([10_000_000, 50_000_000, S, 15 * S]), min_size=1, max_size=6),
+    st.lists(st.integers(1_000_000, 400_000_000), min_size=200, max_size=200),
+)
+def test_no_device_is_starved_however_slow_the_line(intervals: list[int], costs: list[int]) -> None:
+    schedule, now = Schedule(intervals, NOON), NOON
+    last = [NOON] * len(intervals)
+    for cost in costs:
+        device, wait = schedule.next(now)
+        now += wait + cost
+        schedule.answered(device, now)
+        last[device] = now
+    assert all(
+        now - at <= interval + (len(intervals) + 1) * 400_000_000
+        for at, interval in zip(last, intervals, strict=True)
+    )
