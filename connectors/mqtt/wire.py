@@ -209,7 +209,9 @@ class Wire:
         if flags.is_disconnect_packet_from_server:
             error = refused_by(self.broker, "ended the connection", reason)
         else:
-            error = NotConnected(f"{self.broker} closed the connection{self._trouble}")
+            # Mosquitto 2.0 and every MQTT 3.1.1 broker are silent about a session taken over.
+            hint = f"; if it repeats, look for another client with the id {self._client_id}"
+            error = NotConnected(f"{self.broker} closed the connection{self._trouble or hint}")
         self._post(self._went, error)
 
     def _on_log(self, _client: Client, _data: Any, level: int, line: str) -> None:
