@@ -67,6 +67,8 @@ def unreachable(broker: str, cause: OSError | ValueError) -> NotConnected:
             text = f": the name can't be resolved: {cause.strerror}"
         case ConnectionRefusedError():
             text = " refused the connection"
+        case ConnectionResetError():
+            text = " broke off the handshake; check `port` and `tls`"
         case TimeoutError():
             text = " did not answer in time"
         case _:

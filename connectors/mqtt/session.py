@@ -98,11 +98,14 @@ class Session:
         self._statistics.messages += 1
         self._statistics.bytes += len(payload)
 
-    async def drain(self) -> list[Refused]:
-        """Return once every message is acknowledged: those the broker will never take."""
+    async def drain(self) -> None:
+        """Return once every message is acknowledged, by acceptance or by refusal."""
         while self._in_flight:
             await self._wait()
         self._raise_if_lost()
+
+    def take_refused(self) -> list[Refused]:
+        """Return the messages the broker will never take, each once; also after the link was lost."""
         refused, self._refused = self._refused, []
         return refused
 

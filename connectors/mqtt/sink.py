@@ -4,16 +4,19 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from types import TracebackType
 from typing import Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
 
 from config.connections import MqttSink as MqttOptions
 from connectors.contract import Context, Delivery, Order
 from connectors.errors import NotConnected, Refusal, Rejected
 from connectors.mqtt.catalogue import device_catalogues, status
-from connectors.mqtt.payload import Encoder
-from connectors.mqtt.session import GRACE_S, Refused, Session, Statistics
+from connectors.mqtt.payload import Encoder, Message
+from connectors.mqtt.session import GRACE_S, Session, Statistics
 from connectors.mqtt.topics import data_topic, status_topic, tags_topic
 
 _STATUS_INTERVAL_NS: Final = 30_000_000_000
@@ -21,6 +24,19 @@ _PUBLISH_OVERHEAD: Final = 1 + 4 + 2 + 2 + 1
 """Most bytes of a PUBLISH beside topic and payload: type, length, topic length, packet id, no property."""
 
 log = logging.getLogger(__name__)
+
+_Key = tuple[str, object]
+"""Topic and, on it, what makes this message the same in the next session."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Ticket:
+    """What comes back with a message that is refused."""
+
+    key: _Key
+    delivery: int | None = None
+    """Index into what `write` was given; None for a catalogue or status."""
+    rows: NDArray[np.int32] | None = None
 
 
 class MqttSink:
@@ -34,6 +50,7 @@ class MqttSink:
         self._client_id = options.client_id or f"wanglian-{context.gateway}-{name}"
         self._status_topic = status_topic(options.prefix, site, context.gateway)
         self._statistics = Statistics()
+        self._refused: dict[_Key, str] = {}
 
     async def __aenter__(self) -> Self:
         """Connect, then publish the status and the catalogue."""
@@ -44,10 +61,13 @@ class MqttSink:
             await self._session.open()
             self._encoder = Encoder(self._context.gateway, self._context.tags, self._limit)
             self._catalogue_version = -1
-            self._catalogue_hashes: dict[str, int] = {}
+            self._told: set[_Key] = set()
             self._status_due = self._context.clock.monotonic()
-            await self._tell()
-            self._refusals(await self._session.drain())
+            try:
+                await self._tell()
+                await self._session.drain()
+            finally:
+                self._learn()
             stack.pop_all()
         return self
 
@@ -60,15 +80,16 @@ class MqttSink:
         """
         await self._tell()
         refusals: list[Refusal] = []
-        for index, delivery in enumerate(deliveries):
-            for message in self._encoder.messages(delivery):
-                if message.fits:
-                    topic = data_topic(self._options.prefix, message.device)
-                    await self._session.publish(topic, message.payload, (index, message.rows))
-                else:
-                    size = len(message.payload)
-                    refusals.append(Refusal(index, message.rows, f"one row makes a message of {size} bytes"))
-        refusals += self._refusals(await self._session.drain())
+        try:
+            for index, delivery in enumerate(deliveries):
+                for message in self._encoder.messages(delivery):
+                    refusal = await self._publish_rows(index, delivery, message)
+                    if refusal is not None:
+                        refusals.append(refusal)
+            await self._session.drain()
+        finally:
+            refusals += self._learn()
+        self._refused = {key: why for key, why in self._refused.items() if not isinstance(key[1], tuple)}
         if refusals:
             raise Rejected(refusals)
 
@@ -113,30 +134,49 @@ class MqttSink:
 
     async def _publish_status(self, *, online: bool) -> None:
         payload = status(self._context.gateway, online=online, more=self._context.status())
-        await self._session.publish(self._status_topic, payload, retain=True)
+        key = (self._status_topic, online)
+        await self._session.publish(self._status_topic, payload, _Ticket(key), retain=True)
 
     async def _publish_catalogue(self) -> None:
         for device, payload in device_catalogues(self._context.gateway, self._context.tags):
             topic = tags_topic(self._options.prefix, device)
-            digest = hash(payload)
-            if self._catalogue_hashes.get(device) != digest:
-                self._catalogue_hashes[device] = digest
+            key = (topic, hash(payload))
+            if key not in self._told:
+                self._told.add(key)
+                if key in self._refused:
+                    continue
                 if len(payload) <= self._payload_limit(topic):
-                    await self._session.publish(topic, payload, retain=True)
+                    await self._session.publish(topic, payload, _Ticket(key), retain=True)
                 else:
-                    self._warn(topic, f"{len(payload)} bytes are more than a message may have")
+                    _warn(topic, f"{len(payload)} bytes are more than a message may have")
             await asyncio.sleep(0)  # 100,000 tags take a fifth of a second to describe
 
-    def _refusals(self, refused: Sequence[Refused]) -> list[Refusal]:
-        """Return the refusals of rows; of a refused catalogue or status only the log tells."""
+    async def _publish_rows(self, index: int, delivery: Delivery, message: Message) -> Refusal | None:
+        if not message.fits:
+            return Refusal(index, message.rows, f"one row makes a message of {len(message.payload)} bytes")
+        topic = data_topic(self._options.prefix, message.device)
+        key = (topic, (delivery.epoch, delivery.seq, int(message.rows[0])))
+        if key in self._refused:
+            return Refusal(index, message.rows, self._refused[key])
+        await self._session.publish(topic, message.payload, _Ticket(key, index, message.rows))
+        return None
+
+    def _learn(self) -> list[Refusal]:
+        """Return the refusals of rows, and remember every refusal for the next session.
+
+        Mosquitto 2.0 closes the connection after PUBACK 0x95: sent again, such a message would end every
+        session before `write` could tell of it.
+        """
         refusals = []
-        for each in refused:
-            if each.ticket is None:
-                self._warn(each.topic, each.reason)
+        for each in self._session.take_refused():
+            ticket: _Ticket = each.ticket
+            self._refused[ticket.key] = each.reason
+            if ticket.delivery is None:
+                _warn(each.topic, each.reason)
             else:
-                delivery, rows = each.ticket
-                refusals.append(Refusal(delivery, rows, each.reason))
+                refusals.append(Refusal(ticket.delivery, ticket.rows, each.reason))
         return refusals
 
-    def _warn(self, topic: str, reason: str) -> None:
-        log.warning("not published", extra={"topic": topic, "reason": reason})
+
+def _warn(topic: str, reason: str) -> None:
+    log.warning("not published", extra={"topic": topic, "reason": reason})

@@ -72,6 +72,7 @@ class Wire:
         self._lock = threading.Lock()
         self._abandoned = False
         self._trouble = ""
+        self._client_is_known = False
 
     def dial(self) -> None:
         """Begin to connect; the listener hears how it went."""
@@ -190,6 +191,7 @@ class Wire:
             error = NotConnected(f"{self.broker} does not offer QoS 1", needs_a_person=True)
             self._post(self._listener.failed, error)
         else:
+            self._client_is_known = True
             client.on_log = None  # paho formats a line for every packet while somebody listens
             window = min(self._options.window, getattr(properties, "ReceiveMaximum", 65_535))
             packet = getattr(properties, "MaximumPacketSize", None)
@@ -209,9 +211,19 @@ class Wire:
         if flags.is_disconnect_packet_from_server:
             error = refused_by(self.broker, "ended the connection", reason)
         else:
-            error = NotConnected(f"{self.broker} closed the connection{self._trouble}")
+            error = NotConnected(f"{self.broker} closed the connection{self._suspicion()}")
         self._post(self._went, error)
+
+    def _suspicion(self) -> str:
+        """Return what a connection that ends without a word may mean."""
+        if self._client_is_known:
+            # Mosquitto 2.0 and every MQTT 3.1.1 broker are silent about a session taken over.
+            return f"; if it repeats, look for another client with the id {self._client_id}"
+        if self._options.tls is not None:
+            # TLS 1.3 refuses a client's certificate after the handshake, and the alert may get lost.
+            return f" before CONNACK: it may want a client certificate or refuse ours{self._trouble}"
+        return f" before CONNACK{self._trouble}"
 
     def _on_log(self, _client: Client, _data: Any, level: int, line: str) -> None:
         if level == LogLevel.MQTT_LOG_ERR:
-            self._trouble = f": {line}"
+            self._trouble = f" ({line})"
