@@ -60,6 +60,16 @@ class Problem:
         """Return what is wrong and what to write instead."""
         return _LOOSE_SPACE.sub("", Phrase(self.code, self.args).text(language)).strip()
 
+    def as_dict(self, language: Language) -> dict[str, object]:
+        """Return the problem for programs."""
+        place = {"file": self.file, "line": self.line, "column": self.column, "path": self.path}
+        return {
+            "code": self.code,
+            "severity": self.severity,
+            **place,
+            "message": self.message(language),
+        }
+
     def render(self, language: Language) -> str:
         """Return the whole line a person reads: place, path, message, code."""
         place = f"{self.file}:{self.line}:{self.column}"

@@ -1,21 +1,19 @@
 """North: next, select, write, acknowledge; refused rows go to quarantine."""
 
-import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from connectors import Clock, Delivery, NotConnected, Refusal, Rejected, Sink
-from gateway.buffer.contract import Cursor, Quarantine
+from gateway.buffer.contract import Cursor
 from gateway.select import Selection
 from gateway.supervise import Link, LinkState
 
 MOST_ROWS: Final = 20_000
 """One write: enough to hide a round trip, little enough to keep the head of the line short."""
-RETRY_LOOK_S: Final = 5.0
-"""How often quarantine is asked whether a person wants something retried."""
 REFUSED_SHARE: Final = 0.05
 """More than this refused within a minute is not bad rows but a wrong set-up."""
 REFUSED_LEAST: Final = 100
@@ -25,21 +23,12 @@ class Forwarder:
     """One sink's way out of the buffer, over all its sessions."""
 
     def __init__(
-        self,
-        link: Link,
-        open_sink: Callable[[], Sink],
-        *,
-        cursor: Cursor,
-        selection: Selection,
-        quarantine: Quarantine,
-        clock: Clock,
+        self, link: Link, open_sink: Callable[[], Sink], cursor: Cursor, selection: Selection, clock: Clock
     ) -> None:
         self._link = link
         self._open = open_sink
         self._cursor = cursor
         self._select = selection
-        self._quarantine = quarantine
-        self._clock = clock
         self._share = RefusedShare(clock)
         self.sink: Sink | None = None
         """The sink of the running session, for its statistics."""
@@ -51,19 +40,12 @@ class Forwarder:
             self._link.become(LinkState.CONNECTED)
             try:
                 while True:
-                    await self._retry_quarantined(sink)
-                    look_again = self._clock.monotonic() + int(RETRY_LOOK_S * 1e9)
-                    while self._clock.monotonic() < look_again:
-                        await self._forward_next(sink)
+                    await self._forward_next(sink)
             finally:
                 self.sink = None
 
     async def _forward_next(self, sink: Sink) -> None:
-        try:
-            async with asyncio.timeout(RETRY_LOOK_S):
-                deliveries = await self._cursor.next(MOST_ROWS)
-        except TimeoutError:
-            return
+        deliveries = await self._cursor.next(MOST_ROWS)
         selected = [(i, chosen) for i, each in enumerate(deliveries) if (chosen := self._select(each))]
         rows = sum(len(chosen.batch) for _, chosen in selected)
         refused = await self._write(sink, [chosen for _, chosen in selected]) if selected else ()
@@ -75,8 +57,7 @@ class Forwarder:
         refused_rows = sum(len(each.rows) for each in refusals if each.rows is not None)
         self._link.rows_total += rows - refused_rows
         self._link.count("not_selected", sum(len(each.batch) for each in deliveries) - rows)
-        if refused_rows:
-            self._link.count("quarantined", refused_rows)
+        self._link.count("quarantined", refused_rows)
         self._share.look(rows, refused_rows)
 
     async def _write(self, sink: Sink, deliveries: Sequence[Delivery]) -> Sequence[Refusal]:
@@ -86,21 +67,8 @@ class Forwarder:
             return exc.refusals
         return ()
 
-    async def _retry_quarantined(self, sink: Sink) -> None:
-        """Offer again what a person has marked; what is refused again stays, unmarked."""
-        while entries := await self._quarantine.take_retries(self._link.name, MOST_ROWS):
-            refused = await self._write(sink, [entry.delivery for entry in entries])
-            again = {each.delivery for each in refused}
-            await self._quarantine.settle(
-                accepted=[e.id for i, e in enumerate(entries) if i not in again],
-                refused=[(entries[each.delivery].id, each.reason) for each in refused],
-            )
-            self._link.rows_total += sum(
-                len(e.delivery.batch) for i, e in enumerate(entries) if i not in again
-            )
 
-
-def _rows(refusal: Refusal, delivery: Delivery) -> "np.ndarray[tuple[int], np.dtype[np.int32]]":
+def _rows(refusal: Refusal, delivery: Delivery) -> NDArray[np.int32]:
     return np.concatenate(delivery.row_numbers()) if refusal.rows is None else refusal.rows
 
 

@@ -7,6 +7,8 @@ from typing import Any
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from connectors import Clock
+from gateway.buffer import DiskBuffer, LogCursor
 from gateway.supervise import Link, LinkState
 
 
@@ -36,6 +38,7 @@ class Observer:
         self.links: list[Link] = []
         self._asked: list[tuple[str, dict[str, str], Callable[[], dict[str, float]], bool]] = []
         self._degraded: list[Callable[[], str]] = []
+        self._sampled: list[Callable[[], Iterable[Sample]]] = []
 
     def ask(
         self,
@@ -51,6 +54,10 @@ class Observer:
     def ask_health(self, reason: Callable[[], str]) -> None:
         """Ask at every snapshot for a reason not to be healthy; empty when there is none."""
         self._degraded.append(reason)
+
+    def ask_samples(self, samples: Callable[[], Iterable[Sample]]) -> None:
+        """Ask at every snapshot for samples with labels of their own."""
+        self._sampled.append(samples)
 
     def snapshot(self) -> Snapshot:
         """Collect from everyone; call it on the event loop."""
@@ -78,6 +85,8 @@ class Observer:
         for prefix, labels, values, is_counter in self._asked:
             for name, value in values().items():
                 yield Sample(f"{prefix}_{name}", value, labels, is_counter)
+        for samples in self._sampled:
+            yield from samples()
 
 
 class PrometheusCollector(Collector):
@@ -103,3 +112,63 @@ class PrometheusCollector(Collector):
                 )
             family.add_metric(list(sample.labels.values()), sample.value)  # type: ignore[attr-defined]
         return families.values()
+
+
+def observe_store(observer: Observer, buffer: DiskBuffer) -> None:
+    """Ask the store for its sizes and losses."""
+
+    def gauges() -> dict[str, float]:
+        stats = buffer.stats()
+        return {
+            "segments": stats.segments,
+            "bytes": stats.bytes,
+            "memory_bytes": stats.memory_bytes,
+            "queued_bytes": stats.queued_bytes,
+            "degraded": bool(stats.degraded),
+            "full": stats.full,
+        }
+
+    def counters() -> dict[str, float]:
+        stats = buffer.stats()
+        return {"batches": stats.batches, "rows": stats.rows, "commits": stats.commits}
+
+    observer.ask("store", {}, gauges, is_counter=False)
+    observer.ask("store", {}, counters, is_counter=True)
+    observer.ask_samples(
+        lambda: [
+            Sample("sink_dropped_rows", rows, {"sink": sink, "reason": reason})
+            for (sink, reason), rows in buffer.stats().dropped.items()
+        ]
+    )
+    observer.ask_health(lambda: buffer.stats().degraded)
+
+
+def observe_connector(observer: Observer, direction: str, name: str, running: Callable[[], object]) -> None:
+    """Ask a source or sink for its own counters while it runs; over sessions they only grow."""
+    past: dict[str, float] = {}
+    last: dict[str, float] = {}
+    asked: list[object] = [None]
+
+    def counters() -> dict[str, float]:
+        connector = running()
+        if connector is not asked[0] and connector is not None:
+            for key, value in last.items():
+                past[key] = past.get(key, 0.0) + value
+            last.clear()
+            asked[0] = connector
+        ask = getattr(connector, "statistics", None)
+        if ask is not None:
+            last.update(ask())
+        return {key: past.get(key, 0.0) + last.get(key, 0.0) for key in past | last}
+
+    observer.ask(direction, {direction: name}, counters, is_counter=True)
+
+
+def observe_backlog(observer: Observer, name: str, cursor: LogCursor, clock: Clock) -> None:
+    """Ask a sink's cursor what waits for it."""
+
+    def gauges() -> dict[str, float]:
+        waiting = cursor.backlog()
+        return {"backlog_rows": waiting.rows, "backlog_oldest_seconds": waiting.age_s(clock.now())}
+
+    observer.ask("sink", {"sink": name}, gauges, is_counter=False)

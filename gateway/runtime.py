@@ -6,29 +6,28 @@ source ─collect─▶ buffer ═cursor═▶ select ─forward─▶ sink
 """
 
 import asyncio
-import contextlib
 import logging
 import sys
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
-from config.connections import AnySink
+from config.connections import AnySink, SourceOptions
 from config.plant import Plant
-from connectors import Clock, Context, SystemClock
+from connectors import Clock, Context, Order, Sink, Source, SystemClock, TagTable
 from connectors.factory import build_sink, build_source
-from gateway.buffer import DiskBuffer
+from gateway.buffer import Backlog, DiskBuffer, LogCursor
 from gateway.collect import Collector
 from gateway.forward import Forwarder
 from gateway.http import StatusServer
-from gateway.observe import Observer
+from gateway.observe import Observer, observe_backlog, observe_connector, observe_store
 from gateway.select import THINNED_SOURCE, Rules, Selection
-from gateway.supervise import Link, supervise
+from gateway.supervise import Link, LinkState, supervise
 from gateway.thin import Thinner, thin
 
 log = logging.getLogger(__name__)
 
-DRAIN_S: Final = 8.0
+DRAIN_NS: Final = 8_000_000_000
 """How long sinks may still deliver after the sources have stopped."""
 
 
@@ -44,101 +43,99 @@ class Gateway:
         self.strict = strict
         self.observer = Observer()
         self.tasks: dict[str, asyncio.Task[None]] = {}
-        self.port = 0
+        self.status_port = 0
         self.running = asyncio.Event()
+        self._cursors: list[LogCursor] = []
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set; then stop asking, let what is stored flow out, stop telling."""
         plant = self.plant
         async with (
-            DiskBuffer(self.directory, plant.buffer, clock=self.clock, sinks=plant.sinks) as buffer,
+            DiskBuffer(self.directory, plant.buffer, self.clock) as buffer,
             StatusServer(plant.gateway.http_port, self.observer.snapshot) as status,
             asyncio.TaskGroup() as group,
         ):
-            self.port = status.port
-            self.observer.ask("store", {}, buffer.gauges, is_counter=False)
-            self.observer.ask("store", {}, buffer.counters, is_counter=True)
-            self.observer.ask_health(buffer.degraded)
-            for name, options in plant.sinks.items():
-                self._start_sink(group, buffer, name, options)
-            for name in plant.sources:
-                self._start_source(group, buffer, name)
+            self._buffer, self._group = buffer, group
+            self._tags = TagTable(buffer.catalogue(), buffer.persist)
+            self.status_port = status.port
+            observe_store(self.observer, buffer)
+            for name, sink in plant.sinks.items():
+                self._start_sink(name, sink)
+            buffer.ready()
+            for name, source in plant.sources.items():
+                self._start_source(name, source)
             self.running.set()
             log.info("gateway running", extra={"gateway": plant.gateway.id, "status_port": status.port})
             await stop.wait()
             await self._end("source/")
-            await self._drain(buffer)
+            await self._drain()
             await self._end("")
 
-    def _start_source(self, group: asyncio.TaskGroup, buffer: DiskBuffer, name: str) -> None:
-        plant = self.plant
-        link = self._link(name, "source")
+    def _start_source(self, name: str, options: SourceOptions) -> None:
+        site, link = self.plant.gateway.site, self._link(name, "source")
 
-        def open_source() -> Any:
-            return build_source(
-                name, plant.sources[name], site=plant.gateway.site, tags=buffer.tags, clock=self.clock
-            )
+        def open_source() -> Source:
+            return build_source(name, options, site=site, tags=self._tags, clock=self.clock)
 
-        collector = Collector(link, open_source, buffer.tags, buffer, self.clock)
-        self.observer.ask("source", {"source": name}, lambda: _statistics(collector.source), is_counter=True)
-        self._spawn(group, f"source/{name}", link, collector.session)
+        collector = Collector(link, open_source, self._tags, self._buffer, self.clock)
+        observe_connector(self.observer, "source", name, lambda: collector.source)
+        self._spawn(f"source/{name}", link, collector.session)
 
-    def _start_sink(self, group: asyncio.TaskGroup, buffer: DiskBuffer, name: str, options: AnySink) -> None:
-        plant, tags = self.plant, buffer.tags
-        rules = Rules(name, options.select, tags)
-        if any(rule.every is not None for rule in options.select):
-            self._start_thinner(group, buffer, name, rules)
-        cursor = None
+    def _start_sink(self, name: str, options: AnySink) -> None:
+        rules = Rules(name, options.select, self._tags)
+        if rules.thinning:
+            self._start_thinner(name, options, rules)
+        context = Context(
+            self.plant.gateway.id, self._tags, self.clock, status=lambda: self._status(cursor.backlog())
+        )
 
-        def status() -> dict[str, Any]:
-            waiting = None if cursor is None else cursor.backlog()
-            if waiting is None:
-                return {"epoch": str(buffer.epoch)}
-            age = 0.0 if waiting.oldest is None else (self.clock.now() - waiting.oldest) / 1e9
-            return {"epoch": str(buffer.epoch), "lag_s": round(age, 1), "buffered": waiting.rows}
+        def open_sink() -> Sink:
+            return build_sink(name, options, site=self.plant.gateway.site, context=context)
 
-        context = Context(plant.gateway.id, tags, self.clock, status=status)
-
-        def open_sink() -> Any:
-            return build_sink(name, options, site=plant.gateway.site, context=context)
-
-        cursor = buffer.cursor(name, open_sink().order)
+        cursor = self._buffer.cursor(
+            name,
+            open_sink().order,
+            start=options.start,
+            required=options.required,
+            replay_rate=options.replay_rate,
+        )
+        self._cursors.append(cursor)
         link = self._link(name, "sink")
-        forwarder = Forwarder(
-            link,
-            open_sink,
-            cursor=cursor,
-            selection=Selection(rules, tags),
-            quarantine=buffer.quarantine,
-            clock=self.clock,
-        )
-        label = {"sink": name}
-        self.observer.ask("sink", label, lambda: _statistics(forwarder.sink), is_counter=True)
-        self.observer.ask(
-            "sink_backlog", label, lambda: _backlog(cursor.backlog(), self.clock), is_counter=False
-        )
-        self._spawn(group, f"sink/{name}", link, forwarder.session)
+        selection = Selection(rules, self._tags)
+        forwarder = Forwarder(link, open_sink, cursor, selection, self.clock)
+        observe_connector(self.observer, "sink", name, lambda: forwarder.sink)
+        observe_backlog(self.observer, name, cursor, self.clock)
+        self._spawn(f"sink/{name}", link, forwarder.session)
 
-    def _start_thinner(self, group: asyncio.TaskGroup, buffer: DiskBuffer, name: str, rules: Rules) -> None:
+    def _start_thinner(self, name: str, options: AnySink, rules: Rules) -> None:
         source = THINNED_SOURCE + name
         link = self._link(source, "sink")
 
         async def session() -> None:
-            thinner = Thinner(name, rules, buffer.tags)
-            begin = thinner.resume(buffer.resume_token(source))
-            await thin(thinner, buffer.strict_cursor(source, begin), buffer)
+            thinner = Thinner(name, rules, self._tags)
+            begin = thinner.resume(self._buffer.resume_token(source))
+            after = None if begin is None else begin - 1
+            cursor = self._buffer.cursor(source, Order.STRICT, start=options.start, after=after)
+            link.become(LinkState.CONNECTED)
+            await thin(thinner, cursor, self._buffer)
 
-        self._spawn(group, f"thin/{name}", link, session)
+        self._spawn(f"thin/{name}", link, session)
 
-    def _link(self, name: str, direction: Any) -> Link:
+    def _status(self, waiting: Backlog) -> dict[str, Any]:
+        """Return what a status message tells the platform."""
+        return {
+            "epoch": str(self._buffer.epoch),
+            "lag_s": round(waiting.age_s(self.clock.now()), 1),
+            "buffered": waiting.rows,
+        }
+
+    def _link(self, name: str, direction: Literal["source", "sink"]) -> Link:
         link = Link(name, direction, self.clock)
         self.observer.links.append(link)
         return link
 
-    def _spawn(
-        self, group: asyncio.TaskGroup, name: str, link: Link, session: Callable[[], Awaitable[None]]
-    ) -> None:
-        self.tasks[name] = group.create_task(supervise(link, session, strict=self.strict), name=name)
+    def _spawn(self, name: str, link: Link, session: Callable[[], Awaitable[None]]) -> None:
+        self.tasks[name] = self._group.create_task(supervise(link, session, strict=self.strict), name=name)
 
     async def _end(self, prefix: str) -> None:
         ending = [task for name, task in self.tasks.items() if name.startswith(prefix)]
@@ -146,24 +143,14 @@ class Gateway:
             task.cancel()
         await asyncio.gather(*ending, return_exceptions=True)
 
-    async def _drain(self, buffer: DiskBuffer) -> None:
+    async def _drain(self) -> None:
         """Give connected sinks a moment to take what is stored; what they don't take stays stored."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(DRAIN_S):
-                await buffer.drained(self._connected_sinks())
-
-    def _connected_sinks(self) -> Iterable[str]:
-        return [link.name for link in self.observer.links if link.direction == "sink" and not link.error]
-
-
-def _statistics(connector: object) -> dict[str, float]:
-    ask = getattr(connector, "statistics", None)
-    return {} if ask is None else dict(ask())
-
-
-def _backlog(backlog: Any, clock: Clock) -> dict[str, float]:
-    age = 0.0 if backlog.oldest is None else max(0.0, (clock.now() - backlog.oldest) / 1e9)
-    return {"rows": backlog.rows, "oldest_seconds": age}
+        connected = {link.name for link in self.observer.links if link.state is LinkState.CONNECTED}
+        until = self.clock.monotonic() + DRAIN_NS
+        while self.clock.monotonic() < until:
+            if not any(cursor.backlog().rows for cursor in self._cursors if cursor.sink in connected):
+                return
+            await asyncio.sleep(0.02)
 
 
 def default_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:

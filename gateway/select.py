@@ -34,6 +34,11 @@ class Rules:
         self._patterns = [(glob_pattern(rule.path), rule.class_) for rule in rules]
         self._rule = np.zeros(0, np.int16)
 
+    @property
+    def thinning(self) -> list[int]:
+        """Return the rules that thin, as indexes into `rules`."""
+        return [i for i, rule in enumerate(self.rules) if rule.every is not None]
+
     def of(self, tag: NDArray[np.int32]) -> NDArray[np.int16]:
         """Return each tag's rule as an index into `rules`, -1 for none: (n,) int32 → (n,) int16."""
         known = len(self._rule)

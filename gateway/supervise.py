@@ -131,8 +131,9 @@ def _after(
 ) -> float:
     if reason is None:
         link.crashes_total += 1
+        link.told = (LinkState.WAITING, f"{type(exc).__name__}: {exc}")
         log.error("link crashed", exc_info=exc, extra={"link": link.name, "direction": link.direction})
-        link.become(LinkState.WAITING, f"{type(exc).__name__}: {exc}")
+        link.become(*link.told)
         return LONGEST_DELAY_S
     if reason.needs_a_person:
         link.become(LinkState.NEEDS_A_PERSON, str(reason))

@@ -74,15 +74,11 @@ class Thinner:
         self._rules = rules
         self._tags = tags
         self._open: dict[tuple[int, int], Window] = {}
-        self._closed = dict.fromkeys(self._thinning, 0)
+        self._closed = dict.fromkeys(self._rules.thinning, 0)
         self._newest = 0
         self._seen = -1
         self._done = -1
         self._thinned: dict[tuple[int, int], int] = {}
-
-    @property
-    def _thinning(self) -> list[int]:
-        return [i for i, rule in enumerate(self._rules.rules) if rule.every is not None]
 
     def token(self) -> bytes:
         """Return the position to store with what was closed: where to begin again, and what is done."""
@@ -106,7 +102,7 @@ class Thinner:
         self._seen = delivery.seq
         for part in delivery.batch.parts:
             rule_of = self._rules.of(part.tag)
-            for i in self._thinning:
+            for i in self._rules.thinning:
                 mine = part.where(rule_of == i)
                 if len(mine) and not self._tags[int(mine.tag[0])].source.startswith(THINNED_SOURCE):
                     self._add_rows(i, mine, delivery.seq)

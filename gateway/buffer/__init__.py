@@ -1,6 +1,7 @@
 """The durable log and its cursors."""
 
 from gateway.buffer.contract import Backlog, Buffer, Cursor, Receipt, StoreFailed
+from gateway.buffer.cursor import LogCursor
 from gateway.buffer.disk import DiskBuffer
 from gateway.buffer.memory import MemoryBuffer
 from gateway.buffer.quarantine import Quarantine
@@ -12,6 +13,7 @@ __all__ = [
     "BufferStats",
     "Cursor",
     "DiskBuffer",
+    "LogCursor",
     "MemoryBuffer",
     "Quarantine",
     "Receipt",

@@ -24,6 +24,10 @@ class Backlog:
     oldest: int | None
     """Arrival of the oldest of them, ns UTC; None when there are none."""
 
+    def age_s(self, now: int) -> float:
+        """Return how long the oldest has waited, in seconds."""
+        return 0.0 if self.oldest is None else max(0, now - self.oldest) / 1e9
+
 
 class Cursor(Protocol):
     """A sink's place in the log. Positions are saved at most once a second; `next` repeats until `ack`."""

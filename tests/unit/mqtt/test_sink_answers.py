@@ -15,7 +15,7 @@ from tests.unit.mqtt.plant import DEVICE, delivery, sink, tag_table, until
 DATA = f"wanglian/{DEVICE}"
 
 
-def answering(reason: int | None, seqs: set[int]):  # noqa: ANN201
+def answering(reason: int | None, seqs: set[int]):
     """Answer the data messages of these seqs with `reason`, all others with success."""
 
     def script(publish: Publish) -> int | None:
