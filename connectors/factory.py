@@ -35,3 +35,19 @@ def build_sink(name: str, options: AnySink, *, site: str, context: Context) -> S
             return Mqtt(name, options, context=context, site=site)
         case _:
             assert_never(options)
+
+
+def describe_source(name: str, options: SourceOptions) -> list[str]:
+    """Return what a source will ask its devices, a line per request."""
+    match options:
+        case ModbusTcpSource():
+            from connectors.modbus import describe_plan
+
+            head = f"{name}: modbus_tcp {options.host}:{options.port}"
+            return [head] + [
+                line for each, device in options.devices.items() for line in describe_plan(each, device)
+            ]
+        case SimulatedSource():
+            return [f"{name}: simulated"]
+        case _:
+            assert_never(options)

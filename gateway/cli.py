@@ -5,6 +5,9 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,10 +15,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from config.load import load_plant
+from config.library import Library
+from config.load import read_plant
 from config.plant import Plant
-from config.problems import ConfigurationError, Language, Phrase, default_language
+from config.problems import Language, Phrase, default_language
 from config.schema import plant_schema
+from gateway.buffer.quarantine import Quarantine
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -45,13 +50,14 @@ def _say(language: Language, key: str, **args: object) -> str:
 
 
 def _load(path: Path, language: Language) -> Plant:
-    try:
-        return load_plant(path, language=language)
-    except ConfigurationError as exc:
-        for problem in exc.problems:
-            err.print(problem.render(language), soft_wrap=True, markup=False, highlight=False)
-        err.print(_say(language, "mistakes", count=len(exc.problems)), style="red")
-        raise typer.Exit(2) from exc
+    outcome = read_plant(path)
+    for problem in outcome.problems:
+        err.print(problem.render(language), soft_wrap=True, markup=False, highlight=False)
+    if outcome.plant is None:
+        errors = sum(problem.severity == "error" for problem in outcome.problems)
+        err.print(_say(language, "mistakes", count=errors), style="red", highlight=False)
+        raise typer.Exit(2)
+    return outcome.plant
 
 
 def _data_dir(path: Path, plant: Plant) -> Path:
@@ -63,19 +69,24 @@ def check(plant_file: PlantFile, *, lang: Lang = None, as_json: AsJson = False) 
     """Report every mistake of a plant file at once. 一次报出配置文件的全部错误。"""
     language = lang or default_language()
     if as_json:
-        try:
-            load_plant(plant_file, language=language)
-            problems = []
-        except ConfigurationError as exc:
-            problems = list(exc.problems)
-        out.print_json(json.dumps([p.as_dict(language) for p in problems], ensure_ascii=False))
-        raise typer.Exit(2 if problems else 0)
+        outcome = read_plant(plant_file)
+        _print_json([problem.as_dict(language) for problem in outcome.problems])
+        raise typer.Exit(0 if outcome.plant else 2)
     plant = _load(plant_file, language)
-    tags = sum(
-        len(list(device.tags)) for source in plant.sources.values() for device in source.devices.values()
-    )
-    devices = sum(len(source.devices) for source in plant.sources.values())
-    out.print(_say(language, "fine", file=plant_file, sources=len(plant.sources), devices=devices, tags=tags))
+    devices = [device for source in plant.sources.values() for device in source.devices.values()]
+    tags = sum(tag.count for device in devices for tag in device.tags.values())
+    counts = {"sources": len(plant.sources), "devices": len(devices), "tags": tags, "sinks": len(plant.sinks)}
+    out.print(_say(language, "fine", file=plant_file, **counts), highlight=False)
+
+
+@app.command()
+def plan(plant_file: PlantFile, *, lang: Lang = None) -> None:
+    """Print every request that will be sent, with sizes and gaps. 列出将要发出的每个请求。"""
+    from connectors.factory import describe_source  # noqa: PLC0415
+
+    for name, source in _load(plant_file, lang or default_language()).sources.items():
+        for line in describe_source(name, source):
+            out.print(line, soft_wrap=True, markup=False, highlight=False)
 
 
 @app.command()
@@ -90,8 +101,7 @@ def run(
     from gateway.logs import set_up_logging  # noqa: PLC0415  what `check` does not need, it does not import
     from gateway.runtime import Gateway, default_loop  # noqa: PLC0415
 
-    language = lang or default_language()
-    plant = _load(plant_file, language)
+    plant = _load(plant_file, lang or default_language())
     set_up_logging(as_json=json_logs, verbose=verbose)
     gateway = Gateway(plant, _data_dir(plant_file, plant))
 
@@ -123,7 +133,7 @@ def probe(plant_file: PlantFile, *, lang: Lang = None, as_json: AsJson = False) 
     plant = _load(plant_file, language)
     readings = asyncio.run(probe_plant(plant))
     if as_json:
-        out.print_json(json.dumps([reading.as_dict() for reading in readings], ensure_ascii=False))
+        _print_json([reading.as_dict() for reading in readings])
     else:
         titles = ("device", "tag", "value", "unit", "quality", "latency")
         table = Table(*(_say(language, f"probe.{title}") for title in titles))
@@ -138,4 +148,97 @@ def probe(plant_file: PlantFile, *, lang: Lang = None, as_json: AsJson = False) 
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of the plant file, for editors. 输出配置文件的 JSON Schema。"""
-    sys.stdout.write(json.dumps(plant_schema(), ensure_ascii=False, indent=2) + "\n")
+    _print_json(plant_schema())
+
+
+@app.command()
+def devices(*, as_json: AsJson = False) -> None:
+    """List the device templates that come with the gateway. 列出自带的设备模板。"""
+    names = Library().names()
+    if as_json:
+        _print_json(names)
+    else:
+        out.print("\n".join(names), highlight=False)
+
+
+Sink = Annotated[str | None, typer.Option(help="Only this sink's. 只看这个上报端。")]
+Entries = Annotated[
+    list[int] | None, typer.Option("--entry", help="Only these entries, by number. 只处理这些条目。")
+]
+
+
+@contextmanager
+def _quarantine(plant_file: Path, lang: Language | None) -> Iterator[tuple[Quarantine, Language]]:
+    language = lang or default_language()
+    directory = _data_dir(plant_file, _load(plant_file, language))
+    try:
+        with Quarantine(directory) as quarantine:
+            yield quarantine, language
+    except FileNotFoundError as exc:
+        err.print(_say(language, "no_store", directory=directory), style="red", highlight=False)
+        raise typer.Exit(1) from exc
+
+
+@quarantine_app.command("list")
+def quarantine_list(
+    plant_file: PlantFile, *, sink: Sink = None, lang: Lang = None, as_json: AsJson = False
+) -> None:
+    """Show what was refused, why and when. 查看被拒收的数据和原因。"""
+    with _quarantine(plant_file, lang) as (quarantine, language):
+        entries = [
+            {
+                "entry": entry.id,
+                "sink": entry.sink,
+                "refused": datetime.fromtimestamp(entry.noted / 1e9, UTC).isoformat(timespec="seconds"),
+                "rows": len(entry.delivery.batch),
+                "reason": entry.reason,
+            }
+            for entry in quarantine.list(sink)
+        ]
+    if as_json:
+        _print_json(entries)
+        return
+    titles = ("entry", "sink", "refused", "rows", "reason")
+    table = Table(*(_say(language, f"quarantine.{title}") for title in titles))
+    for entry in entries:
+        table.add_row(*(str(entry[title]) for title in titles))
+    out.print(table)
+
+
+@quarantine_app.command("retry")
+def quarantine_retry(
+    plant_file: PlantFile, *, sink: Sink = None, entry: Entries = None, lang: Lang = None
+) -> None:
+    """Send again, now or when the gateway runs next. 重新发送。"""
+    with _quarantine(plant_file, lang) as (quarantine, language):
+        rows = quarantine.retry(sink, entry)
+        out.print(_say(language, "quarantine.marked", rows=rows), highlight=False)
+
+
+@quarantine_app.command("export")
+def quarantine_export(plant_file: PlantFile, *, sink: Sink = None, lang: Lang = None) -> None:
+    """Print the refused rows as JSON lines. 以 JSON 行导出。"""
+    with _quarantine(plant_file, lang) as (quarantine, _):
+        for line in quarantine.export(sink):
+            sys.stdout.write(line.decode() + "\n")
+
+
+@quarantine_app.command("delete")
+def quarantine_delete(
+    plant_file: PlantFile,
+    *,
+    sink: Sink = None,
+    entry: Entries = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask. 不再询问。")] = False,
+    lang: Lang = None,
+) -> None:
+    """Forget refused rows for ever. 永久删除。"""
+    with _quarantine(plant_file, lang) as (quarantine, language):
+        if not yes:
+            typer.confirm(_say(language, "quarantine.sure"), abort=True)
+        rows = quarantine.delete(sink, entry)
+        out.print(_say(language, "quarantine.deleted", rows=rows), highlight=False)
+
+
+def _print_json(value: object) -> None:
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n")

@@ -63,10 +63,11 @@ async def _probe_source(plant: Plant, name: str) -> list[Reading]:
             if not isinstance(source, Scannable):
                 return [Reading(name, "", None, "", "BadNotSupported", None)]
             readings: list[Reading] = []
+            pipeline = build_pipeline(tags, clock)
             for device in source.devices():
                 began = clock.monotonic()
                 async with asyncio.timeout(DEVICE_WITHIN_S):
-                    batch = build_pipeline(tags, clock)(await source.scan(device))
+                    batch = pipeline(await source.scan(device))
                 if batch is not None:
                     readings += _readings(batch, tags, (clock.monotonic() - began) / 1e6)
             return readings
