@@ -12,24 +12,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.benchmarks.harness import (
-    GATEWAY_CORE,
-    OTHER_CORE,
-    Process,
-    Usage,
-    free_port,
-    python,
-    started,
-    wait_for,
-    watch,
-)
+from tests.benchmarks.harness import GATEWAY_CORE, OTHER_CORE, Usage, watch
+from tests.processes import ROOT, Process, free_port, python, started, wait_for
 from tests.servers.broker import Broker
 from tests.verify.recording import read
 from tests.verify.values import read_journals
 from tests.verify.verify import Report, verify
 
 HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
 
 
 @dataclass(frozen=True)
@@ -97,25 +87,25 @@ def running(load: Load, folder: Path, *, bare: bool) -> Iterator[tuple[Process, 
     with contextlib.ExitStack() as stack:
         quiet = ("log_type error",)
         broker = stack.enter_context(Broker(folder / "broker", settings=quiet, core=OTHER_CORE))
-        stack.enter_context(started("plant", simulate, folder, OTHER_CORE))
+        stack.enter_context(started("plant", simulate, folder, core=OTHER_CORE))
         wait_for(port_file.exists, "the simulator's ports")
         ports = json.loads(port_file.read_text())["ports"]
         listen = python("-m", "tests.verify.subscriber", "--port", str(broker.port))
         listen += ["--out", folder / "received.bin"]
-        subscriber = stack.enter_context(started("subscriber", listen, folder, OTHER_CORE))
-        wait_for(lambda: b"subscribed" in subscriber.log.read_bytes(), "the subscription")
+        subscriber = stack.enter_context(started("subscriber", listen, folder, core=OTHER_CORE))
+        wait_for(lambda: subscriber.said("subscribed"), "the subscription")
         (folder / "plant.yaml").write_text(plant_file(load, ports, broker.port, free_port()))
         run = python("-m", "gateway", "run", folder / "plant.yaml")
-        gateway = stack.enter_context(started("gateway", run, folder, GATEWAY_CORE))
+        gateway = stack.enter_context(started("gateway", run, folder, core=GATEWAY_CORE))
         compared = None
         if bare:
-            stack.enter_context(started("beside", beside, folder, OTHER_CORE))
+            stack.enter_context(started("beside", beside, folder, core=OTHER_CORE))
             wait_for((folder / "beside.json").exists, "the second simulator's ports")
             others = ",".join(map(str, json.loads((folder / "beside.json").read_text())["ports"]))
             ask = python(HERE / "bare_modbus.py", "--ports", others, "--values", str(load.values))
             ask += ["--in-flight", str(load.in_flight)]
             ask += [] if load.interval_s is None else ["--interval", str(load.interval_s)]
-            compared = stack.enter_context(started("bare", ask, folder, GATEWAY_CORE))
+            compared = stack.enter_context(started("bare", ask, folder, core=GATEWAY_CORE))
         wait_for((folder / "received.bin").exists, "the first message")
         yield gateway, compared
         gateway.end()

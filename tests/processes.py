@@ -1,0 +1,75 @@
+"""Programs a test starts: their output in a file, ended by their own id."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@dataclass
+class Process:
+    """One child."""
+
+    name: str
+    popen: subprocess.Popen[bytes]
+    log: Path
+
+    def said(self, text: str) -> bool:
+        return text.encode() in self.log.read_bytes()
+
+    def end(self, number: int = signal.SIGTERM, within_s: float = 20.0) -> int:
+        """Send a signal, wait for the end, return the exit code; kill what does not end."""
+        if self.popen.poll() is None:
+            self.popen.send_signal(number)
+            try:
+                self.popen.wait(within_s)
+            except subprocess.TimeoutExpired:
+                self.popen.kill()
+                self.popen.wait()
+        return self.popen.returncode
+
+
+@contextlib.contextmanager
+def started(
+    name: str, command: Sequence[str | Path], folder: Path, *, core: int | None = None
+) -> Iterator[Process]:
+    """Start a program in a folder; it is ended at the latest when the context is left."""
+    log = folder / f"{name}.log"
+    pin = [] if core is None else ["taskset", "-c", str(core)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    with log.open("ab") as output:
+        popen = subprocess.Popen(
+            [*pin, *map(str, command)], stdout=output, stderr=output, cwd=folder, env=environment
+        )
+    process = Process(name, popen, log)
+    try:
+        yield process
+    finally:
+        process.end()
+
+
+def python(*arguments: str | Path) -> list[str | Path]:
+    return [sys.executable, *arguments]
+
+
+def wait_for(condition: Callable[[], object], what: str, within_s: float = 30.0) -> None:
+    """Look again and again until it is so; a deadline, no fixed sleep."""
+    deadline = time.monotonic() + within_s
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{what} did not happen within {within_s} s")
+        time.sleep(0.02)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
