@@ -1,27 +1,17 @@
 """Which rows a sink gets: path globs and classes, worked out once per tag."""
 
-import re
 from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from config.select import SelectRule
+from config.select import SelectRule, glob_pattern
 from connectors import Batch, Delivery, Tag, TagTable
 from gateway.pipeline import PerColumn
 
-THINNED_SOURCE: Final = "thin:"
-"""Sources whose names begin so carry rows thinned for one sink, named behind it."""
-
-
-def glob_pattern(glob: str) -> re.Pattern[str]:
-    """Compile a path glob: ``*`` within a level, ``**`` over any number of levels, including none."""
-    text = "".join(
-        {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}.get(piece, re.escape(piece))
-        for piece in re.split(r"(\*\*/|\*\*|\*|\?)", glob)
-    )
-    return re.compile(text)
+THINNED_SOURCE: Final = "thin/"
+"""Sources whose names begin so carry rows thinned for one sink, named behind it; no plant file can name one."""
 
 
 class Rules:

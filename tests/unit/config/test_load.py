@@ -226,9 +226,9 @@ def test_units_are_found_by_symbol_and_by_code() -> None:
 
 
 def timed(text: str, folder: Path) -> tuple[Outcome, float]:
-    begin = time.perf_counter()
+    begin = time.process_time()
     outcome = read_plant_bytes(text.encode(), "plant.yaml", folder)
-    return outcome, time.perf_counter() - begin
+    return outcome, time.process_time() - begin
 
 
 def test_a_hundred_devices_of_a_thousand_tags_load_quickly(tmp_path: Path) -> None:
@@ -259,4 +259,4 @@ def test_a_file_of_two_megabytes_loads_in_time() -> None:
     assert 1_800_000 < len(text) < 2_000_000
     outcome, seconds = timed(text, Path())
     assert outcome.plant is not None
-    assert seconds < 6  # three on an idle machine
+    assert seconds < 3

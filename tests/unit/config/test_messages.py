@@ -60,6 +60,19 @@ def test_the_language_follows_the_locale(
     assert default_language() == language
 
 
+def test_a_problem_has_a_form_for_programs():
+    problem = Problem("W-CF-0705", "plant.yaml", 3, 9, "sinks.c.select.1")
+    assert problem.as_dict("en") == {
+        "code": "W-CF-0705",
+        "severity": "warning",
+        "file": "plant.yaml",
+        "line": 3,
+        "column": 9,
+        "path": "sinks.c.select.1",
+        "message": "a rule above takes every tag, this one never acts. Move it up.",
+    }
+
+
 def test_a_problem_tells_place_path_message_and_code() -> None:
     args = {"found": found(300), "limit": 255, "hint": Phrase("hint.unit_id")}
     problem = Problem("E-CF-0113", "plant.yaml", 14, 7, "sources.meters.devices.m1.unit_id", args)

@@ -124,9 +124,9 @@ LAUGHS = "a: &a [x, x]\n" + "".join(
     ids=lambda bomb: bomb[:12].strip(),
 )
 def test_a_bomb_is_refused_at_once(bomb: str) -> None:
-    begin = time.perf_counter()
+    begin = time.process_time()
     document, problems = read(bomb)
-    assert time.perf_counter() - begin < 0.1 + 0.4  # 0.1 s is the promise, the rest a busy machine
+    assert time.process_time() - begin < 0.25  # 0.1 s is the promise, 0.04 measured
     assert document is None
     assert problems
 

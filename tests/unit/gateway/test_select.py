@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from config.select import SelectRule
+from config.select import SelectRule, glob_pattern
 from connectors import Batch, Columns, Delivery, Epoch, Kind, Tag, TagTable
-from gateway.select import Rules, Selection, glob_pattern
+from gateway.select import Rules, Selection
 
 PATHS = [
     "cz/press/line_1/m1/power",
@@ -92,7 +92,7 @@ def test_a_tag_announced_later_is_selected_too() -> None:
 
 def test_rows_thinned_for_one_sink_go_to_no_other() -> None:
     tags = TagTable()
-    tags.announce([Tag("a/b/c/d/p@mean_1min", Kind.FLOAT64, "KWT", "thin:cloud")])
+    tags.announce([Tag("a/b/c/d/p@mean_1min", Kind.FLOAT64, "KWT", "thin/cloud")])
     mine = Selection(Rules("cloud", [SelectRule(path="x/**")], tags), tags)
     other = Selection(Rules("other", [SelectRule()], tags), tags)
     assert mine(delivery([0])) is not None

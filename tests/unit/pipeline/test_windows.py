@@ -84,7 +84,7 @@ def test_a_window_closes_when_its_grace_is_over_and_says_what_it_is() -> None:
     assert [tags[n].path for n in part.tag.tolist()] == ["s/a/l/d/t0@mean_1min", "s/a/l/d/t1@mean_1min"]
     assert part.value.tolist() == [2.0, 5.0]
     assert set(part.time.tolist()) == {T0 + 60 * S}
-    assert tags[int(part.tag[0])].source == "thin:cloud"
+    assert tags[int(part.tag[0])].source == "thin/cloud"
 
 
 @pytest.mark.fault
