@@ -2,12 +2,15 @@
 
 import asyncio
 import math
+import os
 import socket
 import sys
 from collections import Counter
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from config.connections import ModbusTcpSource
 from connectors import Batch, NotConnected, Scannable, Source, SystemClock, TagTable
@@ -414,3 +417,33 @@ def test_the_same_under_uvloop() -> None:
                 await it.read()
 
     uvloop.run(scenario())
+
+
+@pytest.mark.fault
+@settings(max_examples=max(30, int(300 * float(os.environ.get("WL_SCALE", "0.1")))), deadline=None)
+@given(st.lists(st.one_of(st.binary(max_size=40), st.sampled_from(sorted(WRONG) + sorted(LOST))), max_size=6))
+def test_d3_whatever_bytes_come_no_good_row_is_wrong_and_nothing_but_not_connected_is_raised(
+    misdeeds: list[bytes | str],
+) -> None:
+    def script(request: Any) -> Any:
+        if request.number >= len(misdeeds):
+            return faults.honest(request)
+        misdeed = misdeeds[request.number]
+        if isinstance(misdeed, str):
+            return (WRONG | LOST)[misdeed](request)
+        # The right header before bytes of any kind and number, the length telling the truth.
+        return [request.transaction.to_bytes(2, "big") + b"\0\0" + (len(misdeed) + 1).to_bytes(2, "big")
+                + bytes((request.unit,)) + misdeed]  # fmt: skip
+
+    async def scenario() -> None:
+        async with FaultyServer(script) as server, source(server.port, {"m": device()}, "15ms") as it:
+            try:
+                for _ in range(2):
+                    batch = await it.read()
+                    accidents = [m for m in misdeeds if isinstance(m, bytes) and m[:2] == b"\x03\x04"]
+                    if not accidents:
+                        assert_none_wrong(batch)
+            except NotConnected:
+                return
+
+    asyncio.run(scenario())
