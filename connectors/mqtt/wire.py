@@ -11,6 +11,7 @@ session that ends stays ended.
 import asyncio
 import contextlib
 import socket
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -138,6 +139,7 @@ class Wire:
             password = None if options.password is None else options.password.get_secret_value()
             client.username_pw_set(options.username, password)
         client.will_set(self._will[0], self._will[1], qos=1, retain=True)
+        client.on_socket_open = _without_nagle
         client.on_connect = self._on_connect
         client.on_publish = self._on_publish
         client.on_disconnect = self._on_disconnect
@@ -198,9 +200,10 @@ class Wire:
             self._post(self._listener.opened, Limits(window, packet))
 
     def _on_publish(
-        self, _client: Client, _data: Any, mid: int, reason: ReasonCode, _properties: Properties
+        self, client: Client, _data: Any, mid: int, reason: ReasonCode, _properties: Properties
     ) -> None:
         self._acks.append((mid, reason))
+        _acknowledge_at_once(client.socket())
         if not self._woken:
             self._woken = True
             self._post(self.collect)
@@ -227,3 +230,19 @@ class Wire:
     def _on_log(self, _client: Client, _data: Any, level: int, line: str) -> None:
         if level == LogLevel.MQTT_LOG_ERR:
             self._trouble = f" ({line})"
+
+
+def _without_nagle(_client: Client, _data: Any, sock: Any) -> None:
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _acknowledge_at_once(sock: Any) -> None:
+    """Tell TCP not to delay its own acknowledgement.
+
+    A broker that leaves Nagle on (mosquitto does) holds back all PUBACKs but the first until TCP acknowledges
+    that one, and Linux waits 40 ms to do so: measured 44 ms for a write of ten messages, 1 ms with this. The
+    kernel forgets the wish with the next data it sends, hence again each time (1 µs); Windows lacks it.
+    """
+    if sys.platform == "linux" and sock is not None:
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
