@@ -5,7 +5,17 @@ import re
 from decimal import Decimal
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, SecretStr, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    SecretStr,
+    ValidationInfo,
+    WithJsonSchema,
+)
 from pydantic_core import PydanticCustomError
 
 
@@ -174,3 +184,12 @@ DeviceName = Annotated[
     str, BeforeValidator(_name), WithJsonSchema({"type": "string", "pattern": _NAME_OR_RANGE})
 ]
 """A device's name; in the file ``meter_{1..100}`` stands for a hundred devices alike."""
+
+
+def _from_folder(value: str, info: ValidationInfo) -> str:
+    folder = (info.context or {}).get("folder")
+    return value if folder is None else str(folder / value)
+
+
+FileName = Annotated[str, Field(min_length=1), AfterValidator(_from_folder)]
+"""A file's name, relative to the plant file's folder; absolute, or as good as, once it is read."""

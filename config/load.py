@@ -64,7 +64,7 @@ def read_plant_bytes(data: bytes, name: str, folder: Path) -> Outcome:
     problems += resolve_references(document, folder)
     ranges, range_problems = name_ranges(document)
     problems += range_problems
-    plant, form_problems, is_whole = validate(document, Plant)
+    plant, form_problems, is_whole = validate(document, Plant, folder)
     problems += form_problems
     if plant is not None:
         library, library_problems = _library(plant, document, folder)

@@ -11,7 +11,7 @@ from connectors import Batch, Delivery, Tag, TagTable
 from gateway.pipeline import PerColumn
 
 THINNED_SOURCE: Final = "thin/"
-"""Sources whose names begin so carry rows thinned for one sink, named behind it; no plant file can name one."""
+"""Sources that begin so carry rows thinned for the sink named behind it; no plant file can name one."""
 
 
 class Rules:

@@ -4,18 +4,18 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from config.base import Duration, Model, NamedSecret
+from config.base import Duration, FileName, Model, NamedSecret
 from config.select import SinkOptions
 
 
 class Tls(Model):
     """How the connection is protected and the peer is checked; checking can't be switched off."""
 
-    ca: str | None = None
+    ca: FileName | None = None
     """File of the certificate authority; the machine's own trust store when absent."""
-    certificate: str | None = None
+    certificate: FileName | None = None
     """Client certificate file, for mutual TLS."""
-    key: str | None = None
+    key: FileName | None = None
     """Client key file."""
     key_password: NamedSecret | None = None
 

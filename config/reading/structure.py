@@ -7,6 +7,7 @@ checks of meaning to run on.
 
 import re
 from collections.abc import Iterable
+from pathlib import Path as Folder
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -86,11 +87,14 @@ class Validated(NamedTuple, Generic[M]):
     """False when entries with mistakes were left out of the model."""
 
 
-def validate(document: Document, model: type[M]) -> Validated[M]:
-    """Validate a document; when it has mistakes, name them all and validate what remains without them."""
-    result, errors = _attempt(model, document.root)
+def validate(document: Document, model: type[M], folder: Folder | None = None) -> Validated[M]:
+    """Validate a document; when it has mistakes, name them all and validate what remains without them.
+
+    File names in it are taken to be relative to `folder`.
+    """
+    result, errors = _attempt(model, document.root, folder)
     if errors and _read_references(document, errors):
-        result, errors = _attempt(model, document.root)
+        result, errors = _attempt(model, document.root, folder)
     problems = [problem for error in errors if (problem := _problem(document, model, error))]
     is_whole = not errors
     data: dict[str, Any] = document.root
@@ -98,13 +102,15 @@ def validate(document: Document, model: type[M]) -> Validated[M]:
         if not errors:
             break
         data = _without(data, {_smallest(document, error) for error in errors})
-        result, errors = _attempt(model, data)
+        result, errors = _attempt(model, data, folder)
     return Validated(result, problems, is_whole)
 
 
-def _attempt(model: type[M], data: dict[str, Any]) -> tuple[M | None, list[ErrorDetails]]:
+def _attempt(
+    model: type[M], data: dict[str, Any], folder: Folder | None
+) -> tuple[M | None, list[ErrorDetails]]:
     try:
-        return model.model_validate(data, by_alias=True, by_name=False), []
+        return model.model_validate(data, context={"folder": folder}, by_alias=True, by_name=False), []
     except ValidationError as error:
         return None, error.errors(include_url=False)
 
