@@ -1,0 +1,165 @@
+"""The gateway is killed at any instant and the broker is away: what was accepted arrives, once, in order, right."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.processes import ROOT, Process, free_port, python, started, wait_for
+from tests.servers.broker import Broker
+from tests.verify.read_store import batches
+from tests.verify.values import read_journals
+from tests.verify.verify import Report, StoredBatch, verify
+
+SCALE = float(os.environ.get("WL_SCALE", "0.1"))
+DEVICES, VALUES, SCAN = 5, 100, "100ms"  # 5,000 values a second
+KILLS = max(2, round(20 * SCALE))
+AWAY_S = 30 * SCALE
+
+
+class Rig:
+    """Simulator, broker, subscriber; the gateway comes and goes."""
+
+    def __init__(self, folder: Path, broker: Broker, ports: list[int]) -> None:
+        self.folder = folder
+        self.broker = broker
+        self.copies: list[Path] = []
+        self.status_port = free_port()
+        sources = {
+            f"plc{d}": {
+                "kind": "modbus_tcp",
+                "host": "127.0.0.1",
+                "port": port,
+                "devices": {
+                    f"m{d}": {
+                        "at": "hall/line_1",
+                        "scan": SCAN,
+                        "tags": {"v": {"address": 0, "type": "float32", "count": VALUES}},
+                    }
+                },
+            }
+            for d, port in enumerate(ports)
+        }
+        plant = {
+            "gateway": {"id": "g1", "site": "cz", "http_port": self.status_port},
+            "sources": sources,
+            "sinks": {"platform": {"kind": "mqtt", "host": "127.0.0.1", "port": broker.port}},
+            # Small segments, so that kills also fall into their change.
+            "buffer": {"segment_bytes": "1MiB", "segment_age": "3s"},
+        }
+        self.plant = folder / "plant.yaml"
+        self.plant.write_text(json.dumps(plant))
+
+    @contextmanager
+    def gateway(self) -> Iterator[Process]:
+        with started("gateway", python("-m", "gateway", "run", self.plant), self.folder) as process:
+            yield process
+
+    def metric(self, name: str) -> float:
+        """Return a metric's sum over its labels; 0 while the gateway does not answer."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.status_port}/metrics", timeout=2) as reply:
+                lines = reply.read().decode().splitlines()
+        except OSError:
+            return 0.0
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(f"wanglian_{name}"))
+
+    def copy_store(self) -> None:
+        """Keep what the store holds now: what is in it was accepted."""
+        copy = self.folder / f"copy{len(self.copies)}"
+        shutil.copytree(self.folder / "data", copy)
+        self.copies.append(copy)
+
+    def verdict(self) -> Report:
+        stores = [stored(copy) for copy in self.copies]
+        return verify(
+            [self.folder / "received.bin"], read_journals([self.folder / "journal.txt"]), stores
+        )
+
+
+def stored(copy: Path) -> Iterator[StoredBatch]:
+    """Read a copy of the store; a row's number is its place in the stored batch."""
+    for epoch, seq, source, arrived, rows in batches(copy):
+        yield epoch, seq, source, arrived, [(i, *row) for i, row in enumerate(rows)]
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[Rig]:
+    journal, port_file = tmp_path / "journal.txt", tmp_path / "ports.json"
+    serve = python(ROOT / "tests/servers/modbus_plant.py", "--devices", str(DEVICES), "--values", str(VALUES))
+    serve += ["--journal", journal, "--port-file", port_file]
+    with Broker(tmp_path / "broker", persistence=True) as broker, started("plant", serve, tmp_path):
+        wait_for(port_file.exists, "the simulator")
+        listen = python("-m", "tests.verify.subscriber", "--port", str(broker.port))
+        with started("subscriber", [*listen, "--out", tmp_path / "received.bin"], tmp_path) as subscriber:
+            wait_for(lambda: subscriber.said("subscribed"), "the subscription")
+            yield Rig(tmp_path, broker, json.loads(port_file.read_text())["ports"])
+
+
+def deliver_the_rest(rig: Rig) -> None:
+    """Run the gateway once more until nothing waits, and stop it as an operator would."""
+    with rig.gateway() as gateway:
+        wait_for(lambda: rig.metric("sink_up") == 1, "the connection to the broker", 90)
+        wait_for(lambda: rig.metric("sink_rows_total") > 5 * VALUES, "live rows")
+        wait_for(lambda: rig.metric("sink_backlog_rows") < 2 * DEVICES * VALUES, "the end of the backlog", 120)
+        assert gateway.end(signal.SIGTERM) == 0, gateway.log.read_text()
+    rig.copy_store()
+    received, quiet = rig.folder / "received.bin", [0]
+
+    def arrived() -> bool:
+        size, quiet[0] = received.stat().st_size, received.stat().st_size - quiet[0]
+        settled = quiet[0] == 0
+        quiet[0] = size
+        return settled
+
+    wait_for(arrived, "the last message")
+
+
+@pytest.mark.fault
+@pytest.mark.system
+@pytest.mark.server
+@pytest.mark.timeout(900)
+def test_kill_9_at_random_instants_loses_nothing_and_tells_nothing_wrong(rig: Rig) -> None:
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    chance = random.Random(seed)
+    for _ in range(KILLS):
+        enough = chance.uniform(500, 15_000)
+        with rig.gateway() as gateway:
+            wait_for(lambda: rig.metric("sink_rows_total") > enough, "a while of work", 60)  # noqa: B023  now
+            gateway.end(signal.SIGKILL)
+        rig.copy_store()
+    deliver_the_rest(rig)
+    report = rig.verdict()
+    print(report.markdown())
+    assert report.ok, report.json()
+    assert report.accepted > KILLS * 500
+    # What can come twice is one write and the rows acknowledged since the cursor was saved, a second before.
+    assert report.doubled <= KILLS * (20_000 + 2 * 5_000)
+
+
+@pytest.mark.fault
+@pytest.mark.system
+@pytest.mark.server
+@pytest.mark.timeout(900)
+def test_a_broker_that_is_away_gets_everything_when_it_is_back_and_live_values_first(rig: Rig) -> None:
+    with rig.gateway() as gateway:
+        wait_for(lambda: rig.metric("sink_rows_total") > 5_000, "rows at the broker", 60)
+        rig.broker.stop()
+        wait_for(lambda: rig.metric("sink_backlog_rows") >= AWAY_S * 5_000, "an outage's backlog", AWAY_S + 30)
+        rig.broker.start()
+        wait_for(lambda: rig.metric("sink_up") == 1, "the connection to the broker", 90)
+        wait_for(lambda: rig.metric("sink_backlog_rows") < 5_000, "the end of the backlog", 60)
+        assert gateway.end(signal.SIGTERM) == 0
+    deliver_the_rest(rig)
+    report = rig.verdict()
+    print(report.markdown())
+    assert report.ok, report.json()
+    assert not any(report.gaps.values()), report.gaps
