@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from tests.verify.recording import pack, read
+from tests.verify.report import Report
 from tests.verify.values import MODULUS, read_journals
-from tests.verify.verify import Report, verify
+from tests.verify.verify import verify
 
 T0 = 1_764_000_000_000_000_000
 SECOND = 1_000_000_000
