@@ -7,7 +7,7 @@ is left to do for a delivery is to let orjson write one array of values:
     {"gw":…,"epoch":…,"seq":  7  ,"dev":"cz/press/l1/m1","t0":  1764…  ,"tags":["v_0",…],"v":  [1.0,…]  }
     └── once per epoch ─────┘     └── once per layout ──┘               └── once ──────┘
 
-Columns pay at any size here: the whole path costs 5 µs for one row and about 30 ns a value for a thousand.
+Columns pay at any size here: the whole path costs 6.5 µs for one row, 30 µs for a thousand (30 ns a value).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -70,10 +70,8 @@ class Encoder:
             self._epoch = delivery.epoch
             self._head = self._gateway + str(delivery.epoch).encode() + b'","seq":'
         head = b"%b%d" % (self._head, delivery.seq)
-        found: list[Message] = []
-        for share in self._layout(delivery.batch.parts):
-            found.extend(self._messages(head, share, delivery))
-        return found
+        shares = self._layout(delivery.batch.parts)
+        return [message for share in shares for message in self._messages(head, share, delivery)]
 
     def _messages(self, head: bytes, share: "_Share", delivery: Delivery) -> Iterator[Message]:
         message = _encode(head, share, delivery)

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from tests.verify.recording import pack, read
+from tests.verify.report import Report
 from tests.verify.values import MODULUS, read_journals
-from tests.verify.verify import Report, verify
+from tests.verify.verify import verify
 
 T0 = 1_764_000_000_000_000_000
 SECOND = 1_000_000_000
@@ -27,7 +28,7 @@ class World:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.messages: list[dict[str, Any]] = []
-        self.stored: list[tuple[str, int, str, int, list[tuple[int, str, int, Any, int]]]] = []
+        self.stored: list[tuple[str, int, str, int, list[tuple[str, int, Any, int]]]] = []
         self.journal: list[str] = []
         seq = 0
         for version in range(1, VERSIONS + 1):
@@ -49,10 +50,7 @@ class World:
                         "v": values,
                     }
                 )
-                rows = [
-                    (i, f"{path}/{name}", time, v, 0)
-                    for i, (name, v) in enumerate(zip(names, values, strict=True))
-                ]
+                rows = [(f"{path}/{name}", time, v, 0) for name, v in zip(names, values, strict=True)]
                 self.stored.append((EPOCH, seq, "plc", time, rows))
 
     def verify(self) -> Report:
@@ -144,6 +142,11 @@ def send_garbage(world: World) -> None:
     del world.messages[4]["seq"]
 
 
+def store_another_value(world: World) -> None:
+    path, time, value, quality = world.stored[4][4][3]
+    world.stored[4][4][3] = (path, time, value + 1, quality)
+
+
 def store_the_same_twice(world: World) -> None:
     world.messages.append({**world.messages[-1], "seq": world.messages[-1]["seq"] + 1})
 
@@ -165,6 +168,7 @@ def store_the_same_twice(world: World) -> None:
         (drop_a_good_value, "wrong", 1),
         (send_a_boolean_for_a_number, "wrong", 1),
         (send_garbage, "wrong", 1),
+        (store_another_value, "altered", 1),
         (store_the_same_twice, "doubled_after_upsert", VALUES),
     ],
 )
@@ -220,6 +224,7 @@ def test_history_beside_live_is_not_reordered(world: World) -> None:
 def test_a_bad_row_is_null_and_asks_no_version(world: World) -> None:
     message = world.messages[4]
     message["v"], message["q"] = [None] * VALUES, [0x80310000] * VALUES
+    world.stored[4][4][:] = [(path, time, 0.0, 0x80310000) for path, time, _, _ in world.stored[4][4]]
     assert world.verify().ok
 
 
