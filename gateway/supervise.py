@@ -18,7 +18,12 @@ from gateway.buffer.contract import StoreFailed
 log = logging.getLogger(__name__)
 
 FIRST_DELAY_S: Final = 0.5
-LONGEST_DELAY_S: Final = 60.0
+LONGEST_DELAY_S: Final = 8.0
+"""Between attempts at a peer that is away: live values flow within ten seconds of its return."""
+PATIENT_DELAY_S: Final = 60.0
+"""After a bug, or when only a person can help."""
+STEADY_NS: Final = 10_000_000_000
+"""A session that ended sooner counts as a failure: two gateways with one client id must not play ping-pong."""
 
 
 class LinkState(Enum):
@@ -98,14 +103,15 @@ async def supervise(
     try:
         while True:
             link.become(LinkState.CONNECTING, link.error)
-            sessions = link.sessions_total
+            began = link.clock.monotonic()
             try:
                 await session()
             except Exception as exc:
                 reason = _why(exc)
                 if reason is None and strict:
                     raise
-                failures = 0 if link.sessions_total > sessions else failures + 1
+                was_steady = link.clock.monotonic() - began >= STEADY_NS
+                failures = 0 if was_steady else failures + 1
                 delay = _after(link, exc, reason, failures, rng)
             else:
                 raise RuntimeError(f"the session of {link.name} ended without saying why")
@@ -134,9 +140,9 @@ def _after(
         link.told = (LinkState.WAITING, f"{type(exc).__name__}: {exc}")
         log.error("link crashed", exc_info=exc, extra={"link": link.name, "direction": link.direction})
         link.become(*link.told)
-        return LONGEST_DELAY_S
+        return PATIENT_DELAY_S
     if reason.needs_a_person:
         link.become(LinkState.NEEDS_A_PERSON, str(reason))
-        return LONGEST_DELAY_S
+        return PATIENT_DELAY_S
     link.become(LinkState.WAITING, str(reason))
     return max(backoff_s(failures, rng=rng), reason.retry_after_s or 0.0)

@@ -79,9 +79,7 @@ class Rig:
 
     def verdict(self) -> Report:
         stores = [stored(copy) for copy in self.copies]
-        return verify(
-            [self.folder / "received.bin"], read_journals([self.folder / "journal.txt"]), stores
-        )
+        return verify([self.folder / "received.bin"], read_journals([self.folder / "journal.txt"]), stores)
 
 
 def stored(copy: Path) -> Iterator[StoredBatch]:
@@ -108,7 +106,9 @@ def deliver_the_rest(rig: Rig) -> None:
     with rig.gateway() as gateway:
         wait_for(lambda: rig.metric("sink_up") == 1, "the connection to the broker", 90)
         wait_for(lambda: rig.metric("sink_rows_total") > 5 * VALUES, "live rows")
-        wait_for(lambda: rig.metric("sink_backlog_rows") < 2 * DEVICES * VALUES, "the end of the backlog", 120)
+        wait_for(
+            lambda: rig.metric("sink_backlog_rows") < 2 * DEVICES * VALUES, "the end of the backlog", 120
+        )
         assert gateway.end(signal.SIGTERM) == 0, gateway.log.read_text()
     rig.copy_store()
     received, quiet = rig.folder / "received.bin", [0]
@@ -153,7 +153,9 @@ def test_a_broker_that_is_away_gets_everything_when_it_is_back_and_live_values_f
     with rig.gateway() as gateway:
         wait_for(lambda: rig.metric("sink_rows_total") > 5_000, "rows at the broker", 60)
         rig.broker.stop()
-        wait_for(lambda: rig.metric("sink_backlog_rows") >= AWAY_S * 5_000, "an outage's backlog", AWAY_S + 30)
+        wait_for(
+            lambda: rig.metric("sink_backlog_rows") >= AWAY_S * 5_000, "an outage's backlog", AWAY_S + 30
+        )
         rig.broker.start()
         wait_for(lambda: rig.metric("sink_up") == 1, "the connection to the broker", 90)
         wait_for(lambda: rig.metric("sink_backlog_rows") < 5_000, "the end of the backlog", 60)

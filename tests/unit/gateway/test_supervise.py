@@ -6,7 +6,7 @@ import pytest
 
 from connectors import NotConnected
 from gateway.buffer.contract import StoreFailed
-from gateway.supervise import LONGEST_DELAY_S, Link, LinkState, backoff_s, supervise
+from gateway.supervise import LONGEST_DELAY_S, PATIENT_DELAY_S, Link, LinkState, backoff_s, supervise
 
 
 class Enough(Exception):
@@ -45,7 +45,7 @@ async def test_a_link_that_cannot_connect_is_tried_again_with_growing_jittered_w
 
 async def test_authorisation_waits_for_a_person_at_the_longest_interval(clock, caplog) -> None:
     _, naps = await run(clock, lambda _: NotConnected("not authorised", needs_a_person=True))
-    assert naps == [LONGEST_DELAY_S] * 3
+    assert naps == [PATIENT_DELAY_S] * 3
     assert [r.message for r in caplog.records if r.levelname == "ERROR"] == ["link needs a person"]
 
 
@@ -56,7 +56,7 @@ async def test_the_peers_own_wish_to_wait_is_honoured(clock) -> None:
 
 async def test_a_crash_is_logged_counted_and_restarted_at_the_longest_interval(clock, caplog) -> None:
     link, naps = await run(clock, lambda _: ZeroDivisionError("bug"))
-    assert naps == [LONGEST_DELAY_S] * 3
+    assert naps == [PATIENT_DELAY_S] * 3
     assert link.crashes_total == 3
     assert any(record.exc_info for record in caplog.records)
 
@@ -78,17 +78,27 @@ async def test_a_group_of_not_connected_is_not_a_crash_but_a_bug_beside_it_is(cl
     assert link.crashes_total == 3
 
 
-async def test_a_session_that_connected_resets_the_back_off(clock) -> None:
+async def flapping(clock, lived_s: float) -> list[float]:
     link, naps = Link("m", "source", clock), []
 
     async def session() -> None:
         link.become(LinkState.CONNECTED)
+        clock.move(lived_s)
         raise NotConnected("cable")
 
     with pytest.raises(Enough):
-        await supervise(link, session, sleep=napper(naps, 20))
-    assert max(naps) <= 0.5
-    assert link.sessions_total == 20
+        await supervise(link, session, sleep=napper(naps, 40))
+    assert link.sessions_total == 40
+    return naps
+
+
+async def test_a_session_that_was_steady_resets_the_back_off(clock) -> None:
+    assert max(await flapping(clock, 11.0)) <= 0.5
+
+
+@pytest.mark.fault
+async def test_two_clients_with_one_id_do_not_play_ping_pong(clock) -> None:
+    assert sum(await flapping(clock, 0.1)) > 40 * LONGEST_DELAY_S / 4
 
 
 async def test_cancellation_passes_through_and_leaves_the_link_stopped(clock) -> None:
@@ -109,4 +119,4 @@ async def test_a_quiet_plant_logs_a_lost_link_once(clock, caplog) -> None:
 @pytest.mark.fault
 def test_two_hundred_gateways_do_not_come_back_at_once() -> None:
     waits = sorted(backoff_s(6, rng=random.Random(seed)) for seed in range(200))
-    assert waits[-1] - waits[0] >= 20.0
+    assert waits[-1] - waits[0] >= 0.9 * (LONGEST_DELAY_S - 0.5)
