@@ -19,7 +19,7 @@ $(VENV)/ready: edge_deploy/locks/dev.txt pyproject.toml
 peers:
 	edge_deploy/peers.sh
 
-demo: $(VENV)/ready
+demo: $(VENV)/ready peers
 	$(BIN)/python -m edge_deploy.demo
 
 lint: $(VENV)/ready

@@ -23,7 +23,7 @@ LONGEST_DELAY_S: Final = 8.0
 PATIENT_DELAY_S: Final = 60.0
 """After a bug, or when only a person can help."""
 STEADY_NS: Final = 10_000_000_000
-"""A session that ended sooner counts as a failure: two gateways with one client id must not play ping-pong."""
+"""A session that ended sooner counts as a failure: two clients with one id must not play ping-pong."""
 
 
 class LinkState(Enum):

@@ -1,4 +1,4 @@
-"""The gateway is killed at any instant and the broker is away: what was accepted arrives, once, in order, right."""
+"""Killed at any instant, its broker away: what was accepted arrives, once, in order, right."""
 
 import json
 import os

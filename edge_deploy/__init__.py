@@ -1,0 +1,1 @@
+"""Ways onto a machine: locks, the demo, what the tests speak with."""

@@ -1,0 +1,100 @@
+"""Every YAML and shell block in README and docs is true: YAML is read, shell is run."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from config.load import read_plant_bytes
+from tests.processes import ROOT, free_port, started, wait_for
+
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+BLOCK = re.compile(r"^```(\w+)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+# A block that shows one part is completed with these; what it shows replaces them.
+BASE = {
+    "gateway": {"id": "g", "site": "s"},
+    "sources": {"trial": {"kind": "simulated", "devices": {"d": {"tags": {"x": {}}}}}},
+    "sinks": {"platform": {"kind": "mqtt", "host": "localhost"}},
+}
+
+
+def blocks(language: str) -> list[object]:
+    found = []
+    for page in PAGES:
+        for number, match in enumerate(BLOCK.finditer(page.read_text(encoding="utf-8")), 1):
+            if match[1] == language:
+                name = f"{page.relative_to(ROOT)}#{number}"
+                found.append(pytest.param(page, match.start(), match[2], id=name))
+    return found
+
+
+def completed(text: str) -> str:
+    shown = yaml.safe_load(text)
+    missing = {key: value for key, value in BASE.items() if key not in shown}
+    return text + ("\n" + yaml.safe_dump(missing) if missing else "")
+
+
+@pytest.mark.parametrize(("page", "_start", "text"), blocks("yaml"))
+def test_a_yaml_block_is_a_plant_without_mistakes(
+    page: Path, _start: int, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in re.findall(r"\$\{env:(\w+)\}", text):
+        monkeypatch.setenv(name, "x")
+    for name in re.findall(r"\$\{file:([^}]+)\}", text):
+        target = tmp_path / name if not name.startswith("/") else None
+        assert target is not None, f"{page}: a documented secret file is relative"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text("x")
+    outcome = read_plant_bytes(completed(text).encode(), page.name, tmp_path)
+    assert not outcome.problems, "\n".join(p.render("en") for p in outcome.problems)
+
+
+def plant_before(page: Path, start: int) -> str | None:
+    """Return the last YAML block that stands before a place of a page."""
+    found = None
+    for match in BLOCK.finditer(page.read_text(encoding="utf-8")):
+        if match[1] == "yaml" and match.start() < start:
+            found = match[2]
+    return found
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder where `wanglian` is a command."""
+    command = tmp_path / "bin" / "wanglian"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\nPYTHONPATH="{ROOT}" exec "{sys.executable}" -m gateway "$@"\n')
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{command.parent}{os.pathsep}{os.environ['PATH']}")
+    return tmp_path
+
+
+@pytest.mark.server
+@pytest.mark.parametrize(("page", "start", "text"), blocks("sh"))
+def test_a_shell_block_runs(page: Path, start: int, text: str, folder: Path) -> None:
+    plant = plant_before(page, start)
+    if plant is not None:
+        text_of_plant = completed(plant).replace("  site:", f"  http_port: {free_port()}\n  site:", 1)
+        (folder / "plant.yaml").write_text(text_of_plant, encoding="utf-8")
+    for line in filter(None, text.splitlines()):
+        words = line.split()
+        if words[0] == "make":
+            # The target exists; what it does is tested by doing it.
+            subprocess.run(["make", "-n", *words[1:]], cwd=ROOT, check=True, capture_output=True)
+        elif words[:2] == ["wanglian", "run"]:
+            command = shutil.which("wanglian")
+            assert command is not None
+            with started("gateway", [command, *words[1:]], folder) as gateway:
+                wait_for(lambda: gateway.said("gateway running"), "the start")  # noqa: B023  now
+                assert gateway.end(signal.SIGTERM) == 0
+        else:
+            done = subprocess.run(
+                ["sh", "-e", "-c", line], cwd=folder, capture_output=True, text=True, check=False
+            )
+            assert done.returncode == 0, done.stdout + done.stderr
