@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -13,6 +14,7 @@ import yaml
 
 from config.load import read_plant_bytes
 from tests.processes import ROOT, free_port, started, wait_for
+from tests.servers.broker import Broker
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 BLOCK = re.compile(r"^```(\w+)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -75,6 +77,18 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def watch_a_broker(line: str, folder: Path) -> None:
+    """Run a documented mosquitto_sub against a broker of our own, until its first message."""
+    with Broker(folder / "broker") as broker:
+        here = ["-h", broker.host, "-p", str(broker.port)]
+        subprocess.run(["mosquitto_pub", *here, "-r", "-t", "wanglian/s/-/-/d", "-m", "{}"], check=True)
+        words = shlex.split(line)
+        host = words.index("-h")
+        words[host : host + 2] = here
+        done = subprocess.run([*words, "-C", "1", "-W", "10"], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
 @pytest.mark.server
 @pytest.mark.parametrize(("page", "start", "text"), blocks("sh"))
 def test_a_shell_block_runs(page: Path, start: int, text: str, folder: Path) -> None:
@@ -91,8 +105,10 @@ def test_a_shell_block_runs(page: Path, start: int, text: str, folder: Path) -> 
             command = shutil.which("wanglian")
             assert command is not None
             with started("gateway", [command, *words[1:]], folder) as gateway:
-                wait_for(lambda: gateway.said("gateway running"), "the start")  # noqa: B023  now
+                wait_for(lambda: gateway.said("gateway running"), "the start")
                 assert gateway.end(signal.SIGTERM) == 0
+        elif words[0] == "mosquitto_sub":
+            watch_a_broker(line, folder)
         else:
             done = subprocess.run(
                 ["sh", "-e", "-c", line], cwd=folder, capture_output=True, text=True, check=False
