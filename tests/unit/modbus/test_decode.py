@@ -217,7 +217,10 @@ def test_a_bcd_number_too_long_for_an_integer_is_bad_not_wrong() -> None:
     assert decode({"v": tag}, bytes.fromhex("12345678901234567890"))["v"][1] == BAD_OUT_OF_RANGE
 
 
-@given(st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=40), st.sampled_from(["ABCD", "BADC"]))
+@given(
+    st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=40),
+    st.sampled_from(["ABCD", "BADC"]),
+)
 def test_text_comes_back_without_its_padding(text: str, order: str) -> None:
     octets = text.encode()[:250]
     octets += b"\0" * (len(octets) % 2)
