@@ -1,6 +1,6 @@
 """The bare exchange: the same requests as W1, replies counted and thrown away. The floor to compare with.
 
-python bare_modbus.py --ports 5001,5002 --values 1000 [--interval 1.0] [--in-flight 1]
+python bare_modbus.py --ports 5001,5002 --values 1000 [--interval 1.0] [--in-flight 1] [--event-loop uvloop]
 Without --interval it asks as fast as it can. Prints requests per second once a second. Checks nothing.
 """
 
@@ -71,13 +71,17 @@ async def one(port: int, options: argparse.Namespace, totals: list[Bare]) -> Non
         await bare.scan()
 
 
-async def main() -> None:
+def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("--ports", required=True)
     parser.add_argument("--values", type=int, default=1000)
     parser.add_argument("--interval", type=float, default=0.0)
     parser.add_argument("--in-flight", type=int, default=1)
-    options = parser.parse_args()
+    parser.add_argument("--event-loop", choices=("uvloop", "asyncio"), default="asyncio")
+    return parser.parse_args()
+
+
+async def main(options: argparse.Namespace) -> None:
     totals: list[Bare] = []
     async with asyncio.TaskGroup() as tasks:
         for port in options.ports.split(","):
@@ -91,9 +95,10 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
+    asked = arguments()
+    if asked.event_loop == "uvloop":
         import uvloop
-    except ImportError:
-        asyncio.run(main())
+
+        uvloop.run(main(asked))
     else:
-        uvloop.run(main())
+        asyncio.run(main(asked))

@@ -1,21 +1,21 @@
 """Modbus TCP → disk → MQTT, end to end: what one core does, and how late the values are.
 
 The gateway is alone on its core but for the bare exchange it is compared with; simulator, broker and
-subscriber share the other one. After the window the content is checked: a figure without it is no figure.
+subscriber share the other one. After the window the content is checked: a figure without that is no figure.
 """
 
 import contextlib
 import json
-import sys
 import time
+import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.benchmarks.harness import GATEWAY_CORE, OTHER_CORE, Usage, watch
 from tests.processes import ROOT, Process, free_port, python, started, wait_for
 from tests.servers.broker import Broker
-from tests.verify.recording import read
+from tests.verify.recording import pack, read
 from tests.verify.values import read_journals
 from tests.verify.verify import Report, verify
 
@@ -24,15 +24,18 @@ HERE = Path(__file__).resolve().parent
 
 @dataclass(frozen=True)
 class Load:
-    """A plant of equal devices."""
+    """A plant of equal devices, a connection each."""
 
     name: str
     devices: int
     values: int
     scan: str
     in_flight: int = 1
-    interval_s: float | None = None
-    """Of the bare exchange; None asks as fast as it can."""
+    bare_interval_s: float | None = None
+    """Compare with the bare exchange at this interval, on the same core at the same time."""
+    listen: str = "wanglian"
+    """What the subscriber gets; at the highest rates one device, the rest is counted by PUBACK."""
+    event_loop: str = "uvloop"
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,36 @@ class Result:
     gateway: Usage
     bare: Usage | None
     report: Report
-    values_per_s: float
+    """Of the whole run."""
+    latency_ms: dict[str, float]
+    """Of the window."""
+    acknowledged_per_s: float
+    """Values the broker acknowledged, in the window."""
+    backlog: float
+    """Rows waiting at the window's end."""
+    counted: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass
+class Running:
+    """What a benchmark may touch while a load runs."""
+
+    folder: Path
+    gateway: Process
+    bare: Process | None
+    broker: Broker
+    status_port: int
+
+    def metrics(self) -> dict[str, float]:
+        """Return the gateway's counters, sums over their labels."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.status_port}/metrics", timeout=10) as reply:
+            lines = reply.read().decode().splitlines()
+        found: dict[str, float] = {}
+        for line in lines:
+            if not line.startswith("#"):
+                name = line.partition("{")[0].partition(" ")[0].removeprefix("wanglian_")
+                found[name] = found.get(name, 0.0) + float(line.rsplit(" ", 1)[1])
+        return found
 
 
 def plant_file(load: Load, ports: list[int], broker: int, status: int) -> str:
@@ -57,7 +89,6 @@ def plant_file(load: Load, ports: list[int], broker: int, status: int) -> str:
                     "at": "hall/line_1",
                     "scan": load.scan,
                     "max_in_flight": load.in_flight,
-                    "max_registers": 124,
                     "tags": {"v": {"address": 0, "type": "float32", "count": load.values}},
                 }
             },
@@ -65,79 +96,82 @@ def plant_file(load: Load, ports: list[int], broker: int, status: int) -> str:
         for d, port in enumerate(ports)
     }
     sink = {"kind": "mqtt", "host": "127.0.0.1", "port": broker}
-    # JSON is YAML.
-    return json.dumps(
-        {
-            "gateway": {"id": "bench", "site": "cz", "http_port": status},
-            "sources": sources,
-            "sinks": {"platform": sink},
-        }
-    )
+    gateway = {"id": "bench", "site": "cz", "http_port": status}
+    return json.dumps({"gateway": gateway, "sources": sources, "sinks": {"platform": sink}})  # JSON is YAML
 
 
 @contextlib.contextmanager
-def running(load: Load, folder: Path, *, bare: bool) -> Iterator[tuple[Process, Process | None]]:
-    """Start everything; yield the gateway and the bare exchange, both at work."""
-    journal, port_file = folder / "journal.txt", folder / "ports.json"
-    server = ROOT / "tests" / "servers" / "modbus_plant.py"
-    simulate = python(server, "--devices", str(load.devices), "--values", str(load.values), "--uvloop")
-    simulate += ["--journal", journal, "--port-file", port_file]
-    beside = python(server, "--devices", str(load.devices), "--values", str(load.values), "--uvloop")
-    beside += ["--journal", folder / "beside.txt", "--port-file", folder / "beside.json"]
+def simulator(load: Load, folder: Path, name: str) -> Iterator[list[int]]:
+    """Start a simulated plant; yield its ports."""
+    ports = folder / f"{name}.json"
+    command = python(ROOT / "tests/servers/modbus_plant.py", "--uvloop")
+    command += ["--devices", str(load.devices), "--values", str(load.values)]
+    command += ["--journal", folder / f"{name}.txt", "--port-file", ports]
+    with started(name, command, folder, core=OTHER_CORE):
+        wait_for(ports.exists, "the simulator's ports")
+        yield json.loads(ports.read_text())["ports"]
+
+
+def gateway_command(load: Load, plant: Path) -> list[str | Path]:
+    if load.event_loop == "uvloop":
+        return python("-m", "gateway", "run", plant)
+    # The extra is taken away; everything else is the same program.
+    without = "import sys; sys.modules['uvloop'] = None; from gateway.cli import main; main()"
+    return python("-c", without, "run", plant)
+
+
+@contextlib.contextmanager
+def running(load: Load, folder: Path) -> Iterator[Running]:
+    """Start everything; yield when the first message has arrived."""
+    folder.mkdir(parents=True)
     with contextlib.ExitStack() as stack:
         quiet = ("log_type error",)
         broker = stack.enter_context(Broker(folder / "broker", settings=quiet, core=OTHER_CORE))
-        stack.enter_context(started("plant", simulate, folder, core=OTHER_CORE))
-        wait_for(port_file.exists, "the simulator's ports")
-        ports = json.loads(port_file.read_text())["ports"]
+        ports = stack.enter_context(simulator(load, folder, "journal"))
         listen = python("-m", "tests.verify.subscriber", "--port", str(broker.port))
-        listen += ["--out", folder / "received.bin"]
+        listen += ["--prefix", load.listen, "--out", folder / "received.bin"]
         subscriber = stack.enter_context(started("subscriber", listen, folder, core=OTHER_CORE))
         wait_for(lambda: subscriber.said("subscribed"), "the subscription")
-        (folder / "plant.yaml").write_text(plant_file(load, ports, broker.port, free_port()))
-        run = python("-m", "gateway", "run", folder / "plant.yaml")
-        gateway = stack.enter_context(started("gateway", run, folder, core=GATEWAY_CORE))
-        compared = None
-        if bare:
-            stack.enter_context(started("beside", beside, folder, core=OTHER_CORE))
-            wait_for((folder / "beside.json").exists, "the second simulator's ports")
-            others = ",".join(map(str, json.loads((folder / "beside.json").read_text())["ports"]))
-            ask = python(HERE / "bare_modbus.py", "--ports", others, "--values", str(load.values))
-            ask += ["--in-flight", str(load.in_flight)]
-            ask += [] if load.interval_s is None else ["--interval", str(load.interval_s)]
-            compared = stack.enter_context(started("bare", ask, folder, core=GATEWAY_CORE))
-        wait_for((folder / "received.bin").exists, "the first message")
-        yield gateway, compared
-        gateway.end()
+        status_port = free_port()
+        plant = folder / "plant.yaml"
+        plant.write_text(plant_file(load, ports, broker.port, status_port))
+        gateway = stack.enter_context(
+            started("gateway", gateway_command(load, plant), folder, core=GATEWAY_CORE)
+        )
+        bare = None
+        if load.bare_interval_s is not None:
+            others = stack.enter_context(simulator(load, folder, "beside"))
+            ask = python(HERE / "bare_modbus.py", "--ports", ",".join(map(str, others)))
+            ask += ["--values", str(load.values), "--in-flight", str(load.in_flight)]
+            ask += ["--interval", str(load.bare_interval_s), "--event-loop", load.event_loop]
+            bare = stack.enter_context(started("bare", ask, folder, core=GATEWAY_CORE))
+        received = folder / "received.bin"
+        wait_for(lambda: received.exists() and received.stat().st_size > 0, "the first message")
+        yield Running(folder, gateway, bare, broker, status_port)
 
 
-def measure(load: Load, folder: Path, *, seconds: float, bare: bool, warm_up_s: float = 8.0) -> Result:
-    """Run a load, measure a window, then check everything that was sent in the whole run."""
-    received = folder / "received.bin"
-    with running(load, folder, bare=bare) as (gateway, compared):
-        processes = [gateway] + ([compared] if compared else [])
+def measure(load: Load, folder: Path, *, seconds: float, warm_up_s: float = 6.0) -> Result:
+    """Run a load, measure a window, then check everything that was received in the whole run."""
+    with running(load, folder) as run:
+        processes = [run.gateway] + ([run.bare] if run.bare else [])
         watch(processes, warm_up_s)
-        start = time.time_ns()
+        before, start = run.metrics(), time.time_ns()
         usage = watch(processes, seconds)
-        end = time.time_ns()
-    report = verify([received], read_journals([folder / "journal.txt"]))
-    values = sum(
-        record.payload.count(b",", record.payload.rfind(b'"v":')) + 1
-        for record in read(received)
-        if start <= record.received < end and b'"seq"' in record.payload
+        end, after = time.time_ns(), run.metrics()
+        run.gateway.end()
+    received, journal = folder / "received.bin", read_journals([folder / "journal.txt"])
+    window = folder / "window.bin"
+    with window.open("wb") as out:
+        for record in read(received):
+            if start <= record.received < end:
+                out.write(pack(record.received, record.topic.encode(), record.payload))
+    return Result(
+        load,
+        usage["gateway"],
+        usage.get("bare"),
+        verify([received], journal),
+        verify([window], journal).latency_ms,
+        (after["sink_rows_total"] - before["sink_rows_total"]) / ((end - start) / 1e9),
+        after["sink_backlog_rows"],
+        {name: value - before.get(name, 0.0) for name, value in after.items()},
     )
-    return Result(load, usage["gateway"], usage.get("bare"), report, values / usage["gateway"].seconds)
-
-
-def main() -> None:
-    """Run one load from the command line: name devices values scan in_flight seconds."""
-    name, devices, values, scan, in_flight, seconds = sys.argv[1:7]
-    folder = Path(sys.argv[7])
-    folder.mkdir(parents=True, exist_ok=True)
-    load = Load(name, int(devices), int(values), scan, int(in_flight), 1.0)
-    result = measure(load, folder, seconds=float(seconds), bare=True)
-    print(result)
-
-
-if __name__ == "__main__":
-    main()
