@@ -142,7 +142,7 @@ async def test_d4_a_reply_with_another_transaction_is_not_taken() -> None:
     def mostly(request: Any) -> Any:
         return (faults.wrong_transaction if request.address == 4 else faults.honest)(request)
 
-    async with FaultyServer(mostly) as server, source(server.port, {"m": device()}, "50ms") as it:
+    async with FaultyServer(mostly) as server, source(server.port, {"m": device()}, "300ms") as it:
         batch = await it.read()
         assert_none_wrong(batch)
         assert qualities(batch) == [BAD_TIMEOUT if a in (4, 5) else GOOD for a in range(20)]
@@ -311,7 +311,7 @@ async def test_d1_a_silent_device_is_bad_backs_off_and_the_other_keeps_its_rate(
         return (faults.silent if request.unit in dead else faults.honest)(request)
 
     devices = {"alive": device(1), "dead": device(2)}
-    async with FaultyServer(by_unit) as server, source(server.port, devices, "20ms") as it:
+    async with FaultyServer(by_unit) as server, source(server.port, devices, "60ms") as it:
         seen: Counter[str] = Counter()
         async with asyncio.timeout(20):
             while seen["dead"] < 3 or seen["alive"] < 20:
@@ -356,7 +356,7 @@ async def test_one_block_that_never_answers_does_not_hide_the_others() -> None:
     def hole(request: Any) -> Any:
         return (faults.silent if request.address == 0 else faults.honest)(request)
 
-    async with FaultyServer(hole) as server, source(server.port, {"m": device()}, "20ms") as it:
+    async with FaultyServer(hole) as server, source(server.port, {"m": device()}, "200ms") as it:
         for _ in range(3):
             batch = await it.read()
             assert qualities(batch) == [BAD_TIMEOUT] * 2 + [GOOD] * 18
