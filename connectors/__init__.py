@@ -1,6 +1,6 @@
 """What speaks: the contract at the root, one room per protocol beneath."""
 
-from connectors.batch import Batch, Columns, Origin, nbytes
+from connectors.batch import Batch, Columns, Origin, nbytes, one_time
 from connectors.clock import Clock, SystemClock
 from connectors.contract import (
     Context,
@@ -45,4 +45,5 @@ __all__ = [
     "Tag",
     "TagTable",
     "nbytes",
+    "one_time",
 ]

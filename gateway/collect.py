@@ -18,6 +18,7 @@ from connectors import (
     Resumable,
     Source,
     TagTable,
+    one_time,
 )
 from connectors.quality import BAD_DATA_LOST, BAD_NO_COMMUNICATION
 from gateway.buffer.contract import Buffer, Receipt
@@ -118,5 +119,5 @@ def bad_batch(tags: TagTable, numbers: NDArray[np.int32], time: int, quality: in
             if part is Part.TEXT:
                 value[:] = ""
             n = len(mine)
-            parts.append(Columns(mine, np.full(n, time, np.int64), value, np.full(n, quality, np.uint32)))
+            parts.append(Columns(mine, one_time(time, n), value, np.full(n, quality, np.uint32)))
     return Batch(tuple(parts), arrived)

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from connectors.batch import Columns
+from connectors.batch import Columns, one_time
 from connectors.modbus.layout import Group, Layout
 from connectors.quality import (
     BAD_OUT_OF_RANGE,
@@ -70,7 +70,7 @@ class Decoder:
                 status = np.array(answers.status, np.uint32)[rows.request]
                 quality = np.where(status == GOOD, quality, status)
             if at_once:
-                time = np.full(len(rows.place), last, np.int64)
+                time = one_time(last, len(rows.place))
             else:
                 time = np.array(answers.times, np.int64)[rows.request]
             parts.append(Columns(self._tag[i], time, value, quality))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from config.connections import SimulatedDevice, SimulatedSource, SimulatedTag
-from connectors.batch import Batch, Columns
+from connectors.batch import Batch, Columns, one_time
 from connectors.clock import Clock
 from connectors.describe import array_names, describe, device_path, is_scaled
 from connectors.quality import GOOD
@@ -79,7 +79,7 @@ class Simulated:
         parts = [
             Columns(
                 numbers[rows],
-                np.full(rows.sum(), time, np.int64),
+                one_time(time, int(rows.sum())),
                 values[rows].astype(object if part is Part.TEXT else np.float64),
                 np.full(rows.sum(), GOOD, np.uint32),
             )
