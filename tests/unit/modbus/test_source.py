@@ -221,7 +221,7 @@ async def test_d11_a_device_with_one_connection_is_had_again_after_leaving() -> 
             async with it:
                 assert set(qualities(await it.read())) == {GOOD}
             async with asyncio.timeout(5):
-                while server.open:  # noqa: ASYNC110  the server's own bookkeeping
+                while server.open:
                     await asyncio.sleep(0)
         async with it:
             await it.read()
@@ -366,7 +366,7 @@ async def test_a_scan_that_is_left_spoils_nothing_of_the_next() -> None:
     async with FaultyServer(faults.late(0.01)) as server, source(server.port, {"m": device()}) as it:
         for _ in range(5):
             reading = asyncio.create_task(it.read())
-            while not it._exchange._transactions.waiting:  # type: ignore[union-attr]  # noqa: ASYNC110
+            while not it._exchange._transactions.waiting:  # type: ignore[union-attr]
                 await asyncio.sleep(0)
             reading.cancel()
             await asyncio.wait([reading])

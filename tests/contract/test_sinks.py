@@ -1,0 +1,174 @@
+"""What every sink promises, asked of each of them against a real peer."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from config.connections import MqttSink as MqttOptions
+from connectors import (
+    Batch,
+    Columns,
+    Context,
+    Delivery,
+    Epoch,
+    Kind,
+    NotConnected,
+    Sink,
+    SystemClock,
+    Tag,
+    TagTable,
+)
+from connectors.mqtt import MqttSink
+from tests.processes import python, started, wait_for
+from tests.servers.broker import Broker
+from tests.verify.recording import read
+
+EPOCH = Epoch(1, 0xABCDEF)
+KINDS = {"f": Kind.FLOAT64, "b": Kind.BOOL, "i": Kind.INT64, "t": Kind.TEXT}
+
+
+@dataclass
+class Rig:
+    """A sink of the kind, its peer, and what the peer has."""
+
+    make: Callable[[], Sink]
+    stop_peer: Callable[[], None]
+    start_peer: Callable[[], None]
+    received: Callable[[], list[tuple[int, int]]]
+    """(seq, row) in order of arrival."""
+
+
+def table() -> TagTable:
+    tags = TagTable()
+    tags.announce([Tag(f"s/a/l/d/{name}", kind, "C62", "src") for name, kind in KINDS.items()])
+    return tags
+
+
+def delivery(seq: int) -> Delivery:
+    def part(tags: list[int], values: list[object], dtype: object) -> Columns:
+        n = len(tags)
+        value = np.array(values, dtype)
+        return Columns(np.array(tags, np.int32), np.full(n, seq, np.int64), value, np.zeros(n, np.uint32))
+
+    parts = (
+        part([0, 1], [seq / 2, 1.0], np.float64),
+        part([2], [2**60 + seq], np.int64),
+        part([3], ["x"], object),
+    )
+    return Delivery(Batch(parts, seq), EPOCH, seq)
+
+
+@pytest.fixture(params=["mqtt 5", "mqtt 3.1.1"])
+async def rig(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Rig]:
+    version = request.param.split()[1]
+    with Broker(tmp_path / "broker", persistence=True) as broker:
+        listen = python(
+            "-m", "tests.verify.subscriber", "--port", str(broker.port), "--out", tmp_path / "got"
+        )
+        with started("subscriber", listen, tmp_path) as subscriber:
+            await asyncio.to_thread(wait_for, lambda: subscriber.said("subscribed"), "the subscription")
+            options = MqttOptions.model_validate(
+                {
+                    "kind": "mqtt",
+                    "host": broker.host,
+                    "port": broker.port,
+                    "version": version,
+                    "connect_timeout": "2s",
+                }
+            )
+            context = Context("g1", table(), SystemClock())
+
+            def received() -> list[tuple[int, int]]:
+                said = [
+                    json.loads(r.payload)
+                    for r in read(tmp_path / "got")
+                    if not r.topic.rpartition("/")[2].startswith("_")
+                ]
+                return [(m["seq"], row) for m in said for row in m.get("row", range(len(m["v"])))]
+
+            yield Rig(lambda: MqttSink("s", options, context, "s"), broker.stop, broker.start, received)
+
+
+async def has(rig: Rig, expected: set[tuple[int, int]]) -> None:
+    await asyncio.to_thread(
+        wait_for, lambda: expected <= set(rig.received()), "the arrival of what was accepted"
+    )
+
+
+def keys(*seqs: int) -> set[tuple[int, int]]:
+    return {(seq, row) for seq in seqs for row in range(4)}
+
+
+@pytest.mark.server
+async def test_what_write_returned_from_is_at_the_peer(rig: Rig) -> None:
+    async with rig.make() as sink:
+        await sink.write([delivery(1), delivery(2)])
+        await sink.write([delivery(3)])
+    await has(rig, keys(1, 2, 3))
+
+
+@pytest.mark.server
+async def test_it_can_be_left_and_entered_again(rig: Rig) -> None:
+    for seq in (1, 2, 3):
+        async with rig.make() as sink:
+            await sink.write([delivery(seq)])
+    await has(rig, keys(1, 2, 3))
+
+
+@pytest.mark.server
+async def test_a_peer_that_is_away_is_not_connected_and_then_recovers(rig: Rig) -> None:
+    async with rig.make() as sink:
+        await sink.write([delivery(1)])
+        rig.stop_peer()
+        with pytest.raises(NotConnected):
+            for _ in range(1000):
+                await sink.write([delivery(2)])
+    with pytest.raises(NotConnected):
+        async with rig.make():
+            pass
+    rig.start_peer()
+    async with rig.make() as sink:
+        await sink.write([delivery(2)])
+    await has(rig, keys(1, 2))
+
+
+@pytest.mark.server
+async def test_writing_again_is_harmless_and_keeps_the_key(rig: Rig) -> None:
+    async with rig.make() as sink:
+        for _ in range(2):
+            await sink.write([delivery(1)])
+    await has(rig, keys(1))
+    assert set(rig.received()) == keys(1)
+
+
+@pytest.mark.server
+async def test_rows_of_a_selection_keep_their_stored_numbers(rig: Rig) -> None:
+    whole = delivery(1)
+    cut = Delivery(
+        Batch((whole.batch.parts[0].take(np.array([1])), whole.batch.parts[2]), 1),
+        EPOCH,
+        1,
+        rows=(np.array([1], np.int32), np.array([3], np.int32)),
+    )
+    async with rig.make() as sink:
+        await sink.write([cut])
+    await has(rig, {(1, 1), (1, 3)})
+    assert set(rig.received()) == {(1, 1), (1, 3)}
+
+
+@pytest.mark.server
+async def test_a_cancelled_write_leaves_a_sink_that_can_be_left(rig: Rig) -> None:
+    async with asyncio.timeout(10):
+        async with rig.make() as sink:
+            task = asyncio.create_task(sink.write([delivery(i) for i in range(1, 200)]))
+            await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        async with rig.make() as sink:
+            await sink.write([delivery(1000)])
+    await has(rig, keys(1000))

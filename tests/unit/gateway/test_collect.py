@@ -1,0 +1,116 @@
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from connectors import NotConnected, Order, Tag, TagTable
+from connectors.quality import BAD_DATA_LOST, BAD_NO_COMMUNICATION, GOOD
+from gateway.buffer import MemoryBuffer
+from gateway.collect import Collector
+from gateway.supervise import Link
+from tests.fakes import T0, ReplaySource, batch_of, simple_tags
+
+
+@pytest.fixture
+async def buffer(clock) -> AsyncIterator[MemoryBuffer]:
+    async with MemoryBuffer(clock) as opened:
+        yield opened
+
+
+async def stored(buffer: MemoryBuffer) -> list[tuple[list[int], list[float], set[int]]]:
+    cursor = buffer.cursor("look", Order.STRICT, start="oldest")
+    found = []
+    with_all = buffer.stored()
+    while sum(len(tags) for tags, _, _ in found) < with_all:
+        async with asyncio.timeout(2):
+            for delivery in await cursor.next(1000):
+                for part in delivery.batch.parts:
+                    found.append((part.tag.tolist(), part.value.tolist(), set(part.quality.tolist())))
+        await cursor.ack()
+    return found
+
+
+def collector(buffer: MemoryBuffer, clock, *sources: ReplaySource, tags: TagTable) -> Collector:
+    waiting = list(sources)
+    return Collector(Link("meters", "source", clock), lambda: waiting.pop(0), tags, buffer, clock)
+
+
+async def test_what_was_read_is_stored_and_then_acknowledged_in_order(buffer, clock) -> None:
+    tags = TagTable()
+    batches = [batch_of([float(i)] * 3) for i in range(5)]
+    source = ReplaySource(tags, simple_tags(), [*batches, NotConnected("end")])
+    with pytest.RaisesGroup(NotConnected):
+        await collector(buffer, clock, source, tags=tags).session()
+    assert source.acked == batches[: len(source.acked)]
+    assert [values[0] for _, values, quality in await stored(buffer) if quality == {GOOD}] == [0, 1, 2, 3, 4]
+
+
+async def test_a_batch_of_which_nothing_is_stored_is_acknowledged_too(buffer, clock) -> None:
+    tags = TagTable()
+    same = [Tag("s/a/l/d/t0", simple_tags()[0].kind, "KWT", "meters", deadband=1.0)]
+    source = ReplaySource(tags, same, [batch_of([1.0]), batch_of([1.0]), batch_of([9.0])])
+    task = asyncio.create_task(collector(buffer, clock, source, tags=tags).session())
+    async with asyncio.timeout(2):
+        while len(source.acked) < 3:
+            await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert [values for _, values, _ in await stored(buffer)] == [[1.0], [9.0]]
+
+
+async def test_a_lost_link_marks_its_tags_bad_once_and_not_again_until_something_was_read(
+    buffer, clock
+) -> None:
+    tags = TagTable()
+    reads = ReplaySource(tags, simple_tags(), [batch_of([1.0] * 3), NotConnected("cable")])
+    refused = ReplaySource(tags, simple_tags(), [])
+    refused.refuse_entry = NotConnected("refused")
+    again = ReplaySource(tags, simple_tags(), [batch_of([2.0] * 3), NotConnected("cable")])
+    collects = collector(buffer, clock, reads, refused, again, tags=tags)
+    for _ in range(3):
+        with pytest.raises((NotConnected, ExceptionGroup)):
+            await collects.session()
+    assert [quality for _, _, quality in await stored(buffer)] == [
+        {GOOD},
+        {BAD_NO_COMMUNICATION},
+        {GOOD},
+        {BAD_NO_COMMUNICATION},
+    ]
+
+
+async def test_a_device_that_is_away_at_the_first_start_is_bad_not_silent(buffer, clock) -> None:
+    tags = TagTable()
+    source = ReplaySource(tags, simple_tags(), [])
+    source.refuse_entry = NotConnected("refused")
+    with pytest.raises((NotConnected, ExceptionGroup)):
+        await collector(buffer, clock, source, tags=tags).session()
+    assert [(len(tag), quality) for tag, _, quality in await stored(buffer)] == [(3, {BAD_NO_COMMUNICATION})]
+
+
+@pytest.mark.fault
+async def test_our_own_absence_is_a_gap_record_stored_before_anything_else(buffer, clock) -> None:
+    tags = TagTable()
+    tags.announce(simple_tags())
+    await (await buffer.append("meters", batch_of([1.0] * 3, time=T0)))
+    clock.move(3600)
+    source = ReplaySource(tags, simple_tags(), [batch_of([2.0] * 3), NotConnected("end")])
+    collects = collector(buffer, clock, source, tags=tags)
+    with pytest.raises((NotConnected, ExceptionGroup)):
+        await collects.session()
+    assert [quality for _, _, quality in await stored(buffer)] == [
+        {GOOD},
+        {BAD_DATA_LOST},
+        {GOOD},
+        {BAD_NO_COMMUNICATION},
+    ]
+    cursor = buffer.cursor("gap", Order.STRICT, start="oldest")
+    gap = (await cursor.next(1000))[1].batch
+    assert set(gap.parts[0].time.tolist()) == {T0 + 1}
+    assert gap.arrived == clock.now()
+
+
+async def test_a_bug_in_a_source_comes_through(buffer, clock) -> None:
+    tags = TagTable()
+    source = ReplaySource(tags, simple_tags(), [ZeroDivisionError("bug")])
+    with pytest.RaisesGroup(ZeroDivisionError):
+        await collector(buffer, clock, source, tags=tags).session()
