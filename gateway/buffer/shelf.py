@@ -359,16 +359,15 @@ class Shelf:
             log.error("a loss could not be recorded", extra={"reason": str(exc)})  # noqa: TRY400
 
     def _replace(self, segment: Segment, left: Segment | None, reason: str) -> Changes:
-        before = {sink: cursor.position.rows(self._stored) for sink, cursor in self._cursors.items()}
         batches = segment.batches - (left.batches if left else 0)
         rows = segment.rows - (left.rows if left else 0)
         place = self.segments.index(segment)
         self.segments[place : place + 1] = [left] if left else []
         self._counted.pop(segment.path, None)
+        self.ring.forget(segment.first_seq, segment.last_seq + 1)
         drops = []
         for sink, cursor in self._cursors.items():
-            cursor.position.recount(self._end, self._stored, self.count)
-            lost = before[sink] - cursor.position.rows(self._stored)
+            lost = cursor.recount(segment.first_seq, segment.last_seq, self.count)
             if lost > 0:
                 drops.append((sink, reason, lost))
         log.error("stored data lost", extra={"file": segment.path.name, "reason": reason, "rows": rows})
