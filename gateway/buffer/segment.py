@@ -39,6 +39,8 @@ SCHEMA: Final = (
 )
 CHECKPOINT_BYTES: Final = 4 * 2**20
 """WAL size at which pages move to the file: two more syncs for some thousand batches."""
+_PAGES_PER_COMMIT: Final = 2 * 4096
+"""What a commit writes besides the data, about."""
 _LAYOUT_BYTES: Final = 4 * 2**20
 """Memory for recognising tag columns; beyond it new ones stay inline."""
 _FACTS: Final = struct.Struct("<qqqq")
@@ -179,11 +181,11 @@ class SegmentWriter:
         self.next_seq += len(jobs)
         size = sum(job.size for job in jobs)
         self.bytes += size
-        self._since_checkpoint += size
+        self._since_checkpoint += size + _PAGES_PER_COMMIT
 
     def checkpoint_if_due(self) -> None:
         """Move the WAL into the file when it has grown; sqlite3.Error means the file can't be trusted."""
-        if self._since_checkpoint >= CHECKPOINT_BYTES:
+        if self._since_checkpoint >= min(CHECKPOINT_BYTES, max(self.bytes, 1 << 18)):
             self._since_checkpoint = 0
             checkpoint(self._connection, truncate=False)
 

@@ -1,0 +1,47 @@
+"""What every test has: a quick default scale, a settable clock, no task left behind."""
+
+import asyncio
+import inspect
+import os
+from collections.abc import AsyncIterator
+
+import pytest
+
+os.environ.setdefault("WL_SCALE", "0.1")
+
+
+class FakeClock:
+    """A clock that moves when told."""
+
+    def __init__(self, now: int = 1_790_000_000_000_000_000) -> None:
+        self.wall = now
+        self.steady = 0
+
+    def now(self) -> int:
+        return self.wall
+
+    def monotonic(self) -> int:
+        return self.steady
+
+    def move(self, seconds: float) -> None:
+        self.wall += int(seconds * 1e9)
+        self.steady += int(seconds * 1e9)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if inspect.iscoroutinefunction(getattr(item, "obj", None)):
+            item.add_marker(pytest.mark.usefixtures("no_task_left_behind"))
+
+
+@pytest.fixture
+async def no_task_left_behind() -> AsyncIterator[None]:
+    before = asyncio.all_tasks()
+    yield
+    left = [task for task in asyncio.all_tasks() - before if not task.done()]
+    assert not left, f"tasks left running: {left}"
