@@ -49,6 +49,10 @@ class Log(Protocol):
         """Return whole deliveries of [start, stop), at least one unless there is none at all."""
         ...
 
+    def count(self, start: int, stop: int) -> int:
+        """Return the rows stored in [start, stop)."""
+        ...
+
     def arrived(self, seq: int) -> int:
         """Return when the first batch at or after `seq` arrived, ns UTC, at worst its segment's first."""
         ...
@@ -98,6 +102,8 @@ class LogCursor:
         self._retried: Sequence[int] = ()
         self._waiter: asyncio.Future[None] | None = None
         self._live_turn = True
+        self._is_stale = False
+        """Part of what is in flight is no longer in the log's count."""
         self._served = 0
         self._pace = float(HISTORICAL_ROWS)
 
@@ -125,6 +131,9 @@ class LogCursor:
             await self._log.settle(retried)
         else:
             self._move_past(pending)
+        if self._is_stale:
+            self._is_stale = False
+            self.position.recount(self._log.end(), self._log.stored(), self._log.count)
         self._live_turn = bool(pending[0].historical)
         if pending[0].historical:
             rows = sum(len(each.batch) for each in pending)
@@ -160,6 +169,19 @@ class LogCursor:
         in_flight = sum(len(each.batch) for each in self._unacknowledged() if each.seq < stop)
         self.oldest = None
         return max(0, self.position.cut(stop, count) - in_flight)
+
+    def recount(self, first: int, last: int, count: Count) -> int:
+        """Take the rows anew after [first, last] has lost some; return the rows lost to this sink."""
+        log = self._log
+        before = self.position.rows(log.stored())
+        in_flight = [each for each in self._unacknowledged() if first <= each.seq <= last]
+        self.position.recount(log.end(), log.stored(), count)
+        lost = before - self.position.rows(log.stored())
+        if in_flight:
+            self._is_stale = True
+            lost -= sum(len(each.batch) - count(each.seq, each.seq + 1) for each in in_flight)
+        self.oldest = None
+        return lost
 
     def wake(self) -> None:
         """Look again: something was stored, or a retry was asked for."""

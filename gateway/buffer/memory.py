@@ -69,8 +69,7 @@ class MemoryBuffer:
         if after is not None or position is None:
             head = self.end() if start == "now" else 1
             head = head if after is None else min(after + 1, self.end())
-            passed = sum(len(each.batch) for seq, each in self._log.items() if seq < head)
-            position = Position(head, passed)
+            position = Position(head, self.count(1, head))
         cursor = LogCursor(self, sink, order, position, required=required, replay_rate=replay_rate)
         self._cursors[sink] = cursor
         return cursor
@@ -122,6 +121,10 @@ class MemoryBuffer:
                 break
             found.append(self._log[seq])
         return found
+
+    def count(self, start: int, stop: int) -> int:
+        """Return the rows taken in [start, stop)."""
+        return sum(len(self._log[seq].batch) for seq in range(start, min(stop, self.end())))
 
     def arrived(self, seq: int) -> int:
         """Return when a batch arrived, ns UTC."""

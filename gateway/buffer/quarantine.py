@@ -4,6 +4,7 @@ An entry is what one refusal named of one stored batch, with its original key. `
 gateway sees the mark within a second and delivers the rows through the sink's cursor, historical.
 """
 
+import logging
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,9 +22,10 @@ from connectors import Batch, Columns, Delivery, Epoch, Kind, Refusal, Tag
 from connectors.quality import BAD, name
 from gateway.buffer.codec import decode, encode, pack_tags, tag_bytes, tag_from_json, unpack_tags
 from gateway.buffer.segment import checksum, epoch_seed
-from gateway.buffer.state import NAME, SCHEMA, Held
+from gateway.buffer.state import NAME, SCHEMA, Changes, Held, SavedCursor, State
 from gateway.sqlite import check_version, connect, transaction
 
+log = logging.getLogger(__name__)
 MOST_ROWS: Final = 1_000_000
 """Beyond this the oldest entries go, counted as dropped."""
 _COLUMNS: Final = "id, sink, reason, noted, ordinal, random, seq, arrived, rows, crc, row_numbers, tags, data"
@@ -41,7 +43,38 @@ class Entry:
     delivery: Delivery
 
 
-def hold(sink: str, delivery: Delivery, refusal: Refusal, noted: int) -> Held | None:
+def hold(
+    state: State, place: SavedCursor, pending: Sequence[Delivery], refused: Sequence[Refusal], noted: int
+) -> None:
+    """Store refused rows and the cursor's place in one transaction; raises sqlite3.Error."""
+    held = (_held(place.sink, pending[each.delivery], each, noted) for each in refused)
+    state.save(Changes(cursors=[place], held=[each for each in held if each is not None]))
+    (total,) = state.query("SELECT ifnull(sum(rows), 0) FROM quarantine")[0]
+    while total > MOST_ROWS:
+        entry, sink, rows = state.query("SELECT id, sink, rows FROM quarantine ORDER BY id LIMIT 1")[0]
+        state.save(Changes(settled=[entry], drops=[(sink, "quarantine_full", rows)]))
+        total -= rows
+
+
+def take_retries(state: State, sink: str, max_rows: int) -> list[tuple[int, Delivery]]:
+    """Return (entry, delivery) of the oldest entries marked for retry; damaged ones are forgotten."""
+    query = f"SELECT {_COLUMNS} FROM quarantine WHERE sink = ? AND retry = 1 ORDER BY id LIMIT 64"  # noqa: S608  constant
+    taken: list[tuple[int, Delivery]] = []
+    rows = 0
+    for row in state.query(query, (sink,)):
+        entry = read_entry(row)
+        if entry is None:
+            log.error("a quarantine entry is damaged and gone", extra={"entry": row[0], "sink": sink})
+            state.save(Changes(settled=[row[0]], drops=[(sink, "damaged", row[8])]))
+            continue
+        rows += len(entry.delivery.batch)
+        if taken and rows > max_rows:
+            break
+        taken.append((entry.id, entry.delivery))
+    return taken
+
+
+def _held(sink: str, delivery: Delivery, refusal: Refusal, noted: int) -> Held | None:
     """Return the refused rows as they are stored; None when the refusal names none of them."""
     numbers = delivery.row_numbers()
     parts, kept = [], []
@@ -61,12 +94,6 @@ def hold(sink: str, delivery: Delivery, refusal: Refusal, noted: int) -> Held | 
         *(sink, refusal.reason, noted, delivery.epoch, delivery.seq, batch.arrived, len(batch)),
         *(row_numbers, tags, data, crc),
     )
-
-
-def select_retries(sink: str, limit: int) -> tuple[str, tuple[str, int]]:
-    """Return the query for the oldest entries of a sink that are marked for retry."""
-    query = f"SELECT {_COLUMNS} FROM quarantine WHERE sink = ? AND retry = 1 ORDER BY id LIMIT ?"  # noqa: S608  constant
-    return query, (sink, limit)
 
 
 def read_entry(row: Sequence[Any]) -> Entry | None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from connectors import Delivery, Epoch
 from gateway.buffer.codec import Undecodable, decode, unpack_tags
-from gateway.buffer.segment import SCHEMA, Segment, SourceState, checksum, epoch_seed
+from gateway.buffer.segment import SCHEMA, Segment, SourceState, checksum, epoch_seed, source_row
 from gateway.sqlite import check_version, connect_for_reading
 
 _OPEN_FILES: Final = 8
@@ -89,13 +89,19 @@ class SegmentReader:
         return table[:, 0].copy(), table[:, 1].copy(), *arrived
 
     def sources(self) -> dict[str, SourceState]:
-        """Return what was known of each source when the file was begun."""
-        rows = self._connection.execute("SELECT name, last_arrived, resume FROM sources").fetchall()
-        return {name: SourceState(arrived, resume) for name, arrived, resume in rows}
+        """Return what was known of each source when the file was begun, as far as checksums hold."""
+        found = {}
+        for row in self._connection.execute("SELECT * FROM sources").fetchall():
+            number, name, arrived, resume, _ = row
+            state = SourceState(arrived, resume)
+            if source_row(number, name, state) == row:
+                found[name] = state
+        return found
 
-    def tags(self) -> list[tuple[int, str, bytes]]:
-        """Return the catalogue rows this file carries: number, path, record."""
-        return self._connection.execute("SELECT number, path, record FROM tags").fetchall()
+    def tags(self) -> list[tuple[int, int, bytes]]:
+        """Return the catalogue rows this file carries (number, checksum, record) whose checksum holds."""
+        rows = self._connection.execute("SELECT number, crc, record FROM tags").fetchall()
+        return [row for row in rows if zlib.crc32(row[2], row[0]) == row[1]]
 
     def bounds(self) -> tuple[int, int] | None:
         """Return the first and the last seq, None when there is no batch."""

@@ -13,7 +13,7 @@ from typing import Final
 
 from connectors import Epoch
 from gateway.buffer.reader import Damaged, Raw, SegmentReader
-from gateway.buffer.segment import SCHEMA, Segment
+from gateway.buffer.segment import SCHEMA, Segment, SourceState, source_row
 from gateway.sqlite import NewerFormat, checkpoint, connect, files_of, migrate, sync_directory
 
 log = logging.getLogger(__name__)
@@ -115,7 +115,8 @@ def _write(path: Path, new: Path, reader: SegmentReader, first: Raw, rest: Itera
             if raw.source not in names:
                 names[raw.source] = max(names.values(), default=-1) + 1
                 connection.execute(
-                    "INSERT INTO sources(source, name) VALUES (?, ?)", (names[raw.source], raw.source)
+                    "INSERT INTO sources VALUES (?, ?, ?, ?, ?)",
+                    source_row(names[raw.source], raw.source, SourceState()),
                 )
             if raw.layout is not None and raw.layout not in layouts:
                 tags = raw.tags.astype("<i4", copy=False).tobytes()
@@ -147,8 +148,7 @@ def _copy_sources_and_tags(connection: sqlite3.Connection, reader: SegmentReader
         for name, state in reader.sources().items():
             names[name] = len(names)
             connection.execute(
-                "INSERT INTO sources VALUES (?, ?, ?, ?)",
-                (names[name], name, state.last_arrived, state.resume),
+                "INSERT INTO sources VALUES (?, ?, ?, ?, ?)", source_row(names[name], name, state)
             )
         connection.executemany("INSERT INTO tags VALUES (?, ?, ?)", reader.tags())
     except sqlite3.Error:

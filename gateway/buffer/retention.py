@@ -76,10 +76,9 @@ class Retention:
         if disk_full:
             if self._drop_oldest("disk_full"):
                 return True
-            if self._options.when_full == "drop_oldest" and writer.active_bytes():
-                writer.drop_active()
-                return self._drop_oldest("disk_full")
-            return False
+            # The file that is written holds space too; closed as it is, it can go once it may.
+            writer.close_unsealed()
+            return self._drop_oldest("disk_full")
         while reason := self._over(self._segment_bytes):
             if not self._drop_oldest(reason):
                 return reason == "min_free" and self._options.when_full == "drop_oldest"

@@ -30,6 +30,13 @@ class Ring:
             del self._held[seq]
             self.bytes -= gone
 
+    def forget(self, start: int, stop: int) -> None:
+        """Let go of [start, stop): the log has lost it."""
+        self._sizes = deque(each for each in self._sizes if not start <= each[0] < stop)
+        for seq in [seq for seq in self._held if start <= seq < stop]:
+            del self._held[seq]
+        self.bytes = sum(size for _, size in self._sizes)
+
 
 class Lateness:
     """Where the log ended five seconds ago, to a quarter of a second."""

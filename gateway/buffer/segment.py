@@ -28,8 +28,9 @@ SCHEMA: Final = (
     (
         "CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
         """CREATE TABLE sources(
-            source INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, last_arrived INTEGER, resume BLOB)""",
-        "CREATE TABLE tags(number INTEGER PRIMARY KEY, path TEXT NOT NULL, record BLOB NOT NULL)",
+            source INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, last_arrived INTEGER, resume BLOB,
+            crc INTEGER NOT NULL)""",
+        "CREATE TABLE tags(number INTEGER PRIMARY KEY, crc INTEGER NOT NULL, record BLOB NOT NULL)",
         "CREATE TABLE layouts(layout INTEGER PRIMARY KEY, crc INTEGER NOT NULL, tags BLOB NOT NULL)",
         """CREATE TABLE batches(
             seq INTEGER PRIMARY KEY, source INTEGER NOT NULL, arrived INTEGER NOT NULL, rows INTEGER NOT NULL,
@@ -38,6 +39,8 @@ SCHEMA: Final = (
 )
 CHECKPOINT_BYTES: Final = 4 * 2**20
 """WAL size at which pages move to the file: two more syncs for some thousand batches."""
+_PAGES_PER_COMMIT: Final = 2 * 4096
+"""What a commit writes besides the data, about."""
 _LAYOUT_BYTES: Final = 4 * 2**20
 """Memory for recognising tag columns; beyond it new ones stay inline."""
 _FACTS: Final = struct.Struct("<qqqq")
@@ -119,6 +122,13 @@ def checksum(
     return zlib.crc32(data, crc)
 
 
+def source_row(number: int, name: str, state: SourceState) -> tuple[int, str, int | None, bytes | None, int]:
+    """Return the row of a source, with the checksum over the rest of it."""
+    arrived = b"" if state.last_arrived is None else struct.pack("<q", state.last_arrived)
+    crc = zlib.crc32(state.resume or b"", zlib.crc32(arrived, zlib.crc32(name.encode(), number)))
+    return number, name, state.last_arrived, state.resume, crc
+
+
 class SegmentWriter:
     """The segment that takes new batches. Belongs to the writer thread."""
 
@@ -171,11 +181,11 @@ class SegmentWriter:
         self.next_seq += len(jobs)
         size = sum(job.size for job in jobs)
         self.bytes += size
-        self._since_checkpoint += size
+        self._since_checkpoint += size + _PAGES_PER_COMMIT
 
     def checkpoint_if_due(self) -> None:
         """Move the WAL into the file when it has grown; sqlite3.Error means the file can't be trusted."""
-        if self._since_checkpoint >= CHECKPOINT_BYTES:
+        if self._since_checkpoint >= min(CHECKPOINT_BYTES, max(self.bytes, 1 << 18)):
             self._since_checkpoint = 0
             checkpoint(self._connection, truncate=False)
 
@@ -220,8 +230,7 @@ class SegmentWriter:
         )
         for name, state in known.items():
             self._connection.execute(
-                "INSERT INTO sources VALUES (?, ?, ?, ?)",
-                (len(self._sources), name, state.last_arrived, state.resume),
+                "INSERT INTO sources VALUES (?, ?, ?, ?, ?)", source_row(len(self._sources), name, state)
             )
             self._sources[name] = len(self._sources)
         self._connection.execute("COMMIT")
@@ -230,7 +239,9 @@ class SegmentWriter:
         source = self._sources.get(job.source)
         if source is None:
             source = self._sources[job.source] = len(self._sources)
-            self._connection.execute("INSERT INTO sources(source, name) VALUES (?, ?)", (source, job.source))
+            self._connection.execute(
+                "INSERT INTO sources VALUES (?, ?, ?, ?, ?)", source_row(source, job.source, SourceState())
+            )
         layout = self._layout(job.tags)
         inline = None if layout else pack_tags(job.tags)
         arrived = job.batch.arrived
@@ -272,9 +283,9 @@ class SegmentWriter:
         if self._has_tag[numbers].all():
             return
         fresh = np.unique(numbers[~self._has_tag[numbers]]).tolist()
-        described = [(number, self._tag(number)) for number in fresh]
+        records = [(number, tag_to_json(self._tag(number))) for number in fresh]
         self._connection.executemany(
             "INSERT OR REPLACE INTO tags VALUES (?, ?, ?)",
-            [(number, tag.path, tag_to_json(tag)) for number, tag in described],
+            [(number, zlib.crc32(record, number), record) for number, record in records],
         )
         self._has_tag[fresh] = True

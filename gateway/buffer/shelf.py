@@ -18,7 +18,7 @@ from connectors import Clock, Delivery, Order, Refusal
 from gateway.buffer.contract import StoreFailed
 from gateway.buffer.cursor import LogCursor
 from gateway.buffer.position import Position, Range
-from gateway.buffer.quarantine import MOST_ROWS, hold, read_entry, select_retries
+from gateway.buffer.quarantine import hold, take_retries
 from gateway.buffer.reader import Damaged, Readers
 from gateway.buffer.recovery import Recovered
 from gateway.buffer.repair import salvage, set_aside
@@ -258,37 +258,17 @@ class Shelf:
 
     async def refuse(self, sink: str, pending: Sequence[Delivery], refused: Sequence[Refusal]) -> None:
         """Quarantine refused rows in one transaction with the cursor's place."""
-        head, ranges = self._cursors[sink].saved_place(pending)
+        place = SavedCursor(sink, *self._cursors[sink].saved_place(pending))
         now = self.clock.now()
-        held = [hold(sink, pending[each.delivery], each, now) for each in refused]
-        changes = Changes(
-            cursors=[SavedCursor(sink, head, ranges)], held=[each for each in held if each is not None]
-        )
-        await self._in_writer(partial(self._hold, changes))
+        await self._in_writer(lambda: hold(self.state, place, pending, refused, now))
 
     async def take_retries(self, sink: str, max_rows: int) -> Sequence[tuple[int, Delivery]]:
         """Return (entry, delivery) of what somebody wants sent again."""
-        rows = await self._in_writer(partial(self.state.query, *select_retries(sink, 64)))
-        taken: list[tuple[int, Delivery]] = []
-        bad: list[int] = []
-        total = 0
-        for row in rows:
-            entry = read_entry(row)
-            if entry is None:
-                bad.append(row[0])
-                continue
-            total += len(entry.delivery.batch)
-            if taken and total > max_rows:
-                break
-            taken.append((entry.id, entry.delivery))
-        if bad:
-            log.error("quarantine entries are damaged and gone", extra={"entries": bad})
-            await self.settle(bad)
-        return taken
+        return await self._in_writer(lambda: take_retries(self.state, sink, max_rows))
 
     async def settle(self, entries: Sequence[int]) -> None:
         """Forget entries that a retry has delivered."""
-        await self._in_writer(partial(self.state.save, Changes(settled=entries)))
+        await self._in_writer(lambda: self.state.save(Changes(settled=entries)))
 
     def wake_retries(self, sinks: Iterable[str]) -> None:
         """Let these sinks' cursors look into the quarantine."""
@@ -323,17 +303,6 @@ class Shelf:
         except sqlite3.Error as exc:
             raise StoreFailed(f"the state cannot be read or written: {exc}") from exc
 
-    def _hold(self, changes: Changes) -> None:
-        """Save, then keep the quarantine within its bound; in the writer thread."""
-        self.state.save(changes)
-        (total,) = self.state.query("SELECT ifnull(sum(rows), 0) FROM quarantine")[0]
-        while total > MOST_ROWS:
-            entry, sink, rows = self.state.query("SELECT id, sink, rows FROM quarantine ORDER BY id LIMIT 1")[
-                0
-            ]
-            self.state.save(Changes(settled=[entry], drops=[(sink, "quarantine_full", rows)]))
-            total -= rows
-
     def _repair(self, segment: Segment) -> None:
         """Replace a damaged segment by what can be proved of it; in the writer thread."""
         if segment not in self.segments:
@@ -359,16 +328,15 @@ class Shelf:
             log.error("a loss could not be recorded", extra={"reason": str(exc)})  # noqa: TRY400
 
     def _replace(self, segment: Segment, left: Segment | None, reason: str) -> Changes:
-        before = {sink: cursor.position.rows(self._stored) for sink, cursor in self._cursors.items()}
         batches = segment.batches - (left.batches if left else 0)
         rows = segment.rows - (left.rows if left else 0)
         place = self.segments.index(segment)
         self.segments[place : place + 1] = [left] if left else []
         self._counted.pop(segment.path, None)
+        self.ring.forget(segment.first_seq, segment.last_seq + 1)
         drops = []
         for sink, cursor in self._cursors.items():
-            cursor.position.recount(self._end, self._stored, self.count)
-            lost = before[sink] - cursor.position.rows(self._stored)
+            lost = cursor.recount(segment.first_seq, segment.last_seq, self.count)
             if lost > 0:
                 drops.append((sink, reason, lost))
         log.error("stored data lost", extra={"file": segment.path.name, "reason": reason, "rows": rows})

@@ -7,6 +7,7 @@ refused rows, so that no crash can separate them.
 
 import sqlite3
 import threading
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,14 +25,14 @@ SCHEMA: Final = (
         "CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
         """CREATE TABLE epochs(
             ordinal INTEGER PRIMARY KEY, random TEXT NOT NULL, started INTEGER NOT NULL,
-            first_seq INTEGER NOT NULL, reason TEXT NOT NULL)""",
-        "CREATE TABLE tags(number INTEGER PRIMARY KEY, record BLOB NOT NULL)",
+            first_seq INTEGER NOT NULL, reason TEXT NOT NULL, crc INTEGER NOT NULL)""",
+        "CREATE TABLE tags(number INTEGER PRIMARY KEY, crc INTEGER NOT NULL, record BLOB NOT NULL)",
         """CREATE TABLE cursors(
-            sink TEXT PRIMARY KEY, head INTEGER NOT NULL, ranges BLOB NOT NULL,
-            parked INTEGER) WITHOUT ROWID""",
+            sink TEXT PRIMARY KEY, head INTEGER NOT NULL, ranges TEXT NOT NULL,
+            parked INTEGER, crc INTEGER NOT NULL) WITHOUT ROWID""",
         """CREATE TABLE segments(
             first_seq INTEGER PRIMARY KEY, last_seq INTEGER NOT NULL, batches INTEGER NOT NULL,
-            rows INTEGER NOT NULL, sealed INTEGER NOT NULL)""",
+            rows INTEGER NOT NULL, sealed INTEGER NOT NULL, crc INTEGER NOT NULL)""",
         """CREATE TABLE gaps(
             id INTEGER PRIMARY KEY, noted INTEGER NOT NULL, reason TEXT NOT NULL, first_seq INTEGER NOT NULL,
             last_seq INTEGER NOT NULL, batches INTEGER NOT NULL, rows INTEGER NOT NULL,
@@ -155,6 +156,12 @@ class State:
         def rows(query: str) -> list[tuple[Any, ...]]:
             return self._connection.execute(query).fetchall()
 
+        def proved(query: str) -> list[tuple[Any, ...]]:
+            found = rows(query)
+            if any(row != _with_crc(*row[:-1]) for row in found):
+                raise sqlite3.DatabaseError(f"{self._path}: a checksum does not hold")
+            return [row[:-1] for row in found]
+
         if not is_healthy(self._connection):
             raise sqlite3.DatabaseError(f"{self._path} fails its integrity check")
         # A page that decodes to nonsense must show now, while the file can still be set aside.
@@ -162,18 +169,19 @@ class State:
             self.meta: dict[str, str] = dict(rows("SELECT key, value FROM meta"))
             self.epochs = [
                 EpochRecord(Epoch(o, int(r, 16)), started, first, reason)
-                for o, r, started, first, reason in rows("SELECT * FROM epochs ORDER BY ordinal")
+                for o, r, started, first, reason in proved("SELECT * FROM epochs ORDER BY ordinal")
             ]
             self.tags: dict[int, Tag] = {
-                n: tag_from_json(record) for n, record in rows("SELECT * FROM tags ORDER BY number")
+                n: tag_from_json(_proved_record(n, crc, record))
+                for n, crc, record in rows("SELECT * FROM tags ORDER BY number")
             }
             self.cursors = {
                 sink: SavedCursor(sink, head, tuple((a, b) for a, b in orjson.loads(ranges)), parked)
-                for sink, head, ranges, parked in rows("SELECT * FROM cursors")
+                for sink, head, ranges, parked in proved("SELECT * FROM cursors")
             }
             self.totals = {
                 first: Totals(first, last, batches, count, bool(sealed))
-                for first, last, batches, count, sealed in rows("SELECT * FROM segments")
+                for first, last, batches, count, sealed in proved("SELECT * FROM segments")
             }
             self.drops: dict[tuple[str, str], int] = {
                 (sink, reason): count for sink, reason, count in rows("SELECT * FROM drops")
@@ -194,7 +202,11 @@ class State:
         changed = list(changed)
         with self._lock, transaction(self._connection):
             self._connection.executemany(
-                "INSERT OR REPLACE INTO tags VALUES (?, ?)", [(n, tag_to_json(tag)) for n, tag in changed]
+                "INSERT OR REPLACE INTO tags VALUES (?, ?, ?)",
+                [
+                    (n, zlib.crc32(record, n), record)
+                    for n, record in ((n, tag_to_json(tag)) for n, tag in changed)
+                ],
             )
         self.tags.update(changed)
         self._tidy()
@@ -204,8 +216,10 @@ class State:
         epoch = record.epoch
         with self._lock, transaction(self._connection):
             self._connection.execute(
-                "INSERT INTO epochs VALUES (?, ?, ?, ?, ?)",
-                (epoch.ordinal, f"{epoch.random:016x}", record.started, record.first_seq, record.reason),
+                "INSERT INTO epochs VALUES (?, ?, ?, ?, ?, ?)",
+                _with_crc(
+                    *(epoch.ordinal, f"{epoch.random:016x}", record.started, record.first_seq, record.reason)
+                ),
             )
         self.epochs.append(record)
 
@@ -236,13 +250,13 @@ class State:
     def _apply(self, changes: Changes) -> None:
         many = self._connection.executemany
         many(
-            "INSERT OR REPLACE INTO cursors VALUES (?, ?, ?, ?)",
-            [(c.sink, c.head, orjson.dumps(c.ranges), c.parked) for c in changes.cursors],
+            "INSERT OR REPLACE INTO cursors VALUES (?, ?, ?, ?, ?)",
+            [_with_crc(c.sink, c.head, orjson.dumps(c.ranges).decode(), c.parked) for c in changes.cursors],
         )
         many("DELETE FROM cursors WHERE sink = ?", [(sink,) for sink in changes.forgotten])
         many(
-            "INSERT OR REPLACE INTO segments VALUES (?, ?, ?, ?, ?)",
-            [(t.first_seq, t.last_seq, t.batches, t.rows, t.sealed) for t in changes.totals],
+            "INSERT OR REPLACE INTO segments VALUES (?, ?, ?, ?, ?, ?)",
+            [_with_crc(t.first_seq, t.last_seq, t.batches, t.rows, int(t.sealed)) for t in changes.totals],
         )
         many("DELETE FROM segments WHERE first_seq = ?", [(first,) for first in changes.gone])
         many(
@@ -278,3 +292,14 @@ class State:
         if wal.stat().st_size > 1 << 20:
             with self._lock:
                 checkpoint(self._connection, truncate=False)
+
+
+def _with_crc(*row: int | str | None) -> tuple[Any, ...]:
+    """Return the row with its checksum behind it: a page can be whole and yet hold a flipped bit."""
+    return *row, zlib.crc32(orjson.dumps(row))
+
+
+def _proved_record(number: int, crc: int, record: bytes) -> bytes:
+    if zlib.crc32(record, number) != crc:
+        raise ValueError(f"tag {number}: the checksum does not hold")
+    return record

@@ -137,7 +137,9 @@ class Writer:
             sealed = active.seal()
             self.degraded = ""
         except (sqlite3.Error, OSError) as exc:
-            self._distrust(active, exc)
+            # Without room for the checkpoint the WAL stays and is read; the next start folds it in.
+            if not _no_space(exc):
+                self._distrust(active, exc)
         self._keeper.ended(active.path, sealed=sealed)
 
     def rewrite_tags(self, numbers: list[int]) -> None:
@@ -150,8 +152,8 @@ class Writer:
         active = self._active
         return active.bytes if active is not None else 0
 
-    def drop_active(self) -> None:
-        """Give up the active segment without a checkpoint, for which a full disk has no room."""
+    def close_unsealed(self) -> None:
+        """End the active segment without the checkpoint for which a full disk has no room."""
         active, self._active = self._active, None
         if active is None:
             return

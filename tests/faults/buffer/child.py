@@ -1,0 +1,42 @@
+"""A gateway's buffer in a process of its own, to be killed: prints what was accepted and what it is acking.
+
+`child.py DIRECTORY FIRST [SEGMENT_BYTES]`: appends batches FIRST, FIRST+1, … for ever; one line each:
+`accepted <k> <seq>` after the receipt, `acking <seq>` before the ack.
+"""
+
+import asyncio
+import sys
+from pathlib import Path
+
+from connectors import Order
+from gateway.buffer import Cursor, StoreFailed
+from tests.faults.buffer.lab import batch_of, opened
+
+
+async def main(directory: Path, first: int, segment_bytes: int) -> None:
+    async with opened(directory, segment_bytes=segment_bytes) as buffer:
+        cursor = buffer.cursor("sink", Order.LIVE_FIRST)
+        buffer.ready()
+        print("open", flush=True)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(take(cursor))
+            k = first
+            while True:
+                receipts = [(n, await buffer.append("src", batch_of(n))) for n in range(k, k + 3)]
+                k += 3
+                for n, receipt in receipts:
+                    try:
+                        print("accepted", n, await receipt, flush=True)
+                    except StoreFailed:
+                        print("failed", n, flush=True)
+
+
+async def take(cursor: Cursor) -> None:
+    while True:
+        deliveries = await cursor.next(500)
+        print("acking", deliveries[-1].seq, flush=True)
+        await cursor.ack()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])))

@@ -1,0 +1,224 @@
+"""A3, A4, A5, A11: torn, flipped, zeroed, deleted files; each time the store opens, goes on and counts."""
+
+import random
+import shutil
+from pathlib import Path
+
+import pytest
+
+from connectors import Order
+from gateway.buffer import StoreFailed
+from gateway.sqlite import NewerFormat, connect
+from tests.faults.buffer.lab import (
+    SCALE,
+    batch_of,
+    copy,
+    drain,
+    fill,
+    make_store,
+    number_of,
+    opened,
+    read_independently,
+    rows_of,
+)
+from tests.faults.buffer.test_kill import run_and_kill
+
+pytestmark = pytest.mark.fault
+STEP = max(1, round(8 / SCALE))
+
+
+async def check_goes_on(directory: Path, stored: list[int], *, exact: bool = True) -> list[int]:
+    """Open a damaged store: what is there is right, the rest is counted, and it takes new batches."""
+    async with opened(directory) as buffer:
+        slow = buffer.cursor("slow", Order.STRICT, start="oldest")
+        waiting = slow.backlog().rows
+        taken = await drain(buffer)
+        numbers = [number_of(each) for each in taken]
+        assert numbers == sorted(set(numbers))
+        assert set(numbers) <= set(stored)
+        lost = [k for k in stored if k not in numbers]
+        if exact:
+            assert sum(gap.batches for gap in buffer.gaps()) == len(lost)
+            assert sum(gap.rows for gap in buffer.gaps()) == rows_of(lost)
+            assert slow.backlog().rows == rows_of(numbers)
+            assert waiting >= slow.backlog().rows
+        before = max((each.seq for each in taken), default=0)
+        (seq,) = await fill(buffer, [10_000])
+        assert seq > before
+        assert number_of((await drain(buffer, "another"))[-1]) == 10_000
+    async with opened(directory) as buffer:
+        assert [number_of(each) for each in await drain(buffer, "third")] == [*numbers, 10_000]
+    read_independently(directory)
+    return lost
+
+
+@pytest.mark.timeout(600)
+async def test_the_newest_segment_cut_anywhere_in_its_last_pages_keeps_the_rest(tmp_path: Path) -> None:
+    stored = list(range(1, 60))
+    await make_store(tmp_path / "store", stored)
+    size = max((tmp_path / "store").glob("*.segment")).stat().st_size
+    some_lost = 0
+    for cut in range(1, 4097, STEP):
+        damaged = copy(tmp_path / "store", tmp_path / "copy")
+        with max(damaged.glob("*.segment")).open("r+b") as file:
+            file.truncate(size - cut)
+        some_lost += len(await check_goes_on(damaged, stored)) > 0
+    assert some_lost
+
+
+@pytest.mark.timeout(600)
+async def test_a_torn_wal_loses_no_more_than_its_tail(tmp_path: Path) -> None:
+    lines = run_and_kill(tmp_path / "store", 1, 0.3)
+    accepted = [int(line.split()[1]) for line in lines if line.startswith("accepted")]
+    whole = list(read_independently(copy(tmp_path / "store", tmp_path / "copy")).values())
+    assert set(accepted) <= set(whole)
+    wal = max((tmp_path / "store").glob("*.segment-wal"))
+    for cut in range(1, 4097, STEP):
+        damaged = copy(tmp_path / "store", tmp_path / "copy")
+        with (damaged / wal.name).open("r+b") as file:
+            file.truncate(wal.stat().st_size - cut)
+        async with opened(damaged) as buffer:
+            numbers = [number_of(each) for each in await drain(buffer)]
+            assert numbers == whole[: len(numbers)]
+            assert len(numbers) >= len(whole) - 6
+
+
+@pytest.mark.timeout(600)
+async def test_bit_flips_in_sealed_segments_cost_what_they_hit_and_are_counted(tmp_path: Path) -> None:
+    seed = random.randrange(2**32)
+    print("seed", seed)
+    chance = random.Random(seed)
+    stored = list(range(1, 400))
+    await make_store(tmp_path / "store", stored, segment_bytes=32 * 1024)
+    names = [path.name for path in sorted((tmp_path / "store").glob("*.segment"))]
+    assert len(names) > 2
+    for _ in range(max(20, round(1000 * SCALE))):
+        damaged = copy(tmp_path / "store", tmp_path / "copy")
+        path = damaged / chance.choice(names[:-1])
+        data = bytearray(path.read_bytes())
+        place = chance.randrange(len(data))
+        data[place] ^= 1 << chance.randrange(8)
+        path.write_bytes(data)
+        await check_goes_on(damaged, stored)
+
+
+async def test_a_zeroed_segment_is_set_aside_and_counted(tmp_path: Path) -> None:
+    stored = list(range(1, 400))
+    await make_store(tmp_path / "store", stored, segment_bytes=32 * 1024)
+    victim = sorted((tmp_path / "store").glob("*.segment"))[1]
+    victim.write_bytes(bytes(victim.stat().st_size))
+    assert await check_goes_on(tmp_path / "store", stored)
+    assert list((tmp_path / "store").glob("*.bad"))
+
+
+async def test_a_lost_newest_segment_begins_a_new_epoch_and_no_number_returns(tmp_path: Path) -> None:
+    stored = list(range(1, 400))
+    await make_store(tmp_path / "store", stored, segment_bytes=32 * 1024)
+    max((tmp_path / "store").glob("*.segment")).unlink()
+    async with opened(tmp_path / "store") as buffer:
+        assert [record.reason for record in buffer.epochs()] == ["first start", "newest segment missing"]
+        (seq,) = await fill(buffer, [10_000])
+        assert seq > len(stored)
+    assert await check_goes_on_counted(tmp_path / "store", stored)
+
+
+async def check_goes_on_counted(directory: Path, stored: list[int]) -> bool:
+    async with opened(directory) as buffer:
+        numbers = [number_of(each) for each in await drain(buffer)]
+        lost = [k for k in stored if k not in numbers]
+        assert sum(gap.rows for gap in buffer.gaps()) == rows_of(lost)
+        return bool(lost)
+
+
+@pytest.mark.parametrize("damage", ["deleted", "emptied", "zeroed", "garbage", "flipped"])
+async def test_damaged_state_means_duplicates_not_loss_under_a_new_epoch(tmp_path: Path, damage: str) -> None:
+    stored = list(range(1, 100))
+    async with opened(tmp_path / "store") as buffer:
+        cursor = buffer.cursor("sink", Order.STRICT)
+        buffer.ready()
+        await fill(buffer, stored)
+        await cursor.next(500)
+        await cursor.ack()
+    state = tmp_path / "store" / "state.sqlite"
+    size = state.stat().st_size
+    match damage:
+        case "deleted":
+            state.unlink()
+        case "emptied":
+            state.write_bytes(b"")
+        case "zeroed":
+            state.write_bytes(bytes(size))
+        case "garbage":
+            state.write_bytes(random.Random(1).randbytes(size))
+        case "flipped":
+            data = bytearray(state.read_bytes())
+            for place in range(4096, size, 97):
+                data[place] ^= 0x55
+            state.write_bytes(data)
+    async with opened(tmp_path / "store") as buffer:
+        assert {number for number, _ in buffer.catalogue()} == set(range(65))
+        assert buffer.epochs()[-1].reason == "state lost"
+        assert buffer.epoch.ordinal == 2
+        cursor = buffer.cursor("sink", Order.STRICT)
+        assert cursor.backlog().rows == rows_of(stored)
+        assert [number_of(each) for each in await cursor.next(10**6)] == stored
+        (seq,) = await fill(buffer, [10_000])
+        assert seq > len(stored)
+    assert bool(list((tmp_path / "store").glob("state.sqlite*.bad"))) == (
+        damage not in ("deleted", "emptied")
+    )
+
+
+async def test_a_copied_store_is_another_epoch(tmp_path: Path) -> None:
+    await make_store(tmp_path / "store", [1, 2, 3])
+    copy(tmp_path / "store", tmp_path / "clone")
+    async with opened(tmp_path / "store") as original, opened(tmp_path / "clone") as clone:
+        assert original.epoch.ordinal == 1
+        assert clone.epoch.ordinal == 2
+        assert clone.epochs()[-1].reason == "restored or cloned"
+        assert [each.epoch.ordinal for each in await drain(clone)] == [1, 1, 1]
+
+
+async def test_a_second_instance_is_refused_by_name(tmp_path: Path) -> None:
+    async with opened(tmp_path / "store"):
+        with pytest.raises(StoreFailed, match="in use by another gateway"):
+            async with opened(tmp_path / "store"):
+                pass
+    async with opened(tmp_path / "store"):
+        pass
+
+
+async def test_a_store_of_a_later_release_is_not_touched(tmp_path: Path) -> None:
+    await make_store(tmp_path / "store", [1, 2, 3])
+    path = max((tmp_path / "store").glob("*.segment"))
+    connection = connect(path)
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with pytest.raises(NewerFormat, match="format 99"):
+        async with opened(tmp_path / "store"):
+            pass
+    assert not list((tmp_path / "store").glob("*.bad"))
+
+
+async def test_a_deleted_directory_is_made_again_under_a_new_epoch(tmp_path: Path) -> None:
+    async with opened(tmp_path / "store") as buffer:
+        cursor = buffer.cursor("sink", Order.STRICT)
+        other = buffer.cursor("other", Order.STRICT)
+        buffer.ready()
+        await fill(buffer, [1, 2, 3])
+        await cursor.next(10_000)
+        await cursor.ack()
+        shutil.rmtree(tmp_path / "store")
+        await fill(buffer, [4, 5])
+        assert buffer.epoch.ordinal == 2
+        assert [number_of(each) for each in await other.next(10_000)] == [4, 5]
+        assert [number_of(each) for each in await cursor.next(10_000)] == [4, 5]
+        assert buffer.stats().dropped == {("other", "directory_lost"): rows_of([1, 2, 3])}
+        with pytest.raises(StoreFailed, match="in use"):
+            async with opened(tmp_path / "store"):
+                pass
+    async with opened(tmp_path / "store") as buffer:
+        assert [number_of(each) for each in await drain(buffer)] == [4, 5]
+        assert len(batch_of(4)) == len(
+            (await buffer.cursor("x", Order.STRICT, start="oldest").next(1))[0].batch
+        )

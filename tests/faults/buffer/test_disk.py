@@ -1,0 +1,243 @@
+"""A7, A8, A10, half-written pages: a disk that is full, fails, is slow, or dies in the middle of a write."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from connectors import Order
+from gateway.buffer import DiskBuffer
+from tests.faults.buffer.lab import (
+    SCALE,
+    T0,
+    batch_of,
+    drain,
+    fill,
+    number_of,
+    opened,
+    options,
+    read_independently,
+    rows_of,
+)
+
+pytestmark = pytest.mark.fault
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="module")
+def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    library = tmp_path_factory.mktemp("shim") / "shim.so"
+    source = Path(__file__).with_name("shim.c")
+    subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-o", str(library), str(source), "-ldl"], check=True)
+    return library
+
+
+def run_child(
+    store: Path, shim: Path, first: int, seconds: float, **shim_options: str
+) -> tuple[list[list[str]], int]:
+    """Run the child under the shim, end it after a time if it still lives; return its lines and exit code."""
+    child = subprocess.Popen(
+        [sys.executable, "-m", "tests.faults.buffer.child", str(store), str(first), "65536"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "LD_PRELOAD": str(shim), **shim_options},
+        text=True,
+    )
+    assert child.stdout is not None
+    lines = []
+    deadline = time.monotonic() + 30
+    until = None
+    for line in child.stdout:
+        lines.append(line.split())
+        if until is None:
+            until = time.monotonic() + seconds
+        if time.monotonic() > min(until, deadline):
+            child.send_signal(signal.SIGKILL)
+            break
+    lines += [line.split() for line in child.stdout if line.endswith("\n")]
+    code = child.wait()
+    child.stdout.close()
+    return lines, code
+
+
+async def check_accepted(store: Path, lines: list[list[str]]) -> None:
+    accepted = [int(line[1]) for line in lines if line[0] == "accepted"]
+    async with opened(store) as buffer:
+        numbers = [number_of(each) for each in await drain(buffer)]
+        assert len(set(numbers)) == len(numbers)
+        assert set(accepted) <= set(numbers)
+        assert [line for line in lines if line[0] == "failed" and int(line[1]) in accepted] == []
+    assert set(accepted) <= set(read_independently(store).values())
+
+
+async def test_the_shim_really_sees_the_stores_writes_and_syncs(tmp_path: Path, shim: Path) -> None:
+    count = tmp_path / "count"
+    program = "import asyncio,sys\nfrom pathlib import Path\nfrom tests.faults.buffer.lab import make_store\n"
+    program += f"asyncio.run(make_store(Path({str(tmp_path / 'store')!r}), range(1, 21)))"
+    environment = {**os.environ, "LD_PRELOAD": str(shim), "SHIM_COUNT": str(count)}
+    await asyncio.to_thread(
+        subprocess.run, [sys.executable, "-c", program], cwd=ROOT, env=environment, check=True
+    )
+    writes, syncs = map(int, count.read_text().split())
+    assert writes > 20
+    assert syncs >= 4
+
+
+@pytest.mark.parametrize("after", [0, 2, 5, 9])
+async def test_one_failed_sync_costs_a_segment_and_no_accepted_batch(
+    tmp_path: Path, shim: Path, after: int
+) -> None:
+    lines, _ = run_child(tmp_path / "store", shim, 1, 0.3, SHIM_FSYNC="once", SHIM_AFTER=str(after))
+    assert [line for line in lines if line[0] == "failed"] == []
+    assert len([line for line in lines if line[0] == "accepted"]) > 10
+    await check_accepted(tmp_path / "store", lines)
+
+
+@pytest.mark.parametrize("after", [0, 3, 8])
+async def test_syncs_that_always_fail_accept_nothing_falsely(tmp_path: Path, shim: Path, after: int) -> None:
+    lines, _ = run_child(tmp_path / "store", shim, 1, 0.3, SHIM_FSYNC="always", SHIM_AFTER=str(after))
+    words = [line[0] for line in lines]
+    assert "failed" in words
+    assert "accepted" not in words[words.index("failed") :]
+    await check_accepted(tmp_path / "store", lines)
+
+
+@pytest.mark.timeout(600)
+async def test_a_disk_that_is_full_for_a_while_at_any_write_loses_nothing_accepted(
+    tmp_path: Path, shim: Path
+) -> None:
+    for at in range(1, 60, max(1, round(1 / SCALE))):
+        store = tmp_path / f"store{at}"
+        lines, _ = run_child(store, shim, 1, 0.15, SHIM_WRITE=str(at), SHIM_FREE=str(at + 3))
+        assert [line for line in lines if line[0] == "accepted"]
+        await check_gaps_are_honest(store, lines)
+
+
+async def check_gaps_are_honest(store: Path, lines: list[list[str]]) -> None:
+    """Under drop_oldest a full disk may cost stored batches, but every one of them is in a gap."""
+    accepted = [int(line[2]) for line in lines if line[0] == "accepted"]
+    async with opened(store) as buffer:
+        there = {each.seq for each in await drain(buffer)}
+        gaps = [(gap.first_seq, gap.last_seq) for gap in buffer.gaps()]
+    delivered = max((int(line[1]) for line in lines if line[0] == "acking"), default=0)
+    for seq in accepted:
+        assert seq in there or seq <= delivered or any(a <= seq <= b for a, b in gaps)
+
+
+@pytest.mark.timeout(600)
+async def test_a_write_torn_by_a_kill_costs_no_accepted_batch(tmp_path: Path, shim: Path) -> None:
+    for at in range(1, 401, max(1, round(4 / SCALE))):
+        store = tmp_path / f"store{at}"
+        lines, code = run_child(store, shim, 1, 5, SHIM_TEAR=str(at))
+        assert code == -signal.SIGKILL
+        await check_accepted(store, lines)
+
+
+async def test_slow_syncs_do_not_stall_the_event_loop(tmp_path: Path, shim: Path) -> None:
+    program = """
+import asyncio, sys, time
+from pathlib import Path
+from tests.faults.buffer.lab import batch_of, opened
+async def main():
+    async with opened(Path(sys.argv[1])) as buffer:
+        lags = []
+        async def watch():
+            while True:
+                start = time.perf_counter()
+                await asyncio.sleep(0.005)
+                lags.append(time.perf_counter() - start - 0.005)
+        watching = asyncio.create_task(watch())
+        await asyncio.gather(*[await buffer.append("src", batch_of(k)) for k in range(1, 40)])
+        watching.cancel()
+        print(max(lags))
+asyncio.run(main())
+"""
+    environment = {**os.environ, "LD_PRELOAD": str(shim), "SHIM_SLEEP": "300", "PYTHONPATH": str(ROOT)}
+    done = await asyncio.to_thread(
+        subprocess.run, [sys.executable, "-c", program, str(tmp_path / "store")],
+        cwd=ROOT, env=environment, check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    assert float(done.stdout) < 0.1
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    place = tmp_path / "small"
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)], check=True)
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+@pytest.mark.timeout(120)
+async def test_a_full_disk_drops_the_oldest_and_counts_it_exactly(small_disk: Path) -> None:
+    last = 4000
+    async with opened(small_disk / "store", segment_bytes=64 * 1024, memory=0) as buffer:
+        slow = buffer.cursor("slow", Order.STRICT)
+        buffer.ready()
+        for start in range(1, last + 1, 20):
+            await fill(buffer, range(start, start + 20))
+        dropped = sum(rows for (sink, _), rows in buffer.stats().dropped.items() if sink == "slow")
+        waiting = slow.backlog().rows
+        assert dropped > 0
+        assert dropped + waiting == rows_of(range(1, last + 1))
+        assert sum(gap.rows for gap in buffer.gaps()) == dropped
+        taken: list[int] = []
+        while slow.backlog().rows:
+            taken += [number_of(each) for each in await slow.next(10_000)]
+            await slow.ack()
+        assert taken == list(range(last + 1 - len(taken), last + 1))
+        assert rows_of(taken) == waiting
+    async with opened(small_disk / "store") as buffer:
+        assert sum(buffer.stats().dropped.values()) == dropped
+        assert buffer.cursor("slow", Order.STRICT).backlog().rows == 0
+
+
+@pytest.mark.timeout(120)
+async def test_a_full_disk_can_make_append_wait_until_there_is_room(small_disk: Path) -> None:
+    async with opened(
+        small_disk / "store", segment_bytes=64 * 1024, memory=0, when_full="wait", keep=0
+    ) as buffer:
+        slow = buffer.cursor("slow", Order.STRICT)
+        buffer.ready()
+        filling = asyncio.create_task(fill_slowly(buffer, 4000))
+        deadline = time.monotonic() + 20
+        while not buffer.stats().full:
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.01)
+        assert not filling.done()
+        taken: list[int] = []
+        while len(taken) < 4000:
+            taken += [number_of(each) for each in await slow.next(10_000)]
+            await slow.ack()
+        assert taken == list(range(1, 4001))
+        await filling
+        assert buffer.stats().dropped == {}
+        assert not buffer.stats().full
+
+
+async def fill_slowly(buffer: DiskBuffer, last: int) -> None:
+    for start in range(1, last + 1, 20):
+        await fill(buffer, range(start, start + 20))
+
+
+@pytest.mark.timeout(120)
+async def test_max_bytes_drops_the_oldest_and_counts_it_exactly(tmp_path: Path) -> None:
+    async with opened(tmp_path / "store", segment_bytes=32 * 1024, max_bytes=300 * 1024, memory=0) as buffer:
+        slow = buffer.cursor("slow", Order.LIVE_FIRST)
+        buffer.ready()
+        for start in range(1, 3001, 20):
+            await fill(buffer, range(start, start + 20))
+        stats = buffer.stats()
+        assert stats.bytes <= 300 * 1024
+        assert stats.dropped["slow", "max_bytes"] + slow.backlog().rows == rows_of(range(1, 3001))
+    assert sum(path.stat().st_size for path in (tmp_path / "store").glob("*.segment")) <= 300 * 1024
+    assert options().when_full == "drop_oldest"
+    assert batch_of(1).arrived == T0 + 1
