@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NoReturn
 
 import typer
 from rich.console import Console
@@ -20,7 +20,9 @@ from config.load import read_plant
 from config.plant import Plant
 from config.problems import Language, Phrase, default_language
 from config.schema import plant_schema
+from gateway.buffer.contract import StoreFailed
 from gateway.buffer.quarantine import Quarantine
+from gateway.sqlite import NewerFormat
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -101,7 +103,8 @@ def run(
     from gateway.logs import set_up_logging  # noqa: PLC0415  what `check` does not need, it does not import
     from gateway.runtime import Gateway, default_loop  # noqa: PLC0415
 
-    plant = _load(plant_file, lang or default_language())
+    language = lang or default_language()
+    plant = _load(plant_file, language)
     set_up_logging(as_json=json_logs, verbose=verbose)
     gateway = Gateway(plant, _data_dir(plant_file, plant))
 
@@ -110,8 +113,18 @@ def run(
         _stop_on_signal(stop)
         await gateway.run(stop)
 
-    with asyncio.Runner(loop_factory=default_loop()) as runner:
-        runner.run(until_stopped())
+    try:
+        with asyncio.Runner(loop_factory=default_loop()) as runner:
+            runner.run(until_stopped())
+    except (StoreFailed, NewerFormat) as exc:
+        _fail(_say(language, "store", reason=exc))
+    except OSError as exc:
+        _fail(_say(language, "port", port=plant.gateway.http_port, reason=exc.strerror or exc))
+
+
+def _fail(message: str) -> NoReturn:
+    err.print(message, style="red", soft_wrap=True, markup=False, highlight=False)
+    raise typer.Exit(1)
 
 
 def _stop_on_signal(stop: asyncio.Event) -> None:
@@ -174,9 +187,8 @@ def _quarantine(plant_file: Path, lang: Language | None) -> Iterator[tuple[Quara
     try:
         with Quarantine(directory) as quarantine:
             yield quarantine, language
-    except FileNotFoundError as exc:
-        err.print(_say(language, "no_store", directory=directory), style="red", highlight=False)
-        raise typer.Exit(1) from exc
+    except FileNotFoundError:
+        _fail(_say(language, "no_store", directory=directory))
 
 
 @quarantine_app.command("list")

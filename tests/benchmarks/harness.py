@@ -1,6 +1,7 @@
 """What processes take: processor time and memory, read from /proc over a window."""
 
 import os
+import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,6 +35,10 @@ class Usage:
     core_percent: float
     rss_mb: float
     seconds: float
+
+
+def median(values: Sequence[float]) -> float:
+    return statistics.median(values)
 
 
 def watch(processes: Sequence[Process], seconds: float) -> dict[str, Usage]:

@@ -16,7 +16,7 @@ from tests.processes import ROOT, Process, free_port, python, started, wait_for
 from tests.servers.broker import Broker
 from tests.verify.read_store import batches
 from tests.verify.values import read_journals
-from tests.verify.verify import Report, StoredBatch, verify
+from tests.verify.verify import Report, verify
 
 SCALE = float(os.environ.get("WL_SCALE", "0.1"))
 DEVICES, VALUES, SCAN = 5, 100, "100ms"  # 5,000 values a second
@@ -78,14 +78,8 @@ class Rig:
         self.copies.append(copy)
 
     def verdict(self) -> Report:
-        stores = [stored(copy) for copy in self.copies]
+        stores = [batches(copy) for copy in self.copies]
         return verify([self.folder / "received.bin"], read_journals([self.folder / "journal.txt"]), stores)
-
-
-def stored(copy: Path) -> Iterator[StoredBatch]:
-    """Read a copy of the store; a row's number is its place in the stored batch."""
-    for epoch, seq, source, arrived, rows in batches(copy):
-        yield epoch, seq, source, arrived, [(i, *row) for i, row in enumerate(rows)]
 
 
 @pytest.fixture
