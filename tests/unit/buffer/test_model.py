@@ -36,7 +36,7 @@ class StoreAndModel(RuleBasedStateMachine):
         self.waiting: dict[str, list[int]] = {sink: [] for sink in SINKS}
         self.saved: dict[str, list[int]] = {sink: [] for sink in SINKS}
         self.in_flight: dict[str, list[int]] = {sink: [] for sink in SINKS}
-        self.refused = 0
+        self.refused = self.readers = 0
         self.directory = self.place / "0"
         self.generation = 0
         self.run(self.open())
@@ -145,12 +145,14 @@ class StoreAndModel(RuleBasedStateMachine):
             path.write_bytes(data)
             await self.open()
             before = sum(gap.batches for gap in self.buffer.gaps())
-            reader = self.buffer.cursor(f"reader {seed}", Order.STRICT, start="oldest")
+            self.readers += 1
+            name = f"reader {self.readers}"
+            reader = self.buffer.cursor(name, Order.STRICT, start="oldest")
             left: list[int] = []
             while reader.backlog().rows:
                 left += [number_of(each) for each in await reader.next(10_000)]
                 await reader.ack()
-            self.buffer.release(f"reader {seed}")
+            self.buffer.release(name)
             assert left == [k for k in self.stored if k in set(left)]
             lost = len(self.stored) - len(left)
             assert before <= sum(gap.batches for gap in self.buffer.gaps())
