@@ -13,9 +13,9 @@ from gateway.buffer.contract import StoreFailed
 from gateway.buffer.identity import fingerprint, new_epoch
 from gateway.buffer.reader import Damaged, SegmentReader
 from gateway.buffer.repair import salvage, set_aside
-from gateway.buffer.segment import SUFFIX, Segment, SourceState
+from gateway.buffer.segment import SCHEMA, SUFFIX, Segment, SourceState
 from gateway.buffer.state import NAME, Changes, EpochRecord, Gap, State, Totals
-from gateway.sqlite import checkpoint, connect, files_of
+from gateway.sqlite import check_version, checkpoint, connect, connect_for_reading, files_of
 
 log = logging.getLogger(__name__)
 LEAP: Final = 1_000_000
@@ -128,9 +128,12 @@ class _Recovery:
         try:
             if has_wal:
                 _fold_in(path)
-            segment = _count(
-                path, limit, known if known and known.sealed and not is_newest and not has_wal else None
-            )
+            if known is None and _never_took_a_batch(path):
+                segment = None
+            else:
+                segment = _count(
+                    path, limit, known if known and known.sealed and not is_newest and not has_wal else None
+                )
             damaged = False
         except (sqlite3.Error, Damaged) as exc:
             log.error("segment is damaged", extra={"file": path.name, "reason": str(exc)})  # noqa: TRY400
@@ -241,6 +244,18 @@ def _fold_in(path: Path) -> None:
     connection = connect(path)
     try:
         checkpoint(connection, truncate=True)
+    finally:
+        connection.close()
+
+
+def _never_took_a_batch(path: Path) -> bool:
+    """Tell a file whose process was killed while it was begun from a damaged one; raises sqlite3.Error."""
+    connection = connect_for_reading(path, sealed=True)
+    try:
+        check_version(connection, SCHEMA)
+        if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            return True
+        return connection.execute("SELECT 1 FROM batches LIMIT 1").fetchone() is None
     finally:
         connection.close()
 

@@ -21,6 +21,8 @@ BAD: Final = ".bad"
 _NEW: Final = ".repair"
 _STEP: Final = 256
 """Seqs asked for at once where a file is damaged; halved until the bad ones stand alone."""
+_PATIENCE: Final = 20_000
+"""After so many failures in a row nothing more is looked for: few segments hold as many batches."""
 
 
 def salvage(path: Path, epochs: Sequence[Epoch], last_seq: int) -> Segment | None:
@@ -86,13 +88,16 @@ def _provable(reader: SegmentReader, start: int, stop: int) -> Iterator[Raw]:
     except sqlite3.Error:
         pass  # the upper bound we were given has to do
     spans = [(start, stop)]
-    while spans:
+    failures = 0
+    while spans and failures < _PATIENCE:
         start, stop = spans.pop()
         try:
             for raw in reader.raw(start, stop):
                 yield raw
                 start = raw.seq + 1
+                failures = 0
         except (sqlite3.Error, Damaged):
+            failures += 1
             if stop - start > 1:
                 middle = min(start + _STEP, start + (stop - start + 1) // 2)
                 spans += [(middle, stop), (start, middle)]

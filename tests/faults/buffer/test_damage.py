@@ -92,7 +92,7 @@ async def test_bit_flips_in_sealed_segments_cost_what_they_hit_and_are_counted(t
     await make_store(tmp_path / "store", stored, segment_bytes=32 * 1024)
     names = [path.name for path in sorted((tmp_path / "store").glob("*.segment"))]
     assert len(names) > 2
-    for _ in range(max(20, round(1000 * SCALE))):
+    for _ in range(max(20, round(500 * SCALE))):
         damaged = copy(tmp_path / "store", tmp_path / "copy")
         path = damaged / chance.choice(names[:-1])
         data = bytearray(path.read_bytes())

@@ -38,12 +38,16 @@ def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return library
 
 
+FIRST_BATCH = 6
+"""Syncs before the first batch of a segment is durable: its schema, its sources, its name."""
+
+
 def run_child(
-    store: Path, shim: Path, first: int, seconds: float, **shim_options: str
+    store: Path, shim: Path, first: int, seconds: float, *, segment_bytes: int = 65536, **shim_options: str
 ) -> tuple[list[list[str]], int]:
     """Run the child under the shim, end it after a time if it still lives; return its lines and exit code."""
     child = subprocess.Popen(
-        [sys.executable, "-m", "tests.faults.buffer.child", str(store), str(first), "65536"],
+        [sys.executable, "-m", "tests.faults.buffer.child", str(store), str(first), str(segment_bytes)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -94,9 +98,13 @@ async def test_the_shim_really_sees_the_stores_writes_and_syncs(tmp_path: Path, 
 async def test_one_failed_sync_costs_a_segment_and_no_accepted_batch(
     tmp_path: Path, shim: Path, after: int
 ) -> None:
-    lines, _ = run_child(tmp_path / "store", shim, 1, 0.3, SHIM_FSYNC="once", SHIM_AFTER=str(after))
+    lines, _ = run_child(
+        tmp_path / "store", shim, 1, 0.3, segment_bytes=2**30, SHIM_FSYNC="once", SHIM_AFTER=str(after)
+    )
     assert [line for line in lines if line[0] == "failed"] == []
     assert len([line for line in lines if line[0] == "accepted"]) > 10
+    # The file whose sync failed takes no batch any more; one that never took any is gone.
+    assert len(list((tmp_path / "store").glob("*.segment"))) == (1 if after < FIRST_BATCH else 2)
     await check_accepted(tmp_path / "store", lines)
 
 
