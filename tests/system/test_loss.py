@@ -74,7 +74,7 @@ class Rig:
     def copy_store(self) -> None:
         """Keep what the store holds now: what is in it was accepted."""
         copy = self.folder / f"copy{len(self.copies)}"
-        shutil.copytree(self.folder / "data", copy)
+        shutil.copytree(self.folder / "data" / "buffer", copy)
         self.copies.append(copy)
 
     def verdict(self) -> Report:
