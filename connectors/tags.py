@@ -83,6 +83,12 @@ class Tag:
     for_sink: str = ""
     """The one sink that gets this tag: it was thinned for it; empty is every sink."""
 
+    def __post_init__(self) -> None:
+        """Give every NaN the same object, so that tags that say the same are equal."""
+        for name in ("low", "high", "deadband"):
+            if math.isnan(getattr(self, name)):
+                object.__setattr__(self, name, math.nan)
+
     @property
     def identity(self) -> "Identity":
         """Return what makes it this tag and no other."""
