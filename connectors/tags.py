@@ -199,6 +199,12 @@ class TagTable:
         """Return the numbers of all tags announced in this run and not retired, ascending."""
         return np.fromiter(sorted(self._active), np.int32, len(self._active))
 
+    def is_told(self, number: int) -> bool:
+        """Tell whether the catalogue tells this tag's unit: no later tag of its path has another."""
+        tag = self[number]
+        current = self._by_path.get(tag.path)
+        return current in self._active and self[current].unit == tag.unit
+
     def number(self, path: str) -> int | None:
         """Return the number of the tag that has this path now."""
         return self._by_path.get(path)
