@@ -1,20 +1,23 @@
 """The TagTable: what is configured about each tag, compiled to arrays the hot path gathers from.
 
-A tag's identity is (path, kind, unit). Its number is given once, persisted before its first row, and never
-reused: a change of kind or unit is a new number, a rename (`was`) keeps the number. Retired tags keep their
-metadata, so an old backlog is sent with the unit it was taken in.
+A tag's identity is (path, kind, unit) and, where it was thinned for one sink, that sink. Its number is given
+once, persisted before its first row, and never reused: a change of kind or unit is a new number, a rename
+(`was`) keeps the number. Retired tags keep their metadata, so an old backlog is sent with the unit it was
+taken in.
 
 Columns grow by doubling and are replaced when they do: hold the table, never its arrays.
 """
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from connectors.batch import Columns
 
 
 class Kind(IntEnum):
@@ -77,6 +80,19 @@ class Tag:
     tag_class: str = ""
     was: str = ""
     """The path this tag had before it was renamed."""
+    for_sink: str = ""
+    """The one sink that gets this tag: it was thinned for it; empty is every sink."""
+
+    def __post_init__(self) -> None:
+        """Give every NaN the same object, so that tags that say the same are equal."""
+        for name in ("low", "high", "deadband"):
+            if math.isnan(getattr(self, name)):
+                object.__setattr__(self, name, math.nan)
+
+    @property
+    def identity(self) -> "Identity":
+        """Return what makes it this tag and no other."""
+        return self.path, self.kind, self.unit, self.for_sink
 
     @property
     def device(self) -> str:
@@ -89,6 +105,7 @@ class Tag:
         return self.path.rpartition("/")[2]
 
 
+Identity = tuple[str, Kind, str, str]
 Persist = Callable[[Sequence[tuple[int, Tag]]], None]
 """Called with every new or changed (number, tag) before `announce` returns; durable when it returns."""
 
@@ -99,7 +116,7 @@ class TagTable:
     def __init__(self, known: Iterable[tuple[int, Tag]] = (), persist: Persist | None = None) -> None:
         self._persist = persist
         self._tags: list[Tag | None] = []
-        self._by_identity: dict[tuple[str, Kind, str], int] = {}
+        self._by_identity: dict[Identity, int] = {}
         self._by_path: dict[str, int] = {}
         self._by_source: dict[str, list[int]] = {}
         self._devices: dict[str, int] = {}
@@ -134,12 +151,12 @@ class TagTable:
         numbers = np.empty(len(tags), np.int32)
         changed: list[tuple[int, Tag]] = []
         next_number = len(self._tags)
-        fresh: dict[tuple[str, Kind, str], int] = {}
+        fresh: dict[Identity, int] = {}
         for i, tag in enumerate(tags):
-            identity = (tag.path, tag.kind, tag.unit)
+            identity = tag.identity
             number = self._by_identity.get(identity, fresh.get(identity))
             if number is None and tag.was:
-                number = self._by_identity.get((tag.was, tag.kind, tag.unit))
+                number = self._by_identity.get(replace(tag, path=tag.was).identity)
             if number is None:
                 number = next_number
                 next_number += 1
@@ -159,6 +176,13 @@ class TagTable:
         self._activate(numbers.tolist(), tags)
         return numbers
 
+    def as_float(self, columns: Columns) -> NDArray[np.float64]:
+        """Return the numbers of a column as float64, (n,): a UINT64 travels as int64 and is unsigned here."""
+        value: NDArray[np.float64] = columns.value.astype(np.float64)
+        if columns.value.dtype == np.int64:
+            value[(self.kind[columns.tag] == Kind.UINT64) & (columns.value < 0)] += 2.0**64
+        return value
+
     def keep_only(self, source: str, numbers: NDArray[np.int32]) -> None:
         """Retire every other tag of this source: metadata stays, the catalogue no longer lists it."""
         gone = set(self._by_source.get(source, ())) - set(numbers.tolist())
@@ -174,6 +198,12 @@ class TagTable:
     def active(self) -> NDArray[np.int32]:
         """Return the numbers of all tags announced in this run and not retired, ascending."""
         return np.fromiter(sorted(self._active), np.int32, len(self._active))
+
+    def is_told(self, number: int) -> bool:
+        """Tell whether the catalogue tells this tag's unit: no later tag of its path has another."""
+        tag = self[number]
+        current = self._by_path.get(tag.path)
+        return current in self._active and self[current].unit == tag.unit
 
     def number(self, path: str) -> int | None:
         """Return the number of the tag that has this path now."""
@@ -200,7 +230,7 @@ class TagTable:
             self._grow(number + 1)
         old = self._tags[number]
         if old is not None:
-            self._by_identity.pop((old.path, old.kind, old.unit), None)
+            self._by_identity.pop(old.identity, None)
             if self._by_path.get(old.path) == number:
                 del self._by_path[old.path]
             if old.source != tag.source:
@@ -208,7 +238,7 @@ class TagTable:
         if old is None or old.source != tag.source:
             self._by_source.setdefault(tag.source, []).append(number)
         self._tags[number] = tag
-        self._by_identity[tag.path, tag.kind, tag.unit] = number
+        self._by_identity[tag.identity] = number
         if self._by_path.get(tag.path) not in self._active:
             self._by_path[tag.path] = number
         self.kind[number] = tag.kind

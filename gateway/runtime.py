@@ -21,9 +21,9 @@ from gateway.collect import Collector
 from gateway.forward import Forwarder
 from gateway.http import StatusServer
 from gateway.observe import Observer, observe_backlog, observe_connector, observe_store
-from gateway.select import THINNED_SOURCE, Rules, Selection
+from gateway.select import Rules, Selection
 from gateway.supervise import Link, LinkState, supervise
-from gateway.thin import Thinner, thin
+from gateway.thin import Thinner, thin, thinned_source
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +110,7 @@ class Gateway:
         self._spawn(f"sink/{name}", link, forwarder.session)
 
     def _start_thinner(self, name: str, options: AnySink, rules: Rules) -> None:
-        source = THINNED_SOURCE + name
+        source = thinned_source(name)
         link = self._link(source, "sink")
 
         async def session() -> None:

@@ -1,7 +1,6 @@
 """Which rows a sink gets: path globs and classes, worked out once per tag."""
 
 from collections.abc import Sequence
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,9 +8,6 @@ from numpy.typing import NDArray
 from config.select import SelectRule, glob_pattern
 from connectors import Batch, Delivery, Tag, TagTable
 from gateway.pipeline import PerColumn
-
-THINNED_SOURCE: Final = "thin/"
-"""Sources that begin so carry rows thinned for the sink named behind it; no plant file can name one."""
 
 
 class Rules:
@@ -49,9 +45,9 @@ class Rules:
         is_plain = np.array([rule.every is None for rule in self.rules] + [False])
         wanted = is_plain[self.of(tag)]
         for i, number in enumerate(tag.tolist()):
-            source = self._tags[number].source
-            if source.startswith(THINNED_SOURCE):
-                wanted[i] = source == THINNED_SOURCE + self._sink
+            for_sink = self._tags[number].for_sink
+            if for_sink:
+                wanted[i] = for_sink == self._sink
         return wanted
 
 

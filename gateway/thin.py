@@ -5,18 +5,21 @@ be a wrong number. So thinning is a strict reader of the log that appends what i
 
     log ═strict cursor═▶ open windows ──closed──▶ append(rows, resume = position) ─▶ log ═▶ the sink
 
-The position is the oldest stored batch an open window still needs, and the window that was closed last. It is
+The position is the oldest stored batch an open window still needs, and how far each rule's windows are. It is
 stored in the same transaction as the rows, so after a crash every window is computed again from its first
-row, or not at all: exactly once. Thinned rows have tags of their own, `power@mean_60s`, because a mean is not
-a reading, and travel to their sink like everything else: with identity, live first, from disk.
+row, or not at all: exactly once. So that this holds for the very first window too, its tags begin with a row
+that is Bad_WaitingForInitialData. Thinned rows have tags of their own, `power@mean_1min`, because a mean is
+not a reading, and travel to their sink like everything else: with identity, live first, from disk.
 
 A window closes when a row is seen that is `GRACE` younger than its end. Rows older than that, such as a late
-backlog of a source, make a row of their own for their window, marked Uncertain.
+backlog of a source, make a row of their own for their window, marked Uncertain; so is a window the rule
+joined in its middle. When the wall clock steps back, what is open closes and the windows go on from there:
+else every row until the old time is reached again would be late.
 """
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import astuple, dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -25,13 +28,34 @@ from numpy.typing import NDArray
 from config.base import format_duration
 from config.select import SelectRule
 from connectors import DTYPE_OF_PART, Batch, Columns, Delivery, Kind, Part, Tag, TagTable
+from connectors.quality import BAD_WAITING_FOR_INITIAL_DATA
 from gateway.buffer.contract import Buffer, Cursor
-from gateway.select import THINNED_SOURCE, Rules
+from gateway.collect import bad_batch
+from gateway.select import Rules
 from gateway.windows import REDUCE_AT, How, Partial, finish, reduce
 
 MOST_ROWS: Final = 20_000
 GRACE_NS: Final = 5_000_000_000
 """How much later than a window's end its last rows may be stored."""
+STEP_NS: Final = 60_000_000_000
+"""A batch that arrived so much before an earlier one tells that the clock was set back."""
+
+
+def thinned_source(sink: str) -> str:
+    """Return the source name under which a sink's thinned rows are stored; no plant file can name one."""
+    return f"thin/{sink}"
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far one rule's windows are, ns UTC; stored with every closed window."""
+
+    closed: int = 0
+    """End of the newest closed window."""
+    newest: int = 0
+    """Newest row seen."""
+    since: int = 0
+    """The first row seen: an earlier part of its window is not known."""
 
 
 @dataclass(slots=True)
@@ -51,9 +75,14 @@ class Window:
             self.gathered = {dtype: [reduce(parts, how)] for dtype, parts in self.gathered.items()}
             self.rows = 0
 
-    def close(self, how: How, end: int, *, is_late: bool) -> list[Columns]:
+    def close(self, how: How, end: int, *, is_partial: bool) -> list[Columns]:
         """Return one row per tag, a part per dtype."""
-        return [finish(reduce(parts, how), how, end, is_late=is_late) for parts in self.gathered.values()]
+        parts = (reduce(gathered, how) for gathered in self.gathered.values())
+        return [finish(part, how, end, is_partial=is_partial) for part in parts]
+
+    def tags(self) -> NDArray[np.int32]:
+        """Return the tags it has rows of, some more than once."""
+        return np.concatenate([part.tag for parts in self.gathered.values() for part in parts])
 
 
 async def thin(thinner: "Thinner", cursor: Cursor, buffer: Buffer) -> None:
@@ -70,21 +99,23 @@ class Thinner:
     """The windows of one sink's thinning rules; pure: deliveries in, batches out."""
 
     def __init__(self, sink: str, rules: Rules, tags: TagTable) -> None:
-        self.source = THINNED_SOURCE + sink
+        self.source = thinned_source(sink)
+        self._sink = sink
         self._rules = rules
         self._tags = tags
         self._open: dict[tuple[int, int], Window] = {}
-        self._closed = dict.fromkeys(self._rules.thinning, 0)
-        self._newest = 0
+        self._progress = {i: Progress() for i in self._rules.thinning}
+        self._arrived = 0
         self._seen = -1
         self._done = -1
+        self._is_stored = False
         self._thinned: dict[tuple[int, int], int] = {}
 
     def token(self) -> bytes:
         """Return the position to store with what was closed: where to begin again, and what is done."""
         begin = min((window.first_seq for window in self._open.values()), default=self._seen + 1)
-        closed = {str(i): end for i, end in self._closed.items()}
-        position = {"from": begin, "seen": self._seen, "newest": self._newest, "closed": closed}
+        rules = {_key(self._rules.rules[i]): astuple(progress) for i, progress in self._progress.items()}
+        position = {"from": begin, "seen": self._seen, "arrived": self._arrived, "rules": rules}
         return json.dumps(position).encode()
 
     def resume(self, token: bytes | None) -> int | None:
@@ -92,50 +123,105 @@ class Thinner:
         if token is None:
             return None
         position = json.loads(token)
-        for i in self._closed:
-            self._closed[i] = position["closed"].get(str(i), 0)
-        self._done, self._newest = position["seen"], position["newest"]
+        for i in self._progress:
+            progress = position["rules"].get(_key(self._rules.rules[i]))
+            if progress is not None:
+                self._progress[i] = Progress(*progress)
+        self._done, self._arrived = position["seen"], position["arrived"]
+        self._is_stored = True
         return int(position["from"])
 
     def add(self, delivery: Delivery) -> Batch | None:
         """Take a stored batch in; return the rows of every window it closes, None if it closes none."""
+        wanted = [
+            (i, rows)
+            for part in delivery.batch.parts
+            for i, rows in self._by_rule(part)
+            if not self._tags[int(rows.tag[0])].for_sink
+        ]
+        closed = self._follow_clock(delivery) if wanted else []
         self._seen = delivery.seq
-        for part in delivery.batch.parts:
-            rule_of = self._rules.of(part.tag)
-            for i in self._rules.thinning:
-                mine = part.where(rule_of == i)
-                if len(mine) and not self._tags[int(mine.tag[0])].source.startswith(THINNED_SOURCE):
-                    self._add_rows(i, mine, delivery.seq)
+        for i, rows in wanted:
+            self._add_rows(i, rows, delivery.seq)
         due = sorted(key for key in self._open if self._is_due(*key))
-        return self._batch([part for key in due for part in self._close(*key)], delivery.batch.arrived)
+        closed += [part for key in due for part in self._close(*key)]
+        arrived = delivery.batch.arrived
+        batch = self._batch(closed, arrived)
+        if batch is None and self._open and not self._is_stored:
+            tags = np.unique(np.concatenate([window.tags() for window in self._open.values()]))
+            begin = min(start for _, start in self._open)
+            batch = bad_batch(self._tags, tags, begin, BAD_WAITING_FOR_INITIAL_DATA, arrived)
+        self._is_stored = self._is_stored or batch is not None
+        return batch
+
+    def _by_rule(self, part: Columns) -> Iterator[tuple[int, Columns]]:
+        rule_of = self._rules.of(part.tag)
+        for i in self._progress:
+            rows = part.where(rule_of == i)
+            if len(rows):
+                yield i, rows
+
+    def _follow_clock(self, delivery: Delivery) -> list[Columns]:
+        arrived = delivery.batch.arrived
+        if delivery.seq <= self._done or arrived > self._arrived - STEP_NS:
+            self._arrived = max(self._arrived, arrived)
+            return []
+        closed = [part for key in sorted(self._open) for part in self._close(*key)]
+        self._arrived = arrived
+        for i, progress in self._progress.items():
+            every = _every(self._rules.rules[i])
+            progress.closed = min(progress.closed, arrived // every * every)
+            progress.newest = min(progress.newest, arrived)
+            progress.since = 0
+        return closed
 
     def _add_rows(self, i: int, rows: Columns, seq: int) -> None:
-        rule = self._rules.rules[i]
+        rule, progress = self._rules.rules[i], self._progress[i]
         every = _every(rule)
         start = rows.time // every * every
-        self._newest = max(self._newest, int(rows.time.max()))
+        progress.newest = max(progress.newest, int(rows.time.max()))
+        progress.since = progress.since or int(rows.time.min())
+        if rule.as_ == "mean" and rows.value.dtype != object:
+            rows = replace(rows, value=self._tags.as_float(rows))
+        rows = self._sortable(replace(rows, tag=self._thinned_tags(rows.tag, i)))
         for window_start in np.unique(start).tolist():
-            if seq <= self._done and window_start + every <= self._closed[i]:
+            if seq <= self._done and window_start + every <= progress.closed:
                 continue  # read again after a restart, for the sake of another window
             window = self._open.setdefault((i, window_start), Window(seq))
             window.add(rows.where(start == window_start), _how(rule))
 
     def _is_due(self, i: int, start: int) -> bool:
-        return start + _every(self._rules.rules[i]) + GRACE_NS <= self._newest
+        return start + _every(self._rules.rules[i]) + GRACE_NS <= self._progress[i].newest
 
     def _close(self, i: int, start: int) -> list[Columns]:
-        rule = self._rules.rules[i]
+        rule, progress = self._rules.rules[i], self._progress[i]
         end = start + _every(rule)
-        is_late = end <= self._closed[i]
-        self._closed[i] = max(self._closed[i], end)
-        closed = self._open.pop((i, start)).close(_how(rule), end, is_late=is_late)
-        return [replace(part, tag=self._thinned_tags(part.tag, i)) for part in closed]
+        is_partial = end <= progress.closed or start < progress.since or progress.newest < end
+        progress.closed = max(progress.closed, end)
+        closed = self._open.pop((i, start)).close(_how(rule), end, is_partial=is_partial)
+        return [self._sortable(part) for part in closed]
+
+    def _sortable(self, rows: Columns) -> Columns:
+        """Flip the sign bit of UINT64 rows, so that as int64 they sort as they should; twice is back."""
+        if rows.value.dtype != np.int64:
+            return rows
+        unsigned = self._tags.kind[rows.tag] == Kind.UINT64
+        return replace(rows, value=np.where(unsigned, rows.value ^ np.int64(-(2**63)), rows.value))
 
     def _thinned_tags(self, tag: NDArray[np.int32], i: int) -> NDArray[np.int32]:
-        rule = self._rules.rules[i]
-        missing = [n for n in tag.tolist() if (n, i) not in self._thinned]
-        numbers = self._tags.announce([_thinned(self._tags[n], rule, self.source) for n in missing])
-        self._thinned.update(zip(((n, i) for n in missing), numbers.tolist(), strict=True))
+        missing = [n for n in np.unique(tag).tolist() if (n, i) not in self._thinned]
+        if missing:
+            # A tag whose kind has changed is two tags with one mean.
+            thinned = [
+                _thinned(self._tags[n], self._rules.rules[i], self.source, self._sink) for n in missing
+            ]
+            once = list({each.identity: each for each in thinned}.values())
+            numbers = dict(
+                zip((each.identity for each in once), self._tags.announce(once).tolist(), strict=True)
+            )
+            self._thinned.update(
+                {(n, i): numbers[each.identity] for n, each in zip(missing, thinned, strict=True)}
+            )
         return np.array([self._thinned[n, i] for n in tag.tolist()], np.int32)
 
     def _batch(self, closed: Sequence[Columns], arrived: int) -> Batch | None:
@@ -156,19 +242,26 @@ def _how(rule: SelectRule) -> How:
     return rule.as_ or "last"
 
 
-def _thinned(tag: Tag, rule: SelectRule, source: str) -> Tag:
+def _key(rule: SelectRule) -> str:
+    """Return what a rule's progress is stored under; a rule that is changed begins anew."""
+    return f"{_how(rule)} {_every(rule)} {rule.class_ or ''} {rule.path}"
+
+
+def _thinned(tag: Tag, rule: SelectRule, source: str, sink: str) -> Tag:
     # The value is computed from delivered values: nothing is left to scale, hold back or repeat.
     is_mean = rule.as_ == "mean" and tag.kind is not Kind.TEXT
+    suffix = f"@{_how(rule)}_{format_duration(_every(rule))}"
     return replace(
         tag,
-        path=f"{tag.path}@{_how(rule)}_{format_duration(_every(rule))}",
+        path=tag.path + suffix,
         kind=Kind.FLOAT64 if is_mean else tag.kind,
         source=source,
         scale=1.0,
         offset=0.0,
         deadband=np.nan,
         heartbeat=0,
-        was="",
+        was=tag.was and tag.was + suffix,
+        for_sink=sink,
     )
 
 

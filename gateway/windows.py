@@ -74,15 +74,15 @@ def reduce(partials: list[Partial], how: How) -> Partial:
     )
 
 
-def finish(partial: Partial, how: How, end: int, *, is_late: bool) -> Columns:
+def finish(partial: Partial, how: How, end: int, *, is_partial: bool) -> Columns:
     """Turn one partial row per tag into the rows to store.
 
     `last`, `min` and `max` are readings and keep their source timestamp; a mean is stamped with the window's
-    end. A window with Bad rows among usable ones, or one that comes late, is Uncertain.
+    end. A window with Bad rows among usable ones, or of which only a part is known, is Uncertain.
     """
     quality, time, value = partial.quality, partial.time, partial.value
     is_usable = partial.weight > 0
-    doubtful = is_usable & (partial.has_bad | is_late)
+    doubtful = is_usable & (partial.has_bad | is_partial)
     quality = np.where(doubtful, np.maximum(quality, np.uint32(UNCERTAIN_SUBNORMAL)), quality)
     if how == "mean" and value.dtype != object:
         value = value / np.maximum(partial.weight, 1)

@@ -144,7 +144,14 @@ class Encoder:
             pieces=tuple(pieces),
             row=row,
             row_text=_row_text(row),
+            units=self._units(numbers),
         )
+
+    def _units(self, numbers: list[int]) -> bytes:
+        """Return the rows' units where the retained catalogue tells others, or none: an old backlog."""
+        if all(map(self._tags.is_told, numbers)):
+            return b""
+        return b',"unit":' + orjson.dumps([self._tags[number].unit for number in numbers])
 
 
 class _Names(dict[int, bytes]):
@@ -183,6 +190,7 @@ class _Share:
     row: NDArray[np.int32]
     """Row numbers in a whole batch."""
     row_text: bytes
+    units: bytes
 
     def __len__(self) -> int:
         return len(self.row)
@@ -219,6 +227,7 @@ def _encode(head: bytes, share: _Share, delivery: Delivery) -> Message:
             values,
             b"" if clean else b',"q":' + _dumps(quality),
             row_text,
+            share.units,
             b"}",
         )
     )

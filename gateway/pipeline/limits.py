@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from connectors import Columns, Kind, Stage, TagTable
+from connectors import Columns, Stage, TagTable
 from connectors.quality import UNCERTAIN, UNCERTAIN_ENGINEERING_UNITS_EXCEEDED
 from gateway.pipeline.gather import PerColumn
 
@@ -23,10 +23,7 @@ def limits(tags: TagTable) -> Stage:
         found = gathered(columns.tag) if columns.value.dtype != object else None
         if found is None:
             return columns
-        value = columns.value
-        if value.dtype == np.int64:
-            unsigned = (tags.kind[columns.tag] == Kind.UINT64) & (value < 0)
-            value = np.where(unsigned, value.astype(np.float64) + 2.0**64, value)
+        value = tags.as_float(columns) if columns.value.dtype == np.int64 else columns.value
         outside = (value < found[0]) | (value > found[1])
         outside &= columns.quality < np.uint32(UNCERTAIN)
         if not outside.any():

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from connectors import Kind, Tag, TagTable
+from gateway.buffer.codec import tag_from_json, tag_to_json
 
 
 def tag(name: str = "p", kind: Kind = Kind.FLOAT64, unit: str = "KWT", **options: object) -> Tag:
@@ -37,6 +38,15 @@ def test_new_tags_are_persisted_before_announce_returns_and_known_ones_are_not_a
     tags.announce([tag("a")])
     assert kept.rows[0].path == "s/a/l/d/a"
     tags.announce([tag("a")])
+    assert kept.calls == 1
+
+
+def test_tags_read_back_from_the_catalogue_are_not_persisted_again() -> None:
+    kept = Kept()
+    kept.reopened().announce([tag("a"), tag("b", low=0.0)])
+    kept.rows = {number: tag_from_json(tag_to_json(each)) for number, each in kept.rows.items()}
+    tags = kept.reopened()
+    tags.announce([tag("a"), tag("b", low=0.0)])
     assert kept.calls == 1
 
 

@@ -92,7 +92,7 @@ def test_a_tag_announced_later_is_selected_too() -> None:
 
 def test_rows_thinned_for_one_sink_go_to_no_other() -> None:
     tags = TagTable()
-    tags.announce([Tag("a/b/c/d/p@mean_1min", Kind.FLOAT64, "KWT", "thin/cloud")])
+    tags.announce([Tag("a/b/c/d/p@mean_1min", Kind.FLOAT64, "KWT", "thin/cloud", for_sink="cloud")])
     mine = Selection(Rules("cloud", [SelectRule(path="x/**")], tags), tags)
     other = Selection(Rules("other", [SelectRule()], tags), tags)
     assert mine(delivery([0])) is not None

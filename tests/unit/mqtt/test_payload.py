@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -195,3 +196,24 @@ def test_prepared_layouts_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch
         delivery, _ = delivery_of(table, [(first, T0, 1.0, 0), (first + 1, T0, 2.0, 0), (7, T0, 3.0, 0)])
         encoder.messages(delivery)
     assert sum(len(share) for shares in encoder._layouts.values() for share in shares) <= 10
+
+
+def test_a_backlog_says_its_units_once_the_catalogue_tells_others() -> None:
+    table = table_of([Kind.FLOAT64, Kind.FLOAT64])
+    encoder = Encoder("gw-1", table)
+    delivery, _ = delivery_of(table, [(0, T0, 5000.0, 0), (1, T0, 1.0, 0)])
+    (before,) = encoder.messages(delivery)
+    assert "unit" not in json.loads(before.payload)
+    (new,) = table.announce([replace(table[0], unit="KWH")]).tolist()
+    (old,) = encoder.messages(delivery)
+    assert json.loads(old.payload)["unit"] == ["C62", "C62"]
+    (live,) = encoder.messages(delivery_of(table, [(new, T0, 5.0, 0), (1, T0, 1.0, 0)])[0])
+    assert "unit" not in json.loads(live.payload)
+
+
+def test_rows_of_a_tag_that_is_gone_say_their_unit() -> None:
+    table = table_of([Kind.FLOAT64, Kind.FLOAT64])
+    table.keep_only("plc", np.array([1], np.int32))
+    delivery, _ = delivery_of(table, [(0, T0, 5000.0, 0)])
+    (message,) = Encoder("gw-1", table).messages(delivery)
+    assert json.loads(message.payload)["unit"] == ["C62"]
