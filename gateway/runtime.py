@@ -150,7 +150,9 @@ class Gateway:
         connected = {link.name for link in self.observer.links if link.state is LinkState.CONNECTED}
         until = self.clock.monotonic() + DRAIN_NS
         while self.clock.monotonic() < until:
-            if not any(cursor.backlog().rows for cursor in self._cursors if cursor.sink in connected):
+            # What was read last may still wait for its commit, and counts as stored only then.
+            committing = self._buffer.stats().queued_bytes
+            if not committing and not any(c.backlog().rows for c in self._cursors if c.sink in connected):
                 return
             await asyncio.sleep(0.02)
 
