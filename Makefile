@@ -1,14 +1,14 @@
 # make demo   a simulated plant, the gateway and its messages, on embedded defaults
 # make test   everything, installing what it needs
 # make check  ruff, mypy, import contracts, unit and contract tests: under a minute
-# make faults the fault tests in full;  make bench  the benchmark table
+# make faults the fault tests in full;  make bench  the benchmark table;  make docs  generated pages
 
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 export WL_SCALE ?= 0.1
 
-.PHONY: demo test check lint bench faults peers lock clean
+.PHONY: demo test check lint bench faults peers docs lock clean
 
 $(VENV)/ready: edge_deploy/locks/dev.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -39,6 +39,9 @@ faults: $(VENV)/ready peers
 
 bench: $(VENV)/ready peers
 	$(BIN)/python -m tests.benchmarks
+
+docs: $(VENV)/ready
+	$(BIN)/python -m config.manual > docs/reference/plant-file.md
 
 lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --quiet \

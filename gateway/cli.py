@@ -47,15 +47,18 @@ def _say(language: Language, key: str, **args: object) -> str:
     return Phrase(f"cli.{key}", args).text(language)
 
 
-def _load(path: Path, language: Language) -> Plant:
+def _load(path: Path, lang: Language | None) -> tuple[Plant, Language]:
+    """Return the plant and the language to speak: asked for, else the plant's own, else the machine's."""
     outcome = read_plant(path)
+    own = outcome.plant.gateway.language if outcome.plant else None
+    language = lang or own or default_language()
     for problem in outcome.problems:
         typer.echo(problem.render(language), err=True)
     if outcome.plant is None:
         errors = sum(problem.severity == "error" for problem in outcome.problems)
         typer.secho(_say(language, "mistakes", count=errors), fg="red", err=True)
         raise typer.Exit(2)
-    return outcome.plant
+    return outcome.plant, language
 
 
 def _data_dir(path: Path, plant: Plant) -> Path:
@@ -65,12 +68,11 @@ def _data_dir(path: Path, plant: Plant) -> Path:
 @app.command()
 def check(plant_file: PlantFile, *, lang: Lang = None, as_json: AsJson = False) -> None:
     """Report every mistake of a plant file at once. 一次报出配置文件的全部错误。"""
-    language = lang or default_language()
     if as_json:
         outcome = read_plant(plant_file)
-        _print_json([problem.as_dict(language) for problem in outcome.problems])
+        _print_json([problem.as_dict(lang or default_language()) for problem in outcome.problems])
         raise typer.Exit(0 if outcome.plant else 2)
-    plant = _load(plant_file, language)
+    plant, language = _load(plant_file, lang)
     devices = [device for source in plant.sources.values() for device in source.devices.values()]
     tags = sum(tag.count for device in devices for tag in device.tags.values())
     counts = {"sources": len(plant.sources), "devices": len(devices), "tags": tags, "sinks": len(plant.sinks)}
@@ -82,7 +84,7 @@ def plan(plant_file: PlantFile, *, lang: Lang = None) -> None:
     """Print every request that will be sent, with sizes and gaps. 列出将要发出的每个请求。"""
     from connectors.factory import describe_source  # noqa: PLC0415
 
-    for name, source in _load(plant_file, lang or default_language()).sources.items():
+    for name, source in _load(plant_file, lang)[0].sources.items():
         for line in describe_source(name, source):
             typer.echo(line)
 
@@ -99,8 +101,7 @@ def run(
     from gateway.logs import set_up_logging  # noqa: PLC0415  what `check` does not need, it does not import
     from gateway.runtime import Gateway, default_loop  # noqa: PLC0415
 
-    language = lang or default_language()
-    plant = _load(plant_file, language)
+    plant, language = _load(plant_file, lang)
     set_up_logging(as_json=json_logs, verbose=verbose)
     gateway = Gateway(plant, _data_dir(plant_file, plant))
 
@@ -138,8 +139,7 @@ def probe(plant_file: PlantFile, *, lang: Lang = None, as_json: AsJson = False) 
     """Read every device once: value, unit, quality, latency. 每台设备读一次。"""
     from gateway.probe import probe_plant  # noqa: PLC0415
 
-    language = lang or default_language()
-    plant = _load(plant_file, language)
+    plant, language = _load(plant_file, lang)
     readings = asyncio.run(probe_plant(plant))
     if as_json:
         _print_json([reading.as_dict() for reading in readings])
@@ -178,8 +178,8 @@ Entries = Annotated[
 
 @contextmanager
 def _quarantine(plant_file: Path, lang: Language | None) -> Iterator[tuple[Quarantine, Language]]:
-    language = lang or default_language()
-    directory = _data_dir(plant_file, _load(plant_file, language)) / "buffer"
+    plant, language = _load(plant_file, lang)
+    directory = _data_dir(plant_file, plant) / "buffer"
     try:
         with Quarantine(directory) as quarantine:
             yield quarantine, language

@@ -1,0 +1,89 @@
+"""The plant file's reference page, written from the models: `docs/reference/plant-file.md`."""
+
+import json
+from collections.abc import Iterator
+from typing import Any, Final
+
+from config.schema import plant_schema
+
+_ORDER: Final = (
+    ("Plant", "The file itself"),
+    ("Gateway", "gateway"),
+    ("ModbusTcpSource", "sources.<name>, kind: modbus_tcp"),
+    ("ModbusDevice", "sources.<name>.devices.<name>, modbus_tcp"),
+    ("ModbusTag", "sources.<name>.devices.<name>.tags.<name>, modbus_tcp"),
+    ("SimulatedSource", "sources.<name>, kind: simulated"),
+    ("SimulatedDevice", "sources.<name>.devices.<name>, simulated"),
+    ("SimulatedTag", "sources.<name>.devices.<name>.tags.<name>, simulated"),
+    ("Limits", "… .limits"),
+    ("MqttSink", "sinks.<name>, kind: mqtt"),
+    ("Tls", "sinks.<name>.tls"),
+    ("SelectRule", "sinks.<name>.select[]"),
+    ("BufferOptions", "buffer"),
+)
+
+
+def manual() -> str:
+    """Return the page: a section per model, a row per key."""
+    schema = plant_schema()
+    models = {"Plant": schema, **schema["$defs"]}
+    lines = [
+        "# The plant file",
+        "",
+        "Written by `make docs` from the models in `config/`. `wanglian schema` prints the same for editors. Durations",
+        "are written `500ms`, `1.5s`, `15min`, `24h`, `7d`; sizes `64MiB`, `10GB`. `${env:NAME}` and `${file:path}`",
+        "may stand for any value and must for secrets. A device named `meter_{1..100}` is a hundred devices, whose",
+        "`unit_id` counts up from the one written. true and false are the only truth values; there are no anchors.",
+    ]
+    for name, where in _ORDER:
+        model = models[name]
+        lines += ["", f"## {where}", "", " ".join(model.get("description", "").split()), ""]
+        lines += ["| key | value | default | meaning |", "|---|---|---|---|", *_rows(model)]
+    return "\n".join(lines) + "\n"
+
+
+def _rows(model: dict[str, Any]) -> Iterator[str]:
+    required = model.get("required", ())
+    for key, value in model["properties"].items():
+        default = "required" if key in required else _default(value)
+        meaning = " ".join(value.get("description", "").split())
+        yield f"| `{key}` | {_kind(value)} | {default} | {meaning} |"
+
+
+def _default(value: dict[str, Any]) -> str:
+    default = value.get("default")
+    if default in (None, {}, []) or isinstance(default, dict):
+        return ""
+    return f"`{json.dumps(default, ensure_ascii=False)}`"
+
+
+def _kind(value: dict[str, Any]) -> str:
+    """Return what may be written, in a few words."""
+    if "const" in value:
+        return f"`{value['const']}`"
+    if "enum" in value:
+        return ", ".join(f"`{each}`" for each in value["enum"])
+    if "$ref" in value:
+        name = value["$ref"].rpartition("/")[2]
+        return "" if name == "Reference" else dict(_ORDER).get(name, name)
+    for joined in ("anyOf", "oneOf", "allOf"):
+        if joined in value:
+            kinds = [_kind(each) for each in value[joined] if each.get("type") != "null"]
+            return " or ".join(dict.fromkeys(kind for kind in kinds if kind))
+    if value.get("format") == "duration_text":
+        return "duration"
+    if value.get("format") == "size_text":
+        return "size"
+    kind = {"object": "mapping", "array": "list", "string": "text", "integer": "whole number"}.get(
+        value.get("type", ""), value.get("type", "")
+    )
+    low, high = value.get("minimum"), value.get("maximum")
+    if low is not None and high is not None:
+        return f"{kind}, {low} to {high}"
+    return f"{kind}, at least {low}" if low is not None else kind
+
+
+if __name__ == "__main__":
+    import sys
+
+    sys.stdout.write(manual())
