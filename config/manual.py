@@ -23,18 +23,24 @@ _ORDER: Final = (
 )
 
 
+_OPENING: Final = """\
+# The plant file
+
+Written by `make docs` from the models in `config/`. `wanglian schema` prints the same for editors.
+
+Durations are written `500ms`, `1.5s`, `15min`, `24h`, `7d`; sizes `64MiB`, `10GB`. `${env:NAME}` and
+`${file:path}` may stand for any value and must for secrets. A device named `meter_{1..100}` is a hundred
+devices, whose `unit_id` counts up from the one written. true and false are the only truth values; there are no
+anchors."""
+_WORDS: Final = {"object": "mapping", "array": "list", "string": "text", "integer": "whole number"}
+_FORMATS: Final = {"duration_text": "duration", "size_text": "size"}
+
+
 def manual() -> str:
     """Return the page: a section per model, a row per key."""
     schema = plant_schema()
     models = {"Plant": schema, **schema["$defs"]}
-    lines = [
-        "# The plant file",
-        "",
-        "Written by `make docs` from the models in `config/`. `wanglian schema` prints the same for editors. Durations",
-        "are written `500ms`, `1.5s`, `15min`, `24h`, `7d`; sizes `64MiB`, `10GB`. `${env:NAME}` and `${file:path}`",
-        "may stand for any value and must for secrets. A device named `meter_{1..100}` is a hundred devices, whose",
-        "`unit_id` counts up from the one written. true and false are the only truth values; there are no anchors.",
-    ]
+    lines = [_OPENING]
     for name, where in _ORDER:
         model = models[name]
         lines += ["", f"## {where}", "", " ".join(model.get("description", "").split()), ""]
@@ -70,17 +76,15 @@ def _kind(value: dict[str, Any]) -> str:
         if joined in value:
             kinds = [_kind(each) for each in value[joined] if each.get("type") != "null"]
             return " or ".join(dict.fromkeys(kind for kind in kinds if kind))
-    if value.get("format") == "duration_text":
-        return "duration"
-    if value.get("format") == "size_text":
-        return "size"
-    kind = {"object": "mapping", "array": "list", "string": "text", "integer": "whole number"}.get(
-        value.get("type", ""), value.get("type", "")
-    )
+    return _FORMATS.get(value.get("format", ""), _plain(value))
+
+
+def _plain(value: dict[str, Any]) -> str:
+    kind = _WORDS.get(value.get("type", ""), value.get("type", ""))
     low, high = value.get("minimum"), value.get("maximum")
-    if low is not None and high is not None:
-        return f"{kind}, {low} to {high}"
-    return f"{kind}, at least {low}" if low is not None else kind
+    if low is None:
+        return str(kind)
+    return f"{kind}, at least {low}" if high is None else f"{kind}, {low} to {high}"
 
 
 if __name__ == "__main__":
