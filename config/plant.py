@@ -63,7 +63,7 @@ class BufferOptions(Model):
     """… or at this age."""
     commit_interval: Duration = 0
     """Least time between two commits; raise it to spare flash media."""
-    memory: Size = 32 * 2**20
+    memory: Size = 24 * 2**20
     """The newest data healthy sinks read without touching the disk."""
 
 

@@ -5,15 +5,13 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from config.library import Library
 from config.load import read_plant
@@ -32,8 +30,6 @@ app = typer.Typer(
 )
 quarantine_app = typer.Typer(no_args_is_help=True, help="Rows a platform refused for good. 隔离区。")
 app.add_typer(quarantine_app, name="quarantine")
-out = Console()
-err = Console(stderr=True)
 
 PlantFile = Annotated[Path, typer.Argument(help="Plant file, YAML. 工厂配置文件。", metavar="PLANT")]
 Lang = Annotated[
@@ -54,10 +50,10 @@ def _say(language: Language, key: str, **args: object) -> str:
 def _load(path: Path, language: Language) -> Plant:
     outcome = read_plant(path)
     for problem in outcome.problems:
-        err.print(problem.render(language), soft_wrap=True, markup=False, highlight=False)
+        typer.echo(problem.render(language), err=True)
     if outcome.plant is None:
         errors = sum(problem.severity == "error" for problem in outcome.problems)
-        err.print(_say(language, "mistakes", count=errors), style="red", highlight=False)
+        typer.secho(_say(language, "mistakes", count=errors), fg="red", err=True)
         raise typer.Exit(2)
     return outcome.plant
 
@@ -78,7 +74,7 @@ def check(plant_file: PlantFile, *, lang: Lang = None, as_json: AsJson = False) 
     devices = [device for source in plant.sources.values() for device in source.devices.values()]
     tags = sum(tag.count for device in devices for tag in device.tags.values())
     counts = {"sources": len(plant.sources), "devices": len(devices), "tags": tags, "sinks": len(plant.sinks)}
-    out.print(_say(language, "fine", file=plant_file, **counts), highlight=False)
+    typer.echo(_say(language, "fine", file=plant_file, **counts))
 
 
 @app.command()
@@ -88,7 +84,7 @@ def plan(plant_file: PlantFile, *, lang: Lang = None) -> None:
 
     for name, source in _load(plant_file, lang or default_language()).sources.items():
         for line in describe_source(name, source):
-            out.print(line, soft_wrap=True, markup=False, highlight=False)
+            typer.echo(line)
 
 
 @app.command()
@@ -123,7 +119,7 @@ def run(
 
 
 def _fail(message: str) -> NoReturn:
-    err.print(message, style="red", soft_wrap=True, markup=False, highlight=False)
+    typer.secho(message, fg="red", err=True)
     raise typer.Exit(1)
 
 
@@ -148,13 +144,13 @@ def probe(plant_file: PlantFile, *, lang: Lang = None, as_json: AsJson = False) 
     if as_json:
         _print_json([reading.as_dict() for reading in readings])
     else:
-        titles = ("device", "tag", "value", "unit", "quality", "latency")
-        table = Table(*(_say(language, f"probe.{title}") for title in titles))
-        for reading in readings:
-            table.add_row(*reading.cells(), style=None if reading.is_good else "red")
-        out.print(table)
+        titles = [
+            _say(language, f"probe.{each}")
+            for each in ("device", "tag", "value", "unit", "quality", "latency")
+        ]
+        _print_table(titles, [(reading.cells(), reading.is_good) for reading in readings])
         bad = sum(not reading.is_good for reading in readings)
-        out.print(_say(language, "probe.result", good=len(readings) - bad, bad=bad))
+        typer.echo(_say(language, "probe.result", good=len(readings) - bad, bad=bad))
     raise typer.Exit(0 if readings and all(reading.is_good for reading in readings) else 1)
 
 
@@ -171,7 +167,7 @@ def devices(*, as_json: AsJson = False) -> None:
     if as_json:
         _print_json(names)
     else:
-        out.print("\n".join(names), highlight=False)
+        typer.echo("\n".join(names))
 
 
 Sink = Annotated[str | None, typer.Option(help="Only this sink's. 只看这个上报端。")]
@@ -183,7 +179,7 @@ Entries = Annotated[
 @contextmanager
 def _quarantine(plant_file: Path, lang: Language | None) -> Iterator[tuple[Quarantine, Language]]:
     language = lang or default_language()
-    directory = _data_dir(plant_file, _load(plant_file, language))
+    directory = _data_dir(plant_file, _load(plant_file, language)) / "buffer"
     try:
         with Quarantine(directory) as quarantine:
             yield quarantine, language
@@ -211,10 +207,8 @@ def quarantine_list(
         _print_json(entries)
         return
     titles = ("entry", "sink", "refused", "rows", "reason")
-    table = Table(*(_say(language, f"quarantine.{title}") for title in titles))
-    for entry in entries:
-        table.add_row(*(str(entry[title]) for title in titles))
-    out.print(table)
+    rows = [([str(entry[title]) for title in titles], True) for entry in entries]
+    _print_table([_say(language, f"quarantine.{title}") for title in titles], rows)
 
 
 @quarantine_app.command("retry")
@@ -224,7 +218,7 @@ def quarantine_retry(
     """Send again, now or when the gateway runs next. 重新发送。"""
     with _quarantine(plant_file, lang) as (quarantine, language):
         rows = quarantine.retry(sink, entry)
-        out.print(_say(language, "quarantine.marked", rows=rows), highlight=False)
+        typer.echo(_say(language, "quarantine.marked", rows=rows))
 
 
 @quarantine_app.command("export")
@@ -249,8 +243,18 @@ def quarantine_delete(
         if not yes:
             typer.confirm(_say(language, "quarantine.sure"), abort=True)
         rows = quarantine.delete(sink, entry)
-        out.print(_say(language, "quarantine.deleted", rows=rows), highlight=False)
+        typer.echo(_say(language, "quarantine.deleted", rows=rows))
 
 
 def _print_json(value: object) -> None:
     sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n")
+
+
+def _print_table(titles: Sequence[str], rows: Iterable[tuple[Sequence[str], bool]]) -> None:
+    from rich.console import Console  # noqa: PLC0415  4 MB a running gateway has no use for
+    from rich.table import Table  # noqa: PLC0415
+
+    table = Table(*titles)
+    for cells, is_good in rows:
+        table.add_row(*cells, style=None if is_good else "red")
+    Console().print(table)

@@ -27,6 +27,8 @@ from gateway.thin import Thinner, thin, thinned_source
 
 log = logging.getLogger(__name__)
 
+STORE: Final = "buffer"
+"""Where in the data directory the durable log lives; history and books come beside it."""
 DRAIN_NS: Final = 8_000_000_000
 """How long sinks may still deliver after the sources have stopped."""
 
@@ -51,7 +53,7 @@ class Gateway:
         """Run until `stop` is set; then stop asking, let what is stored flow out, stop telling."""
         plant = self.plant
         async with (
-            DiskBuffer(self.directory, plant.buffer, self.clock) as buffer,
+            DiskBuffer(self.directory / STORE, plant.buffer, self.clock) as buffer,
             StatusServer(plant.gateway.http_port, self.observer.snapshot) as status,
             asyncio.TaskGroup() as group,
         ):
@@ -148,7 +150,9 @@ class Gateway:
         connected = {link.name for link in self.observer.links if link.state is LinkState.CONNECTED}
         until = self.clock.monotonic() + DRAIN_NS
         while self.clock.monotonic() < until:
-            if not any(cursor.backlog().rows for cursor in self._cursors if cursor.sink in connected):
+            # What was read last may still wait for its commit, and counts as stored only then.
+            committing = self._buffer.stats().queued_bytes
+            if not committing and not any(c.backlog().rows for c in self._cursors if c.sink in connected):
                 return
             await asyncio.sleep(0.02)
 

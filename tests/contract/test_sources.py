@@ -1,15 +1,19 @@
 """What every source promises, asked of each of them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
-from config.connections import SimulatedSource
-from connectors import DTYPE_OF_PART, PART_OF_KIND, Batch, Kind, Source, SystemClock, TagTable
+from config.connections import ModbusTcpSource, SimulatedSource
+from connectors import DTYPE_OF_PART, PART_OF_KIND, Batch, Kind, NotConnected, Source, SystemClock, TagTable
+from connectors.modbus import ModbusTcp
 from connectors.simulated import Simulated
+from tests.servers import modbus_plant
+from tests.servers.relay import Relay
 
 
 @dataclass
@@ -21,7 +25,8 @@ class Rig:
     mend: Callable[[], Awaitable[None]] | None = None
 
 
-def simulated() -> Rig:
+@asynccontextmanager
+async def simulated() -> AsyncIterator[Rig]:
     tags = {"x": {"count": 5}, "on": {"shape": "square"}, "state": {"shape": "text"}}
     options = SimulatedSource.model_validate(
         {
@@ -29,12 +34,37 @@ def simulated() -> Rig:
             "devices": {n: {"at": "a/l", "scan": "20ms", "tags": tags} for n in ("d1", "d2")},
         }
     )
-    return Rig(lambda table: Simulated("sim", options, site="s", tags=table, clock=SystemClock()))
+    yield Rig(lambda table: Simulated("sim", options, site="s", tags=table, clock=SystemClock()))
 
 
-@pytest.fixture(params=[simulated], ids=lambda rig: rig.__name__)
-async def rig(request: pytest.FixtureRequest) -> Rig:
-    return request.param()
+@asynccontextmanager
+async def modbus_tcp() -> AsyncIterator[Rig]:
+    servers, (port, _) = await modbus_plant.start(2, 20, one_port=True)
+    async with Relay(port) as relay:
+        tags = {"v": {"address": 0, "type": "float32", "count": 15}, "big": {"address": 30, "type": "int64"}}
+        options = ModbusTcpSource.model_validate(
+            {
+                "kind": "modbus_tcp",
+                "host": "127.0.0.1",
+                "port": relay.port,
+                "devices": {
+                    f"d{u}": {"unit_id": u, "at": "a/l", "scan": "20ms", "tags": tags} for u in (1, 2)
+                },
+            }
+        )
+        yield Rig(
+            lambda table: ModbusTcp("plc", options, site="s", tags=table, clock=SystemClock()),
+            relay.cut,
+            relay.mend,
+        )
+    for server in servers:
+        server.close()
+
+
+@pytest.fixture(params=[simulated, modbus_tcp], ids=lambda rig: rig.__name__)
+async def rig(request: pytest.FixtureRequest) -> AsyncIterator[Rig]:
+    async with request.param() as made:
+        yield made
 
 
 async def read(source: Source, count: int) -> list[Batch]:
@@ -116,3 +146,20 @@ async def test_acknowledging_in_order_is_accepted(rig: Rig) -> None:
     async with rig.make(TagTable()) as source:
         for batch in await read(source, 3):
             await source.ack(batch)
+
+
+async def test_a_cut_link_is_not_connected_and_a_new_session_recovers(rig: Rig) -> None:
+    if rig.cut is None or rig.mend is None:
+        return  # nothing to cut
+    tags = TagTable()
+    async with rig.make(tags) as source:
+        await read(source, 2)
+        await rig.cut()
+        with pytest.raises(NotConnected):
+            await read(source, 50)
+    with pytest.raises(NotConnected):
+        await rig.make(tags).__aenter__()
+    assert len(tags.active()) > 0, "its tags are announced although it can't connect"
+    await rig.mend()
+    async with rig.make(tags) as source:
+        await read(source, 2)

@@ -5,6 +5,7 @@ import os
 import random
 import shutil
 import signal
+import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -74,7 +75,7 @@ class Rig:
     def copy_store(self) -> None:
         """Keep what the store holds now: what is in it was accepted."""
         copy = self.folder / f"copy{len(self.copies)}"
-        shutil.copytree(self.folder / "data", copy)
+        shutil.copytree(self.folder / "data" / "buffer", copy)
         self.copies.append(copy)
 
     def verdict(self) -> Report:
@@ -105,15 +106,15 @@ def deliver_the_rest(rig: Rig) -> None:
         )
         assert gateway.end(signal.SIGTERM) == 0, gateway.log.read_text()
     rig.copy_store()
-    received, quiet = rig.folder / "received.bin", [0]
+    received, seen = rig.folder / "received.bin", [(0, 0.0)]
 
-    def arrived() -> bool:
-        size, quiet[0] = received.stat().st_size, received.stat().st_size - quiet[0]
-        settled = quiet[0] == 0
-        quiet[0] = size
-        return settled
+    def is_quiet() -> bool:
+        size, now = received.stat().st_size, time.monotonic()
+        if size != seen[-1][0]:
+            seen.append((size, now))
+        return now - seen[-1][1] > 1.0
 
-    wait_for(arrived, "the last message")
+    wait_for(is_quiet, "the last message")
 
 
 @pytest.mark.fault

@@ -63,7 +63,7 @@ def test_every_window_is_there_once_and_its_mean_is_that_of_the_stored_rows(tmp_
                 assert gateway.end(signal.SIGTERM) == 0
     raw: dict[int, list[float]] = defaultdict(list)
     thinned: dict[int, list[float]] = defaultdict(list)
-    for _, _, _, _, rows in batches(tmp_path / "data"):
+    for _, _, _, _, rows in batches(tmp_path / "data" / "buffer"):
         for path, time, value, quality in rows:
             if path == "cz/-/-/d/x" and quality == 0:
                 raw[time // SECOND].append(value)

@@ -59,7 +59,9 @@ def run_child(
     deadline = time.monotonic() + 30
     until = None
     for line in child.stdout:
-        lines.append(line.split())
+        # A kill may cut the last line short.
+        if line.endswith("\n"):
+            lines.append(line.split())
         if until is None:
             until = time.monotonic() + seconds
         if time.monotonic() > min(until, deadline):
