@@ -183,6 +183,17 @@ class TagTable:
             value[(self.kind[columns.tag] == Kind.UINT64) & (columns.value < 0)] += 2.0**64
         return value
 
+    def sortable(self, columns: Columns, value: NDArray[Any] | None = None) -> NDArray[Any]:
+        """Return the values of a column, or others of the same tags, so that a UINT64 sorts as unsigned.
+
+        Its sign bit is flipped; twice is back.
+        """
+        value = columns.value if value is None else value
+        if value.dtype != np.int64:
+            return value
+        unsigned = self.kind[columns.tag] == Kind.UINT64
+        return np.where(unsigned, value ^ np.int64(-(2**63)), value)
+
     def keep_only(self, source: str, numbers: NDArray[np.int32]) -> None:
         """Retire every other tag of this source: metadata stays, the catalogue no longer lists it."""
         gone = set(self._by_source.get(source, ())) - set(numbers.tolist())

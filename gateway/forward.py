@@ -58,6 +58,9 @@ class Forwarder:
         self._link.rows_total += rows - refused_rows
         self._link.count("not_selected", sum(len(each.batch) for each in deliveries) - rows)
         self._link.count("quarantined", refused_rows)
+        # Out of the cursor only what was in quarantine comes cut. Counted, or the books would not balance:
+        # delivered + not_selected + quarantined - retried + dropped + backlog = stored.
+        self._link.count("retried", sum(len(each.batch) for each in deliveries if each.rows is not None))
         self._share.look(rows, refused_rows)
 
     async def _write(self, sink: Sink, deliveries: Sequence[Delivery]) -> Sequence[Refusal]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -40,8 +41,7 @@ class StatusServer:
         def take() -> Snapshot:
             return asyncio.run_coroutine_threadsafe(on_loop(), loop).result(LOOP_ANSWERS_WITHIN_S)
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", self._port), _handler(take))
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", self._port), _handler(take))
         threading.Thread(target=self._server.serve_forever, name="status", daemon=True).start()
         return self
 
@@ -52,6 +52,15 @@ class StatusServer:
         if self._server is not None:
             await asyncio.to_thread(self._server.shutdown)
             self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing when a scraper hangs up before its answer; the base class prints a traceback."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
 
 
 def _handler(take: Callable[[], Snapshot]) -> type[BaseHTTPRequestHandler]:

@@ -78,7 +78,8 @@ class Observer:
             label: dict[str, str] = {link.direction: link.name}
             yield Sample(f"{link.direction}_up", link.state is LinkState.CONNECTED, label, is_counter=False)
             yield Sample(f"{link.direction}_sessions", link.sessions_total, label)
-            yield Sample("link_crashes", link.crashes_total, {"link": link.name})
+            crashed = {"link": link.name, "direction": link.direction}
+            yield Sample("link_crashes", link.crashes_total, crashed)
             yield Sample(f"{link.direction}_rows", link.rows_total, label)
             for name, rows in link.counts.items():
                 yield Sample(f"{link.direction}_{name}_rows", rows, label)

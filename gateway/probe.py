@@ -4,9 +4,12 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from config.plant import Plant
 from config.units import find_unit
 from connectors import Batch, Kind, NotConnected, Scannable, SystemClock, TagTable
+from connectors.describe import device_path
 from connectors.factory import build_source
 from connectors.quality import name as quality_name
 from gateway.pipeline import build_pipeline
@@ -38,7 +41,7 @@ class Reading:
         value = (
             self.error
             if self.value is None
-            else f"{self.value:.6g}"
+            else _digits(self.value)
             if isinstance(self.value, float)
             else str(self.value)
         )
@@ -56,26 +59,34 @@ async def probe_plant(plant: Plant) -> list[Reading]:
 
 
 async def _probe_source(plant: Plant, name: str) -> list[Reading]:
+    options = plant.sources[name]
     tags, clock = TagTable(), SystemClock()
-    source = build_source(name, plant.sources[name], site=plant.gateway.site, tags=tags, clock=clock)
-    try:
-        async with source:
-            if not isinstance(source, Scannable):
-                return [Reading(name, "", None, "", "BadNotSupported", None)]
-            readings: list[Reading] = []
-            pipeline = build_pipeline(tags, clock)
-            for device in source.devices():
-                began = clock.monotonic()
-                async with asyncio.timeout(DEVICE_WITHIN_S):
-                    batch = pipeline(await source.scan(device))
-                if batch is not None:
-                    readings += _readings(batch, tags, (clock.monotonic() - began) / 1e6)
-            return readings
-    except (NotConnected, TimeoutError) as exc:
-        return [
-            Reading(device, "", None, "", "BadNoCommunication", None, str(exc) or "timeout")
-            for device in plant.sources[name].devices
-        ]
+    readings: list[Reading] = []
+    waiting = list(options.devices)
+    while waiting:
+        connected = False
+        try:
+            async with build_source(name, options, site=plant.gateway.site, tags=tags, clock=clock) as source:
+                if not isinstance(source, Scannable):
+                    return [Reading(name, "", None, "", "BadNotSupported", None)]
+                connected = True
+                pipeline = build_pipeline(tags, clock)
+                while waiting:
+                    began = clock.monotonic()
+                    async with asyncio.timeout(DEVICE_WITHIN_S):
+                        batch = pipeline(await source.scan(waiting[0]))
+                    if batch is not None:
+                        readings += _readings(batch, tags, (clock.monotonic() - began) / 1e6)
+                    waiting.pop(0)
+        except (NotConnected, TimeoutError) as exc:
+            # A device that cuts the line says nothing about those behind it; a line that is not there does.
+            silent = waiting[:1] if connected else waiting
+            waiting = waiting[len(silent) :]
+            error = str(exc) or f"no answer in {DEVICE_WITHIN_S:g} s"
+            for device in silent:
+                path = device_path(plant.gateway.site, options.devices[device].at, device)
+                readings.append(Reading(path, "", None, "", "BadNoCommunication", None, error))
+    return readings
 
 
 def _readings(batch: Batch, tags: TagTable, latency_ms: float) -> list[Reading]:
@@ -90,6 +101,12 @@ def _readings(batch: Batch, tags: TagTable, latency_ms: float) -> list[Reading]:
             symbol = unit.symbol if unit else tag.unit
             readings.append(Reading(tag.device, tag.name, shown, symbol, quality_name(quality), latency_ms))
     return readings
+
+
+def _digits(value: float) -> str:
+    """Return every digit a meter's display could show, and none that float32 made up."""
+    short = np.float32(value)
+    return np.format_float_positional(short, trim="-") if float(short) == value else f"{value:.12g}"
 
 
 def _shown(kind: Kind, value: Any) -> Any:

@@ -183,7 +183,8 @@ class Thinner:
         progress.since = progress.since or int(rows.time.min())
         if rule.as_ == "mean" and rows.value.dtype != object:
             rows = replace(rows, value=self._tags.as_float(rows))
-        rows = self._sortable(replace(rows, tag=self._thinned_tags(rows.tag, i)))
+        rows = replace(rows, tag=self._thinned_tags(rows.tag, i))
+        rows = replace(rows, value=self._tags.sortable(rows))
         for window_start in np.unique(start).tolist():
             if seq <= self._done and window_start + every <= progress.closed:
                 continue  # read again after a restart, for the sake of another window
@@ -199,14 +200,7 @@ class Thinner:
         is_partial = end <= progress.closed or start < progress.since or progress.newest < end
         progress.closed = max(progress.closed, end)
         closed = self._open.pop((i, start)).close(_how(rule), end, is_partial=is_partial)
-        return [self._sortable(part) for part in closed]
-
-    def _sortable(self, rows: Columns) -> Columns:
-        """Flip the sign bit of UINT64 rows, so that as int64 they sort as they should; twice is back."""
-        if rows.value.dtype != np.int64:
-            return rows
-        unsigned = self._tags.kind[rows.tag] == Kind.UINT64
-        return replace(rows, value=np.where(unsigned, rows.value ^ np.int64(-(2**63)), rows.value))
+        return [replace(part, value=self._tags.sortable(part)) for part in closed]
 
     def _thinned_tags(self, tag: NDArray[np.int32], i: int) -> NDArray[np.int32]:
         missing = [n for n in np.unique(tag).tolist() if (n, i) not in self._thinned]

@@ -65,8 +65,10 @@ def deadband(tags: TagTable) -> Stage:
         tag, last = columns.tag, reported[columns.value.dtype]
         band, heartbeat = tags.deadband[tag], tags.heartbeat[tag]
         keep: NDArray[np.bool_] = np.isnan(band) | (columns.quality != last.quality[tag])
-        keep |= (heartbeat > 0) & (columns.time - last.time[tag] >= heartbeat)
-        moved = _moved(columns.value, last.value[tag], band)
+        # A clock set back begins a new heartbeat: else nothing would beat until the old time is reached.
+        silence = columns.time - last.time[tag]
+        keep |= (heartbeat > 0) & ((silence >= heartbeat) | (silence < 0))
+        moved = _moved(tags.sortable(columns), tags.sortable(columns, last.value[tag]), band)
         keep |= moved & ~is_bad(columns.quality)
         kept = tag[keep]
         last.value[kept] = columns.value[keep]

@@ -1,12 +1,13 @@
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import numpy as np
 import pytest
 
 from config.select import SelectRule
-from connectors import NotConnected, Order, Refusal, Rejected, TagTable
+from connectors import Delivery, Epoch, NotConnected, Order, Refusal, Rejected, TagTable
 from gateway.buffer import MemoryBuffer
+from gateway.buffer.contract import Backlog
 from gateway.forward import REFUSED_LEAST, Forwarder, RefusedShare
 from gateway.select import Rules, Selection
 from gateway.supervise import Link
@@ -103,6 +104,36 @@ async def test_a_refusal_of_a_selected_delivery_names_only_the_rows_that_were_se
     rig.sink.raising = [Rejected([Refusal(0, None, "no")])]
     await rig.run_until_empty()
     assert [(each.delivery, each.rows.tolist()) for each in refused] == [(1, [2])]
+
+
+class RetryCursor:
+    """Has what somebody wants sent again, out of quarantine."""
+
+    def __init__(self, *waiting: Delivery) -> None:
+        self.waiting = waiting
+
+    async def next(self, max_rows: int) -> Sequence[Delivery]:  # noqa: ARG002
+        if not self.waiting:
+            await asyncio.Event().wait()
+        return self.waiting
+
+    async def ack(self, refused: Sequence[Refusal] = ()) -> None:  # noqa: ARG002
+        self.waiting = ()
+
+    def backlog(self) -> Backlog:
+        return Backlog(len(self.waiting), None)
+
+
+async def test_rows_that_leave_quarantine_are_counted_so_that_the_books_balance(buffer, clock) -> None:
+    rig = Setup(buffer, clock, path="**/t1")
+    rows = (np.array([4, 5], np.int32),)
+    rig.cursor = RetryCursor(Delivery(batch_of([1.0, 2.0]), Epoch(1, 2), 3, historical=True, rows=rows))
+    selection = Selection(Rules("cloud", [SelectRule(path="**/t1")], rig.tags), rig.tags)
+    rig.forwarder = Forwarder(rig.link, lambda: rig.sink, rig.cursor, selection, clock)
+    await rig.run_until_empty()
+    counts = rig.link.counts
+    assert counts["retried"] == 2
+    assert rig.link.rows_total + counts["not_selected"] + counts["quarantined"] - counts["retried"] == 0
 
 
 def test_too_many_refusals_within_a_minute_call_a_person(clock) -> None:

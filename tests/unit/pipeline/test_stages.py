@@ -171,6 +171,19 @@ def test_text_is_reported_when_it_changes() -> None:
     ]
 
 
+@pytest.mark.fault
+def test_a_clock_set_back_does_not_silence_the_heartbeat() -> None:
+    stage = deadband(table(tag(deadband=1.0, heartbeat=10 * 10**9)))
+    times = [T0 - each * 10**9 for each in (0, 7200, 7195, 7190)]
+    assert [len(stage(columns([0], [5.0], times=[time]))) for time in times] == [1, 1, 0, 1]
+
+
+def test_the_deadband_of_uint64_is_measured_unsigned() -> None:
+    stage = deadband(table(tag(kind=Kind.UINT64, deadband=1.0)))
+    bits = np.array([0, 2**64 - 1, 2**63 - 1, 2**63], np.uint64).view(np.int64).tolist()
+    assert [len(stage(columns([0], [value]))) for value in bits] == [1, 1, 1, 0]
+
+
 def test_a_tag_announced_later_joins_the_running_deadband() -> None:
     tags = table(tag(deadband=1.0))
     stage = deadband(tags)

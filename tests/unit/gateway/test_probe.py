@@ -1,0 +1,51 @@
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from config.load import load_plant
+from gateway.probe import Reading, probe_plant
+from tests.servers.modbus_faults import CLOSE, FaultyServer, Request, Step, correct, register
+
+PLANT = """
+gateway: {{id: g, site: cz}}
+sources:
+  line:
+    kind: modbus_tcp
+    host: 127.0.0.1
+    port: {port}
+    devices:
+      meter_{{1..3}}: {{tags: {{power: {{address: 7}}}}}}
+"""
+
+
+async def test_a_device_that_cuts_the_line_hides_neither_those_before_it_nor_those_behind(
+    tmp_path: Path,
+) -> None:
+    def script(request: Request) -> Iterable[Step]:
+        return [CLOSE] if request.unit == 2 else [correct(request)]
+
+    async with FaultyServer(script) as server:
+        file = tmp_path / "plant.yaml"
+        file.write_text(PLANT.format(port=server.port))
+        readings = await probe_plant(load_plant(file))
+    assert [(each.device, each.value) for each in readings] == [
+        ("cz/-/-/meter_1", register(1, 7)),
+        ("cz/-/-/meter_2", None),
+        ("cz/-/-/meter_3", register(3, 7)),
+    ]
+    assert "closed the connection" in readings[1].error
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (20417.25, "20417.25"),
+        (1234567.891, "1234567.891"),
+        (230.10000610351562, "230.1"),
+        (16777216.0, "16777216"),
+        (0.1, "0.1"),
+    ],
+)
+def test_a_value_is_shown_as_the_meter_shows_it(value: float, shown: str) -> None:
+    assert Reading("m", "t", value, "kWh", "Good", 1.0).cells()[2] == shown
