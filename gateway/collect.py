@@ -13,7 +13,6 @@ from connectors import (
     Clock,
     Columns,
     Kind,
-    NotConnected,
     Part,
     Resumable,
     Source,
@@ -45,7 +44,7 @@ class Collector:
         """The source of the running session, for its statistics."""
 
     async def session(self) -> None:
-        """Connect and collect until the link drops; its tags are marked Bad once when it does."""
+        """Connect and collect until the link drops."""
         source = self._open()
         if isinstance(source, Resumable):
             source.resume_from(self._buffer.resume_token(self._link.name))
@@ -58,12 +57,15 @@ class Collector:
                     unacked: Unacked = asyncio.Queue()
                     tasks.create_task(_acknowledge(source, unacked), name=f"ack {self._link.name}")
                     await self._read(source, unacked)
-        except* NotConnected:
-            await self._tell_gap()
-            await self._tell_lost()
-            raise
         finally:
             self.source = None
+
+    async def lost(self) -> None:
+        """Mark the tags Bad after a session has ended, once, until something is read again."""
+        await self._tell_gap()
+        if not self._told_lost:
+            self._told_lost = True
+            await self._append_bad(self._clock.now(), BAD_NO_COMMUNICATION)
 
     async def _read(self, source: Source, unacked: Unacked) -> None:
         pipeline = build_pipeline(self._tags, self._clock)
@@ -84,11 +86,6 @@ class Collector:
         if self._gap_from is not None:
             since, self._gap_from = self._gap_from, None
             await self._append_bad(since + 1, BAD_DATA_LOST)
-
-    async def _tell_lost(self) -> None:
-        if not self._told_lost:
-            self._told_lost = True
-            await self._append_bad(self._clock.now(), BAD_NO_COMMUNICATION)
 
     async def _append_bad(self, time: int, quality: int) -> None:
         numbers = self._tags.of_source(self._link.name)

@@ -81,7 +81,7 @@ class Gateway:
 
         collector = Collector(link, open_source, self._tags, self._buffer, self.clock)
         observe_connector(self.observer, "source", name, lambda: collector.source)
-        self._spawn(f"source/{name}", link, collector.session)
+        self._spawn(f"source/{name}", link, collector.session, collector.lost)
 
     def _start_sink(self, name: str, options: AnySink) -> None:
         rules = Rules(name, options.select, self._tags)
@@ -136,8 +136,15 @@ class Gateway:
         self.observer.links.append(link)
         return link
 
-    def _spawn(self, name: str, link: Link, session: Callable[[], Awaitable[None]]) -> None:
-        self.tasks[name] = self._group.create_task(supervise(link, session, strict=self.strict), name=name)
+    def _spawn(
+        self,
+        name: str,
+        link: Link,
+        session: Callable[[], Awaitable[None]],
+        lost: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        supervised = supervise(link, session, lost=lost, strict=self.strict)
+        self.tasks[name] = self._group.create_task(supervised, name=name)
 
     async def _end(self, prefix: str) -> None:
         ending = [task for name, task in self.tasks.items() if name.startswith(prefix)]

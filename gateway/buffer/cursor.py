@@ -61,8 +61,10 @@ class Log(Protocol):
         """Learn that a cursor wants saving."""
         ...
 
-    async def refuse(self, sink: str, pending: Sequence[Delivery], refused: Sequence[Refusal]) -> None:
-        """Quarantine refused rows in one transaction with the cursor's place."""
+    async def refuse(
+        self, sink: str, pending: Sequence[Delivery], refused: Sequence[Refusal], settled: Sequence[int]
+    ) -> None:
+        """Quarantine refused rows in one transaction with the cursor's place and what a retry settles."""
         ...
 
     async def take_retries(self, sink: str, max_rows: int) -> Sequence[tuple[int, Delivery]]:
@@ -126,10 +128,10 @@ class LogCursor:
             return
         if refused:
             # Saved first, moved after: the transaction holds the place where the cursor will be.
-            await self._log.refuse(self.sink, pending, refused)
-        if retried:
+            await self._log.refuse(self.sink, pending, refused, retried)
+        elif retried:
             await self._log.settle(retried)
-        else:
+        if not retried:
             self._move_past(pending)
         if self._is_stale:
             self._is_stale = False

@@ -134,7 +134,13 @@ class MemoryBuffer:
     def moved(self, sink: str) -> None:
         """Nothing is saved."""
 
-    async def refuse(self, sink: str, pending: Sequence[Delivery], refused: Sequence[Refusal]) -> None:
+    async def refuse(
+        self,
+        sink: str,
+        pending: Sequence[Delivery],
+        refused: Sequence[Refusal],
+        settled: Sequence[int],  # noqa: ARG002  nothing is retried from memory
+    ) -> None:
         """Remember what was refused."""
         self.held += [(sink, pending[each.delivery], each) for each in refused]
 

@@ -44,11 +44,21 @@ class Entry:
 
 
 def hold(
-    state: State, place: SavedCursor, pending: Sequence[Delivery], refused: Sequence[Refusal], noted: int
+    state: State,
+    place: SavedCursor,
+    pending: Sequence[Delivery],
+    refused: Sequence[Refusal],
+    *,
+    noted: int,
+    settled: Sequence[int],
 ) -> None:
-    """Store refused rows and the cursor's place in one transaction; raises sqlite3.Error."""
+    """Store refused rows, the cursor's place and what a retry settles, in one transaction.
+
+    Raises sqlite3.Error.
+    """
     held = (_held(place.sink, pending[each.delivery], each, noted) for each in refused)
-    state.save(Changes(cursors=[place], held=[each for each in held if each is not None]))
+    held_rows = [each for each in held if each is not None]
+    state.save(Changes(cursors=[place], held=held_rows, settled=settled))
     (total,) = state.query("SELECT ifnull(sum(rows), 0) FROM quarantine")[0]
     while total > MOST_ROWS:
         entry, sink, rows = state.query("SELECT id, sink, rows FROM quarantine ORDER BY id LIMIT 1")[0]

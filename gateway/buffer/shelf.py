@@ -256,11 +256,13 @@ class Shelf:
 
     # Quarantine.
 
-    async def refuse(self, sink: str, pending: Sequence[Delivery], refused: Sequence[Refusal]) -> None:
-        """Quarantine refused rows in one transaction with the cursor's place."""
+    async def refuse(
+        self, sink: str, pending: Sequence[Delivery], refused: Sequence[Refusal], settled: Sequence[int]
+    ) -> None:
+        """Quarantine refused rows in one transaction with the cursor's place and what a retry settles."""
         place = SavedCursor(sink, *self._cursors[sink].saved_place(pending))
         now = self.clock.now()
-        await self._in_writer(lambda: hold(self.state, place, pending, refused, now))
+        await self._in_writer(lambda: hold(self.state, place, pending, refused, noted=now, settled=settled))
 
     async def take_retries(self, sink: str, max_rows: int) -> Sequence[tuple[int, Delivery]]:
         """Return (entry, delivery) of what somebody wants sent again."""

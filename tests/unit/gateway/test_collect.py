@@ -7,7 +7,7 @@ from connectors import NotConnected, Order, Tag, TagTable
 from connectors.quality import BAD_DATA_LOST, BAD_NO_COMMUNICATION, GOOD
 from gateway.buffer import MemoryBuffer
 from gateway.collect import Collector
-from gateway.supervise import Link
+from gateway.supervise import Link, supervise
 from tests.fakes import T0, ReplaySource, batch_of, simple_tags
 
 
@@ -70,6 +70,7 @@ async def test_a_lost_link_marks_its_tags_bad_once_and_not_again_until_something
     for _ in range(3):
         with pytest.raises((NotConnected, ExceptionGroup)):
             await collects.session()
+        await collects.lost()
     assert [quality for _, _, quality in await stored(buffer)] == [
         {GOOD},
         {BAD_NO_COMMUNICATION},
@@ -82,8 +83,10 @@ async def test_a_device_that_is_away_at_the_first_start_is_bad_not_silent(buffer
     tags = TagTable()
     source = ReplaySource(tags, simple_tags(), [])
     source.refuse_entry = NotConnected("refused")
+    away = collector(buffer, clock, source, tags=tags)
     with pytest.raises((NotConnected, ExceptionGroup)):
-        await collector(buffer, clock, source, tags=tags).session()
+        await away.session()
+    await away.lost()
     assert [(len(tag), quality) for tag, _, quality in await stored(buffer)] == [(3, {BAD_NO_COMMUNICATION})]
 
 
@@ -97,6 +100,7 @@ async def test_our_own_absence_is_a_gap_record_stored_before_anything_else(buffe
     collects = collector(buffer, clock, source, tags=tags)
     with pytest.raises((NotConnected, ExceptionGroup)):
         await collects.session()
+    await collects.lost()
     assert [quality for _, _, quality in await stored(buffer)] == [
         {GOOD},
         {BAD_DATA_LOST},
@@ -114,3 +118,20 @@ async def test_a_bug_in_a_source_comes_through(buffer, clock) -> None:
     source = ReplaySource(tags, simple_tags(), [ZeroDivisionError("bug")])
     with pytest.RaisesGroup(ZeroDivisionError):
         await collector(buffer, clock, source, tags=tags).session()
+
+
+async def test_a_bug_in_a_source_marks_its_tags_bad_too(buffer, clock) -> None:
+    tags = TagTable()
+    source = ReplaySource(tags, simple_tags(), [batch_of([1.0] * 3), ZeroDivisionError("bug")])
+    collects = collector(buffer, clock, source, tags=tags)
+    stopped = asyncio.Event()
+
+    async def stop(_: float) -> None:
+        stopped.set()
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(supervise(collects._link, collects.session, lost=collects.lost, sleep=stop))
+    await stopped.wait()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert [quality for _, _, quality in await stored(buffer)] == [{GOOD}, {BAD_NO_COMMUNICATION}]
