@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -96,6 +97,20 @@ def test_plan_prints_every_request() -> None:
     assert "FC4" in done.stdout
 
 
+def told(metrics: str) -> set[str]:
+    return {line.split()[2] for line in metrics.splitlines() if line.startswith("# TYPE")}
+
+
+def documented() -> set[str]:
+    """Return the metrics the reference page names; `…_x` takes the words of the name before it."""
+    page = (ROOT / "docs" / "reference" / "metrics.md").read_text(encoding="utf-8")
+    found, stem = set(), ""
+    for name in re.findall(r"`(wanglian_\w+|…_\w+)`", page):
+        stem = "_".join(name.split("_")[:2]) if name.startswith("wanglian") else stem
+        found.add(name.replace("…", stem))
+    return found
+
+
 @pytest.mark.system
 @pytest.mark.server
 def test_a_running_gateway_tells_how_it_is_and_stops_cleanly_fifty_times_scaled(tmp_path: Path) -> None:
@@ -113,6 +128,7 @@ def test_a_running_gateway_tells_how_it_is_and_stops_cleanly_fifty_times_scaled(
                 metrics = get(port, "/metrics")[1]
                 assert "wanglian_source_rows_total" in metrics
                 assert get(port, "/other")[0] == 404
+                assert told(metrics) <= documented(), "docs/reference/metrics.md"
                 assert gateway.end(signal.SIGTERM, within_s=12) == 0
                 gateway.log.write_text("")
 
