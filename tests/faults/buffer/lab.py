@@ -22,7 +22,8 @@ TAGS = [Tag(f"s/a/l/d/v_{i}", Kind.FLOAT64, "1", "src") for i in range(64)] + [
 
 
 def options(**changes: Any) -> BufferOptions:
-    return BufferOptions.model_construct(**{"min_free": 0, **changes})
+    # The batches are stamped from T0 on, whatever the day of the test: no age may remove them.
+    return BufferOptions.model_construct(**{"min_free": 0, "max_age": 2**62, **changes})
 
 
 def batch_of(k: int) -> Batch:
