@@ -54,7 +54,7 @@ class Platform:
         with self._lock:
             if message.topic.endswith("/_tags"):
                 for name, tag in said["tags"].items():
-                    self.units[said["dev"], name] = tag["symbol"]
+                    self.units[said["dev"], name] = "" if tag["symbol"] == "1" else tag["symbol"]
             elif "seq" in said:
                 self.twice += said["seq"] in self.seen
                 self.seen.add(said["seq"])
