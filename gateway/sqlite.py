@@ -48,18 +48,30 @@ def migrate(connection: sqlite3.Connection, steps: Sequence[Sequence[str]]) -> N
             for statement in step:
                 connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {len(steps)}")
+        connection.execute(f"PRAGMA application_id = {_mark(len(steps))}")
 
 
 def check_version(connection: sqlite3.Connection, steps: Sequence[Sequence[str]]) -> int:
-    """Return the file's schema version; raise NewerFormat when it is above len(steps)."""
+    """Return the file's schema version; raise NewerFormat when it is above len(steps).
+
+    A single flipped bit must not pass for a later release: the version stands in the header twice, and where
+    the two disagree the file is damaged (sqlite3.DatabaseError).
+    """
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     if version > len(steps):
+        if int(connection.execute("PRAGMA application_id").fetchone()[0]) != _mark(version):
+            raise sqlite3.DatabaseError("the file's header is damaged")
         path = connection.execute("PRAGMA database_list").fetchone()[2]
         raise NewerFormat(
             f"{path} has format {version}, this release reads up to {len(steps)}: "
             "install the release that wrote it, or move the data directory away"
         )
     return version
+
+
+def _mark(version: int) -> int:
+    """Return the application id of a file of ours: WL and the version."""
+    return 0x574C_0000 | (version & 0xFFFF)
 
 
 @contextmanager

@@ -193,6 +193,7 @@ async def test_a_store_of_a_later_release_is_not_touched(tmp_path: Path) -> None
     path = max((tmp_path / "store").glob("*.segment"))
     connection = connect(path)
     connection.execute("PRAGMA user_version = 99")
+    connection.execute(f"PRAGMA application_id = {0x574C0000 | 99}")
     connection.close()
     with pytest.raises(NewerFormat, match="format 99"):
         async with opened(tmp_path / "store"):
@@ -222,3 +223,17 @@ async def test_a_deleted_directory_is_made_again_under_a_new_epoch(tmp_path: Pat
         assert len(batch_of(4)) == len(
             (await buffer.cursor("x", Order.STRICT, start="oldest").next(1))[0].batch
         )
+
+
+@pytest.mark.parametrize("name", ["state.sqlite", "00000000000000000001.segment"])
+async def test_a_flipped_version_is_damage_and_not_a_later_release(tmp_path: Path, name: str) -> None:
+    stored = list(range(1, 200))
+    await make_store(tmp_path / "store", stored, segment_bytes=32 * 1024)
+    path = tmp_path / "store" / name
+    data = bytearray(path.read_bytes())
+    data[62] ^= 2  # user_version is the big-endian word at 60
+    path.write_bytes(data)
+    async with opened(tmp_path / "store") as buffer:
+        numbers = [number_of(each) for each in await drain(buffer)]
+        assert set(numbers) <= set(stored)
+        assert sum(gap.rows for gap in buffer.gaps()) == rows_of([k for k in stored if k not in numbers])
