@@ -71,7 +71,7 @@ def check_version(connection: sqlite3.Connection, steps: Sequence[Sequence[str]]
 
 def _mark(version: int) -> int:
     """Return the application id of a file of ours: WL and the version."""
-    return 0x574C_0000 | (version & 0xFFFF)
+    return 0x574C_0000 + version
 
 
 @contextmanager
