@@ -48,29 +48,29 @@ def batches(directory: Path) -> Iterator[tuple[str, int, str, int, list[tuple[st
     for path, stop in zip(files, [*(int(file.stem) for file in files), 2**62][1:], strict=False):
         db = sqlite3.connect(path)
         meta = dict(db.execute("SELECT key, value FROM meta"))
-        ordinal, random = int(meta["epoch"]), int(meta["random"], 16)
-        epoch = struct.pack("<QQ", ordinal, random)
+        epoch = struct.pack("<QQ", ordinal := int(meta["epoch"]), random := int(meta["random"], 16))
         sources = {number: name for number, name, *_ in db.execute("SELECT * FROM sources")}
-        layouts = {i: tags for i, crc, tags in db.execute("SELECT * FROM layouts") if zlib.crc32(tags) == crc}
+        kept = db.execute("SELECT layout, crc, CAST(tags AS BLOB) FROM layouts")
+        layouts = {i: tags for i, crc, tags in kept if zlib.crc32(tags) == crc}
         names = {}
         with suppress(sqlite3.DatabaseError):
-            for number, crc, record in db.execute("SELECT * FROM tags"):
+            for number, crc, record in db.execute("SELECT number, crc, CAST(record AS BLOB) FROM tags"):
                 names[number] = json.loads(record)["path"] if zlib.crc32(record, number) == crc else ""
-        for row in db.execute("SELECT * FROM batches WHERE seq < ? ORDER BY seq", (stop,)):
-            seq, source, arrived, rows, layout, inline, resume, crc, data = row
-            facts = struct.pack("<qqqq", seq, arrived, rows, layout or -1)
-            proof = (epoch, sources[source].encode(), facts, inline or b"", resume or b"", data)
-            if zlib.crc32(b"".join(proof)) != crc:
-                continue
-            base, width = struct.unpack_from("<qB", inline or bytes(9))
-            tags = np.frombuffer(layouts[layout], "<i4") if layout else offsets(inline, 9, rows, base, width)
-            at, found = 4, []
-            while at < len(data):
-                at = part_rows(data, at, found)
-            named = [
-                (names.get(tag) or f"#{tag}", *rest) for tag, rest in zip(tags.tolist(), found, strict=True)
-            ]
-            yield f"{ordinal}-{random:016x}", seq, sources[source], arrived, named
+        stored = db.execute("SELECT * FROM batches WHERE seq < ? ORDER BY seq", (stop,))
+        for seq, source, arrived, rows, layout, inline, resume, crc, data in stored:
+            with suppress(KeyError, TypeError, AttributeError, struct.error):  # a flipped type
+                facts = struct.pack("<qqqq", seq, arrived, rows, layout or -1)
+                proof = (epoch, sources[source].encode(), facts, inline or b"", resume or b"", data)
+                if zlib.crc32(b"".join(proof)) != crc:
+                    continue
+                one = inline and offsets(inline, 9, rows, *struct.unpack_from("<qB", inline))
+                given = np.frombuffer(layouts[layout], "<i4") if one is None else one
+                at, found = 4, []
+                while at < len(data):
+                    at = part_rows(data, at, found)
+                tags = (names.get(tag) or f"#{tag}" for tag in given.tolist())
+                named = [(tag, *rest) for tag, rest in zip(tags, found, strict=True)]
+                yield f"{ordinal}-{random:016x}", seq, sources[source], arrived, named
         db.close()
 
 
