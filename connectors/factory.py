@@ -3,6 +3,7 @@
 A connector is imported only when the plant names it: everything together would cost 100 MB of memory.
 """
 
+from pathlib import Path
 from typing import assert_never
 
 from config.connections import AnySink, ModbusTcpSource, MqttSink, SimulatedSource, SourceOptions
@@ -11,7 +12,16 @@ from connectors.contract import Context, Sink, Source
 from connectors.tags import TagTable
 
 
-def build_source(name: str, options: SourceOptions, *, site: str, tags: TagTable, clock: Clock) -> Source:
+def build_source(
+    name: str,
+    options: SourceOptions,
+    *,
+    gateway: str,  # noqa: ARG001  a client id is made of it
+    site: str,
+    tags: TagTable,
+    clock: Clock,
+    directory: Path,  # noqa: ARG001  what a connector must keep (certificates) lies below it
+) -> Source:
     """Return the source; it touches nothing until it is entered."""
     match options:
         case ModbusTcpSource():

@@ -1,14 +1,21 @@
 #!/bin/sh
-# The independent programs the tests speak with, from Debian's packages, where they are not there yet.
+# The independent programs the tests speak with, from Debian's packages and npm, where they are not there yet.
 set -eu
 missing=""
 command -v mosquitto >/dev/null || [ -x /usr/sbin/mosquitto ] || missing="$missing mosquitto"
 command -v mbpoll >/dev/null || missing="$missing mbpoll"
+command -v victoria-metrics >/dev/null || missing="$missing victoria-metrics"
 [ -e /usr/include/modbus/modbus.h ] || missing="$missing libmodbus-dev"
 command -v gcc >/dev/null || missing="$missing gcc libc6-dev"
-[ -z "$missing" ] && exit 0
-echo "installing:$missing"
-export DEBIAN_FRONTEND=noninteractive
-apt-get update -qq
-# shellcheck disable=SC2086
-apt-get install -y -qq --no-install-recommends $missing >/dev/null
+if [ -n "$missing" ]; then
+    echo "installing:$missing"
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq
+    # shellcheck disable=SC2086
+    apt-get install -y -qq --no-install-recommends $missing >/dev/null
+fi
+opcua="$(dirname "$0")/../tests/servers/opcua"
+if [ ! "$opcua/node_modules/.package-lock.json" -nt "$opcua/package-lock.json" ]; then
+    echo "installing: node-opcua"
+    (cd "$opcua" && npm ci --silent && touch node_modules/.package-lock.json)
+fi

@@ -140,7 +140,7 @@ def probe(plant_file: PlantFile, *, lang: Lang = None, as_json: AsJson = False) 
     from gateway.probe import probe_plant  # noqa: PLC0415
 
     plant, language = _load(plant_file, lang)
-    readings = asyncio.run(probe_plant(plant))
+    readings = asyncio.run(probe_plant(plant, _data_dir(plant_file, plant)))
     if as_json:
         _print_json([reading.as_dict() for reading in readings])
     else:

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -52,21 +53,30 @@ class Reading:
         return {name: getattr(self, name) for name in self.__slots__}
 
 
-async def probe_plant(plant: Plant) -> list[Reading]:
+async def probe_plant(plant: Plant, directory: Path) -> list[Reading]:
     """Read every device of every source once, sources side by side."""
-    found = await asyncio.gather(*(_probe_source(plant, name) for name in plant.sources))
+    found = await asyncio.gather(*(_probe_source(plant, name, directory) for name in plant.sources))
     return [reading for readings in found for reading in readings]
 
 
-async def _probe_source(plant: Plant, name: str) -> list[Reading]:
+async def _probe_source(plant: Plant, name: str, directory: Path) -> list[Reading]:
     options = plant.sources[name]
+    gateway = plant.gateway
     tags, clock = TagTable(), SystemClock()
     readings: list[Reading] = []
     waiting = list(options.devices)
     while waiting:
         connected = False
         try:
-            async with build_source(name, options, site=plant.gateway.site, tags=tags, clock=clock) as source:
+            async with build_source(
+                name,
+                options,
+                gateway=gateway.id,
+                site=gateway.site,
+                tags=tags,
+                clock=clock,
+                directory=directory,
+            ) as source:
                 if not isinstance(source, Scannable):
                     return [Reading(name, "", None, "", "BadNotSupported", None)]
                 connected = True
@@ -84,7 +94,7 @@ async def _probe_source(plant: Plant, name: str) -> list[Reading]:
             waiting = waiting[len(silent) :]
             error = str(exc) or f"no answer in {DEVICE_WITHIN_S:g} s"
             for device in silent:
-                path = device_path(plant.gateway.site, options.devices[device].at, device)
+                path = device_path(gateway.site, options.devices[device].at, device)
                 readings.append(Reading(path, "", None, "", "BadNoCommunication", None, error))
     return readings
 

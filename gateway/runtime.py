@@ -74,10 +74,18 @@ class Gateway:
             await self._end("")
 
     def _start_source(self, name: str, options: SourceOptions) -> None:
-        site, link = self.plant.gateway.site, self._link(name, "source")
+        link = self._link(name, "source")
 
         def open_source() -> Source:
-            return build_source(name, options, site=site, tags=self._tags, clock=self.clock)
+            return build_source(
+                name,
+                options,
+                gateway=self.plant.gateway.id,
+                site=self.plant.gateway.site,
+                tags=self._tags,
+                clock=self.clock,
+                directory=self.directory,
+            )
 
         collector = Collector(link, open_source, self._tags, self._buffer, self.clock)
         observe_connector(self.observer, "source", name, lambda: collector.source)

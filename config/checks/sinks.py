@@ -30,9 +30,8 @@ def check_sinks(plant: Plant, document: Document, *, is_whole: bool) -> Iterator
         path = ("sinks", name)
         yield from _rules(sink, plant, document, path, is_whole=is_whole)
         yield from _connection(sink, document, path)
-        port = sink.port or (1883 if sink.tls is None else 8883)
         if sink.client_id is not None:
-            first = clients.setdefault((sink.host.lower(), port, sink.client_id), name)
+            first = clients.setdefault((sink.host.lower(), sink.broker_port, sink.client_id), name)
             if first != name:
                 at = (*path, "client_id")
                 yield document.problem("E-CF-0707", at, client_id=quote(sink.client_id), first=first)

@@ -5,8 +5,9 @@ from typing import Annotated
 from pydantic import Field
 
 from config.connections.modbus_tcp import ModbusDevice, ModbusTag, ModbusTcpSource
-from config.connections.mqtt import MqttSink, Tls
+from config.connections.mqtt import MqttConnection, MqttSink
 from config.connections.simulated import SimulatedDevice, SimulatedSource, SimulatedTag
+from config.connections.tls import Tls
 
 SourceOptions = Annotated[ModbusTcpSource | SimulatedSource, Field(discriminator="kind")]
 AnySink = Annotated[MqttSink, Field()]
@@ -16,6 +17,7 @@ __all__ = [
     "ModbusDevice",
     "ModbusTag",
     "ModbusTcpSource",
+    "MqttConnection",
     "MqttSink",
     "SimulatedDevice",
     "SimulatedSource",

@@ -26,7 +26,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from config.connections import MqttSink
 from connectors.errors import NotConnected
 from connectors.mqtt.reasons import refused_by, unreachable
-from connectors.mqtt.tls import tls_context
+from connectors.tls import tls_context
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Wire:
     def __init__(
         self, options: MqttSink, client_id: str, will: tuple[str, bytes], listener: Listener
     ) -> None:
-        self.broker = f"{options.host}:{options.port or (1883 if options.tls is None else 8883)}"
+        self.broker = f"{options.host}:{options.broker_port}"
         self.dialled = False
         """Whether TCP and TLS are up."""
         self._options = options

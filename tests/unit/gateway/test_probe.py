@@ -28,7 +28,7 @@ async def test_a_device_that_cuts_the_line_hides_neither_those_before_it_nor_tho
     async with FaultyServer(script) as server:
         file = tmp_path / "plant.yaml"
         file.write_text(PLANT.format(port=server.port))
-        readings = await probe_plant(load_plant(file))
+        readings = await probe_plant(load_plant(file), file.parent)
     assert [(each.device, each.value) for each in readings] == [
         ("cz/-/-/meter_1", register(1, 7)),
         ("cz/-/-/meter_2", None),

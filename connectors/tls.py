@@ -1,4 +1,4 @@
-"""How a broker is trusted: the certificate and the host name are always checked."""
+"""How a peer is trusted: the certificate and the host name are always checked."""
 
 import ssl
 
