@@ -42,6 +42,7 @@ bench: $(VENV)/ready peers
 
 docs: $(VENV)/ready
 	$(BIN)/python -m config.manual > docs/reference/plant-file.md
+	$(BIN)/python -m config.vocabulary > docs/reference/tag-names.md
 
 lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --quiet \

@@ -24,11 +24,30 @@ from config.reading.structure import validate
 from config.reading.yaml_tree import read_document
 
 
-class Title(Model):
-    """What people call the device."""
+class Text(Model):
+    """A sentence or a name in both languages."""
 
     zh: Annotated[str, Field(min_length=1)]
     en: Annotated[str, Field(min_length=1)]
+
+
+class SerialDefaults(Model):
+    """How the serial line is set when the device leaves the maker; 8 data bits."""
+
+    baud: Annotated[int, Field(ge=1)]
+    parity: Literal["none", "even", "odd"] | None = None
+    """None where it is not known."""
+    stop_bits: Annotated[int, Field(ge=1, le=2)] | None = None
+    """None where it is not known."""
+    unit_id: Annotated[int, Field(ge=1, le=247)] | None = None
+    """None where it is not known."""
+    confirmed: bool = True
+    """False: no source of the numbers says it; look at the device."""
+
+    def __str__(self) -> str:
+        """Return it in the trade's short form: 9600 8N1; what is not known is a question mark."""
+        parity = "?" if self.parity is None else self.parity[0].upper()
+        return f"{self.baud} 8{parity}{self.stop_bits or '?'}"
 
 
 class DeviceDefaults(Model):
@@ -54,16 +73,26 @@ class Template(Model):
 
     maker: Annotated[str, Field(min_length=1)]
     model: Annotated[str, Field(min_length=1)]
-    title: Title
+    title: Text
+    """What people call the device."""
     kind: Literal["modbus"]
+    category: Literal["meter", "inverter", "other"] = "other"
     source: Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
     """Where the numbers come from: manual, driver, measurement. No number without its source."""
     source_year: int | Literal["unknown"] = "unknown"
     confidence: Literal["high", "medium", "low"]
     """High: two sources agree, or one maintained driver cites the maker's manual."""
-    serial: str | None = None
-    """The maker's defaults of the serial line, for who wires it."""
-    notes: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    side: Literal["primary", "secondary", "unknown"] = "unknown"
+    """Primary: values are those of the line, the device has applied its transformers' ratios. Secondary: they
+    are those at its terminals; the plant file gives `ct` and `pt`. Unknown: no source says it."""
+    sign: Literal["import_positive", "export_positive", "unknown"] = "unknown"
+    """Whether power taken from the grid or power fed into it is positive."""
+    refresh: Annotated[Duration, Field(ge=1)] | None = None
+    """How often the device renews its values, the slowest of them; absent: not known."""
+    serial: SerialDefaults | None = None
+    """Absent: not known."""
+    notes: Annotated[tuple[Text, ...], Field(strict=False)] = ()
+    """What whoever installs it must know and no field above says."""
     device: DeviceDefaults = DeviceDefaults()
     tag: TagDefaults = TagDefaults()
     tags: Annotated[dict[Name, ModbusTag], Field(min_length=1)]

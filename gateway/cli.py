@@ -16,7 +16,8 @@ import typer
 from config.library import Library
 from config.load import read_plant
 from config.plant import Plant
-from config.problems import Language, Phrase, default_language
+from config.problems import Language, Phrase, default_language, quote
+from config.reading.advice import near
 from config.schema import plant_schema
 from gateway.buffer.contract import StoreFailed
 from gateway.buffer.quarantine import Quarantine
@@ -161,13 +162,49 @@ def schema() -> None:
 
 
 @app.command()
-def devices(*, as_json: AsJson = False) -> None:
-    """List the device templates that come with the gateway. 列出自带的设备模板。"""
-    names = Library().names()
+def devices(
+    name: Annotated[
+        str | None, typer.Argument(help="Explain this one, e.g. eastron/sdm630. 详细说明。")
+    ] = None,
+    *,
+    library: Annotated[
+        Path | None, typer.Option(help="Your own templates too: their folder. 自有模板目录。")
+    ] = None,
+    lang: Lang = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the device templates, or explain one. 列出设备模板，或说明其中一个。"""
+    from gateway.devices import LIST_COLUMNS, cells, summaries  # noqa: PLC0415
+
+    language, templates = lang or default_language(), Library(library)
+    if name is not None:
+        _explain(name, templates, language, as_json=as_json)
+        return
+    rows = summaries(templates, language)
     if as_json:
-        _print_json(names)
-    else:
-        typer.echo("\n".join(names))
+        _print_json(rows)
+        return
+    titles = [_say(language, f"devices.{column}") for column in LIST_COLUMNS]
+    _print_table(titles, [(cells(row, language), True) for row in rows])
+
+
+def _explain(name: str, templates: Library, language: Language, *, as_json: bool) -> None:
+    from gateway.devices import TAG_COLUMNS, explanation, facts, tag_rows  # noqa: PLC0415
+
+    reading = templates.read(name)
+    if reading is None:
+        _fail(_say(language, "devices.none", name=quote(name), advice=near(name, tuple(templates.names()))))
+    for problem in reading.problems:
+        typer.echo(problem.render(language), err=True)
+    if reading.template is None or reading.problems:
+        raise typer.Exit(2)
+    if as_json:
+        _print_json(explanation(name, reading.template))
+        return
+    for key, text in facts(reading.template, language):
+        typer.echo(f"{_say(language, f'devices.{key}')}: {text}")
+    titles = [_say(language, f"devices.{column}") for column in TAG_COLUMNS]
+    _print_table(titles, [(row, True) for row in tag_rows(reading.template, language)])
 
 
 Sink = Annotated[str | None, typer.Option(help="Only this sink's. 只看这个上报端。")]
@@ -257,4 +294,5 @@ def _print_table(titles: Sequence[str], rows: Iterable[tuple[Sequence[str], bool
     table = Table(*titles)
     for cells, is_good in rows:
         table.add_row(*cells, style=None if is_good else "red")
-    Console().print(table)
+    # A program behind a pipe, or a file, is as wide as the table.
+    Console(width=None if sys.stdout.isatty() else 240).print(table)

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, WithJsonSchema, model_validator
 
-from config.base import DeviceName, Duration, Model, Name
+from config.base import DeviceName, Duration, Model, Name, Number
 from config.tags import DeviceOptions, TagOptions
 
 RegisterTable = Literal["holding", "input", "coil", "discrete"]
@@ -102,6 +102,11 @@ class ModbusDevice(DeviceOptions):
     """The device's address on its line; of a range of devices, the first one's."""
     template: str | None = None
     """Name of a device template, e.g. ``eastron/sdm630``; tags given here are added or replace its own."""
+    ct: Annotated[Number, Field(ge=1)] | None = None
+    """Ratio of the current transformers, 200 A / 5 A is 40. For a template whose values are secondary: its
+    currents, powers and energies are multiplied by it; 1 says that there is no transformer."""
+    pt: Annotated[Number, Field(ge=1)] | None = None
+    """Ratio of the voltage transformers, applied likewise to voltages, powers and energies."""
     scan: Annotated[Duration, Field(ge=10_000_000)] = 1_000_000_000
     """Scan interval; scans fall on whole multiples of it."""
     timeout: Annotated[Duration, Field(ge=1_000_000)] | None = None

@@ -2,7 +2,8 @@
 
 ``meter_{1..100}`` as a device's name stands for a hundred devices alike; ``{001..100}`` pads with zeros.
 Their `unit_id` counts up from the one written. A template's tags come first, the device's own are added or
-take the place of those with the same name. Everything is validated once, before; here it is only copied.
+take the place of those with the same name. A device's `ct` and `pt` multiply its template's tags by what they
+measure. Everything is validated once, before; here it is only copied.
 """
 
 import re
@@ -10,7 +11,8 @@ from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 from config.base import LONGEST_NAME
-from config.connections import ModbusDevice, SourceOptions
+from config.checks.templates import check_confidence, check_ratios
+from config.connections import ModbusDevice, ModbusTag, SourceOptions
 from config.library import Library
 from config.plant import Plant
 from config.problems import Problem, found, quote
@@ -20,6 +22,8 @@ from config.reading.document import Document, Mapping
 MOST_DEVICES: Final = 1_000
 """In one range."""
 HIGHEST_UNIT_ID: Final = 255
+_THROUGH_BOTH: Final = ("power", "reactive power", "apparent power", "energy", "reactive energy")
+"""Quantities measured through current and voltage transformers."""
 
 _RANGE: Final = re.compile(r"([^{}]*)\{([0-9]{1,9})\.\.([0-9]{1,9})\}([^{}]*)")
 
@@ -63,13 +67,17 @@ def expand(plant: Plant, document: Document, ranges: Ranges, library: Library) -
     """Return the plant with its templates' tags and all devices of its ranges."""
     problems: list[Problem] = []
     sources: dict[str, SourceOptions] = {}
+    first_use: dict[str, tuple[str, ...]] = {}
     for name, source in plant.sources.items():
         devices: dict[str, Any] = {}
         for device_name, device in source.devices.items():
             path = ("sources", name, "devices", device_name)
             whole: Any = device
             if isinstance(device, ModbusDevice) and device.template is not None:
+                first_use.setdefault(device.template, path)
                 whole = _from_template(device, path, document, library, problems)
+            elif isinstance(device, ModbusDevice):
+                problems += check_ratios(device, None, document, path)
             if whole is None:
                 continue
             names = ranges.get((name, device_name), (device_name,))
@@ -77,6 +85,8 @@ def expand(plant: Plant, document: Document, ranges: Ranges, library: Library) -
             _place_copies(document, path, names)
         if devices:
             sources[name] = source.model_copy(update={"devices": devices})
+    for template, at in first_use.items():
+        problems += check_confidence(library.read(template), template, document, at)
     return Expanded(plant.model_copy(update={"sources": sources}), problems)
 
 
@@ -126,7 +136,11 @@ def _stand_in(devices: Mapping, key: str) -> str | None:
 
 
 def _from_template(
-    device: ModbusDevice, path: tuple[str, ...], document: Document, library: Library, problems: list[Problem]
+    device: ModbusDevice,
+    path: tuple[str, ...],
+    document: Document,
+    library: Library,
+    problems: list[Problem],
 ) -> ModbusDevice | None:
     name = device.template or ""
     reading = library.read(name)
@@ -137,15 +151,25 @@ def _from_template(
         problems.append(document.problem("E-CF-0301", (*path, "template"), name=quote(name), advice=names))
         return None
     problems.extend(reading.problems)
-    if reading.template is None:
+    template = reading.template
+    if template is None:
         return None
+    problems.extend(check_ratios(device, template, document, path))
     unset = {
-        option: value
-        for option, value in reading.template.options().items()
-        if option not in device.model_fields_set
+        option: value for option, value in template.options().items() if option not in device.model_fields_set
     }
-    tags = {**reading.template.tags, **device.tags} if device.tags else reading.template.tags
-    return device.model_copy(update={**unset, "tags": tags})
+    tags = template.tags
+    if (device.ct, device.pt) != (None, None):
+        tags = {name: _on_primary(tag, device.ct or 1.0, device.pt or 1.0) for name, tag in tags.items()}
+    return device.model_copy(update={**unset, "tags": {**tags, **device.tags} if device.tags else tags})
+
+
+def _on_primary(tag: ModbusTag, ct: float, pt: float) -> ModbusTag:
+    """Return the tag with its value multiplied by the transformers it is measured through."""
+    factor = {"current": ct, "voltage": pt}.get(tag.unit.quantity)
+    if factor is None:
+        factor = ct * pt if tag.unit.quantity in _THROUGH_BOTH else 1.0
+    return tag.model_copy(update={"scale": tag.scale * factor, "offset": tag.offset * factor})
 
 
 def _copies(

@@ -111,7 +111,7 @@ model: X1
 title: {zh: 我的, en: mine}
 kind: modbus
 source: [measured on 2026-11-23]
-confidence: low
+confidence: high
 device: {scan: 5s, max_registers: 40, max_gap: 0}
 tag: {table: input, order: CDAB}
 tags:
