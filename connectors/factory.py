@@ -6,7 +6,14 @@ A connector is imported only when the plant names it: everything together would 
 from pathlib import Path
 from typing import assert_never
 
-from config.connections import AnySink, ModbusTcpSource, MqttSink, SimulatedSource, SourceOptions
+from config.connections import (
+    AnySink,
+    InfluxDbSink,
+    ModbusTcpSource,
+    MqttSink,
+    SimulatedSource,
+    SourceOptions,
+)
 from connectors.clock import Clock
 from connectors.contract import Context, Sink, Source
 from connectors.tags import TagTable
@@ -43,6 +50,10 @@ def build_sink(name: str, options: AnySink, *, site: str, context: Context) -> S
             from connectors.mqtt import MqttSink as Mqtt
 
             return Mqtt(name, options, context=context, site=site)
+        case InfluxDbSink():
+            from connectors.influxdb import InfluxDb
+
+            return InfluxDb(options, context)
         case _:
             assert_never(options)
 

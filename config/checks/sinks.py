@@ -4,15 +4,18 @@ import ipaddress
 import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
+from urllib.parse import urlsplit
 
 from config.base import format_duration
-from config.connections import MqttSink
+from config.connections import AnySink, InfluxDbSink, MqttSink, Tls
 from config.plant import Plant
 from config.problems import Problem, quote
 from config.reading.document import Document, Path
 from config.select import SelectRule, glob_pattern
 
 _NUMBER: Final = re.compile(r"[0-9]{1,9}")
+_TOKEN: Final = re.compile(r"[!-~]+")
+"""What a header may carry."""
 _BAD_GLOB: Final = re.compile(r"^/|/$|//|[^/]\*\*|\*\*[^/]|[+#\s]")
 
 
@@ -29,12 +32,13 @@ def check_sinks(plant: Plant, document: Document, *, is_whole: bool) -> Iterator
     for name, sink in plant.sinks.items():
         path = ("sinks", name)
         yield from _rules(sink, plant, document, path, is_whole=is_whole)
-        yield from _connection(sink, document, path)
-        if sink.client_id is not None:
-            first = clients.setdefault((sink.host.lower(), sink.broker_port, sink.client_id), name)
-            if first != name:
-                at = (*path, "client_id")
-                yield document.problem("E-CF-0707", at, client_id=quote(sink.client_id), first=first)
+        if sink.tls is not None:
+            yield from _tls(sink.tls, document, (*path, "tls"))
+        match sink:
+            case MqttSink():
+                yield from _mqtt(sink, name, clients, document, path)
+            case InfluxDbSink():
+                yield from _influxdb(sink, document, path)
         rate = _rows_per_second(plant)
         if is_whole and sink.replay_rate is not None and sink.replay_rate < rate:
             at = (*path, "replay_rate")
@@ -58,7 +62,7 @@ def _rows_per_second(plant: Plant) -> float:
 
 
 def _rules(
-    sink: MqttSink, plant: Plant, document: Document, path: Path, *, is_whole: bool
+    sink: AnySink, plant: Plant, document: Document, path: Path, *, is_whole: bool
 ) -> Iterator[Problem]:
     dead: list[Problem] = []
     everything_before = False
@@ -97,21 +101,47 @@ def _matches(rule: SelectRule, tag: _Named) -> bool:
     )
 
 
-def _connection(sink: MqttSink, document: Document, path: Path) -> Iterator[Problem]:
-    tls = sink.tls
-    if tls is not None:
-        if tls.key is not None and tls.certificate is None:
-            yield document.problem("E-CF-0708", (*path, "tls", "key"), at_key=True)
-        if tls.certificate is not None and tls.key is None:
-            yield document.problem("E-CF-0709", (*path, "tls", "certificate"), at_key=True)
-        if tls.key_password is not None and tls.key is None:
-            yield document.problem("E-CF-0710", (*path, "tls", "key_password"), at_key=True)
+def _tls(tls: Tls, document: Document, path: Path) -> Iterator[Problem]:
+    if tls.key is not None and tls.certificate is None:
+        yield document.problem("E-CF-0708", (*path, "key"), at_key=True)
+    if tls.certificate is not None and tls.key is None:
+        yield document.problem("E-CF-0709", (*path, "certificate"), at_key=True)
+    if tls.key_password is not None and tls.key is None:
+        yield document.problem("E-CF-0710", (*path, "key_password"), at_key=True)
+
+
+def _mqtt(
+    sink: MqttSink, name: str, clients: dict[tuple[str, int, str], str], document: Document, path: Path
+) -> Iterator[Problem]:
     if sink.password is not None and sink.username is None:
         yield document.problem("E-CF-0711", (*path, "password"), at_key=True)
-    if sink.password is not None and tls is None and not _is_this_machine(sink.host):
+    if sink.password is not None and sink.tls is None and not _is_this_machine(sink.host):
         yield document.problem("W-CF-0712", (*path, "password"), at_key=True, host=quote(sink.host))
     if not all(sink.prefix.split("/")) or sink.prefix.startswith("$"):
         yield document.problem("E-CF-0713", (*path, "prefix"), prefix=quote(sink.prefix))
+    if sink.client_id is not None:
+        first = clients.setdefault((sink.host.lower(), sink.broker_port, sink.client_id), name)
+        if first != name:
+            at = (*path, "client_id")
+            yield document.problem("E-CF-0707", at, client_id=quote(sink.client_id), first=first)
+
+
+def _influxdb(sink: InfluxDbSink, document: Document, path: Path) -> Iterator[Problem]:
+    try:
+        url = urlsplit(sink.url)
+        host, is_url = url.hostname or "", bool(url.hostname) and url.port != 0
+    except ValueError:  # a port that is none, half an IPv6 address
+        host, is_url = "", False
+    if not is_url:
+        yield document.problem("E-CF-0720", (*path, "url"), url=quote(sink.url))
+    is_plain = sink.url.startswith("http:")
+    if sink.tls is not None and is_plain:
+        yield document.problem("E-CF-0721", (*path, "tls"), at_key=True)
+    if sink.token is not None:
+        if not _TOKEN.fullmatch(sink.token.get_secret_value()):
+            yield document.problem("E-CF-0722", (*path, "token"), at_key=True)
+        if is_plain and is_url and not _is_this_machine(host):
+            yield document.problem("W-CF-0723", (*path, "token"), at_key=True, host=quote(host))
 
 
 def _is_this_machine(host: str) -> bool:

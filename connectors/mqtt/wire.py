@@ -25,8 +25,9 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from config.connections import MqttSink
 from connectors.errors import NotConnected
-from connectors.mqtt.reasons import refused_by, unreachable
+from connectors.mqtt.reasons import refused_by
 from connectors.tls import tls_context
+from connectors.unreachable import unreachable
 
 
 @dataclass(frozen=True, slots=True)
