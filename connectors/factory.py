@@ -9,6 +9,7 @@ from typing import assert_never
 from config.connections import (
     AnySink,
     InfluxDbSink,
+    ModbusSerialSource,
     ModbusTcpSource,
     MqttSink,
     SimulatedSource,
@@ -32,9 +33,18 @@ def build_source(
     """Return the source; it touches nothing until it is entered."""
     match options:
         case ModbusTcpSource():
-            from connectors.modbus import ModbusTcp
+            from connectors.modbus import Modbus, TcpLine
 
-            return ModbusTcp(name, options, site=site, tags=tags, clock=clock)
+            if options.framing == "tcp":
+                return Modbus(name, options, TcpLine(options), site=site, tags=tags, clock=clock)
+            from connectors.modbus.serial import SerialServer
+
+            return Modbus(name, options, SerialServer(options), site=site, tags=tags, clock=clock)
+        case ModbusSerialSource():
+            from connectors.modbus import Modbus
+            from connectors.modbus.serial import SerialPort
+
+            return Modbus(name, options, SerialPort(options), site=site, tags=tags, clock=clock)
         case SimulatedSource():
             from connectors.simulated import Simulated
 
@@ -64,7 +74,14 @@ def describe_source(name: str, options: SourceOptions) -> list[str]:
         case ModbusTcpSource():
             from connectors.modbus import describe_plan
 
-            head = f"{name}: modbus_tcp {options.host}:{options.port}"
+            head = f"{name}: modbus_tcp {options.host}:{options.port}, framing {options.framing}"
+            return [head] + [
+                line for each, device in options.devices.items() for line in describe_plan(each, device)
+            ]
+        case ModbusSerialSource():
+            from connectors.modbus import describe_plan
+
+            head = f"{name}: modbus_serial {options.port}, framing {options.framing}, {options.baud} baud"
             return [head] + [
                 line for each, device in options.devices.items() for line in describe_plan(each, device)
             ]

@@ -1,33 +1,92 @@
 """Modbus connections: who is asked, by which unit id, and how much at a time."""
 
+import os
+import re
 from collections.abc import Iterator
+from typing import Final
 
 from config.base import format_duration
-from config.connections import ModbusDevice, ModbusTcpSource
+from config.connections import ModbusDevice, ModbusSerialSource, ModbusTcpSource
 from config.plant import Plant
-from config.problems import Problem
+from config.problems import Problem, quote
 from config.reading.document import Document, Path
 from config.tags import SHORTEST_ACCOUNTING_INTERVAL_NS
+
+_BITS_OF_A_BYTE: Final = 8
+_WINDOWS_PORT: Final = re.compile(r"com[0-9]{1,4}", re.IGNORECASE)
+
+ModbusSource = ModbusTcpSource | ModbusSerialSource
+
+HIGHEST_UNIT_ID_ON_A_LINE: Final = 247
+"""0 is a broadcast that nobody answers, those above are reserved (Modbus over Serial Line V1.02, 2.2)."""
 
 
 def check_modbus(plant: Plant, document: Document) -> Iterator[Problem]:
     """Yield connections made twice, unit ids used twice, values too wide and devices without tags."""
     connections: dict[tuple[str, int], str] = {}
+    ports: dict[str, str] = {}
     for name, source in plant.sources.items():
-        if not isinstance(source, ModbusTcpSource):
-            continue
         path = ("sources", name)
-        first = connections.setdefault((source.host.lower(), source.port), name)
-        if first != name:
-            yield document.problem(
-                "E-CF-0514", (*path, "host"), host=source.host, port=source.port, first=first
-            )
+        if isinstance(source, ModbusSerialSource):
+            yield from _serial(source, ports.setdefault(_port(source.port), name), document, path)
+        elif isinstance(source, ModbusTcpSource):
+            first = connections.setdefault((source.host.lower(), source.port), name)
+            yield from _tcp(source, first, document, path)
+        else:
+            continue
         yield from _unit_ids(source, document, path)
         for device_name, device in source.devices.items():
             yield from _device(device, document, (*path, "devices", device_name))
+        if isinstance(source, ModbusSerialSource) or source.framing != "tcp":
+            yield from _devices_on_line(source, document, path)
 
 
-def _unit_ids(source: ModbusTcpSource, document: Document, path: Path) -> Iterator[Problem]:
+def _tcp(source: ModbusTcpSource, first: str, document: Document, path: Path) -> Iterator[Problem]:
+    if first != path[-1]:
+        yield document.problem("E-CF-0514", (*path, "host"), host=source.host, port=source.port, first=first)
+    if source.framing == "tcp":
+        for option in sorted({"pause", "quiet"} & source.model_fields_set):
+            yield document.problem("E-CF-0524", (*path, option), at_key=True, option=option)
+
+
+def _serial(source: ModbusSerialSource, first: str, document: Document, path: Path) -> Iterator[Problem]:
+    if first != path[-1]:
+        yield document.problem("E-CF-0520", (*path, "port"), port=quote(source.port), first=first)
+    if source.framing == "rtu" and source.data_bits != _BITS_OF_A_BYTE:
+        yield document.problem("E-CF-0523", (*path, "data_bits"))
+
+
+def _devices_on_line(source: ModbusSource, document: Document, path: Path) -> Iterator[Problem]:
+    told: set[int] = set()
+    for name, device in source.devices.items():
+        at = (*path, "devices", name)
+        if id(document.value(at)) in told:
+            continue  # of one range
+        if not 1 <= device.unit_id <= HIGHEST_UNIT_ID_ON_A_LINE:
+            told.add(id(document.value(at)))
+            most = HIGHEST_UNIT_ID_ON_A_LINE
+            yield document.problem("E-CF-0521", (*at, "unit_id"), unit_id=device.unit_id, most=most)
+        if device.max_in_flight > 1:
+            told.add(id(document.value(at)))
+            yield document.problem("E-CF-0522", (*at, "max_in_flight"))
+
+
+def _port(name: str) -> str:
+    """Return what tells a port from others: Windows does not heed case, nor a prefix for high numbers."""
+    bare = name.removeprefix("\\\\.\\")
+    return bare.upper() if _WINDOWS_PORT.fullmatch(bare) else os.path.normpath(name)
+
+
+def _device_on_line(device: ModbusDevice, document: Document, path: Path) -> Iterator[Problem]:
+    if not 1 <= device.unit_id <= HIGHEST_UNIT_ID_ON_A_LINE:
+        yield document.problem(
+            "E-CF-0521", (*path, "unit_id"), unit_id=device.unit_id, most=HIGHEST_UNIT_ID_ON_A_LINE
+        )
+    if device.max_in_flight > 1:
+        yield document.problem("E-CF-0522", (*path, "max_in_flight"))
+
+
+def _unit_ids(source: ModbusSource, document: Document, path: Path) -> Iterator[Problem]:
     users: dict[int, str] = {}
     for name, device in source.devices.items():
         first = users.setdefault(device.unit_id, name)

@@ -5,18 +5,20 @@ from typing import Annotated
 from pydantic import Field
 
 from config.connections.influxdb import InfluxDbSink
+from config.connections.modbus_serial import ModbusSerialSource
 from config.connections.modbus_tcp import ModbusDevice, ModbusTag, ModbusTcpSource
 from config.connections.mqtt import MqttConnection, MqttSink
 from config.connections.simulated import SimulatedDevice, SimulatedSource, SimulatedTag
 from config.connections.tls import Tls
 
-SourceOptions = Annotated[ModbusTcpSource | SimulatedSource, Field(discriminator="kind")]
 AnySink = Annotated[MqttSink | InfluxDbSink, Field(discriminator="kind")]
+SourceOptions = Annotated[ModbusTcpSource | ModbusSerialSource | SimulatedSource, Field(discriminator="kind")]
 
 __all__ = [
     "AnySink",
     "InfluxDbSink",
     "ModbusDevice",
+    "ModbusSerialSource",
     "ModbusTag",
     "ModbusTcpSource",
     "MqttConnection",

@@ -128,8 +128,14 @@ class ModbusTcpSource(Model):
     kind: Literal["modbus_tcp"]
     host: Annotated[str, Field(min_length=1)]
     port: Annotated[int, Field(ge=1, le=65535)] = 502
+    framing: Literal["tcp", "rtu", "ascii"] = "tcp"
+    """rtu, ascii: a serial server that hands on what comes on its line as it is (RTU over TCP)."""
     timeout: Annotated[Duration, Field(ge=1_000_000)] = 1_000_000_000
     """Longest wait for the connection, and for one reply."""
+    pause: Annotated[Duration, Field(le=10_000_000_000)] = 0
+    """With rtu, ascii: silence between reply and next request, beside the 3.5 characters there always are."""
+    quiet: Annotated[Duration, Field(ge=1_000_000, le=60_000_000_000)] = 500_000_000
+    """With rtu, ascii: least silence after a reply that did not come; see `modbus_serial`."""
     devices: Annotated[dict[DeviceName, ModbusDevice], Field(min_length=1)]
     """By name. ``meter_{1..100}`` stands for a hundred devices alike (``{001..100}`` pads with zeros): the
     first has the `unit_id` that is written, each further one the next."""

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from config.connections import ModbusDevice
 from connectors.describe import describe, device_path
 from connectors.modbus.decode import Answers, Decoder
+from connectors.modbus.dialogue import ABSENT, Poll
 from connectors.modbus.layout import compile_layout, kind_of
-from connectors.modbus.mbap import ABSENT, Poll
 from connectors.modbus.plan import Request, halve, plan_requests, values_of
 from connectors.modbus.statistics import Statistics
 from connectors.quality import BAD_CONFIGURATION_ERROR, BAD_TIMEOUT, GOOD

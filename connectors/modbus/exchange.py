@@ -1,4 +1,4 @@
-"""The thin transport under `Transactions`: one connection, one future per scan, one timer."""
+"""The thin transport under a dialogue: one connection, one future per scan, one timer."""
 
 import asyncio
 import socket
@@ -7,20 +7,23 @@ from typing import Any, cast
 from connectors.clock import Clock
 from connectors.errors import NotConnected
 from connectors.modbus.decode import Answers
-from connectors.modbus.mbap import FramingLost, Poll, Terms, Transactions
+from connectors.modbus.dialogue import Dialogue, FramingLost, Poll, Terms
 from connectors.modbus.statistics import Statistics
 
 _UNACKNOWLEDGED_MS = 5_000
 """A peer whose TCP stays silent this long is gone: half-open links end by this where the system has it."""
 
+_LATE_NS = 1_000_000
+"""A timer this late fired because the loop was busy."""
+
 
 class Exchange(asyncio.Protocol):
     """A connection that asks and awaits; NotConnected from whatever waits when it drops."""
 
-    def __init__(self, peer: str, clock: Clock, statistics: Statistics) -> None:
+    def __init__(self, peer: str, clock: Clock, dialogue: Dialogue) -> None:
         self._peer = peer
         self._clock = clock
-        self._transactions = Transactions(clock, statistics)
+        self._dialogue = dialogue
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -38,18 +41,18 @@ class Exchange(asyncio.Protocol):
         terms: Terms,
         statistics: Statistics,
     ) -> Answers:
-        """Ask these requests and return once each is answered or given up; see `Transactions.begin`."""
-        transactions = self._transactions
+        """Ask these requests and return once each is answered or given up; see `Dialogue.begin`."""
+        dialogue = self._dialogue
         self._check()
         self._scanning = True
         try:
-            self._send(transactions.begin(poll, slots, status, terms, statistics))
+            self._go_on(dialogue.begin(poll, slots, status, terms, statistics))
             await self._wait()
         finally:
             self._scanning = False
-            if not transactions.done:
-                transactions.abandon()
-        return transactions.answers()
+            if not dialogue.done:
+                dialogue.abandon()
+        return dialogue.answers()
 
     async def idle(self, delay: float) -> None:
         """Wait this many seconds; NotConnected as soon as the connection drops."""
@@ -72,6 +75,8 @@ class Exchange(asyncio.Protocol):
         """Begin; requests are small and must not wait for one another."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is one by shape only
         connection: Any = transport.get_extra_info("socket")
+        if connection is None:  # a serial port
+            return
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         if hasattr(socket, "TCP_USER_TIMEOUT"):
@@ -80,9 +85,9 @@ class Exchange(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take replies; send what may be asked next, or wake who waits for the scan."""
         try:
-            self._go_on(self._transactions.receive(data))
+            self._go_on(self._dialogue.receive(data))
         except FramingLost as lost:
-            self._drop(f"{self._peer} {lost}")
+            self._drop(f"{self._peer} {lost}", needs_a_person=lost.needs_a_person)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wake who waits: the link is down."""
@@ -100,48 +105,50 @@ class Exchange(asyncio.Protocol):
 
     def _check(self) -> None:
         if self._lost is not None:
-            raise NotConnected(str(self._lost)) from self._lost.__cause__
+            lost = NotConnected(str(self._lost), needs_a_person=self._lost.needs_a_person)
+            raise lost from self._lost.__cause__
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    def _send(self, data: bytes) -> None:
+    def _go_on(self, data: bytes) -> None:
         if data and self._transport is not None:
             self._transport.write(data)
-            if self._timer is not None and self._fires > self._transactions.deadline:
-                self._timer.cancel()
-                self._timer = None
-            if self._timer is None:
-                self._arm()
-
-    def _go_on(self, data: bytes) -> None:
-        if data:
-            self._send(data)
-        elif self._scanning and self._transactions.done:
-            self._wake()
+        dialogue = self._dialogue
+        if not dialogue.waiting:
+            if self._scanning and dialogue.done:
+                self._wake()
+            return
+        if self._timer is not None and self._fires > dialogue.deadline:
+            self._timer.cancel()
+            self._timer = None
+        if self._timer is None:
+            self._arm()
 
     def _arm(self) -> None:
         # One timer for all: it fires at the oldest deadline it knew, then looks again. Cancelling and
         # starting one per request would cost more than the request.
-        self._fires = self._transactions.deadline
+        self._fires = self._dialogue.deadline
         left = max(0, self._fires - self._clock.monotonic())
         self._timer = self._loop.call_later(left / 1e9, self._look)
 
-    def _look(self) -> None:
+    def _look(self, *, again: bool = False) -> None:
         self._timer = None
-        if not self._transactions.waiting:
+        if not self._dialogue.waiting or self._lost is not None:
+            return
+        if not again and self._clock.monotonic() - self._fires > _LATE_NS:
+            # uvloop fires timers before it reads: what came while the loop was busy is taken first.
+            self._timer = self._loop.call_later(0, lambda: self._look(again=True))
             return
         try:
-            self._go_on(self._transactions.expire())
+            self._go_on(self._dialogue.expire())
         except FramingLost as lost:
-            self._drop(f"{self._peer} {lost}")
-        if self._timer is None and self._transactions.waiting and self._lost is None:
-            self._arm()
+            self._drop(f"{self._peer} {lost}", needs_a_person=lost.needs_a_person)
 
-    def _drop(self, reason: str, cause: Exception | None = None) -> None:
+    def _drop(self, reason: str, cause: Exception | None = None, *, needs_a_person: bool = False) -> None:
         if self._lost is None:
-            self._lost = NotConnected(reason)
+            self._lost = NotConnected(reason, needs_a_person=needs_a_person)
             self._lost.__cause__ = cause
         if self._transport is not None:
             self._transport.abort()

@@ -128,6 +128,25 @@ def halve(request: Request) -> tuple[Request, ...]:
     return _request(request.table, values[:cut]), _request(request.table, values[cut:])
 
 
+def apart(requests: Sequence[Request], slots: Sequence[int]) -> list[int]:
+    """Return these requests in an order in which as few neighbours as possible could answer for each other.
+
+    The replies of two requests are told apart by function and byte count. The first one stays the first.
+    """
+    left: dict[tuple[int, int], list[int]] = {}
+    for slot in slots:
+        left.setdefault((requests[slot].function, requests[slot].payload), []).append(slot)
+    order: list[int] = []
+    last: tuple[int, int] | None = None
+    while left:
+        others = [shape for shape in left if shape != last] or list(left)
+        last = max(others, key=lambda shape: len(left[shape])) if order else others[0]
+        order.append(left[last].pop(0))
+        if not left[last]:
+            del left[last]
+    return order
+
+
 def describe_plan(name: str, device: ModbusDevice) -> list[str]:
     """Return the plan as text, a line per request: what is asked, how much of it is used."""
     values = values_of(device)

@@ -1,21 +1,20 @@
-"""A Modbus TCP connection as a source: one batch is one scan of one device."""
+"""A Modbus connection as a source: one batch is one scan of one device."""
 
-import asyncio
 import contextlib
 import logging
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 import numpy as np
 
-from config.connections import ModbusTcpSource
+from config.connections import ModbusSerialSource, ModbusTcpSource
 from connectors.batch import Batch
 from connectors.clock import Clock
 from connectors.errors import NotConnected
 from connectors.modbus.device import Device
+from connectors.modbus.dialogue import Terms
 from connectors.modbus.exchange import Exchange
-from connectors.modbus.mbap import Terms
 from connectors.modbus.schedule import Schedule
 from connectors.modbus.statistics import Statistics
 from connectors.tags import TagTable
@@ -29,18 +28,37 @@ _ROUNDS: Final = 8
 """Scans in one read at most, while a refused request is being narrowed down to the value at fault."""
 
 
-class ModbusTcp:
-    """A source of the devices behind one Modbus TCP connection."""
+class Line(Protocol):
+    """What a connection is made over."""
+
+    peer: str
+    """How messages name it."""
+
+    async def connect(self, clock: Clock, statistics: Statistics) -> Exchange:
+        """Return the exchange over a new connection, or raise NotConnected; never longer than the timeout."""
+        ...
+
+
+class Modbus:
+    """A source of the devices behind one connection, over whatever line."""
 
     def __init__(
-        self, name: str, options: ModbusTcpSource, *, site: str, tags: TagTable, clock: Clock
+        self,
+        name: str,
+        options: ModbusTcpSource | ModbusSerialSource,
+        line: Line,
+        *,
+        site: str,
+        tags: TagTable,
+        clock: Clock,
     ) -> None:
         self._name = name
         self._options = options
         self._site = site
         self._tags = tags
         self._clock = clock
-        self._peer = f"{options.host}:{options.port}"
+        self._line = line
+        self._peer = line.peer
         self._devices: list[Device] = []
         self._connection = Statistics()
         self._exchange: Exchange | None = None
@@ -49,21 +67,7 @@ class ModbusTcp:
     async def __aenter__(self) -> Self:
         """Announce the tags, then connect; NotConnected tells why not."""
         self._announce()
-        loop = asyncio.get_running_loop()
-        timeout_s = self._options.timeout / 1e9
-        try:
-            async with asyncio.timeout(timeout_s):
-                _, self._exchange = await loop.create_connection(
-                    lambda: Exchange(self._peer, self._clock, self._connection),
-                    self._options.host,
-                    self._options.port,
-                )
-        except TimeoutError as exc:
-            raise NotConnected(f"{self._peer} did not accept the connection in {timeout_s:g} s") from exc
-        except ConnectionRefusedError as exc:
-            raise NotConnected(f"{self._peer} refused the connection") from exc
-        except OSError as exc:
-            raise NotConnected(f"{self._peer} can't be reached: {exc.strerror or exc}") from exc
+        self._exchange = await self._line.connect(self._clock, self._connection)
         self._schedule = Schedule([device.options.scan for device in self._devices], self._clock.now())
         return self
 

@@ -10,7 +10,7 @@ import pytest
 
 from config.connections import ModbusTcpSource, SimulatedSource
 from connectors import DTYPE_OF_PART, PART_OF_KIND, Batch, Kind, NotConnected, Source, SystemClock, TagTable
-from connectors.modbus import ModbusTcp
+from connectors.modbus import Modbus, TcpLine
 from connectors.simulated import Simulated
 from tests.servers import modbus_plant
 from tests.servers.relay import Relay
@@ -53,7 +53,7 @@ async def modbus_tcp() -> AsyncIterator[Rig]:
             }
         )
         yield Rig(
-            lambda table: ModbusTcp("plc", options, site="s", tags=table, clock=SystemClock()),
+            lambda table: Modbus("plc", options, TcpLine(options), site="s", tags=table, clock=SystemClock()),
             relay.cut,
             relay.mend,
         )

@@ -9,8 +9,9 @@ import pytest
 from config.connections import ModbusDevice
 from connectors import SystemClock
 from connectors.modbus.decode import Decoder
+from connectors.modbus.dialogue import Poll, Terms
 from connectors.modbus.layout import compile_layout
-from connectors.modbus.mbap import Poll, Terms, Transactions
+from connectors.modbus.mbap import Transactions
 from connectors.modbus.plan import plan_requests, values_of
 from connectors.modbus.statistics import Statistics
 from connectors.quality import BAD

@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from config.connections import ModbusDevice
-from connectors.modbus.mbap import QUALITY_OF_EXCEPTION, FramingLost, Poll, Terms, Transactions
+from connectors.modbus.dialogue import QUALITY_OF_EXCEPTION, FramingLost, Poll, Terms
+from connectors.modbus.mbap import Transactions
 from connectors.modbus.plan import plan_requests, values_of
 from connectors.modbus.statistics import Statistics
 from connectors.quality import BAD_COMMUNICATION_ERROR, BAD_DEVICE_FAILURE, BAD_TIMEOUT, GOOD
@@ -280,4 +281,4 @@ def test_only_reading_functions_exist() -> None:
         }
     )
     poll = Poll(1, plan_requests(device, values_of(device)))
-    assert [asking[5] for asking in poll.asking] == [1, 2, 3, 4]
+    assert [asking[1] for asking in poll.asking] == [1, 2, 3, 4]

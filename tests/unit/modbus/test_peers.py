@@ -15,7 +15,7 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 
 from config.connections import ModbusTcpSource
 from connectors import SystemClock, TagTable
-from connectors.modbus import ModbusTcp
+from connectors.modbus import Modbus, TcpLine
 from connectors.quality import BAD_CONFIGURATION_ERROR, BAD_NOT_SUPPORTED, GOOD
 from tests.servers import modbus_plant
 
@@ -55,9 +55,8 @@ async def read(port: int, tags: dict[str, dict[str, Any]], **options: Any) -> di
         "port": port,
         "devices": {"m": {"scan": "10ms", "tags": tags, **options}},
     }
-    source = ModbusTcp(
-        "line", ModbusTcpSource.model_validate(plant), site="s", tags=TagTable(), clock=SystemClock()
-    )
+    options = ModbusTcpSource.model_validate(plant)
+    source = Modbus("line", options, TcpLine(options), site="s", tags=TagTable(), clock=SystemClock())
     async with source:
         await source.read()
         batch = await source.read()

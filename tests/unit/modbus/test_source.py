@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from config.connections import ModbusTcpSource
 from connectors import Batch, NotConnected, Scannable, Source, SystemClock, TagTable
-from connectors.modbus import ModbusTcp
+from connectors.modbus import Modbus, TcpLine
 from connectors.quality import (
     BAD_COMMUNICATION_ERROR,
     BAD_CONFIGURATION_ERROR,
@@ -30,11 +30,11 @@ from tests.servers import modbus_faults as faults
 FaultyServer = faults.FaultyServer
 
 
-def source(port: int, devices: dict[str, dict[str, Any]], timeout: str = "200ms") -> ModbusTcp:
+def source(port: int, devices: dict[str, dict[str, Any]], timeout: str = "200ms") -> Modbus:
     options = ModbusTcpSource.model_validate(
         {"kind": "modbus_tcp", "host": "127.0.0.1", "port": port, "timeout": timeout, "devices": devices}
     )
-    return ModbusTcp("line", options, site="site", tags=TagTable(), clock=SystemClock())
+    return Modbus("line", options, TcpLine(options), site="site", tags=TagTable(), clock=SystemClock())
 
 
 def device(unit: int = 1, registers: int = 20, **options: Any) -> dict[str, Any]:
@@ -366,7 +366,7 @@ async def test_a_scan_that_is_left_spoils_nothing_of_the_next() -> None:
     async with FaultyServer(faults.late(0.01)) as server, source(server.port, {"m": device()}) as it:
         for _ in range(5):
             reading = asyncio.create_task(it.read())
-            while not it._exchange._transactions.waiting:  # type: ignore[union-attr]
+            while not it._exchange._dialogue.waiting:  # type: ignore[union-attr]
                 await asyncio.sleep(0)
             reading.cancel()
             await asyncio.wait([reading])

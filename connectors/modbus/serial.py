@@ -1,0 +1,126 @@
+"""Serial lines: a port of this machine, or one behind a TCP server that hands bytes on as they are."""
+
+import asyncio
+from typing import Any, Final
+
+import serial
+from pymodbus.transport.serialtransport import SerialTransport
+
+from config.connections import ModbusSerialSource, ModbusTcpSource
+from connectors.clock import Clock
+from connectors.errors import NotConnected
+from connectors.modbus.exchange import Exchange
+from connectors.modbus.framing import FRAMINGS
+from connectors.modbus.serial_line import Manner, Pace, SerialLine
+from connectors.modbus.statistics import Statistics
+from connectors.modbus.tcp import TcpLine
+
+try:
+    import termios
+except ImportError:  # Windows
+    _REFUSED: type[Exception] = OSError
+else:
+    _REFUSED = termios.error
+
+_SHORTEST_GAP_NS: Final = 1_750_000
+"""Above 19200 baud the gap is this, whatever the character takes (Modbus over Serial Line 2.5.1.1)."""
+_FASTEST_BY_CHARACTERS: Final = 19_200
+_PARITY: Final = {"none": serial.PARITY_NONE, "even": serial.PARITY_EVEN, "odd": serial.PARITY_ODD}
+
+
+def pace_of(options: ModbusSerialSource) -> Pace:
+    """Return the times of a line from how its port is set."""
+    character = options.character_bits * 1_000_000_000 // options.baud
+    gap = character * 7 // 2 if options.baud <= _FASTEST_BY_CHARACTERS else _SHORTEST_GAP_NS
+    return Pace(character, gap, options.pause, max(options.quiet, options.timeout))
+
+
+class SerialServer(TcpLine):
+    """RTU or ASCII over TCP. How fast the line behind it is is not known here."""
+
+    def __init__(self, options: ModbusTcpSource) -> None:
+        pace = Pace(0, _SHORTEST_GAP_NS, options.pause, max(options.quiet, options.timeout))
+        framing = FRAMINGS["ascii" if options.framing == "ascii" else "rtu"]
+        manners: dict[int, Manner] = {}
+        super().__init__(
+            options, lambda clock, statistics: SerialLine(framing, pace, manners, clock, statistics)
+        )
+
+
+class SerialPort:
+    """A port of this machine; one owner, who keeps what was learned of the devices over its sessions."""
+
+    def __init__(self, options: ModbusSerialSource) -> None:
+        self.peer = options.port
+        self._options = options
+        self._manners: dict[int, Manner] = {}
+
+    async def connect(self, clock: Clock, statistics: Statistics) -> Exchange:
+        """Return the exchange over the opened port, or raise NotConnected; never longer than the timeout."""
+        options = self._options
+        line = SerialLine(
+            FRAMINGS[options.framing],
+            pace_of(options),
+            self._manners,
+            clock,
+            statistics,
+            echo=options.echo,
+        )
+        exchange = Exchange(self.peer, clock, line)
+        timeout_s = options.timeout / 1e9
+        # Some drivers take seconds to open a port, and nothing but a thread keeps the loop from waiting.
+        opening = asyncio.ensure_future(
+            asyncio.to_thread(_Port, asyncio.get_running_loop(), exchange, options)
+        )
+        try:
+            async with asyncio.timeout(max(timeout_s, 1.0)):
+                port = await asyncio.shield(opening)
+        except TimeoutError as exc:
+            opening.add_done_callback(_close)
+            raise NotConnected(f"{self.peer} did not open in {timeout_s:g} s") from exc
+        except asyncio.CancelledError:
+            opening.add_done_callback(_close)
+            raise
+        except (serial.SerialException, OSError, ValueError, _REFUSED) as exc:
+            raise NotConnected(f"{self.peer} can't be opened: {exc}") from exc
+        exchange.connection_made(port)
+        port.setup()
+        return exchange
+
+
+class _Port(SerialTransport):
+    """pymodbus's transport, which tells its protocol that it is closed and never waits for what is unsent."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, exchange: Exchange, options: ModbusSerialSource
+    ) -> None:
+        super().__init__(
+            loop,
+            exchange,
+            options.port,
+            options.baud,
+            options.data_bits,
+            _PARITY[options.parity],
+            options.stop_bits,
+            0,
+        )
+
+    async def polling_task(self) -> None:
+        """Read where the system can't tell when to (Windows), until the port is gone."""
+        try:
+            await super().polling_task()  # type: ignore[no-untyped-call]
+        except serial.SerialException as exc:
+            self.close(exc=exc)
+
+    def abort(self) -> None:
+        """Close at once and tell the protocol."""
+        port = self.sync_serial
+        if port is not None:
+            self.close()
+            self.async_loop.call_soon(self.intern_protocol.connection_lost, None)
+
+
+def _close(opening: "asyncio.Future[Any]") -> None:
+    """Close a port that nobody waits for any more."""
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().sync_serial.close()

@@ -1,0 +1,41 @@
+"""Modbus over a TCP connection."""
+
+import asyncio
+from collections.abc import Callable
+
+from config.connections import ModbusTcpSource
+from connectors.clock import Clock
+from connectors.errors import NotConnected
+from connectors.modbus.dialogue import Dialogue
+from connectors.modbus.exchange import Exchange
+from connectors.modbus.mbap import Transactions
+from connectors.modbus.statistics import Statistics
+
+MakeDialogue = Callable[[Clock, Statistics], Dialogue]
+
+
+class TcpLine:
+    """Host and port, and what is spoken there."""
+
+    def __init__(self, options: ModbusTcpSource, make: MakeDialogue = Transactions) -> None:
+        self.peer = f"{options.host}:{options.port}"
+        self._options = options
+        self._make = make
+
+    async def connect(self, clock: Clock, statistics: Statistics) -> Exchange:
+        """Return the exchange over a new connection, or raise NotConnected; never longer than the timeout."""
+        timeout_s = self._options.timeout / 1e9
+        try:
+            async with asyncio.timeout(timeout_s):
+                _, exchange = await asyncio.get_running_loop().create_connection(
+                    lambda: Exchange(self.peer, clock, self._make(clock, statistics)),
+                    self._options.host,
+                    self._options.port,
+                )
+        except TimeoutError as exc:
+            raise NotConnected(f"{self.peer} did not accept the connection in {timeout_s:g} s") from exc
+        except ConnectionRefusedError as exc:
+            raise NotConnected(f"{self.peer} refused the connection") from exc
+        except OSError as exc:
+            raise NotConnected(f"{self.peer} can't be reached: {exc.strerror or exc}") from exc
+        return exchange
