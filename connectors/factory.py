@@ -6,7 +6,14 @@ A connector is imported only when the plant names it: everything together would 
 from pathlib import Path
 from typing import assert_never
 
-from config.connections import AnySink, ModbusTcpSource, MqttSink, SimulatedSource, SourceOptions
+from config.connections import (
+    AnySink,
+    ModbusTcpSource,
+    MqttSink,
+    MqttSource,
+    SimulatedSource,
+    SourceOptions,
+)
 from connectors.clock import Clock
 from connectors.contract import Context, Sink, Source
 from connectors.tags import TagTable
@@ -16,7 +23,7 @@ def build_source(
     name: str,
     options: SourceOptions,
     *,
-    gateway: str,  # noqa: ARG001  a client id is made of it
+    gateway: str,
     site: str,
     tags: TagTable,
     clock: Clock,
@@ -28,6 +35,10 @@ def build_source(
             from connectors.modbus import ModbusTcp
 
             return ModbusTcp(name, options, site=site, tags=tags, clock=clock)
+        case MqttSource():
+            from connectors.mqtt import Mqtt
+
+            return Mqtt(name, options, gateway=gateway, site=site, tags=tags, clock=clock)
         case SimulatedSource():
             from connectors.simulated import Simulated
 
@@ -56,6 +67,11 @@ def describe_source(name: str, options: SourceOptions) -> list[str]:
             head = f"{name}: modbus_tcp {options.host}:{options.port}"
             return [head] + [
                 line for each, device in options.devices.items() for line in describe_plan(each, device)
+            ]
+        case MqttSource():
+            head = f"{name}: mqtt {options.host}:{options.broker_port}, QoS {options.qos}"
+            return [head] + [
+                f"  {each.topic}: {len(each.tags)} values a message" for each in options.messages
             ]
         case SimulatedSource():
             return [f"{name}: simulated"]

@@ -1,12 +1,11 @@
-"""Sinks: does each get any tag, and can its connection work beside the others?"""
+"""Sinks: does each get any tag, and as fast as tags are read?"""
 
-import ipaddress
 import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from config.base import format_duration
-from config.connections import MqttSink
+from config.connections import MqttSink, MqttSource
 from config.plant import Plant
 from config.problems import Problem, quote
 from config.reading.document import Document, Path
@@ -24,17 +23,12 @@ class _Named(NamedTuple):
 
 
 def check_sinks(plant: Plant, document: Document, *, is_whole: bool) -> Iterator[Problem]:
-    """Yield selections that select nothing and connections that disturb each other."""
-    clients: dict[tuple[str, int, str], str] = {}
+    """Yield selections that select nothing, prefixes and rates that can't be."""
     for name, sink in plant.sinks.items():
         path = ("sinks", name)
         yield from _rules(sink, plant, document, path, is_whole=is_whole)
-        yield from _connection(sink, document, path)
-        if sink.client_id is not None:
-            first = clients.setdefault((sink.host.lower(), sink.broker_port, sink.client_id), name)
-            if first != name:
-                at = (*path, "client_id")
-                yield document.problem("E-CF-0707", at, client_id=quote(sink.client_id), first=first)
+        if not all(sink.prefix.split("/")) or sink.prefix.startswith("$"):
+            yield document.problem("E-CF-0713", (*path, "prefix"), prefix=quote(sink.prefix))
         rate = _rows_per_second(plant)
         if is_whole and sink.replay_rate is not None and sink.replay_rate < rate:
             at = (*path, "replay_rate")
@@ -62,6 +56,8 @@ def _rules(
 ) -> Iterator[Problem]:
     dead: list[Problem] = []
     everything_before = False
+    # What an MQTT broker will bring is known at run time only: no selection can be proved dead.
+    is_open = any(isinstance(source, MqttSource) for source in plant.sources.values())
     for i, rule in enumerate(sink.select):
         at = (*path, "select", i)
         if (rule.every is None) != (rule.as_ is None):
@@ -74,7 +70,7 @@ def _rules(
             yield document.problem("E-CF-0714", (*at, "path"), path=quote(rule.path))
         elif everything_before:
             yield document.problem("W-CF-0705", at, at_key=True)
-        elif not any(_matches(rule, tag) for tag in _all_tags(plant)):
+        elif not is_open and not any(_matches(rule, tag) for tag in _all_tags(plant)):
             dead.append(document.problem("W-CF-0703", at, at_key=True))
         everything_before = everything_before or (rule.path == "**" and rule.class_ is None)
     if is_whole and dead:
@@ -95,27 +91,3 @@ def _matches(rule: SelectRule, tag: _Named) -> bool:
     return any(
         pattern.fullmatch(f"{tag.device}/{tag.name}_{number}") for number in numbers if number < tag.values
     )
-
-
-def _connection(sink: MqttSink, document: Document, path: Path) -> Iterator[Problem]:
-    tls = sink.tls
-    if tls is not None:
-        if tls.key is not None and tls.certificate is None:
-            yield document.problem("E-CF-0708", (*path, "tls", "key"), at_key=True)
-        if tls.certificate is not None and tls.key is None:
-            yield document.problem("E-CF-0709", (*path, "tls", "certificate"), at_key=True)
-        if tls.key_password is not None and tls.key is None:
-            yield document.problem("E-CF-0710", (*path, "tls", "key_password"), at_key=True)
-    if sink.password is not None and sink.username is None:
-        yield document.problem("E-CF-0711", (*path, "password"), at_key=True)
-    if sink.password is not None and tls is None and not _is_this_machine(sink.host):
-        yield document.problem("W-CF-0712", (*path, "password"), at_key=True, host=quote(sink.host))
-    if not all(sink.prefix.split("/")) or sink.prefix.startswith("$"):
-        yield document.problem("E-CF-0713", (*path, "prefix"), prefix=quote(sink.prefix))
-
-
-def _is_this_machine(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"

@@ -6,19 +6,24 @@ from pydantic import Field
 
 from config.connections.modbus_tcp import ModbusDevice, ModbusTag, ModbusTcpSource
 from config.connections.mqtt import MqttConnection, MqttSink
+from config.connections.mqtt_source import MessageTime, MqttMessages, MqttSource, MqttTag
 from config.connections.simulated import SimulatedDevice, SimulatedSource, SimulatedTag
 from config.connections.tls import Tls
 
-SourceOptions = Annotated[ModbusTcpSource | SimulatedSource, Field(discriminator="kind")]
+SourceOptions = Annotated[ModbusTcpSource | MqttSource | SimulatedSource, Field(discriminator="kind")]
 AnySink = Annotated[MqttSink, Field()]
 
 __all__ = [
     "AnySink",
+    "MessageTime",
     "ModbusDevice",
     "ModbusTag",
     "ModbusTcpSource",
     "MqttConnection",
+    "MqttMessages",
     "MqttSink",
+    "MqttSource",
+    "MqttTag",
     "SimulatedDevice",
     "SimulatedSource",
     "SimulatedTag",

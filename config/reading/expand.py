@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 from config.base import LONGEST_NAME
-from config.connections import ModbusDevice, SourceOptions
+from config.connections import ModbusDevice, MqttSource, SourceOptions
 from config.library import Library
 from config.plant import Plant
 from config.problems import Problem, found, quote
@@ -77,6 +77,8 @@ def expand(plant: Plant, document: Document, ranges: Ranges, library: Library) -
             _place_copies(document, path, names)
         if devices:
             sources[name] = source.model_copy(update={"devices": devices})
+        elif isinstance(source, MqttSource):
+            sources[name] = source  # its devices are met at run time
     return Expanded(plant.model_copy(update={"sources": sources}), problems)
 
 
