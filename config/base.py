@@ -4,6 +4,7 @@ import math
 import re
 from decimal import Decimal
 from typing import Annotated, Any, Final
+from zoneinfo import available_timezones
 
 from pydantic import (
     AfterValidator,
@@ -162,13 +163,18 @@ def _finite(value: Any) -> float:
 Number = Annotated[float, BeforeValidator(_finite), WithJsonSchema({"type": "number"})]
 """A finite number; 1 and 1.0 are the same, text is not a number."""
 
-_CHARACTERS: Final = r"[^\s/#+*?\[\]{}$\"'\\\x00-\x1f\x7f]"
+NAME_CHARACTERS: Final = r"[^\s/#+*?\[\]{}$\"'\\\x00-\x1f\x7f]"
 LONGEST_NAME: Final = 64
-_NAME: Final = re.compile(f"{_CHARACTERS}{{1,{LONGEST_NAME}}}")
+_NAME: Final = re.compile(f"{NAME_CHARACTERS}{{1,{LONGEST_NAME}}}")
+
+
+def is_name(text: str) -> bool:
+    """Tell whether a text can be one level of a path."""
+    return _NAME.fullmatch(text) is not None
 
 
 def _name(value: object) -> str:
-    if not isinstance(value, str) or _NAME.fullmatch(value) is None:
+    if not isinstance(value, str) or not is_name(value):
         raise PydanticCustomError("name", "not a name")
     return value
 
@@ -178,7 +184,7 @@ Name = Annotated[
 ]
 """One level of a tag's path: no space, no slash, none of MQTT's or a glob's own characters."""
 
-_NAME_OR_RANGE: Final = rf"^({_NAME.pattern}|{_CHARACTERS}*\{{\d+\.\.\d+\}}{_CHARACTERS}*)$"
+_NAME_OR_RANGE: Final = rf"^({_NAME.pattern}|{NAME_CHARACTERS}*\{{\d+\.\.\d+\}}{NAME_CHARACTERS}*)$"
 
 DeviceName = Annotated[
     str, BeforeValidator(_name), WithJsonSchema({"type": "string", "pattern": _NAME_OR_RANGE})
@@ -193,3 +199,15 @@ def _from_folder(value: str, info: ValidationInfo) -> str:
 
 FileName = Annotated[str, Field(min_length=1), AfterValidator(_from_folder)]
 """A file's name, relative to the plant file's folder; absolute, or as good as, once it is read."""
+
+
+def _zone(value: object) -> str:
+    if not isinstance(value, str) or value not in available_timezones():
+        raise PydanticCustomError("time_zone", "not a time zone")
+    return value
+
+
+TimeZone = Annotated[
+    str, BeforeValidator(_zone), WithJsonSchema({"type": "string", "examples": ["Asia/Shanghai"]})
+]
+"""A zone of the tz database."""

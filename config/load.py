@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from config.checks import check_plant, check_tags
+from config.connections import MqttSource
 from config.library import Library
 from config.plant import Plant
 from config.problems import ConfigurationError, Language, Phrase, Problem, in_order
@@ -73,6 +74,10 @@ def read_plant_bytes(data: bytes, name: str, folder: Path) -> Outcome:
             for device_name, device in source.devices.items():
                 at = ("sources", source_name, "devices", device_name, "tags")
                 problems += check_tags(device.tags, document, at)
+            for i, messages in enumerate(source.messages if isinstance(source, MqttSource) else ()):
+                problems += check_tags(
+                    messages.tags, document, ("sources", source_name, "messages", i, "tags")
+                )
         plant, expand_problems = expand(plant, document, ranges, library)
         problems += expand_problems
         is_whole = is_whole and not any(problem.severity == "error" for problem in problems)

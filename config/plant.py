@@ -1,24 +1,12 @@
 """The plant file: what a factory asks of its gateway, whole. A newcomer starts reading here."""
 
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import Field
 
-from config.base import Duration, Model, Name, Size
+from config.base import Duration, Model, Name, Size, TimeZone
 from config.connections import AnySink, SourceOptions
-
-
-def _zone(value: object) -> str:
-    if not isinstance(value, str) or value not in available_timezones():
-        raise PydanticCustomError("time_zone", "not a time zone")
-    return value
-
-
-TimeZone = Annotated[
-    str, BeforeValidator(_zone), WithJsonSchema({"type": "string", "examples": ["Asia/Shanghai"]})
-]
 
 
 class Gateway(Model):

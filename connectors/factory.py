@@ -12,6 +12,7 @@ from config.connections import (
     ModbusSerialSource,
     ModbusTcpSource,
     MqttSink,
+    MqttSource,
     SimulatedSource,
     SourceOptions,
 )
@@ -24,7 +25,7 @@ def build_source(
     name: str,
     options: SourceOptions,
     *,
-    gateway: str,  # noqa: ARG001  a client id is made of it
+    gateway: str,
     site: str,
     tags: TagTable,
     clock: Clock,
@@ -45,6 +46,10 @@ def build_source(
             from connectors.modbus.serial import SerialPort
 
             return Modbus(name, options, SerialPort(options), site=site, tags=tags, clock=clock)
+        case MqttSource():
+            from connectors.mqtt import Mqtt
+
+            return Mqtt(name, options, gateway=gateway, site=site, tags=tags, clock=clock)
         case SimulatedSource():
             from connectors.simulated import Simulated
 
@@ -84,6 +89,11 @@ def describe_source(name: str, options: SourceOptions) -> list[str]:
             head = f"{name}: modbus_serial {options.port}, framing {options.framing}, {options.baud} baud"
             return [head] + [
                 line for each, device in options.devices.items() for line in describe_plan(each, device)
+            ]
+        case MqttSource():
+            head = f"{name}: mqtt {options.host}:{options.broker_port}, QoS {options.qos}"
+            return [head] + [
+                f"  {each.topic}: {len(each.tags)} values a message" for each in options.messages
             ]
         case SimulatedSource():
             return [f"{name}: simulated"]

@@ -17,12 +17,16 @@ BAD: Final = 0x80000000
 BAD_COMMUNICATION_ERROR: Final = 0x80050000
 """The reply was not an answer to what was asked (function, length, unit or transaction)."""
 BAD_TIMEOUT: Final = 0x800A0000
+BAD_INVALID_TIMESTAMP: Final = 0x80230000
+"""The message has no time of its own that could be read."""
 BAD_NO_COMMUNICATION: Final = 0x80310000
 """The link is down."""
 BAD_WAITING_FOR_INITIAL_DATA: Final = 0x80320000
 BAD_OUT_OF_RANGE: Final = 0x803C0000
 """NaN, infinity, or the device's own pattern for 'not available'."""
 BAD_NOT_SUPPORTED: Final = 0x803D0000
+BAD_TYPE_MISMATCH: Final = 0x80740000
+"""A text where a number should be, or the like."""
 BAD_CONFIGURATION_ERROR: Final = 0x80890000
 """The device does not have what the plant file asks for."""
 BAD_DEVICE_FAILURE: Final = 0x808B0000

@@ -206,9 +206,17 @@ class TagTable:
         numbers = (n for n in self._by_source.get(source, ()) if n in self._active)
         return np.fromiter(sorted(numbers), np.int32)
 
+    def known_of(self, source: str) -> list[Tag]:
+        """Return every tag a source ever announced, retired ones too."""
+        return [self[number] for number in self._by_source.get(source, ())]
+
     def active(self) -> NDArray[np.int32]:
         """Return the numbers of all tags announced in this run and not retired, ascending."""
         return np.fromiter(sorted(self._active), np.int32, len(self._active))
+
+    def is_active(self, number: int) -> bool:
+        """Tell whether a tag was announced in this run and not retired."""
+        return number in self._active
 
     def is_told(self, number: int) -> bool:
         """Tell whether the catalogue tells this tag's unit: no later tag of its path has another."""

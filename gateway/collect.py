@@ -70,14 +70,19 @@ class Collector:
     async def _read(self, source: Source, unacked: Unacked) -> None:
         pipeline = build_pipeline(self._tags, self._clock)
         resume = source.resume_token if isinstance(source, Resumable) else None
+        last: Receipt | None = None
         while True:
             read = await source.read()
             self._told_lost = False
             stored = pipeline(read)
             receipt = None
             if stored is not None:
-                token = None if resume is None else resume(read)
-                receipt = await self._buffer.append(self._link.name, stored, token)
+                token = None
+                if resume is not None:
+                    # A token vouches for all batches before it: one that failed must not have one behind it.
+                    await _settled(last)
+                    token = resume(read)
+                receipt = last = await self._buffer.append(self._link.name, stored, token)
                 self._link.rows_total += len(stored)
             unacked.put_nowait((read, receipt))
 
@@ -93,6 +98,13 @@ class Collector:
             batch = bad_batch(self._tags, numbers, time, quality, self._clock.now())
             await (await self._buffer.append(self._link.name, batch))
             self._link.rows_total += len(batch)
+
+
+async def _settled(receipt: Receipt | None) -> None:
+    """Return once the batch is on disk; raise StoreFailed when it can't be."""
+    if receipt is not None:
+        await asyncio.wait([receipt])  # another task awaits it too: cancelled here, it must live on there
+        receipt.result()
 
 
 async def _acknowledge(source: Source, unacked: Unacked) -> None:

@@ -1,13 +1,13 @@
-"""Sinks: does each get any tag, and can its connection work beside the others?"""
+"""Sinks: does each get any tag, and as fast as tags are read?"""
 
-import ipaddress
 import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from config.base import format_duration
-from config.connections import AnySink, InfluxDbSink, MqttSink, Tls
+from config.checks.links import check_tls, is_this_machine
+from config.connections import AnySink, InfluxDbSink, MqttSink, MqttSource
 from config.plant import Plant
 from config.problems import Problem, quote
 from config.reading.document import Document, Path
@@ -27,16 +27,14 @@ class _Named(NamedTuple):
 
 
 def check_sinks(plant: Plant, document: Document, *, is_whole: bool) -> Iterator[Problem]:
-    """Yield selections that select nothing and connections that disturb each other."""
-    clients: dict[tuple[str, int, str], str] = {}
+    """Yield selections that select nothing, prefixes and rates that can't be."""
     for name, sink in plant.sinks.items():
         path = ("sinks", name)
         yield from _rules(sink, plant, document, path, is_whole=is_whole)
-        if sink.tls is not None:
-            yield from _tls(sink.tls, document, (*path, "tls"))
         match sink:
             case MqttSink():
-                yield from _mqtt(sink, name, clients, document, path)
+                if not all(sink.prefix.split("/")) or sink.prefix.startswith("$"):
+                    yield document.problem("E-CF-0713", (*path, "prefix"), prefix=quote(sink.prefix))
             case InfluxDbSink():
                 yield from _influxdb(sink, document, path)
         rate = _rows_per_second(plant)
@@ -66,6 +64,8 @@ def _rules(
 ) -> Iterator[Problem]:
     dead: list[Problem] = []
     everything_before = False
+    # What an MQTT broker will bring is known at run time only: no selection can be proved dead.
+    is_open = any(isinstance(source, MqttSource) for source in plant.sources.values())
     for i, rule in enumerate(sink.select):
         at = (*path, "select", i)
         if (rule.every is None) != (rule.as_ is None):
@@ -78,7 +78,7 @@ def _rules(
             yield document.problem("E-CF-0714", (*at, "path"), path=quote(rule.path))
         elif everything_before:
             yield document.problem("W-CF-0705", at, at_key=True)
-        elif not any(_matches(rule, tag) for tag in _all_tags(plant)):
+        elif not is_open and not any(_matches(rule, tag) for tag in _all_tags(plant)):
             dead.append(document.problem("W-CF-0703", at, at_key=True))
         everything_before = everything_before or (rule.path == "**" and rule.class_ is None)
     if is_whole and dead:
@@ -101,31 +101,6 @@ def _matches(rule: SelectRule, tag: _Named) -> bool:
     )
 
 
-def _tls(tls: Tls, document: Document, path: Path) -> Iterator[Problem]:
-    if tls.key is not None and tls.certificate is None:
-        yield document.problem("E-CF-0708", (*path, "key"), at_key=True)
-    if tls.certificate is not None and tls.key is None:
-        yield document.problem("E-CF-0709", (*path, "certificate"), at_key=True)
-    if tls.key_password is not None and tls.key is None:
-        yield document.problem("E-CF-0710", (*path, "key_password"), at_key=True)
-
-
-def _mqtt(
-    sink: MqttSink, name: str, clients: dict[tuple[str, int, str], str], document: Document, path: Path
-) -> Iterator[Problem]:
-    if sink.password is not None and sink.username is None:
-        yield document.problem("E-CF-0711", (*path, "password"), at_key=True)
-    if sink.password is not None and sink.tls is None and not _is_this_machine(sink.host):
-        yield document.problem("W-CF-0712", (*path, "password"), at_key=True, host=quote(sink.host))
-    if not all(sink.prefix.split("/")) or sink.prefix.startswith("$"):
-        yield document.problem("E-CF-0713", (*path, "prefix"), prefix=quote(sink.prefix))
-    if sink.client_id is not None:
-        first = clients.setdefault((sink.host.lower(), sink.broker_port, sink.client_id), name)
-        if first != name:
-            at = (*path, "client_id")
-            yield document.problem("E-CF-0707", at, client_id=quote(sink.client_id), first=first)
-
-
 def _influxdb(sink: InfluxDbSink, document: Document, path: Path) -> Iterator[Problem]:
     try:
         url = urlsplit(sink.url)
@@ -134,18 +109,13 @@ def _influxdb(sink: InfluxDbSink, document: Document, path: Path) -> Iterator[Pr
         host, is_url = "", False
     if not is_url:
         yield document.problem("E-CF-0720", (*path, "url"), url=quote(sink.url))
+    if sink.tls is not None:
+        yield from check_tls(sink.tls, document, (*path, "tls"))
     is_plain = sink.url.startswith("http:")
     if sink.tls is not None and is_plain:
         yield document.problem("E-CF-0721", (*path, "tls"), at_key=True)
     if sink.token is not None:
         if not _TOKEN.fullmatch(sink.token.get_secret_value()):
             yield document.problem("E-CF-0722", (*path, "token"), at_key=True)
-        if is_plain and is_url and not _is_this_machine(host):
+        if is_plain and is_url and not is_this_machine(host):
             yield document.problem("W-CF-0723", (*path, "token"), at_key=True, host=quote(host))
-
-
-def _is_this_machine(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"

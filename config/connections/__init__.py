@@ -8,21 +8,28 @@ from config.connections.influxdb import InfluxDbSink
 from config.connections.modbus_serial import ModbusSerialSource
 from config.connections.modbus_tcp import ModbusDevice, ModbusTag, ModbusTcpSource
 from config.connections.mqtt import MqttConnection, MqttSink
+from config.connections.mqtt_source import MessageTime, MqttMessages, MqttSource, MqttTag
 from config.connections.simulated import SimulatedDevice, SimulatedSource, SimulatedTag
 from config.connections.tls import Tls
 
 AnySink = Annotated[MqttSink | InfluxDbSink, Field(discriminator="kind")]
-SourceOptions = Annotated[ModbusTcpSource | ModbusSerialSource | SimulatedSource, Field(discriminator="kind")]
+SourceOptions = Annotated[
+    ModbusTcpSource | ModbusSerialSource | MqttSource | SimulatedSource, Field(discriminator="kind")
+]
 
 __all__ = [
     "AnySink",
     "InfluxDbSink",
+    "MessageTime",
     "ModbusDevice",
     "ModbusSerialSource",
     "ModbusTag",
     "ModbusTcpSource",
     "MqttConnection",
+    "MqttMessages",
     "MqttSink",
+    "MqttSource",
+    "MqttTag",
     "SimulatedDevice",
     "SimulatedSource",
     "SimulatedTag",

@@ -60,6 +60,9 @@ _CODES: Final = {
     "unit": "E-CF-0123",
     "deadband": "E-CF-0124",
     "time_zone": "E-CF-0125",
+    "json_path": "E-CF-0901",
+    "topic_filter": "E-CF-0902",
+    "name_pattern": "E-CF-0903",
     "secret_literal": "E-CF-0206",
 }
 _OTHER: Final = "E-CF-0199"
@@ -157,7 +160,7 @@ def _problem(document: Document, model: type[BaseModel], error: ErrorDetails) ->
         return document.problem(
             code, path, at_key=True, field=quote(field), hint=advice.hint(field), advice=said
         )
-    if kind == "name" and error["loc"][-1] == "[key]":
+    if kind in ("name", "name_pattern") and error["loc"][-1] == "[key]":
         return document.problem(code, path, at_key=True, found=found(field))
     if value is None and kind != "union_tag_not_found":
         choice = advice.NOTHING if is_required(model, error["loc"]) else Phrase("advice.or_delete")

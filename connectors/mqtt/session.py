@@ -66,17 +66,7 @@ class Session:
         """
         self._loop = asyncio.get_running_loop()
         self._opening: asyncio.Future[Limits] = self._loop.create_future()
-        self._wire.dial()
-        try:
-            async with asyncio.timeout(self._connect_timeout_s):
-                self.limits = await self._opening
-        except TimeoutError:
-            step = "CONNECT" if self._wire.dialled else "the TCP or TLS handshake"
-            error = NotConnected(
-                f"{self._wire.broker} did not answer {step} within {self._connect_timeout_s:g} s"
-            )
-            self.failed(error)
-            raise error from None
+        self.limits = await self._wire.open(self._opening, self._connect_timeout_s)
 
     async def publish(self, topic: str, payload: bytes, ticket: Any = None, *, retain: bool = False) -> None:
         """Send with QoS 1 as soon as the window has room; `ticket` comes back should it be refused.

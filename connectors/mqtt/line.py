@@ -1,0 +1,219 @@
+"""paho's client for one connection: dialled once on a thread of its own, never reconnected, hung up in time.
+
+What publishes (`wire`) and what subscribes (`feed`) differ in what they do between the two. paho's network
+thread speaks to the event loop only through `post`.
+"""
+
+import asyncio
+import contextlib
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags
+from paho.mqtt.enums import CallbackAPIVersion, LogLevel, MQTTProtocolVersion
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from config.connections import MqttConnection
+from connectors.errors import NotConnected
+from connectors.mqtt.reasons import refused_by
+from connectors.tls import tls_context
+from connectors.unreachable import unreachable
+
+T = TypeVar("T")
+
+
+class Listener(Protocol):
+    """Who is told; every call comes on the event loop."""
+
+    def failed(self, error: NotConnected) -> None:
+        """Learn that the link is down, or never came up."""
+        ...
+
+
+class Line:
+    """Dial once, hang up."""
+
+    def __init__(self, options: MqttConnection, client_id: str, listener: Listener) -> None:
+        self.broker = f"{options.host}:{options.broker_port}"
+        self.dialled = False
+        """Whether TCP and TLS are up."""
+        self.is_v5 = options.version == "5"
+        self._options = options
+        self._client_id = client_id
+        self._listener = listener
+        self._lock = threading.Lock()
+        self._abandoned = False
+        self._trouble = ""
+        self._client_is_known = False
+
+    def dial(self) -> None:
+        """Begin to connect; the listener hears how it went."""
+        self._loop = asyncio.get_running_loop()
+        self._gone = asyncio.Event()
+        self._client = self._make_client()
+        # A thread of its own: asyncio's pool would hold up the program's end while a resolver hangs.
+        name = f"mqtt-dial-{self._client_id}"
+        threading.Thread(target=self._dial, args=(self._client,), name=name, daemon=True).start()
+
+    async def open(self, opening: "asyncio.Future[T]", seconds: float) -> T:
+        """Dial and return what the listener makes of CONNACK.
+
+        Raises:
+            NotConnected: with the exact reason.
+        """
+        self.dial()
+        try:
+            async with asyncio.timeout(seconds):
+                return await opening
+        except TimeoutError:
+            step = "CONNECT" if self.dialled else "the TCP or TLS handshake"
+            raise NotConnected(f"{self.broker} did not answer {step} within {seconds:g} s") from None
+
+    async def ended(self, seconds: float) -> None:
+        """Wait until the connection is over and the listener knows why, at most so long."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._gone.wait()
+
+    async def hang_up(self, grace_s: float, *, politely: bool) -> None:
+        """Close, first saying DISCONNECT if `politely`, or the broker sends the will; at most 2 × grace."""
+        with self._lock:
+            self._abandoned = True
+        try:
+            if self.dialled and politely:
+                self._client.disconnect()
+                await self.ended(grace_s)
+        finally:
+            self._cut()
+        if self.dialled:
+            await self.ended(grace_s)
+        # Breaks the ring of references, so that paho's sockets close now and not at some collection.
+        del self._client
+
+    def _cut(self) -> None:
+        """Make paho's thread see the end of the stream."""
+        sock = self._client.socket()
+        if isinstance(sock, socket.socket):
+            # Not SSLSocket.shutdown: it drops the cipher first, and what is queued would leave in the clear.
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+    def _make_client(self, *, clean: bool = True, manual_ack: bool = False) -> Client:
+        options = self._options
+        client = Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=self._client_id,
+            clean_session=None if self.is_v5 else clean,
+            protocol=MQTTProtocolVersion.MQTTv5 if self.is_v5 else MQTTProtocolVersion.MQTTv311,
+            reconnect_on_failure=False,
+            manual_ack=manual_ack,
+        )
+        client.connect_timeout = options.connect_timeout / 1e9
+        if options.username is not None:
+            password = None if options.password is None else options.password.get_secret_value()
+            client.username_pw_set(options.username, password)
+        client.on_socket_open = _without_nagle
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_log = self._on_log
+        return client
+
+    def _went(self, error: NotConnected) -> None:
+        self._listener.failed(error)
+        self._gone.set()
+
+    # What follows runs on other threads.
+
+    def _connect(self, client: Client, host: str, port: int, keepalive: int) -> None:
+        client.connect(host, port, keepalive=keepalive)
+
+    def _accepted(self, client: Client, flags: ConnectFlags, properties: Properties | None) -> None:
+        """Go on after CONNACK."""
+        raise NotImplementedError
+
+    def _dial(self, client: Client) -> None:
+        options = self._options
+        try:
+            if options.tls is not None:
+                client.tls_set_context(tls_context(options.tls))
+            self._connect(client, options.host, options.broker_port, round(options.keepalive / 1e9))
+        except NotConnected as exc:
+            self._post(self._listener.failed, exc)
+            return
+        except (OSError, ValueError) as exc:
+            error = unreachable(self.broker, exc)
+            error.__cause__ = exc
+            self._post(self._listener.failed, error)
+            return
+        with self._lock:
+            if self._abandoned:
+                client.disconnect()
+            else:
+                self.dialled = True
+                client.loop_start()
+
+    def _post(self, call: Callable[..., None], *args: Any) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            self._loop.call_soon_threadsafe(call, *args)
+
+    def _on_connect(
+        self,
+        client: Client,
+        _data: Any,
+        flags: ConnectFlags,
+        reason: ReasonCode,
+        properties: Properties | None,
+    ) -> None:
+        if reason.is_failure:
+            self._post(self._listener.failed, refused_by(self.broker, "refused the connection", reason))
+        elif getattr(properties, "MaximumQoS", 1) < 1:
+            error = NotConnected(f"{self.broker} does not offer QoS 1", needs_a_person=True)
+            self._post(self._listener.failed, error)
+        else:
+            self._client_is_known = True
+            client.on_log = None  # paho formats a line for every packet while somebody listens
+            self._accepted(client, flags, properties)
+
+    def _on_disconnect(
+        self, _client: Client, _data: Any, flags: DisconnectFlags, reason: ReasonCode, _properties: Any
+    ) -> None:
+        if flags.is_disconnect_packet_from_server:
+            error = refused_by(self.broker, "ended the connection", reason)
+        else:
+            error = NotConnected(f"{self.broker} closed the connection{self._suspicion()}")
+        self._post(self._went, error)
+
+    def _suspicion(self) -> str:
+        """Return what a connection that ends without a word may mean."""
+        if self._client_is_known:
+            # Mosquitto 2.0 and every MQTT 3.1.1 broker are silent about a session taken over.
+            return f"; if it repeats, look for another client with the id {self._client_id}"
+        if self._options.tls is not None:
+            # TLS 1.3 refuses a client's certificate after the handshake, and the alert may get lost.
+            return f" before CONNACK: it may want a client certificate or refuse ours{self._trouble}"
+        return f" before CONNACK{self._trouble}"
+
+    def _on_log(self, _client: Client, _data: Any, level: int, line: str) -> None:
+        if level == LogLevel.MQTT_LOG_ERR:
+            self._trouble = f" ({line})"
+
+
+def _without_nagle(_client: Client, _data: Any, sock: Any) -> None:
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def acknowledge_at_once(sock: Any) -> None:
+    """Tell TCP not to delay its own acknowledgement.
+
+    A broker that leaves Nagle on (mosquitto does) holds back every packet but the first until TCP
+    acknowledges that one, and Linux waits 40 ms to do so: measured 44 ms for a write of ten messages, 1 ms
+    with this. The kernel forgets the wish with the next data it sends, hence again each time (1 µs);
+    Windows lacks it.
+    """
+    if sys.platform == "linux" and sock is not None:
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)

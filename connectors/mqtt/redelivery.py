@@ -1,0 +1,100 @@
+"""What of the broker's repeats is in the store already: exactly once across a kill.
+
+A message is on disk first and acknowledged then. Killed between the two, or before the PUBACK has reached
+the broker, we get it again, with the DUP flag and the same packet id (MQTT 5, 4.4). So each stored batch
+carries a token: packet id and checksum of every message on disk that the broker may not know to be ours. An
+entry leaves the token when a marker, sent after its PUBACK, is answered, or its packet id comes with another
+message.
+"""
+
+import struct
+import zlib
+from typing import Final
+
+import numpy as np
+
+_VERSION: Final = 1
+_HEAD: Final = struct.Struct("<B")
+_ENTRY: Final = np.dtype([("id", "<u2"), ("checksum", "<u4")])
+_MARK_AFTER: Final = 64
+"""So many PUBACKs in doubt are worth a marker …"""
+_MARK_AFTER_NS: Final = 5_000_000_000
+"""… and so is any at this age."""
+_REPEATS_WITHIN_NS: Final = 30_000_000_000
+"""A broker repeats right after the connection; what has not come by then was known to it."""
+
+Entry = tuple[int, int]
+"""Packet id and checksum; the very object stands for one message."""
+
+
+def checksum(topic: str, payload: bytes | bytearray) -> int:
+    """Return what tells a message from another with the same packet id, 32 bits."""
+    return zlib.crc32(payload, zlib.crc32(topic.encode()))
+
+
+class Redelivery:
+    """Of one session: what is stored and may be repeated."""
+
+    def __init__(self) -> None:
+        self._earlier: dict[int, int] = {}
+        self._doubtful: dict[int, Entry] = {}
+        self._since_mark: list[Entry] = []
+        self._marked: dict[int, list[Entry]] = {}
+        self._opened = self._last_mark = 0
+
+    def load(self, token: bytes | None) -> None:
+        """Take over what the newest stored batch says; one of another form is of no use and left."""
+        if token is None or len(token) < _HEAD.size or token[0] != _VERSION:
+            return
+        whole = (len(token) - _HEAD.size) // _ENTRY.itemsize
+        entries = np.frombuffer(token, _ENTRY, whole, _HEAD.size)
+        self._earlier = dict(zip(entries["id"].tolist(), entries["checksum"].tolist(), strict=True))
+
+    def open(self, now: int, *, session_present: bool) -> None:
+        """Begin at the broker's answer; without its session it repeats nothing and numbers anew."""
+        self._opened = self._last_mark = now
+        if not session_present:
+            self._earlier.clear()
+
+    def is_repeat(self, packet_id: int, summed: int, *, can_tell: bool) -> bool:
+        """Tell whether the message is in the store already; ask once per message.
+
+        `can_tell` is set for the DUP flag, or a message with a time or id of its own: those with equal
+        bytes are one. Else two equal readings could be taken for one.
+        """
+        earlier = self._earlier.pop(packet_id, None)
+        return can_tell and earlier == summed
+
+    def note(self, packet_id: int, summed: int) -> Entry:
+        """Remember a message that is on its way to the store, or there."""
+        entry = self._doubtful[packet_id] = (packet_id, summed)
+        return entry
+
+    def acked(self, entries: list[Entry]) -> None:
+        """Learn that PUBACKs were sent."""
+        self._since_mark += entries
+
+    def wants_marker(self, now: int) -> bool:
+        """Tell whether it is time for a marker; at most one is under way."""
+        if not self._since_mark or self._marked:
+            return False
+        return len(self._since_mark) >= _MARK_AFTER or now - self._last_mark >= _MARK_AFTER_NS
+
+    def marked(self, marker: int, now: int) -> None:
+        """Learn that a marker was sent behind every PUBACK so far."""
+        self._marked[marker] = self._since_mark
+        self._since_mark = []
+        self._last_mark = now
+
+    def proven(self, marker: int, now: int) -> None:
+        """Forget what the answered marker vouches for."""
+        for entry in self._marked.pop(marker, ()):
+            if self._doubtful.get(entry[0]) is entry:
+                del self._doubtful[entry[0]]
+        if now - self._opened >= _REPEATS_WITHIN_NS:
+            self._earlier.clear()
+
+    def token(self) -> bytes:
+        """Return what to store with the next batch: all that was noted, and what may still be repeated."""
+        entries = [*self._earlier.items(), *self._doubtful.values()]
+        return _HEAD.pack(_VERSION) + np.array(entries, _ENTRY).tobytes()
