@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from config.connections import ModbusDevice
 from connectors.describe import describe, device_path
 from connectors.modbus.decode import Answers, Decoder
-from connectors.modbus.dialogue import ABSENT, Poll
+from connectors.modbus.dialogue import USELESS, Poll
 from connectors.modbus.layout import compile_layout, kind_of
 from connectors.modbus.plan import Request, halve, plan_requests, values_of
 from connectors.modbus.statistics import Statistics
@@ -30,7 +30,7 @@ class Device:
         self.options = options
         self.statistics = Statistics()
         self.answered = True
-        """Whether the device itself said anything in the last scan."""
+        """Whether the device itself said anything of use in the last scan."""
         self.unheard = False
         """Whether nobody did, not even a gateway in between."""
         self.improvable = False
@@ -69,7 +69,7 @@ class Device:
         """Take in how a scan went; return the values that turned out to be refused, by name."""
         self.statistics.scans += 1
         status = [answers.status[slot] for slot in slots]
-        self.answered = any(each not in ABSENT for each in status)
+        self.answered = any(each not in USELESS for each in status)
         self.unheard = all(each == BAD_TIMEOUT for each in status)
         requests = self.poll.requests
         found: list[str] = []

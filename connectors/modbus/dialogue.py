@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final
 
 from connectors.clock import Clock
 from connectors.modbus.decode import Answers
@@ -33,6 +33,8 @@ QUALITY_OF_EXCEPTION: Final = {
 """Exception codes (Application Protocol 7); any other is a device failure."""
 ABSENT: Final = (BAD_TIMEOUT, BAD_NO_COMMUNICATION)
 """Nobody answers, or a gateway says so in the device's place (exceptions 10, 11)."""
+USELESS: Final = (*ABSENT, BAD_COMMUNICATION_ERROR)
+"""A device that answers nothing but this is as good as silent: asking it costs the others their time."""
 PENDING: Final = -1
 """Status of a request that is not decided yet."""
 
@@ -92,6 +94,9 @@ class Dialogue(ABC):
     `begin` a scan, feed what arrives to `receive`, call `expire` when `deadline` has passed, and send
     whatever bytes these return. No I/O and no waiting in here.
     """
+
+    _TRYING: ClassVar[tuple[int, ...]] = ABSENT
+    """What uses up the patience of the terms."""
 
     def __init__(self, clock: Clock, statistics: Statistics) -> None:
         """Remember the clock and the connection's own counters."""
@@ -178,7 +183,7 @@ class Dialogue(ABC):
     def _fail(self, slot: int, quality: int, now: int) -> None:
         self._status[slot] = quality
         self._times[slot] = now
-        if quality not in ABSENT:
+        if quality not in self._TRYING:
             self._missed = 0
             return
         self._missed += 1

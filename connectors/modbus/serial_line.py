@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from connectors.clock import Clock
-from connectors.modbus.dialogue import Dialogue, FramingLost, Poll, Terms
+from connectors.modbus.dialogue import USELESS, Dialogue, FramingLost, Poll, Terms
 from connectors.modbus.framing import Framing
 from connectors.modbus.plan import apart
 from connectors.modbus.statistics import Statistics
@@ -66,6 +66,8 @@ class Manner:
 
 class SerialLine(Dialogue):
     """The dialogue on one serial line, RTU or ASCII."""
+
+    _TRYING = USELESS  # a garbled reply costs the line as much as none
 
     def __init__(
         self,

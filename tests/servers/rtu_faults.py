@@ -131,8 +131,12 @@ def lying_byte_count(request: Request) -> Steps:
 
 
 def wrong_check(request: Request) -> Steps:
-    right = reply(request, data_of(request, 1))
-    return [right[:-1] + bytes((right[-1] ^ 0x40,)) if not request.text else right[:5] + b"0" + right[6:]]
+    right = bytearray(reply(request, data_of(request, 1)))
+    if request.text:
+        right[-4] = ord("1" if right[-4] == ord("0") else "0")
+    else:
+        right[-1] ^= 0x40
+    return [bytes(right)]
 
 
 def flipped(bit: int) -> Script:
