@@ -14,6 +14,7 @@ from config.reading.document import Document, Path
 from config.select import SelectRule, glob_pattern
 
 _NUMBER: Final = re.compile(r"[0-9]{1,9}")
+_URL: Final = re.compile(r"https?://[^\s/?#@\\]+(/[^\s?#@\\]*)?")
 _TOKEN: Final = re.compile(r"[!-~]+")
 """What a header may carry."""
 _BAD_GLOB: Final = re.compile(r"^/|/$|//|[^/]\*\*|\*\*[^/]|[+#\s]")
@@ -102,12 +103,8 @@ def _matches(rule: SelectRule, tag: _Named) -> bool:
 
 
 def _influxdb(sink: InfluxDbSink, document: Document, path: Path) -> Iterator[Problem]:
-    try:
-        url = urlsplit(sink.url)
-        host, is_url = url.hostname or "", bool(url.hostname) and url.port != 0
-    except ValueError:  # a port that is none, half an IPv6 address
-        host, is_url = "", False
-    if not is_url:
+    host = _host(sink.url)
+    if host is None:
         yield document.problem("E-CF-0720", (*path, "url"), url=quote(sink.url))
     if sink.tls is not None:
         yield from check_tls(sink.tls, document, (*path, "tls"))
@@ -117,5 +114,17 @@ def _influxdb(sink: InfluxDbSink, document: Document, path: Path) -> Iterator[Pr
     if sink.token is not None:
         if not _TOKEN.fullmatch(sink.token.get_secret_value()):
             yield document.problem("E-CF-0722", (*path, "token"), at_key=True)
-        if is_plain and is_url and not is_this_machine(host):
+        if is_plain and host is not None and not is_this_machine(host):
             yield document.problem("W-CF-0723", (*path, "token"), at_key=True, host=quote(host))
+
+
+def _host(url: str) -> str | None:
+    """Return the host of a database's address; None where it is none."""
+    if not _URL.fullmatch(url):
+        return None
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:  # a port that is none, half an IPv6 address
+        return None
+    return None if port == 0 else parts.hostname

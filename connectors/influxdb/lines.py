@@ -71,7 +71,7 @@ class Encoder:
     """Turn deliveries into lines; it remembers of each tag only whether its quality was told."""
 
     def __init__(self, measurement: str, tags: TagTable) -> None:
-        self._measurement = measurement.replace(",", r"\,").encode()
+        self._measurement = measurement.encode()
         self._tags = tags
         self._heads: dict[int, bytes | None] = {}
         self._layouts: dict[bytes, _Layout] = {}
