@@ -38,6 +38,7 @@ class Factory:
         self.platform = Broker(folder / "platform", persistence=True)
         self.victoria = Victoria(folder / "victoria")
         self.copies: list[Path] = []
+        self.starts: list[int] = []
         self._stack = ExitStack()
         self._sensors: Process | None = None
 
@@ -159,6 +160,7 @@ class Factory:
     @contextmanager
     def gateway(self) -> Iterator[Process]:
         """Run the gateway; the sensors start with its first session, which the input broker then keeps."""
+        self.starts.append(time.time_ns())
         with started("gateway", python("-m", "gateway", "run", self.plant), self.folder) as process:
             if self._sensors is None:
                 wait_for(lambda: self.metric("source_up") == PLCS + 3, "every source", 60)
@@ -217,7 +219,7 @@ class Factory:
         """Compare everything with everything."""
         journals = {"m": read_journals([self.folder / "plcs.txt"])}
         journals["r"] = read_journals([self.folder / "meters.txt"])
-        books = Accounts((batches(copy) for copy in self.copies), Truth(journals))
+        books = Accounts((batches(copy) for copy in self.copies), Truth(journals, self.starts))
         books.take_mqtt(self.folder / "received.bin")
         books.take_points(self._points())
         return books

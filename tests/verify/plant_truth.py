@@ -11,6 +11,7 @@ Device names tell the rule:
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -28,9 +29,14 @@ Value = tuple[str, int, Any]
 class Truth:
     """Judges the good values of one device in one stored batch."""
 
-    def __init__(self, journals: Mapping[str, Journal]) -> None:
-        """Remember the journals of the devices that have versions, by the letter of their names."""
+    def __init__(self, journals: Mapping[str, Journal], starts: Sequence[int] = ()) -> None:
+        """Remember the journals of the devices that have versions, by the letter of their names.
+
+        `starts` are the times in ns at which a gateway was started, ascending: a reply that was on its way
+        to the one before must not be told by the next.
+        """
         self._journals = journals
+        self._starts = starts
 
     def wrong(self, device: str, values: Sequence[Value], *, digits: float = 0.0) -> Iterator[str]:
         """Yield what is wrong with each value; `digits` is the relative error a store may add."""
@@ -46,7 +52,7 @@ class Truth:
                 yield f"{device}/{name} at {time}: {value!r} for {wanted!r}"
             elif family in self._journals:
                 served = self._journals[family].time(number, version)
-                if abs(served - time) > STALE_NS:
+                if abs(served - time) > STALE_NS or served < self._start_before(time):
                     yield f"{device}/{name}: version {version}, served at {served}, said at {time}"
 
     def version(self, device: str, values: Sequence[Value]) -> int | None:
@@ -55,6 +61,10 @@ class Truth:
         if match is None or tag is None or match[1] not in ("m", "r"):
             return None
         return int(values[0][2] - _offset(int(match[2]), int(tag[2]))) % MODULUS
+
+    def _start_before(self, time: int) -> int:
+        began = bisect_right(self._starts, time)
+        return self._starts[began - 1] if began else 0
 
     def _expected(self, family: str, number: int, version: int, time: int, name: str) -> Any:
         match = _TAG.fullmatch(name)

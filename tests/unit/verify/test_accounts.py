@@ -230,6 +230,13 @@ def test_a_version_that_was_served_long_before_is_wrong(world: World) -> None:
     assert {line.wrong for line in world.books().lines if line.source == "plc"} == {4}
 
 
+def test_a_reply_to_the_gateway_before_is_wrong(world: World) -> None:
+    journal = world.truth._journals["m"]
+    world.truth = Truth({"m": journal, "r": journal}, [T0 - 50 * MS, T0 + 298 * MS])
+    # The scan at +300 ms was served 3 ms before it, when the second gateway had not been started.
+    assert {line.wrong for line in world.books().lines if line.source == "plc"} == {4}
+
+
 def test_a_published_message_that_is_missing_or_there_twice_is_found(world: World) -> None:
     lost = [*world.published, (7, 5, 99)]
     assert world.books().published(lost, 3) == (1, 0)
