@@ -16,7 +16,7 @@ from connectors.errors import NotConnected
 from connectors.modbus.device import Device
 from connectors.modbus.exchange import Exchange
 from connectors.modbus.mbap import Terms
-from connectors.modbus.schedule import Schedule
+from connectors.schedule import Schedule
 from connectors.modbus.statistics import Statistics
 from connectors.tags import TagTable
 
