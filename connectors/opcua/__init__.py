@@ -1,0 +1,1 @@
+"""OPC UA: subscriptions and reads decoded into columns."""
