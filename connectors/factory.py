@@ -13,6 +13,7 @@ from config.connections import (
     ModbusTcpSource,
     MqttSink,
     MqttSource,
+    OpcUaSource,
     SimulatedSource,
     SourceOptions,
 )
@@ -29,9 +30,12 @@ def build_source(
     site: str,
     tags: TagTable,
     clock: Clock,
-    directory: Path,  # noqa: ARG001  what a connector must keep (certificates) lies below it
+    directory: Path,
 ) -> Source:
-    """Return the source; it touches nothing until it is entered."""
+    """Return the source; it touches nothing until it is entered.
+
+    `gateway` is the gateway's id; what a connector must keep (certificates) lies below `directory`.
+    """
     match options:
         case ModbusTcpSource():
             from connectors.modbus import Modbus, TcpLine
@@ -50,6 +54,12 @@ def build_source(
             from connectors.mqtt import Mqtt
 
             return Mqtt(name, options, gateway=gateway, site=site, tags=tags, clock=clock)
+        case OpcUaSource():
+            from connectors.opcua import OpcUa
+
+            return OpcUa(
+                name, options, gateway=gateway, site=site, tags=tags, clock=clock, directory=directory
+            )
         case SimulatedSource():
             from connectors.simulated import Simulated
 
@@ -95,6 +105,10 @@ def describe_source(name: str, options: SourceOptions) -> list[str]:
             return [head] + [
                 f"  {each.topic}: {len(each.tags)} values a message" for each in options.messages
             ]
+        case OpcUaSource():
+            from connectors.opcua import describe_session
+
+            return describe_session(name, options)
         case SimulatedSource():
             return [f"{name}: simulated"]
         case _:

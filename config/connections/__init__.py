@@ -9,12 +9,14 @@ from config.connections.modbus_serial import ModbusSerialSource
 from config.connections.modbus_tcp import ModbusDevice, ModbusTag, ModbusTcpSource
 from config.connections.mqtt import MqttConnection, MqttSink
 from config.connections.mqtt_source import MessageTime, MqttMessages, MqttSource, MqttTag
+from config.connections.opcua import OpcUaDevice, OpcUaSecurity, OpcUaSource, OpcUaTag, OpcUaUser
 from config.connections.simulated import SimulatedDevice, SimulatedSource, SimulatedTag
 from config.connections.tls import Tls
 
 AnySink = Annotated[MqttSink | InfluxDbSink, Field(discriminator="kind")]
 SourceOptions = Annotated[
-    ModbusTcpSource | ModbusSerialSource | MqttSource | SimulatedSource, Field(discriminator="kind")
+    ModbusTcpSource | ModbusSerialSource | MqttSource | OpcUaSource | SimulatedSource,
+    Field(discriminator="kind"),
 ]
 
 __all__ = [
@@ -30,6 +32,11 @@ __all__ = [
     "MqttSink",
     "MqttSource",
     "MqttTag",
+    "OpcUaDevice",
+    "OpcUaSecurity",
+    "OpcUaSource",
+    "OpcUaTag",
+    "OpcUaUser",
     "SimulatedDevice",
     "SimulatedSource",
     "SimulatedTag",
