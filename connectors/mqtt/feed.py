@@ -181,6 +181,8 @@ class Feed(Line):
             self._post(self._subscriber.arrived)
             acknowledge_at_once(client.socket())
         if self._is_full():
+            # A kept session's backlog comes before SUBACK: who waits for that would wait for ever.
+            self._post(self._subscriber.opened, self._session_present)
             self._room.clear()
             if self._is_full() and not self._closing:
                 self._room.wait()
