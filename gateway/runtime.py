@@ -87,6 +87,8 @@ class Gateway:
                 directory=self.directory,
             )
 
+        # Built once for its imports: asyncua's take seconds, in which no other link could answer its peer.
+        open_source()
         collector = Collector(link, open_source, self._tags, self._buffer, self.clock)
         observe_connector(self.observer, "source", name, lambda: collector.source)
         self._spawn(f"source/{name}", link, collector.session, collector.lost)

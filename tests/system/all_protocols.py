@@ -195,6 +195,13 @@ class Factory:
         self.copy_store()
         self._wait_until_still(lambda: (self.folder / "received.bin").stat().st_size, "the last message")
 
+    def every_source_speaks(self) -> bool:
+        """Tell whether each polled or subscribed source has brought several reports of all its tags."""
+        tags = {f"plc{d}": PLC_VALUES for d in range(PLCS)} | {"line": METERS * METER_VALUES, "cell": NODES}
+        return all(
+            self.metric(f'source_rows_total{{source="{name}"') > 5 * count for name, count in tags.items()
+        )
+
     def _wait_until_still(self, measured: Callable[[], int], what: str) -> None:
         seen = [(-1, 0.0)]
 
