@@ -85,10 +85,8 @@ class Victoria:
     def export(self, selector: str) -> list[Series]:
         """Return every raw sample of the series that match, in time order, one Series each."""
         self._get("/internal/force_flush", {})
-        lines = self._get(
-            "/api/v1/export", {"match[]": selector, "start": "-100y", "end": f"{time.time() + 60:.0f}"}
-        ).splitlines()
-        said = map(json.loads, lines)
+        asked = {"match[]": selector, "start": "-100y", "end": f"{time.time() + 60:.0f}"}
+        said = map(json.loads, self._get("/api/v1/export", asked).splitlines())
         return [Series(each["metric"], each["timestamps"], each["values"]) for each in said]
 
     def query(self, expression: str, **more: str) -> list[dict[str, Any]]:
