@@ -34,12 +34,12 @@ _MINUTE: Final = 60_000_000_000
 _UNKNOWN: Final = np.uint32(0xFFFFFFFF)
 _ESCAPED: Final = str.maketrans({",": r"\,", "=": r"\=", " ": r"\ "})
 _FIELD: Final = {
-    Kind.BOOL: (b"value=", b" "),
-    Kind.INT32: (b"value=", b" "),
-    Kind.FLOAT64: (b"value=", b" "),
-    Kind.INT64: (b"integer=", b"i "),
-    Kind.UINT64: (b"unsigned=", b"u "),
-    Kind.TEXT: (b"text=", b" "),
+    Kind.BOOL: b"value=",
+    Kind.INT32: b"value=",
+    Kind.FLOAT64: b"value=",
+    Kind.INT64: b"integer=",
+    Kind.UINT64: b"unsigned=",
+    Kind.TEXT: b"text=",
 }
 
 
@@ -117,26 +117,24 @@ class Encoder:
         if part.value.dtype == np.float64 and not (known := np.isfinite(part.value)).all():
             quality = np.where(has_value & ~known, np.uint32(BAD_OUT_OF_RANGE), quality)
             has_value &= known
-        fields = layout.fields
+        heads = layout.heads
         told = np.flatnonzero(self._must_tell(part.tag, part.time, quality, distinct=layout.distinct))
         if len(told):
-            fields, values, suffixes = list(fields), list(values), list(layout.suffixes)
+            heads, values = list(heads), list(values)
             for i, code, is_valued in zip(
                 told.tolist(), quality[told].tolist(), has_value[told].tolist(), strict=True
             ):
+                head = self._heads[int(part.tag[i])] or b""
                 if is_valued:
-                    fields[i] = b"quality=%di,%b" % (code, fields[i])
+                    heads[i] = b"%bquality=%di,%b" % (head, code, heads[i][len(head) :])
                 else:
-                    fields[i], values[i], suffixes[i] = b"quality=%di" % code, b"", b" "
-        else:
-            suffixes = layout.suffixes
-        times = _split(_dumps(point_times(part.time, seq, rows)), b"\n")
-        pieces = [b""] * (5 * len(part))
-        pieces[0::5], pieces[1::5], pieces[2::5], pieces[3::5] = layout.heads, fields, values, suffixes
-        pieces[4::5] = times
+                    heads[i], values[i] = b"%bquality=%di" % (head, code), b""
+        pieces = [b""] * (3 * len(part))
+        pieces[0::3], pieces[1::3] = heads, values
+        pieces[2::3] = _split(_dumps(point_times(part.time, seq, rows)), b" ", b"\n")
         if refused:
             for i in refused:
-                pieces[5 * i : 5 * i + 5] = [b""] * 5
+                pieces[3 * i : 3 * i + 3] = [b""] * 3
             untold = tuple((int(rows[i]), why) for i, why in sorted(refused.items()))
             return Lines(b"".join(pieces), np.delete(rows, list(refused)), untold)
         return Lines(b"".join(pieces), rows)
@@ -164,9 +162,7 @@ class Encoder:
             heads = [self._head(number) for number in numbers]
             kinds = [Kind(kind) for kind in self._tags.kind[tag].tolist()]
             layout = _Layout(
-                heads=[head or b"" for head in heads],
-                fields=[_FIELD[kind][0] for kind in kinds],
-                suffixes=[_FIELD[kind][1] for kind in kinds],
+                heads=[(head or b"") + _FIELD[kind] for head, kind in zip(heads, kinds, strict=True)],
                 unsigned=np.array([kind is Kind.UINT64 for kind in kinds]),
                 distinct=len(set(numbers)) == len(numbers),
                 untellable={
@@ -191,8 +187,7 @@ class _Layout:
     """What repeats with every batch of the same tags, a piece of line per row."""
 
     heads: list[bytes]
-    fields: list[bytes]
-    suffixes: list[bytes]
+    """Up to the value: measurement, tag set, field."""
     unsigned: NDArray[np.bool_]
     distinct: bool
     """No tag has two rows."""
@@ -200,7 +195,7 @@ class _Layout:
 
 
 def _head(measurement: bytes, tag: Tag) -> bytes | None:
-    """Return measurement and tag set with the space behind them; None for a path that can't be told."""
+    """Return measurement, tag set and the space behind them; None for a path that can't be told."""
     levels = tag.path.split("/")
     if len(levels) != 5 or not all(map(_is_tellable, levels)):
         return None
@@ -225,9 +220,10 @@ def _values(part: Columns, unsigned: NDArray[np.bool_]) -> tuple[Sequence[bytes]
         if not unsigned.all():
             plain = value.astype(object)
             plain[unsigned] = value[unsigned].view(np.uint64)
-            return [b"%d" % each for each in plain.tolist()], {}
-        value = value.view(np.uint64)
-    return _split(_dumps(value)), {}
+            kind = np.where(unsigned, "u", "i").tolist()
+            return [b"%d%b" % (v, k.encode()) for v, k in zip(plain.tolist(), kind, strict=True)], {}
+        return _split(_dumps(value.view(np.uint64)), b"", b"u"), {}
+    return _split(_dumps(value), b"", b"i" if value.dtype == np.int64 else b""), {}
 
 
 def _texts(values: list[Any], bad: list[bool]) -> tuple[list[bytes], dict[int, str]]:
@@ -250,7 +246,8 @@ def _dumps(column: NDArray[Any]) -> bytes:
     return orjson.dumps(np.ascontiguousarray(column), option=orjson.OPT_SERIALIZE_NUMPY)[1:-1]
 
 
-def _split(numbers: bytes, end: bytes = b"") -> list[bytes]:
-    if end:
-        numbers = numbers.replace(b",", end + b",") + end
+def _split(numbers: bytes, before: bytes, behind: bytes) -> list[bytes]:
+    """Return each of some numbers with the same before and behind it."""
+    if before or behind:
+        numbers = before + numbers.replace(b",", behind + b"," + before) + behind
     return numbers.split(b",")
