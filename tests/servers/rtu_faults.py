@@ -216,6 +216,8 @@ class FaultyLine:
     keep: bool = True
     """False: requests are not remembered, for long runs."""
     count: int = 0
+    through: Callable[[bytes], None] | None = None
+    """Where the line's bytes go instead of the terminal."""
     _ends: tuple[int, int] | None = None
     _rest: bytes = b""
     _minds: dict[int, asyncio.Queue[Request]] = field(default_factory=dict)
@@ -255,7 +257,9 @@ class FaultyLine:
 
     def send(self, data: bytes) -> None:
         """Put bytes on the line, asked or not."""
-        if self._ends is not None:
+        if self.through is not None:
+            self.through(data)
+        elif self._ends is not None:
             with contextlib.suppress(BlockingIOError):
                 os.write(self._ends[0], data)
 
@@ -350,7 +354,7 @@ class _Client(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
         self._server._clients.add(transport)
-        self._server.line.send = transport.write  # type: ignore[attr-defined]
+        self._server.line.through = transport.write  # type: ignore[attr-defined]
 
     def data_received(self, data: bytes) -> None:
         self._server.line.hear(data)

@@ -19,7 +19,7 @@ POLLS = int(100_000 * SCALE)
 LINES = 24
 TIMEOUT_MS = 50
 QUIET_MS = 200
-"""With it a reply may be five times the timeout late: a stall of a busy machine is not a device's lateness."""
+"""With it a reply may be late by five timeouts: a stall of a busy machine is not a device's."""
 SCANS_A_SESSION = 5
 
 

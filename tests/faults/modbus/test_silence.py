@@ -25,7 +25,7 @@ from tests.servers.rtu_faults import FaultyLine
 
 pytestmark = pytest.mark.fault
 
-MINUTES = 10
+MINUTES = 15
 THINKS_NS = 15_000_000
 """What a device takes before it answers, beside the time on the wire."""
 
