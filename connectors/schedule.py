@@ -6,7 +6,7 @@ are counted, never caught up. The first scan of a session is due at the multiple
 
 Who waits longest goes first, so no device starves another. A silent device steps aside: its next due is
 pushed out by its interval, or what the silence cost if that is more, doubled with every silence up to a
-minute, or to 25 times what it cost if that is more: probing takes at most 4 % of the others' time.
+minute, or to 40 times what it cost if that is more: probing takes at most 2.5 % of the others' time.
 
 The wall clock may step. No wait is longer than the interval (or back-off), and a due time that lies further
 ahead than that is taken as a clock set back: the schedule falls into step with the new time.
@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import Final
 
 LONGEST_BACK_OFF_NS: Final = 60_000_000_000
-SMALLEST_BACK_OFF: Final = 25
+SMALLEST_BACK_OFF: Final = 40
 """At its longest a back-off is at least this many times what one probe costs."""
 
 

@@ -90,7 +90,7 @@ class SerialLine(Dialogue):
         self._request = b""
         self._buffer = b""
         self._whole_at = 0  # wall time at which a reply was complete, 0 while it is not
-        self._heard = self._babbling = 0
+        self._heard = self._babbling = clock.monotonic()
         self._owed: dict[int, list[int]] = {}  # unit id → when unanswered requests were sent
         self._held: dict[int, int] = {}  # unit id → it is not asked before
         latest = max((manner.lateness for manner in manners.values()), default=0)
@@ -238,20 +238,19 @@ class SerialLine(Dialogue):
         if own in others or not any(self._learn(unit, now) for unit in others):
             self._manner().silences = 0
         self._keep_quiet(now)
-        self._babbling = now
         self._reject(slot, self._clock.now())
 
     def _stray(self, now: int) -> None:
         """Discard bytes that answer nothing, and be quiet until no more come."""
         is_new = now - self._heard > self._pace.gap
-        if now - self._heard > self._quiet():
+        if now >= self._quiet_until:
             self._babbling = now
         self._heard = now
         if is_new and not (now < self._quiet_until and self._learn(self._poll.unit_id, now)):
             self._strays.unasked_replies += 1
-        if now - self._babbling > _BABBLE * max(self._pace.quiet, self._terms.timeout):
+        if now - self._babbling > _BABBLE * self._quiet():
             raise FramingLost("never falls silent")
-        self._keep_quiet(now)
+        self._ready = self._quiet_until = max(self._ready, now + self._quiet())
         self.deadline = self._ready
 
     def _learn(self, unit: int, now: int) -> bool:
@@ -271,8 +270,8 @@ class SerialLine(Dialogue):
         owed[:] = [*(sent for sent in owed if sent > since), self._sent]
 
     def _keep_quiet(self, since: int) -> None:
-        self._ready = max(self._ready, since + self._quiet())
-        self._quiet_until = self._ready
+        self._babbling = since
+        self._ready = self._quiet_until = max(self._ready, since + self._quiet())
 
     def _manner(self) -> Manner:
         return self._manners.setdefault(self._poll.unit_id, Manner())

@@ -2,17 +2,21 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Literal
 
 import numpy as np
 import pytest
 
-from config.connections import ModbusTcpSource, SimulatedSource
+from config.connections import ModbusSerialSource, ModbusTcpSource, SimulatedSource
 from connectors import DTYPE_OF_PART, PART_OF_KIND, Batch, Kind, NotConnected, Source, SystemClock, TagTable
 from connectors.modbus import Modbus, TcpLine
+from connectors.modbus.serial import SerialPort, SerialServer
 from connectors.simulated import Simulated
-from tests.servers import modbus_plant
+from tests.servers import modbus_plant, rtu_faults
 from tests.servers.relay import Relay
 
 
@@ -61,7 +65,88 @@ async def modbus_tcp() -> AsyncIterator[Rig]:
         server.close()
 
 
-@pytest.fixture(params=[simulated, modbus_tcp], ids=lambda rig: rig.__name__)
+ON_A_LINE = {
+    f"d{u}": {
+        "unit_id": u,
+        "at": "a/l",
+        "scan": "20ms",
+        "tags": {
+            "v": {"address": 0, "type": "uint16", "count": 20},
+            "on": {"table": "coil", "address": 3, "type": "bool"},
+            "big": {"address": 30, "type": "int64"},
+        },
+    }
+    for u in (1, 2)
+}
+
+
+@asynccontextmanager
+async def modbus_rtu(framing: Literal["rtu", "ascii"] = "rtu") -> AsyncIterator[Rig]:
+    with TemporaryDirectory() as folder:
+        async with rtu_faults.FaultyLine(Path(folder, "line"), rtu_faults.honest, framing) as line:
+            options = ModbusSerialSource.model_validate(
+                {
+                    "kind": "modbus_serial",
+                    "port": str(line.path),
+                    "framing": framing,
+                    "baud": 115200,
+                    "quiet": "50ms",
+                    "timeout": "250ms",
+                    "devices": ON_A_LINE,
+                }
+            )
+
+            async def cut() -> None:
+                line.cut()
+
+            async def mend() -> None:
+                line.mend()
+
+            yield Rig(
+                lambda table: Modbus(
+                    "line", options, SerialPort(options), site="s", tags=table, clock=SystemClock()
+                ),
+                cut,
+                mend,
+            )
+
+
+def modbus_ascii() -> AbstractAsyncContextManager[Rig]:
+    return modbus_rtu("ascii")
+
+
+@asynccontextmanager
+async def modbus_rtu_over_tcp() -> AsyncIterator[Rig]:
+    line = rtu_faults.FaultyLine(Path("unused"), rtu_faults.honest)
+    async with rtu_faults.FaultyServer(line) as server:
+        options = ModbusTcpSource.model_validate(
+            {
+                "kind": "modbus_tcp",
+                "host": "127.0.0.1",
+                "port": server.port,
+                "framing": "rtu",
+                "quiet": "50ms",
+                "timeout": "250ms",
+                "devices": ON_A_LINE,
+            }
+        )
+
+        async def cut() -> None:
+            server.cut()
+
+        yield Rig(
+            lambda table: Modbus(
+                "line", options, SerialServer(options), site="s", tags=table, clock=SystemClock()
+            ),
+            cut,
+            server.mend,
+        )
+
+
+@pytest.fixture(
+    params=[simulated, modbus_tcp, modbus_rtu, modbus_ascii, modbus_rtu_over_tcp],
+    ids=lambda rig: rig.__name__,
+)
 async def rig(request: pytest.FixtureRequest) -> AsyncIterator[Rig]:
     async with request.param() as made:
         yield made

@@ -216,6 +216,8 @@ class FaultyLine:
     keep: bool = True
     """False: requests are not remembered, for long runs."""
     count: int = 0
+    through: Callable[[bytes], None] | None = None
+    """Where the line's bytes go instead of the terminal."""
     _ends: tuple[int, int] | None = None
     _rest: bytes = b""
     _minds: dict[int, asyncio.Queue[Request]] = field(default_factory=dict)
@@ -255,16 +257,20 @@ class FaultyLine:
 
     def send(self, data: bytes) -> None:
         """Put bytes on the line, asked or not."""
-        if self._ends is not None:
+        if self.through is not None:
+            self.through(data)
+        elif self._ends is not None:
             with contextlib.suppress(BlockingIOError):
                 os.write(self._ends[0], data)
 
     def _read(self) -> None:
         assert self._ends is not None
-        try:
-            self._rest += os.read(self._ends[0], 4096)
-        except OSError:  # nobody has it open
-            return
+        with contextlib.suppress(OSError):  # nobody has it open
+            self.hear(os.read(self._ends[0], 4096))
+
+    def hear(self, data: bytes) -> None:
+        """Take what was sent on the line."""
+        self._rest += data
         while (request := self._next()) is not None:
             self.count += 1
             if self.keep:
@@ -308,3 +314,50 @@ class FaultyLine:
                     self.send(step)
                 else:
                     await asyncio.sleep(step)
+
+
+@dataclass(slots=True)
+class FaultyServer:
+    """A serial server: what comes over TCP goes on the line as it is, and back."""
+
+    line: FaultyLine
+    port: int = 0
+    _server: asyncio.Server | None = None
+    _clients: set[asyncio.BaseTransport] = field(default_factory=set)
+
+    async def __aenter__(self) -> Self:
+        await self.mend()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        self.cut()
+        await self.line.__aexit__(kind, exc, tb)
+
+    async def mend(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: _Client(self), "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    def cut(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        for client in list(self._clients):
+            client.abort()  # type: ignore[attr-defined]
+
+
+class _Client(asyncio.Protocol):
+    def __init__(self, server: FaultyServer) -> None:
+        self._server = server
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+        self._server._clients.add(transport)
+        self._server.line.through = transport.write  # type: ignore[attr-defined]
+
+    def data_received(self, data: bytes) -> None:
+        self._server.line.hear(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        self._server._clients.discard(self._transport)

@@ -1,0 +1,127 @@
+"""FAULTS D2: on a serial line a late reply is never taken for the answer to the next request."""
+
+import asyncio
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors import NotConnected
+from connectors.quality import GOOD
+from tests.faults.modbus.lab import SCALE, assert_none_wrong, device, name_of, qualities, source
+from tests.servers import rtu_faults as faults
+from tests.servers.rtu_faults import FaultyLine
+
+pytestmark = pytest.mark.fault
+
+POLLS = int(100_000 * SCALE)
+LINES = 24
+TIMEOUT_MS = 50
+QUIET_MS = 200
+"""With it a reply may be late by five timeouts: a stall of a busy machine is not a device's."""
+SCANS_A_SESSION = 5
+
+
+def lateness(seed: int, share: float) -> faults.Script:
+    """Answer now and then between the timeout and its double, mostly 1.3 times the timeout."""
+    chance = random.Random(seed)
+
+    def script(request: Any) -> Any:
+        if chance.random() < share:
+            return [TIMEOUT_MS / 1000 * chance.choice((1.3, 1.3, 1.6, 1.9)), faults.reply(request)]
+        return faults.honest(request)
+
+    return script
+
+
+async def poll(path: Path, seed: int, polls: int) -> tuple[int, int, int]:
+    """Poll devices whose requests all have one shape; return polls made, late replies, Good rows.
+
+    What was learned is forgotten every few scans, as by a restart: a gateway that knows how late its devices
+    are would not meet a late reply any more.
+    """
+    made = late = good = 0
+    devices = {f"m{unit}": device(unit, 8) for unit in (1, 2, 3)}
+    options = {"timeout": f"{TIMEOUT_MS}ms", "quiet": f"{QUIET_MS}ms"}
+    async with FaultyLine(path, lateness(seed, 0.03), keep=False) as line:
+        while line.count < polls:
+            async with source(path, devices, **options) as it:
+                try:
+                    for _ in range(SCANS_A_SESSION):
+                        batch = await it.read()
+                        assert_none_wrong(batch, int(name_of(it, batch)[1:]))
+                        good += qualities(batch).count(GOOD)
+                except NotConnected as lost:
+                    assert "no device answers" in str(lost)  # noqa: PT017
+                late += it.statistics()["late_replies"]
+        made = line.count
+    return made, late, good
+
+
+@pytest.mark.timeout(1800)
+async def test_d2_a_hundred_thousand_polls_with_late_replies_bring_no_wrong_value(tmp_path: Path) -> None:
+    """FAULTS D2: delay = timeout x 1.3 and more, requests that differ in nothing but the address."""
+    found = await asyncio.gather(*(poll(tmp_path / f"line{n}", n, POLLS // LINES + 1) for n in range(LINES)))
+    made, late, good = (sum(each) for each in zip(*found, strict=True))
+    assert made >= POLLS
+    assert late > made / 200
+    assert good > made
+
+
+async def test_d2_a_device_that_is_always_late_is_learned_and_read(tmp_path: Path) -> None:
+    """FAULTS D2: the first replies are lost, then its own timeout is long enough."""
+    slow = faults.late(0.1)
+
+    def script(request: Any) -> Any:
+        return (slow if request.unit == 2 else faults.honest)(request)
+
+    devices = {"quick": device(1, 4), "slow": device(2, 4)}
+    async with (
+        FaultyLine(tmp_path / "line", script) as line,
+        source(line.path, devices) as it,
+        asyncio.timeout(20),
+    ):
+        while True:
+            batch = await it.read()
+            name = name_of(it, batch)
+            assert_none_wrong(batch, 2 if name == "slow" else 1)
+            if name == "slow" and set(qualities(batch)) == {GOOD}:
+                break
+        assert it.statistics()["late_replies"] >= 1
+
+
+async def test_d2_a_cancelled_read_spoils_nothing_of_the_next(tmp_path: Path) -> None:
+    """FAULTS D2: what was asked before is answered while something else is asked for."""
+    async with (
+        FaultyLine(tmp_path / "line", faults.late(0.01)) as line,
+        source(line.path, {"m": device()}) as it,
+        asyncio.timeout(10),
+    ):
+        for _ in range(3):
+            asked = line.count
+            reading = asyncio.create_task(it.read())
+            while line.count == asked:
+                await asyncio.sleep(0)
+            reading.cancel()
+            await asyncio.wait([reading])
+        batch = await it.read()
+        assert_none_wrong(batch)
+        assert set(qualities(batch)) == {GOOD}
+
+
+async def test_d2_a_new_session_does_not_take_what_the_last_one_asked_for(tmp_path: Path) -> None:
+    """FAULTS D2: opening the port again is no cure; the quiet time is."""
+    async with FaultyLine(tmp_path / "line", faults.late(0.08)) as line, asyncio.timeout(20):
+        for _ in range(3):
+            asked = line.count
+            async with source(line.path, {"m": device()}, timeout="100ms", quiet="100ms") as it:
+                reading = asyncio.create_task(it.read())
+                while line.count == asked:
+                    await asyncio.sleep(0)
+                reading.cancel()
+                await asyncio.wait([reading])
+        async with source(line.path, {"m": device()}, timeout="100ms", quiet="100ms") as it:
+            batch = await it.read()
+        assert_none_wrong(batch)
+        assert set(qualities(batch)) == {GOOD}

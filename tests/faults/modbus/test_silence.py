@@ -1,0 +1,185 @@
+"""FAULTS D1 on a serial line: a silent device backs off alone, and the others keep their rate."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config.connections import ModbusSerialSource
+from connectors import NotConnected, TagTable
+from connectors.modbus import Modbus
+from connectors.modbus.decode import Answers
+from connectors.modbus.dialogue import Poll, Terms
+from connectors.modbus.framing import FRAMINGS
+from connectors.modbus.serial import pace_of
+from connectors.modbus.serial_line import SerialLine
+from connectors.modbus.statistics import Statistics
+from connectors.quality import BAD_TIMEOUT, GOOD
+from tests.conftest import FakeClock
+from tests.faults.modbus.lab import assert_none_wrong, device, name_of, qualities, source
+from tests.servers import rtu_faults as faults
+from tests.servers.rtu_faults import FaultyLine
+
+pytestmark = pytest.mark.fault
+
+MINUTES = 15
+THINKS_NS = 15_000_000
+"""What a device takes before it answers, beside the time on the wire."""
+
+
+class FakeExchange:
+    """The line's dialogue with devices that answer after a set time; the clock jumps from event to event."""
+
+    def __init__(self, line: SerialLine, clock: FakeClock, dead: set[int], character: int) -> None:
+        self._line = line
+        self._clock = clock
+        self._dead = dead
+        self._character = character
+
+    async def scan(
+        self, poll: Poll, slots: Sequence[int], status: Sequence[int], terms: Terms, statistics: Statistics
+    ) -> Answers:
+        line = self._line
+        sent = line.begin(poll, slots, status, terms, statistics)
+        reply, due = b"", 0
+        while not line.done:
+            if sent and sent[0] not in self._dead:
+                count = 2 * int.from_bytes(sent[4:6], "big")
+                reply = faults.frame(sent[:2] + bytes((count,)) + bytes(count))
+                on_the_wire = (len(sent) + len(reply)) * self._character
+                due = self._clock.steady + THINKS_NS + on_the_wire
+            if reply and due <= line.deadline:
+                self._pass(due - self._clock.steady)
+                sent, reply = line.receive(reply), b""
+            else:
+                self._pass(max(0, line.deadline - self._clock.steady))
+                sent = line.expire()
+        return line.answers()
+
+    async def idle(self, delay: float) -> None:
+        self._pass(int(delay * 1e9) + 1)
+
+    async def close(self) -> None: ...
+
+    def _pass(self, nanoseconds: int) -> None:
+        self._clock.wall += nanoseconds
+        self._clock.steady += nanoseconds
+
+
+class FakePort:
+    """A line of thirty, made without a port."""
+
+    peer = "line"
+
+    def __init__(self, options: ModbusSerialSource, dead: set[int]) -> None:
+        self._options = options
+        self._dead = dead
+
+    async def connect(self, clock: Any, statistics: Statistics) -> Any:
+        pace = pace_of(self._options)
+        line = SerialLine(FRAMINGS["rtu"], pace, {}, clock, statistics)
+        return FakeExchange(line, clock, self._dead, pace.character)
+
+
+async def scans_of_the_living(dead: set[int], scan: str, patience: str) -> int:
+    """Return how many scans of unit ids 2 to 30 a line brings in some minutes, the clock being simulated."""
+    clock = FakeClock()
+    tags = {"v": {"address": 0, "type": "float32", "count": 8}}
+    options = ModbusSerialSource.model_validate(
+        {
+            "kind": "modbus_serial",
+            "port": "line",
+            "timeout": patience,
+            "devices": {f"m{u}": {"unit_id": u, "scan": scan, "tags": tags} for u in range(1, 31)},
+        }
+    )
+    made: Counter[str] = Counter()
+    port: Any = FakePort(options, dead)
+    it = Modbus("line", options, port, site="s", tags=TagTable(), clock=clock)
+    async with it:
+        end = clock.steady + MINUTES * 60_000_000_000
+        while clock.steady < end:
+            batch = await it.read()
+            if set(batch.parts[0].quality.tolist()) == {GOOD}:
+                made[name_of(it, batch)] += 1
+    assert set(made) == {f"m{u}" for u in range(1, 31) if u not in dead}
+    del made["m1"]
+    return sum(made.values())
+
+
+@pytest.mark.parametrize(("scan", "patience"), [("1s", "1s"), ("5s", "1s"), ("1s", "300ms"), ("2s", "3s")])
+async def test_d1_one_dead_device_of_thirty_costs_the_others_less_than_five_percent(
+    scan: str, patience: str
+) -> None:
+    """FAULTS D1: whether the line is busy without a pause (thirty in 1 s at 9600 baud) or not."""
+    whole = await scans_of_the_living(set(), scan, patience)
+    with_dead = await scans_of_the_living({1}, scan, patience)
+    assert with_dead > 0.95 * whole
+
+
+async def test_d1_a_silent_device_is_bad_backs_off_and_is_had_again(tmp_path: Path) -> None:
+    """FAULTS D1 over a terminal: Bad rows for the one, no gap for the other, and back without a person."""
+    dead = {2}
+
+    def by_unit(request: Any) -> Any:
+        return (faults.silent if request.unit in dead else faults.honest)(request)
+
+    devices = {"alive": device(1), "dead": device(2)}
+    async with FaultyLine(tmp_path / "line", by_unit) as line, source(line.path, devices) as it:
+        seen: Counter[str] = Counter()
+        async with asyncio.timeout(20):
+            while seen["dead"] < 3 or seen["alive"] < 20:
+                batch = await it.read()
+                name = name_of(it, batch)
+                seen[name] += 1
+                if name == "dead":
+                    assert set(qualities(batch)) == {BAD_TIMEOUT}
+                    assert it.statistics_by_device()["dead"]["timeouts"] == 1 + seen["dead"]
+                else:
+                    assert set(qualities(batch)) == {GOOD}
+            dead.clear()
+            while name_of(it, batch := await it.read()) != "dead":
+                pass
+            assert set(qualities(batch)) == {GOOD}
+            assert_none_wrong(batch, 2)
+
+
+async def test_d1_an_unplugged_adapter_ends_the_session_and_is_had_again(tmp_path: Path) -> None:
+    """FAULTS D1, unplug: whether something is being asked or nothing is due."""
+    async with FaultyLine(tmp_path / "line", faults.honest) as line, asyncio.timeout(10):
+        for scan in ("10ms", "1h"):
+            it = source(line.path, {"m": device(scan=scan)})
+            async with it:
+                await it.read()
+                line.cut()
+                with pytest.raises(NotConnected, match="line"):
+                    while True:
+                        await it.read()
+            with pytest.raises(NotConnected, match="can't be opened"):
+                await it.__aenter__()
+            line.mend()
+            async with it:
+                assert set(qualities(await it.read())) == {GOOD}
+
+
+async def test_d1_when_every_device_is_silent_the_link_is_down(tmp_path: Path) -> None:
+    """FAULTS D1."""
+    async with (
+        FaultyLine(tmp_path / "line", faults.silent) as line,
+        source(line.path, {"a": device(1), "b": device(2)}) as it,
+    ):
+        assert set(qualities(await it.read())) == {BAD_TIMEOUT}
+        with pytest.raises(NotConnected, match="no device answers"):
+            await it.read()
+
+
+async def test_d1_a_port_has_one_owner(tmp_path: Path) -> None:
+    """Two masters on one line would read each other's answers."""
+    async with FaultyLine(tmp_path / "line", faults.honest) as line, source(line.path, {"m": device()}) as it:
+        await it.read()
+        with pytest.raises(NotConnected, match="can't be opened"):
+            await source(line.path, {"m": device()}).__aenter__()
+        assert set(qualities(await it.read())) == {GOOD}
