@@ -98,6 +98,16 @@ def test_ratios_need_a_template() -> None:
     assert load("      m1: {ct: 40, tags: {x: {address: 0}}}\n") == (None, ["E-CF-1004"])
 
 
+def test_a_template_serves_a_serial_line_as_well() -> None:
+    serial = HEAD.replace("modbus_tcp", "modbus_serial").replace("host: h", "port: /dev/ttyUSB0")
+    text = serial + "      meter_{1..30}: {template: chint/dtsu666, ct: 40}\n"
+    outcome = read_plant_bytes(text.encode(), "plant.yaml", Path())
+    assert outcome.problems == ()
+    devices = outcome.plant.sources["m"].devices
+    assert [device.unit_id for device in devices.values()] == list(range(1, 31))
+    assert devices["meter_30"].tags["i_l1"].scale == pytest.approx(0.04)
+
+
 def test_a_doubt_about_a_template_is_told_once() -> None:
     two = "      m{1..3}: {template: socomec/diris_b30}\n      n: {unit_id: 9, template: socomec/diris_b30}\n"
     assert load(two)[1] == ["W-CF-1001"]
