@@ -6,7 +6,14 @@ A connector is imported only when the plant names it: everything together would 
 from pathlib import Path
 from typing import assert_never
 
-from config.connections import AnySink, ModbusTcpSource, MqttSink, SimulatedSource, SourceOptions
+from config.connections import (
+    AnySink,
+    ModbusTcpSource,
+    MqttSink,
+    OpcUaSource,
+    SimulatedSource,
+    SourceOptions,
+)
 from connectors.clock import Clock
 from connectors.contract import Context, Sink, Source
 from connectors.tags import TagTable
@@ -16,18 +23,27 @@ def build_source(
     name: str,
     options: SourceOptions,
     *,
-    gateway: str,  # noqa: ARG001  a client id is made of it
+    gateway: str,
     site: str,
     tags: TagTable,
     clock: Clock,
-    directory: Path,  # noqa: ARG001  what a connector must keep (certificates) lies below it
+    directory: Path,
 ) -> Source:
-    """Return the source; it touches nothing until it is entered."""
+    """Return the source; it touches nothing until it is entered.
+
+    `gateway` is the gateway's id; what a connector must keep (certificates) lies below `directory`.
+    """
     match options:
         case ModbusTcpSource():
             from connectors.modbus import ModbusTcp
 
             return ModbusTcp(name, options, site=site, tags=tags, clock=clock)
+        case OpcUaSource():
+            from connectors.opcua import OpcUa
+
+            return OpcUa(
+                name, options, gateway=gateway, site=site, tags=tags, clock=clock, directory=directory
+            )
         case SimulatedSource():
             from connectors.simulated import Simulated
 
@@ -57,6 +73,10 @@ def describe_source(name: str, options: SourceOptions) -> list[str]:
             return [head] + [
                 line for each, device in options.devices.items() for line in describe_plan(each, device)
             ]
+        case OpcUaSource():
+            from connectors.opcua import describe_session
+
+            return describe_session(name, options)
         case SimulatedSource():
             return [f"{name}: simulated"]
         case _:

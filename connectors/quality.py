@@ -20,9 +20,15 @@ BAD_TIMEOUT: Final = 0x800A0000
 BAD_NO_COMMUNICATION: Final = 0x80310000
 """The link is down."""
 BAD_WAITING_FOR_INITIAL_DATA: Final = 0x80320000
+BAD_NODE_ID_UNKNOWN: Final = 0x80340000
+"""The server has no such node, or no such namespace."""
 BAD_OUT_OF_RANGE: Final = 0x803C0000
 """NaN, infinity, or the device's own pattern for 'not available'."""
 BAD_NOT_SUPPORTED: Final = 0x803D0000
+BAD_TYPE_MISMATCH: Final = 0x80740000
+"""The value is not of the type the tag has."""
+BAD_ENCODING_LIMITS_EXCEEDED: Final = 0x80080000
+"""The value is larger than any we keep."""
 BAD_CONFIGURATION_ERROR: Final = 0x80890000
 """The device does not have what the plant file asks for."""
 BAD_DEVICE_FAILURE: Final = 0x808B0000

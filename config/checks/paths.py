@@ -7,12 +7,12 @@ from typing import Final
 from pydantic import TypeAdapter, ValidationError
 
 from config.base import Name
-from config.connections import ModbusTag, SimulatedTag
+from config.connections import ModbusTag, OpcUaTag, SimulatedTag
 from config.plant import Plant
 from config.problems import Problem, quote
 from config.reading.document import Document, Path
 
-Tags = Mapping[str, ModbusTag] | Mapping[str, SimulatedTag]
+Tags = Mapping[str, ModbusTag] | Mapping[str, OpcUaTag] | Mapping[str, SimulatedTag]
 
 LEVELS: Final = 5
 """site/area/line/device/tag"""

@@ -1,11 +1,11 @@
 """Sinks: does each get any tag, and can its connection work beside the others?"""
 
-import ipaddress
 import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from config.base import format_duration
+from config.checks.hosts import is_this_machine
 from config.connections import MqttSink
 from config.plant import Plant
 from config.problems import Problem, quote
@@ -108,14 +108,7 @@ def _connection(sink: MqttSink, document: Document, path: Path) -> Iterator[Prob
             yield document.problem("E-CF-0710", (*path, "tls", "key_password"), at_key=True)
     if sink.password is not None and sink.username is None:
         yield document.problem("E-CF-0711", (*path, "password"), at_key=True)
-    if sink.password is not None and tls is None and not _is_this_machine(sink.host):
+    if sink.password is not None and tls is None and not is_this_machine(sink.host):
         yield document.problem("W-CF-0712", (*path, "password"), at_key=True, host=quote(sink.host))
     if not all(sink.prefix.split("/")) or sink.prefix.startswith("$"):
         yield document.problem("E-CF-0713", (*path, "prefix"), prefix=quote(sink.prefix))
-
-
-def _is_this_machine(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"

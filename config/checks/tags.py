@@ -5,7 +5,7 @@ from typing import Final
 
 from config.base import format_duration
 from config.checks.registers import check_registers
-from config.connections import ModbusTag, SimulatedTag
+from config.connections import ModbusTag, OpcUaTag, SimulatedTag
 from config.problems import Problem
 from config.reading.document import Document, Path
 from config.tags import SHORTEST_ACCOUNTING_INTERVAL_NS, TagOptions
@@ -54,6 +54,8 @@ def _check_reporting(tag: TagOptions, document: Document, path: Path) -> Iterato
 def _kind_without_numbers(tag: TagOptions) -> str | None:
     match tag:
         case ModbusTag(type="bool" | "string"):
+            return tag.type
+        case OpcUaTag(type="bool" | "string"):
             return tag.type
         case SimulatedTag(shape="text"):
             return tag.shape

@@ -6,10 +6,11 @@ from pydantic import Field
 
 from config.connections.modbus_tcp import ModbusDevice, ModbusTag, ModbusTcpSource
 from config.connections.mqtt import MqttConnection, MqttSink
+from config.connections.opcua import OpcUaDevice, OpcUaSecurity, OpcUaSource, OpcUaTag, OpcUaUser
 from config.connections.simulated import SimulatedDevice, SimulatedSource, SimulatedTag
 from config.connections.tls import Tls
 
-SourceOptions = Annotated[ModbusTcpSource | SimulatedSource, Field(discriminator="kind")]
+SourceOptions = Annotated[ModbusTcpSource | OpcUaSource | SimulatedSource, Field(discriminator="kind")]
 AnySink = Annotated[MqttSink, Field()]
 
 __all__ = [
@@ -19,6 +20,11 @@ __all__ = [
     "ModbusTcpSource",
     "MqttConnection",
     "MqttSink",
+    "OpcUaDevice",
+    "OpcUaSecurity",
+    "OpcUaSource",
+    "OpcUaTag",
+    "OpcUaUser",
     "SimulatedDevice",
     "SimulatedSource",
     "SimulatedTag",

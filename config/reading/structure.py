@@ -61,6 +61,9 @@ _CODES: Final = {
     "deadband": "E-CF-0124",
     "time_zone": "E-CF-0125",
     "secret_literal": "E-CF-0206",
+    "endpoint": "E-CF-0810",
+    "node": "E-CF-0811",
+    "node_index": "E-CF-0812",
 }
 _OTHER: Final = "E-CF-0199"
 _EMPTY: Final = "E-CF-0103"

@@ -1,1 +1,6 @@
-"""OPC UA: subscriptions and reads decoded into columns."""
+"""OPC UA: subscriptions and reads decoded into columns, one source that speaks."""
+
+from connectors.opcua.plan import describe_session
+from connectors.opcua.source import OpcUa
+
+__all__ = ["OpcUa", "describe_session"]

@@ -1,0 +1,150 @@
+"""OPC UA: where the server is, how it is trusted, which nodes are read and how."""
+
+import re
+from typing import Annotated, Any, Final, Literal, NamedTuple
+
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from config.base import DeviceName, Duration, FileName, Model, Name, NamedSecret
+from config.tags import DeviceOptions, TagOptions
+
+_IDENTIFIER: Final = {
+    "i": re.compile(r"[0-9]{1,10}"),
+    "s": re.compile(r".{1,4096}", re.DOTALL),
+    "g": re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"),
+    "b": re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?"),
+}
+_NODE: Final = re.compile(r"(?:nsu=([^;]+);)?([isgb])=(.*)", re.DOTALL)
+_INDEXED: Final = re.compile(r"ns=[0-9]+;.*", re.DOTALL)
+_ENDPOINT: Final = re.compile(r"opc\.tcp://(\[[0-9A-Fa-f:.]+\]|[^/@:\[\]\s]+)(:[0-9]{1,5})?(/[^\s]*)?")
+
+
+class NodeName(NamedTuple):
+    """A node as the plant file names it (OPC 10000-6, 5.3.1.10): never by an index, which may move."""
+
+    namespace: str | None
+    """URI after ``nsu=``; None is the source's own."""
+    form: str
+    """``i`` number, ``s`` text, ``g`` GUID, ``b`` bytes in base64."""
+    identifier: str
+
+
+def parse_node(text: object) -> NodeName:
+    """Return the parts of ``s=Press1.Temp`` or ``nsu=http://vendor/press;i=1005``."""
+    if isinstance(text, str) and _INDEXED.fullmatch(text):
+        raise PydanticCustomError("node_index", "a namespace index")
+    match = _NODE.fullmatch(text) if isinstance(text, str) else None
+    if match is None or not _IDENTIFIER[match[2]].fullmatch(match[3]):
+        raise PydanticCustomError("node", "not a node")
+    if match[2] == "i" and int(match[3]) >= 2**32:
+        raise PydanticCustomError("node", "not a node")
+    return NodeName(match[1], match[2], match[3])
+
+
+def _node(text: object) -> str:
+    parse_node(text)
+    return str(text)
+
+
+def _endpoint(text: str) -> str:
+    match = _ENDPOINT.fullmatch(text)
+    if match is None or (match[2] and not 0 < int(match[2][1:]) < 65536):
+        raise PydanticCustomError("endpoint", "not an endpoint")
+    return text
+
+
+class OpcUaSecurity(Model):
+    """How messages are protected; the server's certificate is always checked against what a person trusts."""
+
+    policy: Literal["none", "Basic256Sha256", "Aes128_Sha256_RsaOaep", "Aes256_Sha256_RsaPss"] = (
+        "Basic256Sha256"
+    )
+    """The server must offer exactly this policy and mode; nothing weaker is ever taken instead."""
+    mode: Literal["Sign", "SignAndEncrypt"] = "SignAndEncrypt"
+
+
+class OpcUaUser(Model):
+    """Who the gateway is to the server: a name and password, or a certificate and its key."""
+
+    name: Annotated[str, Field(min_length=1)] | None = None
+    password: NamedSecret | None = None
+    """Sent only encrypted, whatever the server would accept."""
+    certificate: FileName | None = None
+    """The user's certificate, DER or PEM; not the gateway's own, which makes itself."""
+    key: FileName | None = None
+    key_password: NamedSecret | None = None
+
+
+class OpcUaTag(TagOptions):
+    """One variable of the server."""
+
+    node: Annotated[
+        str,
+        BeforeValidator(_node),
+        WithJsonSchema(
+            {
+                "type": "string",
+                "pattern": r"^(nsu=[^;]+;)?[isgb]=",
+                "examples": ["s=Press1.Temp", "nsu=http://vendor/press;i=1005"],
+            }
+        ),
+    ]
+    """``s=Press1.Temp`` in the source's namespace, ``nsu=http://vendor/press;s=Press1.Temp`` in another;
+    ``i=`` number, ``s=`` text, ``g=`` GUID, ``b=`` bytes. An index (``ns=2``) is refused: it may move."""
+    type: Literal["bool", "int32", "int64", "uint64", "double", "string"] | None = None
+    """What the value is; read from the server when absent. int32 is any integer of up to 32 bits."""
+
+    @property
+    def count(self) -> int:
+        """A node is one value; arrays are not read."""
+        return 1
+
+
+class OpcUaDevice(DeviceOptions):
+    """Nodes that belong to one device."""
+
+    scan: Annotated[Duration, Field(ge=10_000_000)] = 1_000_000_000
+    """Sampling interval asked of the server, or the interval of polling."""
+    read: Literal["subscribe", "poll"] = "subscribe"
+    """Subscribe: the server reports changes. Poll: each value is read every scan. Counters, tags with a
+    heartbeat and nodes that can't be subscribed are polled in any case."""
+    tags: Annotated[dict[Name, OpcUaTag], Field(min_length=1)]
+
+
+def _no_security(value: object) -> object:
+    return {"policy": "none"} if value == "none" else value
+
+
+def _none_or_model(schema: dict[str, Any]) -> None:
+    schema["anyOf"] = [{"const": "none"}, {"$ref": schema.pop("$ref")}]
+
+
+class OpcUaSource(Model):
+    """A session with an OPC UA server."""
+
+    kind: Literal["opcua"]
+    endpoint: Annotated[
+        str,
+        AfterValidator(_endpoint),
+        WithJsonSchema(
+            {"type": "string", "pattern": r"^opc\.tcp://", "examples": ["opc.tcp://10.0.0.5:4840"]}
+        ),
+    ]
+    """Where the server listens, ``opc.tcp://host:4840/path``."""
+    security: Annotated[
+        OpcUaSecurity, BeforeValidator(_no_security), Field(json_schema_extra=_none_or_model)
+    ] = OpcUaSecurity()
+    """``none`` sends everything readable and believes any server: for a closed network or a trial."""
+    user: OpcUaUser | None = None
+    """Anonymous when absent."""
+    namespace: Annotated[str, Field(min_length=1)] | None = None
+    """URI of the namespace of nodes written without ``nsu=``; OPC UA's own (0) when absent."""
+    publish: Annotated[Duration, Field(ge=10_000_000, le=60_000_000_000)] = 500_000_000
+    """How often the server sends what has changed."""
+    keep_alive: Annotated[Duration, Field(ge=100_000_000, le=60_000_000_000)] = 5_000_000_000
+    """A subscription with nothing to report says so this often; three times the silence ends the session."""
+    timeout: Annotated[Duration, Field(ge=10_000_000)] = 5_000_000_000
+    """Longest wait for the connection, and for one answer."""
+    devices: Annotated[dict[DeviceName, OpcUaDevice], Field(min_length=1)]
+    """By name."""

@@ -1,0 +1,259 @@
+"""From decoded rows to a batch: each finds its tag, its time and its part, or is Bad with the reason."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from connectors.batch import Batch, Columns
+from connectors.opcua.items import KIND_OF_BUILTIN, Items
+from connectors.opcua.rows import Other, Run
+from connectors.opcua.statistics import Statistics
+from connectors.quality import (
+    BAD,
+    BAD_ENCODING_LIMITS_EXCEEDED,
+    BAD_NOT_SUPPORTED,
+    BAD_TYPE_MISMATCH,
+    BAD_WAITING_FOR_INITIAL_DATA,
+    UNCERTAIN,
+    UNCERTAIN_ENGINEERING_UNITS_EXCEEDED,
+)
+from connectors.tags import DTYPE_OF_PART, Part
+
+LONGEST_TEXT: Final = 65_536
+"""Characters; a longer text is Bad."""
+_EXACT: Final = 2**53
+_UINT64: Final = 9
+_OVERFLOW_MASK: Final = np.uint32(0x0C80)
+_OVERFLOW: Final = np.uint32(0x0480)
+"""Info type DataValue and the overflow bit (OPC 10000-4, 7.39.1)."""
+_READABLE: Final = np.uint32(sum(1 << builtin for builtin in KIND_OF_BUILTIN))
+_MOST_REMEMBERED: Final = 64
+
+
+class Piece(NamedTuple):
+    """Rows of one message and one part; `place` is their order in the message."""
+
+    place: NDArray[np.int32]
+    columns: Columns
+
+
+class Gathering:
+    """Collects the rows of one batch."""
+
+    def __init__(self, items: Items, statistics: Statistics) -> None:
+        self._items = items
+        self._statistics = statistics
+        self._parts: dict[Part, list[Columns]] = {part: [] for part in Part}
+        self._remembered: dict[tuple[Part, int, int, int], NDArray[np.int32]] = {}
+        self.strange_types: set[int] = set()
+        """Items that brought a value of a type that is not theirs."""
+        self.rows = 0
+
+    def add(
+        self,
+        runs: Sequence[Run],
+        others: Sequence[Other],
+        arrived: int,
+        nodes: NDArray[np.intp] | None = None,
+    ) -> None:
+        """Take in one message; `nodes` are the items by place when it answers a read."""
+        pieces: dict[Part, list[Piece]] = {part: [] for part in Part}
+        for run in runs:
+            item = run.handle if nodes is None else nodes[run.place]
+            time = _time(run, arrived, is_read=nodes is not None)
+            for part, piece in self._pieces(run, item, time):
+                pieces[part].append(piece)
+        if others:
+            for part, piece in self._unsupported(others, arrived, nodes):
+                pieces[part].append(piece)
+        for part, found in pieces.items():
+            if found:
+                self._keep(part, found[0].columns if len(found) == 1 else _in_order(found))
+
+    def add_bad(self, items: NDArray[np.intp], quality: NDArray[np.uint32] | int, time: int) -> None:
+        """Say of these items that they are Bad from `time` on."""
+        status = np.broadcast_to(np.asarray(quality, np.uint32), items.shape)
+        for part in Part:
+            mine = self._items.part[items] == part
+            if mine.any():
+                count = int(np.count_nonzero(mine))
+                times = np.full(count, time, np.int64)
+                tag = self._items.number[items[mine]]
+                self._keep(part, Columns(tag, times, _nothing(part, count), status[mine].copy()))
+
+    def batch(self, arrived: int) -> Batch:
+        """Return what was gathered and begin anew."""
+        parts = []
+        for part, found in self._parts.items():
+            if found:
+                whole = found[0] if len(found) == 1 else _joined(found)
+                parts.append(Columns(self._known(part, whole.tag), whole.time, whole.value, whole.quality))
+                found.clear()
+        self.rows = 0
+        return Batch(tuple(parts), arrived)
+
+    def _keep(self, part: Part, columns: Columns) -> None:
+        self._parts[part].append(columns)
+        self.rows += len(columns)
+
+    def _known(self, part: Part, tag: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Return the same array object for the same tags as before.
+
+        The pipeline works out what it needs to know of a tag column once per array object.
+        """
+        key = (part, len(tag), int(tag[0]), int(tag[-1]))
+        known = self._remembered.get(key)
+        if known is not None and np.array_equal(known, tag):
+            return known
+        if len(self._remembered) >= _MOST_REMEMBERED:
+            self._remembered.pop(next(iter(self._remembered)))
+        self._remembered[key] = tag
+        return tag
+
+    def _pieces(self, run: Run, item: NDArray[Any], time: NDArray[np.int64]) -> Iterable[tuple[Part, Piece]]:
+        items, statistics = self._items, self._statistics
+        statistics.values += len(run)
+        if len(item) and item.max() >= len(items):
+            asked = item < len(items)
+            statistics.strange += int(np.count_nonzero(~asked))
+            run, item, time = _taken(run, asked), item[asked], time[asked]
+        status = run.status
+        statistics.overflows += int(np.count_nonzero((status & _OVERFLOW_MASK) == _OVERFLOW))
+        fits = (items.accepted[item] >> run.builtin) & 1 == 1
+        part_of = items.part[item]
+        own = _OWN_PART[run.value.dtype.char]
+        if fits.all() and (part_of == own).all():
+            if own is Part.TEXT:
+                status = _shortened(run.value, status)
+            yield own, Piece(run.place, Columns(items.number[item], time, run.value, status))
+            return
+        status = self._misfits(run, item, fits)
+        for part in Part:
+            mine = part_of == part
+            if mine.any():
+                value, marked = _converted(run, part, fits, status)
+                columns = Columns(items.number[item[mine]], time[mine], value[mine], marked[mine])
+                yield part, Piece(run.place[mine], columns)
+
+    def _misfits(self, run: Run, item: NDArray[Any], fits: NDArray[np.bool_]) -> NDArray[np.uint32]:
+        wrong = ~fits & (run.status < np.uint32(BAD))
+        if not wrong.any():
+            return run.status
+        self.strange_types.update(item[wrong & (run.builtin > 0)].tolist())
+        reason = np.where(
+            run.builtin == 0,
+            np.uint32(BAD_WAITING_FOR_INITIAL_DATA),
+            np.where(
+                (_READABLE >> run.builtin) & 1 == 1,
+                np.uint32(BAD_TYPE_MISMATCH),
+                np.uint32(BAD_NOT_SUPPORTED),
+            ),
+        )
+        self._statistics.type_mismatches += int(np.count_nonzero(wrong & (reason == BAD_TYPE_MISMATCH)))
+        self._statistics.unsupported += int(np.count_nonzero(wrong & (reason == BAD_NOT_SUPPORTED)))
+        return np.where(wrong, reason, run.status).astype(np.uint32)
+
+    def _unsupported(
+        self, others: Sequence[Other], arrived: int, nodes: NDArray[np.intp] | None
+    ) -> Iterable[tuple[Part, Piece]]:
+        items = self._items
+        found = [(each.handle if nodes is None else int(nodes[each.place]), each) for each in others]
+        known = [(item, each) for item, each in found if item < len(items)]
+        self._statistics.strange += len(found) - len(known)
+        self._statistics.values += len(known)
+        self._statistics.unsupported += len(known)
+        for item, each in known:
+            self.strange_types.add(item)
+            status = each.status if each.status >= BAD else BAD_NOT_SUPPORTED
+            part = Part(int(items.part[item]))
+            columns = Columns(
+                items.number[item : item + 1],
+                np.array([each.source_time or each.server_time or arrived], np.int64),
+                _nothing(part, 1),
+                np.array([status], np.uint32),
+            )
+            yield part, Piece(np.array([each.place], np.int32), columns)
+
+
+_OWN_PART: Final = {"d": Part.NUMBER, "l": Part.INTEGER, "q": Part.INTEGER, "O": Part.TEXT}
+
+
+def _time(run: Run, arrived: int, *, is_read: bool) -> NDArray[np.int64]:
+    """Return when each value was true: the source's timestamp, else the server's, else the arrival.
+
+    A value that was read is true when the server says so: its source's time may be that of a change long ago.
+    """
+    source, server = run.source_time, run.server_time
+    if is_read:
+        source = np.maximum(source, server)
+    if source.all():
+        return source
+    return np.where(source != 0, source, np.where(server != 0, server, np.int64(arrived)))
+
+
+def _nothing(part: Part, count: int) -> NDArray[Any]:
+    value = np.zeros(count, DTYPE_OF_PART[part])
+    if part is Part.TEXT:
+        value[:] = ""
+    return value
+
+
+def _shortened(value: NDArray[Any], status: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """Make texts nobody can use Bad; the texts themselves go."""
+    too_long = np.fromiter((len(text) > LONGEST_TEXT for text in value), np.bool_, len(value))  # 40 ns a text
+    if not too_long.any():
+        return status
+    value[too_long] = ""
+    is_good = too_long & (status < np.uint32(BAD))
+    return np.where(is_good, np.uint32(BAD_ENCODING_LIMITS_EXCEEDED), status).astype(np.uint32)
+
+
+def _converted(
+    run: Run, part: Part, fits: NDArray[np.bool_], status: NDArray[np.uint32]
+) -> tuple[NDArray[Any], NDArray[np.uint32]]:
+    """Return the values as this part's column holds them, nothing where they don't fit, and the statuses."""
+    own = _OWN_PART[run.value.dtype.char]
+    if own is part:
+        if own is Part.TEXT:
+            value = np.where(fits, run.value, "")
+            return value, _shortened(value, status)
+        return np.where(fits, run.value, run.value.dtype.type(0)), status
+    if own is Part.TEXT or part is Part.TEXT:
+        return _nothing(part, len(run)), status
+    if part is Part.INTEGER:
+        return np.where(fits, run.value, 0).astype(np.int64), status
+    number = run.value.astype(np.float64)
+    number[(run.builtin == _UINT64) & (run.value < 0)] += 2.0**64
+    inexact = fits & (np.abs(number) > _EXACT) & (status < np.uint32(UNCERTAIN))
+    marked = np.where(inexact, np.uint32(UNCERTAIN_ENGINEERING_UNITS_EXCEEDED), status).astype(np.uint32)
+    return np.where(fits, number, 0.0), marked
+
+
+def _taken(run: Run, rows: NDArray[np.bool_]) -> Run:
+    return Run(
+        run.place[rows],
+        run.handle[rows],
+        run.builtin[rows],
+        run.value[rows],
+        run.status[rows],
+        run.source_time[rows],
+        run.server_time[rows],
+    )
+
+
+def _in_order(pieces: Sequence[Piece]) -> Columns:
+    """Join the pieces of one message in its order: an item's rows must not overtake each other."""
+    joined = _joined([piece.columns for piece in pieces])
+    order = np.argsort(np.concatenate([piece.place for piece in pieces]), kind="stable")
+    return joined.take(order)
+
+
+def _joined(found: Sequence[Columns]) -> Columns:
+    return Columns(
+        np.concatenate([each.tag for each in found]),
+        np.concatenate([each.time for each in found]),
+        np.concatenate([each.value for each in found]),
+        np.concatenate([each.quality for each in found]),
+    )

@@ -1,0 +1,210 @@
+"""What every session must ask anew: where the nodes are, what they hold, how much may be asked at once.
+
+A namespace's index is the server's affair and may differ after a restart; its URI is its name. A node whose
+namespace is missing is never looked for under another index: somebody else's value would come back.
+"""
+
+import base64
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from asyncua import ua
+from asyncua.ua.uaerrors import UaStatusCodeError
+
+from connectors.errors import NotConnected
+from connectors.opcua.items import KIND_OF_BUILTIN, Item
+from connectors.opcua.session import Session
+from connectors.tags import Kind
+
+OWN_NAMESPACE: Final = "http://opcfoundation.org/UA/"
+NAMESPACES: Final = ua.NodeId(ua.ObjectIds.Server_NamespaceArray)
+_LIMITS: Final = (
+    ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerRead,
+    ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerBrowse,
+    ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxMonitoredItemsPerCall,
+)
+_MOST: Final = 1_000
+"""Operations in one call where the server names no limit."""
+_TOO_MUCH: Final = frozenset(
+    {
+        ua.StatusCodes.BadTooManyOperations,
+        ua.StatusCodes.BadEncodingLimitsExceeded,
+        ua.StatusCodes.BadRequestTooLarge,
+        ua.StatusCodes.BadResponseTooLarge,
+        ua.StatusCodes.BadTcpMessageTooLarge,
+    }
+)
+_ABSTRACT: Final = (22, 24, 26, 27, 28)
+"""Structure, BaseDataType, Number, Integer, UInteger: the value itself tells."""
+_ENUMERATION: Final = 29
+_INT32: Final = 6
+_LAST_BUILTIN: Final = 25
+_BASE: Final = ua.NodeId(24)
+_DEEPEST: Final = 12
+
+
+@dataclass(slots=True)
+class Limits:
+    """How many operations one call may have; halved when the server finds a call too large."""
+
+    read: int = _MOST
+    browse: int = _MOST
+    monitor: int = _MOST
+
+
+def too_much(status: int) -> bool:
+    """Tell whether a call was refused for its size."""
+    return status in _TOO_MUCH
+
+
+async def read_namespaces(session: Session) -> tuple[list[str], Limits]:
+    """Return the server's namespaces, in the order of their indexes, and its limits."""
+    nodes = [NAMESPACES, *(ua.NodeId(each) for each in _LIMITS)]
+    found, *limits = await _read(session, nodes, ua.AttributeIds.Value)
+    namespaces = found.Value.Value if found.Value is not None else None
+    if not isinstance(namespaces, list) or not all(isinstance(each, str) for each in namespaces):
+        raise NotConnected(f"{session.peer} does not tell its namespaces")
+    return namespaces, Limits(*(_limit(each) for each in limits))
+
+
+def _limit(told: ua.DataValue) -> int:
+    value = told.Value.Value if told.Value is not None else None
+    return min(value, _MOST) if isinstance(value, int) and value > 0 else _MOST
+
+
+def locate(items: Sequence[Item], namespaces: Sequence[str], default: str | None) -> list[ua.NodeId | None]:
+    """Return each item's node with the index its namespace has now; None where the server lacks it."""
+    index = {uri: place for place, uri in reversed(list(enumerate(namespaces)))}
+    return [_located(item, index, default or OWN_NAMESPACE) for item in items]
+
+
+def _located(item: Item, index: Mapping[str, int], default: str) -> ua.NodeId | None:
+    name = item.node
+    uri = name.namespace or default
+    # Index 0 is OPC UA's own by definition, however a server writes it (OPC 10000-3, 8.2.2).
+    place = 0 if uri == OWN_NAMESPACE else index.get(uri)
+    if place is None:
+        return None
+    match name.form:
+        case "i":
+            return ua.NodeId(int(name.identifier), place, ua.NodeIdType.Numeric)
+        case "g":
+            return ua.NodeId(uuid.UUID(name.identifier), place, ua.NodeIdType.Guid)
+        case "b":
+            return ua.NodeId(base64.b64decode(name.identifier), place, ua.NodeIdType.ByteString)
+        case _:
+            return ua.NodeId(name.identifier, place, ua.NodeIdType.String)
+
+
+async def read_builtins(
+    session: Session, nodes: Mapping[int, ua.NodeId], limits: Limits
+) -> tuple[dict[int, int], dict[int, int]]:
+    """Ask what the nodes hold: built-in type by item, and the status of those that can't be read, by item.
+
+    An item whose type is abstract and whose value is absent is in neither.
+    """
+    places = list(nodes)
+    types, refused = {}, {}
+    for place, told in zip(
+        places,
+        await _in_chunks(session, [nodes[i] for i in places], ua.AttributeIds.DataType, limits),
+        strict=True,
+    ):
+        if told.StatusCode.value & 0x8000_0000:
+            refused[place] = int(told.StatusCode.value)
+        elif told.Value is not None and isinstance(told.Value.Value, ua.NodeId):
+            types[place] = told.Value.Value
+    builtin = await _builtins(session, set(types.values()), limits)
+    found = {place: builtin[each] for place, each in types.items() if builtin.get(each)}
+    unclear = [place for place in types if place not in found]
+    values = await _in_chunks(session, [nodes[i] for i in unclear], ua.AttributeIds.Value, limits)
+    for place, told in zip(unclear, values, strict=True):
+        if told.Value is not None and told.Value.VariantType is not None and told.Value.VariantType.value:
+            found[place] = int(told.Value.VariantType.value)
+    return found, refused
+
+
+def kinds_of(builtins: Mapping[int, int]) -> dict[int, Kind]:
+    """Return the kind of each item whose built-in type is one we keep."""
+    return {place: KIND_OF_BUILTIN[each] for place, each in builtins.items() if each in KIND_OF_BUILTIN}
+
+
+async def _builtins(session: Session, types: Iterable[ua.NodeId], limits: Limits) -> dict[ua.NodeId, int]:
+    """Follow each data type up to a built-in one; 0 where it is abstract or can't be told."""
+    at = {each: each for each in types}
+    for _ in range(_DEEPEST):
+        climbing = {each: current for each, current in at.items() if _builtin(current) is None}
+        if not climbing:
+            break
+        parents = await _parents(session, sorted(set(climbing.values()), key=str), limits)
+        at.update({each: parents.get(current, _BASE) for each, current in climbing.items()})
+    return {each: _builtin(current) or 0 for each, current in at.items()}
+
+
+def _builtin(kind: ua.NodeId) -> int | None:
+    """Return the built-in type a data type is, 0 if it is abstract, None if it is derived from another."""
+    if kind.NamespaceIndex or not isinstance(kind.Identifier, int):
+        return None
+    if kind.Identifier == _ENUMERATION:
+        return _INT32
+    if kind.Identifier in _ABSTRACT:
+        return 0
+    return kind.Identifier if 0 < kind.Identifier <= _LAST_BUILTIN else None
+
+
+async def _parents(
+    session: Session, types: Sequence[ua.NodeId], limits: Limits
+) -> dict[ua.NodeId, ua.NodeId]:
+    found = {}
+    for begin in range(0, len(types), limits.browse):
+        chunk = types[begin : begin + limits.browse]
+        request = ua.BrowseRequest()
+        request.Parameters.RequestedMaxReferencesPerNode = 1
+        request.Parameters.NodesToBrowse = [_supertype(each) for each in chunk]
+        answer = await session.ask(request, ua.BrowseResponse)
+        for each, result in zip(chunk, answer.Results, strict=False):
+            if result.References:
+                found[each] = ua.NodeId(
+                    result.References[0].NodeId.Identifier, result.References[0].NodeId.NamespaceIndex
+                )
+    return found
+
+
+def _supertype(node: ua.NodeId) -> ua.BrowseDescription:
+    return ua.BrowseDescription(
+        NodeId=node,
+        BrowseDirection=ua.BrowseDirection.Inverse,
+        ReferenceTypeId=ua.NodeId(ua.ObjectIds.HasSubtype),
+        IncludeSubtypes=True,
+        NodeClassMask=0,
+        ResultMask=0,
+    )
+
+
+async def _in_chunks(
+    session: Session, nodes: Sequence[ua.NodeId], attribute: ua.AttributeIds, limits: Limits
+) -> list[ua.DataValue]:
+    """Read an attribute of many nodes; the chunks shrink when the server finds them too large."""
+    found: list[ua.DataValue] = []
+    while len(found) < len(nodes):
+        try:
+            found += await _read(session, nodes[len(found) : len(found) + limits.read], attribute)
+        except UaStatusCodeError as error:
+            if not too_much(error.code) or limits.read == 1:
+                raise NotConnected(f"{session.peer} does not answer what its nodes are: {error}") from error
+            limits.read //= 2
+    return found
+
+
+async def _read(
+    session: Session, nodes: Sequence[ua.NodeId], attribute: ua.AttributeIds
+) -> list[ua.DataValue]:
+    request = ua.ReadRequest()
+    request.Parameters.TimestampsToReturn = ua.TimestampsToReturn.Neither
+    request.Parameters.NodesToRead = [ua.ReadValueId(NodeId=node, AttributeId=attribute) for node in nodes]
+    answer: Any = await session.ask(request, ua.ReadResponse)
+    if len(answer.Results) != len(nodes):
+        raise NotConnected(f"{session.peer} answered {len(answer.Results)} of {len(nodes)} reads")
+    return list(answer.Results)

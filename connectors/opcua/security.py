@@ -1,0 +1,128 @@
+"""Who is spoken to: the endpoint asked for and no other, by a certificate a person has trusted."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlparse
+
+from asyncua import ua
+from asyncua.common.utils import ServiceError
+from cryptography import x509
+
+from config.connections import OpcUaSource
+from connectors.errors import NotConnected
+from connectors.opcua.client import CONNECTION_PROBLEMS, POLICIES, GatewayClient
+from connectors.opcua.own import Own
+from connectors.opcua.pki import Pki, Refused
+from connectors.opcua.reasons import explain
+
+_MODES: Final = {
+    "Sign": ua.MessageSecurityMode.Sign,
+    "SignAndEncrypt": ua.MessageSecurityMode.SignAndEncrypt,
+}
+_TRANSPORT: Final = "http://opcfoundation.org/UA-Profile/Transport/uatcp-uasc-uabinary"
+
+
+class Security:
+    """How one source's sessions are protected."""
+
+    def __init__(self, options: OpcUaSource, directory: Path, gateway: str) -> None:
+        self._options = options
+        self._pki = Pki(directory / "pki" / "opcua")
+        self._gateway = gateway
+        self._timeout_s = options.timeout / 1e9
+        self._is_open = options.security.policy == "none"
+        self._used = b""
+        """The server's certificate, DER, that was examined for the session being opened."""
+
+    @property
+    def own_certificate(self) -> str:
+        """Return the file of the gateway's own certificate."""
+        return str(self._pki.own_certificate)
+
+    async def client(self, lost: Callable[[str], None]) -> GatewayClient:
+        """Return a client ready to connect.
+
+        Raises:
+            NotConnected: the server does not offer what is asked for, or its certificate is refused.
+        """
+        options = self._options
+        client = GatewayClient(options.endpoint, self._timeout_s, lost)
+        client.certificate_validator = self._validate
+        if self._is_open:
+            return client
+        own = await asyncio.to_thread(self._pki.own, self._gateway)
+        client.application_uri = own.uri
+        endpoint = await self._endpoint()
+        await self._examine(endpoint)
+        self._used = endpoint.ServerCertificate
+        policy = POLICIES[options.security.policy](
+            x509.load_der_x509_certificate(_first(endpoint.ServerCertificate)),
+            own.certificate,
+            own.key,
+            _MODES[options.security.mode],
+        )
+        client.security_policy = policy
+        client.uaclient.set_security(policy)
+        await asyncio.to_thread(self._add_user, client)
+        return client
+
+    async def _endpoint(self) -> ua.EndpointDescription:
+        """Ask the server what it offers and return exactly what the plant file names."""
+        options = self._options
+        asking = GatewayClient(options.endpoint, self._timeout_s, lambda _: None)
+        try:
+            async with asyncio.timeout(2 * self._timeout_s):
+                offered = await asking.endpoints()
+        except CONNECTION_PROBLEMS as exc:
+            raise explain(exc, options, self.own_certificate) from exc
+        uri, mode = POLICIES[options.security.policy].URI, _MODES[options.security.mode]
+        for each in offered:
+            is_binary = each.TransportProfileUri in (None, "", _TRANSPORT)
+            if is_binary and each.SecurityPolicyUri == uri and each.SecurityMode == mode:
+                if not each.ServerCertificate:
+                    raise NotConnected(f"{options.endpoint} shows no certificate", needs_a_person=True)
+                return each
+        names = sorted(
+            {
+                f"{(each.SecurityPolicyUri or '').rpartition('#')[2]} {each.SecurityMode.name.rstrip('_')}"
+                for each in offered
+            }
+        )
+        raise NotConnected(
+            f"{options.endpoint} does not offer {options.security.policy} {options.security.mode}, only:"
+            f" {', '.join(names) or 'nothing'}; nothing else is taken in its place",
+            needs_a_person=True,
+        )
+
+    async def _examine(self, endpoint: ua.EndpointDescription) -> None:
+        host = urlparse(self._options.endpoint).hostname or ""
+        try:
+            await asyncio.to_thread(
+                self._pki.examine, endpoint.ServerCertificate, endpoint.Server.ApplicationUri or "", host
+            )
+        except Refused as refused:
+            raise NotConnected(f"{self._options.endpoint}: {refused}", needs_a_person=True) from refused
+
+    async def _validate(self, certificate: x509.Certificate, _server: ua.ApplicationDescription) -> None:
+        """Be asyncua's validator: the certificate of the session is the one that was examined."""
+        if not self._is_open and certificate != x509.load_der_x509_certificate(_first(self._used)):
+            raise ServiceError(ua.StatusCodes.BadCertificateInvalid)
+
+    def _add_user(self, client: GatewayClient) -> None:
+        user = self._options.user
+        if user is None:
+            return
+        if user.name is not None:
+            client.set_user(user.name)
+            client.set_password(user.password.get_secret_value() if user.password is not None else "")
+        elif user.certificate is not None and user.key is not None:
+            password = None if user.key_password is None else user.key_password.get_secret_value().encode()
+            pair = Own.load(Path(user.certificate), Path(user.key), password)
+            client.user_certificate, client.user_private_key = pair.certificate, pair.key
+
+
+def _first(chain: bytes) -> bytes:
+    """Return the first certificate of several written one behind the other."""
+    return chain[: 4 + int.from_bytes(chain[2:4], "big")]

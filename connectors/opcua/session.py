@@ -1,0 +1,151 @@
+"""One secure channel and session with a server, by asyncua; every failure is a NotConnected that says why."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+from asyncua import ua
+from asyncua.ua.ua_binary import struct_from_binary
+from asyncua.ua.uaerrors import UaStatusCodeError
+
+from config.connections import OpcUaSource
+from connectors.errors import NotConnected
+from connectors.opcua.client import CONNECTION_PROBLEMS, UNREADABLE, GatewayClient
+from connectors.opcua.reasons import explain, status_of
+from connectors.opcua.security import Security
+
+T = TypeVar("T")
+
+# What goes wrong is told by NotConnected, once; the library would tell it again, with tracebacks.
+logging.getLogger("asyncua").setLevel(logging.CRITICAL + 1)
+
+_CLOSE_WITHIN_S: Final = 1.0
+_RENEW_AFTER: Final = 0.75
+"""Part of a security token's life after which a new one is asked for (OPC 10000-4, 5.5.2.1)."""
+
+
+class Session:
+    """Open with `open`, close with `close`; in between `ask` and `publish`."""
+
+    def __init__(self, options: OpcUaSource, security: Security) -> None:
+        self._options = options
+        self._security = security
+        self._timeout_s = options.timeout / 1e9
+        self._client: GatewayClient | None = None
+        self._renewing: asyncio.Task[None] | None = None
+        self._lost: str = ""
+        self.on_lost: Callable[[], None] = lambda: None
+        """Called once when the connection drops."""
+
+    @property
+    def peer(self) -> str:
+        """Return the server's address for messages."""
+        return self._options.endpoint
+
+    async def open(self) -> None:
+        """Connect, prove each other's identity, activate a session.
+
+        Raises:
+            NotConnected: with `needs_a_person` when a certificate or user is not accepted.
+        """
+        try:
+            client = self._client = await self._security.client(self._lose)
+            await client.connect_socket()
+            await client.send_hello()
+            await client.open_secure_channel()
+            await client.create_session()
+            await client.activate()
+        except CONNECTION_PROBLEMS as exc:
+            await self.close()
+            raise explain(exc, self._options, self._security.own_certificate) from exc
+        except BaseException:
+            await self.close()
+            raise
+        self._renewing = asyncio.create_task(self._renew(client))
+
+    async def ask(self, request: Any, answer: type[T]) -> T:
+        """Send a request and return the decoded answer.
+
+        Raises:
+            UaStatusCodeError: the server refuses the service.
+            NotConnected: the connection is gone, or there is no answer in time.
+        """
+        body = await self.ask_raw(request)
+        try:
+            response: Any = struct_from_binary(answer, body)
+        except UNREADABLE as exc:
+            raise NotConnected(f"{self.peer} sent an answer that can't be read: {exc}") from exc
+        response.ResponseHeader.ServiceResult.check()
+        return response  # type: ignore[no-any-return]
+
+    async def ask_raw(self, request: Any) -> Any:
+        """Send a request and return the answer's body as asyncua's Buffer; see `ask` for what it raises."""
+        self.check()
+        client = self._connected()
+        try:
+            return await client.request(request, self._timeout_s)
+        except UaStatusCodeError:
+            raise
+        except CONNECTION_PROBLEMS as exc:
+            self.check()
+            raise explain(exc, self._options, self._security.own_certificate) from exc
+
+    def send(self, request: Any) -> "asyncio.Future[Any]":
+        """Send a request now; the future brings the answer's body, whatever time that takes."""
+        self.check()
+        try:
+            return self._connected().send(request)
+        except CONNECTION_PROBLEMS as exc:
+            raise explain(exc, self._options, self._security.own_certificate) from exc
+
+    def check(self) -> None:
+        """Raise NotConnected when the connection has dropped."""
+        if self._lost:
+            raise NotConnected(self._lost)
+
+    async def close(self) -> None:
+        """End session, subscriptions and connection; never raises, waits a second at most."""
+        renewing, self._renewing = self._renewing, None
+        client, self._client = self._client, None
+        if renewing is not None:
+            renewing.cancel()
+            await asyncio.gather(renewing, return_exceptions=True)
+        if client is not None:
+            with contextlib.suppress(*CONNECTION_PROBLEMS):
+                async with asyncio.timeout(_CLOSE_WITHIN_S):
+                    await client.leave()
+            client.abort()
+
+    def _connected(self) -> GatewayClient:
+        if self._client is None:
+            raise NotConnected(f"{self.peer} is not connected")
+        return self._client
+
+    def _lose(self, reason: str) -> None:
+        if not self._lost:
+            self._lost = f"{self.peer} {reason}"
+            self.on_lost()
+
+    async def _renew(self, client: GatewayClient) -> None:
+        """Renew the channel's keys for as long as the session lives."""
+        while True:
+            await asyncio.sleep(client.secure_channel_timeout / 1e3 * _RENEW_AFTER)
+            try:
+                await client.open_secure_channel(renew=True)
+                client.uaclient.revolve_security_token()
+            except CONNECTION_PROBLEMS as exc:
+                self._lose(f"did not renew the secure channel: {status_of(exc) or exc or type(exc).__name__}")
+                return
+
+
+def service_fault(body: Any) -> int:
+    """Return the status of a ServiceFault, 0 when the body is another answer."""
+    data = body.copy()
+    if ua.ua_binary.nodeid_from_binary(data) != _FAULT:
+        return 0
+    return int(struct_from_binary(ua.ResponseHeader, data).ServiceResult.value)
+
+
+_FAULT: Final = ua.FourByteNodeId(ua.ObjectIds.ServiceFault_Encoding_DefaultBinary)

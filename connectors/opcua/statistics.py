@@ -1,0 +1,33 @@
+"""What happened in a session, counted."""
+
+from dataclasses import dataclass, fields
+
+
+@dataclass(slots=True)
+class Statistics:
+    """Plain integers that only grow."""
+
+    notifications: int = 0
+    """Messages with values."""
+    keep_alives: int = 0
+    values: int = 0
+    overflows: int = 0
+    """Values before which others were lost, because the server's queue was full."""
+    republished: int = 0
+    """Messages that were missing and came when asked for again."""
+    missed: int = 0
+    """Messages that were missing for good; each ends the session, so that the next reports everything."""
+    polls: int = 0
+    poll_overruns: int = 0
+    """Polls that fell out because the one before was not done yet."""
+    refused_nodes: int = 0
+    """Nodes the server would not give, counted at every attempt."""
+    type_mismatches: int = 0
+    unsupported: int = 0
+    """Arrays, structures and other values that are not one number, truth value or text."""
+    strange: int = 0
+    """Values of items that were not asked for."""
+
+    def as_dict(self) -> dict[str, int]:
+        """Return the counters by name."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
