@@ -1,6 +1,5 @@
-"""What checks of several kinds of link ask: are the TLS files complete, does it stay on this machine?"""
+"""What checks of several kinds of link ask: are the TLS files complete?"""
 
-import ipaddress
 from collections.abc import Iterator
 
 from config.connections import Tls
@@ -16,11 +15,3 @@ def check_tls(tls: Tls, document: Document, path: Path) -> Iterator[Problem]:
         yield document.problem("E-CF-0709", (*path, "certificate"), at_key=True)
     if tls.key_password is not None and tls.key is None:
         yield document.problem("E-CF-0710", (*path, "key_password"), at_key=True)
-
-
-def is_this_machine(host: str) -> bool:
-    """Tell whether nothing sent there leaves this machine."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"

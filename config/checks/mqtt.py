@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from config.checks.links import check_tls, is_this_machine
+from config.checks.hosts import is_this_machine
+from config.checks.links import check_tls
 from config.connections import MqttConnection, MqttMessages, MqttSource
 from config.connections.mqtt_source import PLACE, covers
 from config.plant import Plant

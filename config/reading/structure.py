@@ -64,6 +64,9 @@ _CODES: Final = {
     "topic_filter": "E-CF-0902",
     "name_pattern": "E-CF-0903",
     "secret_literal": "E-CF-0206",
+    "endpoint": "E-CF-0810",
+    "node": "E-CF-0811",
+    "node_index": "E-CF-0812",
 }
 _OTHER: Final = "E-CF-0199"
 _EMPTY: Final = "E-CF-0103"

@@ -6,8 +6,8 @@
 import path from "node:path";
 import readline from "node:readline";
 import {
-    DataType, DataValue, MessageSecurityMode, OPCUACertificateManager, OPCUAServer, SecurityPolicy,
-    StatusCodes, Variant, VariantArrayType
+    DataType, DataValue, MessageSecurityMode, OPCUACertificateManager, OPCUAServer, SecurityPolicy, StatusCodes,
+    Variant, VariantArrayType
 } from "node-opcua";
 
 const defaults = {
@@ -17,17 +17,25 @@ const defaults = {
     types: ["Double"],          // variable i has type types[i % types.length]
     rateMs: 0,                  // 0: values change only by command
     namespaces: ["urn:wanglian:test:machine"],   // in the order of their indexes
-    machine: 0,                 // which of them holds the variables
+    machine: 0,                 // which of them holds the variables; null: none does
     twin: null,                 // which of them holds variables of the same names whose values are all 777
     minimumSamplingMs: 10,
-    limits: {},                 // operation limits and capabilities, by name
+    operations: {},             // operation limits, by name
+    capabilities: {},           // other limits, by name
+    hideLimits: false,          // enforce them without telling
     security: null,             // {pki, certificate, key, policies: [], modes: []}; null is None
     users: null,                // {name: password}; null lets everybody in
-    extra: [],                  // "array", "structure", "bytes", "long", "date", "null", "enumeration", "duration"
+    extra: [],                  // names of `extraVariables`
     bad: [],                    // indexes of variables that answer Bad
-    subscribe: true
+    longText: 100000
 };
-const options = { ...defaults, ...JSON.parse(process.argv[2] ?? "{}") };
+let options = { ...defaults, ...JSON.parse(process.argv[2] ?? "{}") };
+let server = null;
+let variables = [];
+let extras = {};
+let tick = 0;
+let tickTime = new Date();
+let timer = null;
 
 function say(message) {
     process.stdout.write(JSON.stringify(message) + "\n");
@@ -60,42 +68,31 @@ function raw(type, index, tick) {
     }
 }
 
-let tick = 0;
-let tickTime = new Date();
-const variables = [];
-
 function valueOf(variable) {
-    if (variable.twin) {
-        return new DataValue({
-            value: new Variant({ dataType: variable.dataType, value: variable.type === "String" ? "777" : 777 }),
-            sourceTimestamp: tickTime, serverTimestamp: tickTime, statusCode: StatusCodes.Good
-        });
-    }
     if (options.bad.includes(variable.index)) {
         return new DataValue({ statusCode: StatusCodes.BadSensorFailure, sourceTimestamp: tickTime });
     }
+    const value = variable.twin ? 777 : raw(variable.type, variable.index, tick);
     return new DataValue({
-        value: new Variant({ dataType: variable.dataType, arrayType: VariantArrayType.Scalar, value: raw(variable.type, variable.index, tick) }),
-        sourceTimestamp: tickTime,
-        serverTimestamp: new Date(),
-        statusCode: StatusCodes.Good
+        value: new Variant({ dataType: variable.dataType, arrayType: VariantArrayType.Scalar, value }),
+        sourceTimestamp: tickTime, serverTimestamp: new Date(), statusCode: StatusCodes.Good
     });
+}
+
+function write(variable) {
+    const made = valueOf(variable);
+    variable.node.setValueFromSource(made.value ?? { dataType: DataType.Null }, made.statusCode, tickTime);
 }
 
 function advance() {
     tick += 1;
     tickTime = new Date();
-    for (const variable of variables) {
-        variable.node.setValueFromSource(
-            ...(() => { const v = valueOf(variable); return [v.value, v.statusCode, tickTime]; })()
-        );
-    }
+    variables.forEach(write);
 }
 
 function fill(namespace, twin) {
     const folder = namespace.addObject({
-        organizedBy: server.engine.addressSpace.rootFolder.objects,
-        browseName: "Machine", nodeId: "s=Machine"
+        organizedBy: server.engine.addressSpace.rootFolder.objects, browseName: "Machine", nodeId: "s=Machine"
     });
     for (let index = 0; index < options.variables; index += 1) {
         const type = options.types[index % options.types.length];
@@ -103,91 +100,108 @@ function fill(namespace, twin) {
             componentOf: folder, browseName: `v${index}`, nodeId: `s=v${index}`,
             dataType: DataType[type], minimumSamplingInterval: options.minimumSamplingMs
         });
-        const variable = { index, type, dataType: DataType[type], node, twin };
-        variables.push(variable);
-        const first = valueOf(variable);
-        node.setValueFromSource(first.value, first.statusCode, tickTime);
+        variables.push({ index, type, dataType: DataType[type], node, twin });
+        write(variables.at(-1));
     }
     return folder;
 }
 
-function addExtra(namespace, folder) {
-    const space = server.engine.addressSpace;
-    const made = {
-        array: { dataType: "Double", value: { dataType: DataType.Double, arrayType: VariantArrayType.Array, value: new Float64Array([1, 2, 3]) }, valueRank: 1 },
-        structure: { dataType: "Range", value: { dataType: DataType.ExtensionObject, value: space.constructExtensionObject(space.findDataType("Range"), { low: 1, high: 2 }) } },
-        bytes: { dataType: "ByteString", value: { dataType: DataType.ByteString, value: Buffer.from("abc") } },
-        long: { dataType: "String", value: { dataType: DataType.String, value: "x".repeat(options.longText ?? 100000) } },
-        date: { dataType: "DateTime", value: { dataType: DataType.DateTime, value: new Date() } },
+function extraVariables(space) {
+    const scalar = (dataType, value, more = {}) => ({ dataType, value: { dataType: DataType[dataType], value }, ...more });
+    const range = space.constructExtensionObject(space.findDataType("Range"), { low: 1, high: 2 });
+    const numbers = new Float64Array([1, 2, 3]);
+    return {
+        array: { dataType: "Double", valueRank: 1, value: { dataType: DataType.Double, arrayType: VariantArrayType.Array, value: numbers } },
+        structure: { dataType: "Range", value: { dataType: DataType.ExtensionObject, value: range } },
+        bytes: scalar("ByteString", Buffer.from("abc")),
+        long: scalar("String", "x".repeat(options.longText)),
+        date: scalar("DateTime", new Date()),
         null: { dataType: "Double", value: { dataType: DataType.Null } },
         enumeration: { dataType: "ServerState", value: { dataType: DataType.Int32, value: 1 } },
         duration: { dataType: "Duration", value: { dataType: DataType.Double, value: 12.5 } },
         number: { dataType: "Number", value: { dataType: DataType.UInt16, value: 40000 } },
         changing: { dataType: "BaseDataType", value: { dataType: DataType.Double, value: 1.5 } },
-        guid: { dataType: "Double", nodeId: "g=72962b91-fa75-4ae6-8d28-b404dc7daf63", value: { dataType: DataType.Double, value: 4.5 } },
-        opaque: { dataType: "Double", nodeId: "b=M/RbKBsRVkePCePcx24oRA==", value: { dataType: DataType.Double, value: 5.5 } },
-        numeric: { dataType: "Double", nodeId: "i=1005", value: { dataType: DataType.Double, value: 6.5 } }
+        guid: scalar("Double", 4.5, { nodeId: "g=72962b91-fa75-4ae6-8d28-b404dc7daf63" }),
+        opaque: scalar("Double", 5.5, { nodeId: "b=M/RbKBsRVkePCePcx24oRA==" }),
+        numeric: scalar("Double", 6.5, { nodeId: "i=1005" })
     };
-    for (const name of options.extra) {
-        const { dataType, value, valueRank, nodeId } = made[name];
-        extras[name] = namespace.addVariable({
-            componentOf: folder, browseName: name, nodeId: nodeId ?? `s=${name}`, dataType,
-            valueRank: valueRank ?? -1, minimumSamplingInterval: options.minimumSamplingMs, value
-        });
-    }
 }
 
-const extras = {};
-const settings = {
-    port: options.port,
-    hostname: options.host,
-    host: options.host,
-    resourcePath: "/test",
-    serverInfo: { applicationUri: options.security?.applicationUri ?? "urn:wanglian:test:server" },
-    maxConnectionsPerEndpoint: 20,
-    allowAnonymous: options.users === null,
-    disableDiscovery: true,
-    serverCapabilities: {
-        maxSessions: 50,
-        maxMonitoredItems: 200000, maxMonitoredItemsPerSubscription: 100000, maxSubscriptions: 100,
-        maxSubscriptionsPerSession: 100,
-        ...(options.limits.capabilities ?? {}),
-        operationLimits: { ...(options.limits.operations ?? {}) }
-    },
-    userManager: {
-        isValidUser: (name, password) => options.users !== null && options.users[name] === password,
-        ...(options.users !== null ? { getUserRoles: () => "" } : {})
-    }
-};
-if (options.security === null) {
-    settings.securityPolicies = [SecurityPolicy.None];
-    settings.securityModes = [MessageSecurityMode.None];
-} else {
-    settings.securityPolicies = options.security.policies.map((name) => SecurityPolicy[name]);
-    settings.securityModes = options.security.modes.map((name) => MessageSecurityMode[name]);
-    settings.certificateFile = options.security.certificate;
-    settings.privateKeyFile = options.security.key;
-}
-const pki = options.security?.pki ?? path.join(process.cwd(), `pki-${options.port}`);
-settings.serverCertificateManager = new OPCUACertificateManager({
-    rootFolder: pki, automaticallyAcceptUnknownCertificate: options.security?.acceptAll ?? true
-});
-settings.userCertificateManager = new OPCUACertificateManager({
-    rootFolder: path.join(pki, "users"), automaticallyAcceptUnknownCertificate: options.security?.acceptUsers ?? true
-});
-const server = new OPCUAServer(settings);
-await server.initialize();
-const spaces = options.namespaces.map((uri) => server.engine.addressSpace.registerNamespace(uri));
-const folder = fill(spaces[options.machine], false);
-addExtra(spaces[options.machine], folder);
-if (options.twin !== null) {
-    fill(spaces[options.twin], true);
+function addExtra(namespace, folder, name, made) {
+    extras[name] = namespace.addVariable({
+        componentOf: folder, browseName: name, nodeId: `s=${name}`, valueRank: -1,
+        minimumSamplingInterval: options.minimumSamplingMs, ...made
+    });
 }
 
-let timer = options.rateMs > 0 ? setInterval(advance, options.rateMs) : null;
+function settings() {
+    const security = options.security;
+    const pki = security?.pki ?? path.join(process.cwd(), `pki-${options.port}`);
+    return {
+        port: options.port, hostname: options.host, host: options.host, resourcePath: "/test", disableDiscovery: true,
+        serverInfo: { applicationUri: security?.applicationUri ?? "urn:wanglian:test:server" },
+        maxConnectionsPerEndpoint: 20,
+        allowAnonymous: options.users === null,
+        serverCapabilities: {
+            maxSessions: 50, maxMonitoredItems: 200000, maxMonitoredItemsPerSubscription: 100000,
+            maxSubscriptions: 100, maxSubscriptionsPerSession: 100, ...options.capabilities,
+            operationLimits: { ...options.operations }
+        },
+        userManager: { isValidUser: (name, password) => options.users !== null && options.users[name] === password },
+        securityPolicies: security ? security.policies.map((name) => SecurityPolicy[name]) : [SecurityPolicy.None],
+        securityModes: security ? security.modes.map((name) => MessageSecurityMode[name]) : [MessageSecurityMode.None],
+        ...(security ? { certificateFile: security.certificate, privateKeyFile: security.key } : {}),
+        serverCertificateManager: new OPCUACertificateManager({
+            rootFolder: pki, automaticallyAcceptUnknownCertificate: security?.acceptAll ?? true
+        }),
+        userCertificateManager: new OPCUACertificateManager({
+            rootFolder: path.join(pki, "users"), automaticallyAcceptUnknownCertificate: security?.acceptUsers ?? true
+        })
+    };
+}
+
+let folder = null;
+let spaces = [];
+
+async function start() {
+    server = new OPCUAServer(settings());
+    await server.initialize();
+    const space = server.engine.addressSpace;
+    [variables, extras] = [[], {}];
+    spaces = options.namespaces.map((uri) => space.registerNamespace(uri));
+    if (options.machine !== null) {
+        folder = fill(spaces[options.machine], false);
+        const known = extraVariables(space);
+        options.extra.forEach((name) => addExtra(spaces[options.machine], folder, name, known[name]));
+    }
+    if (options.twin !== null) {
+        fill(spaces[options.twin], true);
+    }
+    if (options.hideLimits) {
+        for (const id of [11705, 11710, 11714]) {
+            space.deleteNode(`i=${id}`);
+        }
+    }
+    await server.start();
+    timer = options.rateMs > 0 ? setInterval(advance, options.rateMs) : null;
+}
+
+async function stop() {
+    clearInterval(timer);
+    await server.shutdown(0);
+}
+
+function subscriptions() {
+    return Object.values(server.engine._sessions).flatMap((session) => session.publishEngine.subscriptions);
+}
 
 const commands = {
-    advance: ({ times = 1 }) => { for (let i = 0; i < times; i += 1) advance(); return { tick, time: tickTime.getTime() }; },
+    advance: ({ times = 1 }) => {
+        for (let i = 0; i < times; i += 1) {
+            advance();
+        }
+        return { tick };
+    },
     state: () => ({ tick, sessions: server.engine.currentSessionCount, subscriptions: server.engine.currentSubscriptionCount }),
     // Every variable changes `times` times, `everyMs` apart, whatever the rate.
     burst: ({ times, everyMs }) => new Promise((resolve) => {
@@ -195,26 +209,44 @@ const commands = {
         const burst = setInterval(() => {
             advance();
             left -= 1;
-            if (left === 0) { clearInterval(burst); resolve({ tick }); }
+            if (left === 0) {
+                clearInterval(burst);
+                resolve({ tick });
+            }
         }, everyMs);
     }),
-    set: ({ name, dataType, value }) => { extras[name].setValueFromSource({ dataType: DataType[dataType], value }); return {}; },
-    remove: ({ index }) => { server.engine.addressSpace.deleteNode(variables[index].node); variables.splice(index, 1); return {}; },
+    set: ({ name, dataType, value }) => {
+        extras[name].setValueFromSource({ dataType: DataType[dataType], value });
+        return {};
+    },
     add: ({ name, dataType, value }) => {
-        extras[name] = spaces[options.machine].addVariable({
-            componentOf: folder, browseName: name, nodeId: `s=${name}`, dataType,
-            minimumSamplingInterval: options.minimumSamplingMs, value: { dataType: DataType[dataType], value }
-        });
+        addExtra(spaces[options.machine], folder, name, { dataType, value: { dataType: DataType[dataType], value } });
         return {};
     },
-    namespace: ({ uri }) => { server.engine.addressSpace.registerNamespace(uri); return {}; },
-    endSessions: async () => {
-        for (const session of Object.values(server.engine._sessions)) {
-            server.engine.closeSession(session.authenticationToken, true, "Terminated");
-        }
+    namespace: ({ uri }) => {
+        server.engine.addressSpace.registerNamespace(uri);
         return {};
     },
-    stop: async () => { await server.shutdown(0); return {}; }
+    // The sessions live and answer, but their subscriptions say nothing any more, not even that they live.
+    silence: () => {
+        subscriptions().forEach((subscription) => subscription._stop_timer());
+        return { subscriptions: subscriptions().length };
+    },
+    // Each subscription forgets its next message: its number is used up, nobody can have it again.
+    lose: () => {
+        subscriptions().forEach((subscription) => subscription._get_next_sequence_number());
+        return {};
+    },
+    terminate: () => {
+        subscriptions().forEach((subscription) => subscription.terminate());
+        return {};
+    },
+    stop,
+    restart: async (changed) => {
+        options = { ...options, ...changed };
+        await start();
+        return {};
+    }
 };
 
 readline.createInterface({ input: process.stdin }).on("line", async (line) => {
@@ -222,10 +254,10 @@ readline.createInterface({ input: process.stdin }).on("line", async (line) => {
     try {
         say({ done: command, ...(await commands[command](args)) });
     } catch (error) {
-        say({ failed: command, reason: String(error) });
+        say({ failed: command, reason: String(error.stack) });
     }
 });
 process.stdin.on("end", () => process.exit(0));
 process.on("SIGTERM", () => process.exit(0));
-await server.start();
+await start();
 say({ ready: true, port: options.port });

@@ -1,0 +1,73 @@
+"""What the fault tests of OPC UA share: a source of a server's variables, and waiting for a batch that shows something."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from config.connections import OpcUaSource
+from connectors import Batch, NotConnected, SystemClock, TagTable
+from connectors.opcua import OpcUa
+from tests.servers.node_opcua import MACHINE
+
+Row = tuple[str, Any, int, int]
+"""Tag name, value, quality, time."""
+
+
+def options(endpoint: str, nodes: dict[str, Any], **more: Any) -> OpcUaSource:
+    """Return a source of one device; `nodes` is node or options of the tag, by tag name."""
+    device = {key: more.pop(key) for key in ("scan", "read") if key in more}
+    tags = {name: {"node": node} if isinstance(node, str) else node for name, node in nodes.items()}
+    return OpcUaSource.model_validate(
+        {
+            "kind": "opcua",
+            "endpoint": endpoint,
+            "security": "none",
+            "namespace": MACHINE,
+            "publish": "20ms",
+            "keep_alive": "200ms",
+            "timeout": "4s",
+            "devices": {"d": {"at": "a/l", "scan": "10ms", **device, "tags": tags}},
+            **more,
+        }
+    )
+
+
+def source(where: OpcUaSource, folder: Path, tags: TagTable | None = None) -> OpcUa:
+    table = TagTable() if tags is None else tags
+    return OpcUa("cell", where, gateway="g", site="s", tags=table, clock=SystemClock(), directory=folder)
+
+
+def variables(count: int) -> dict[str, str]:
+    return {f"v{i}": f"s=v{i}" for i in range(count)}
+
+
+def rows(batch: Batch, tags: TagTable) -> list[Row]:
+    return [
+        (tags[number].name, value, quality, time)
+        for part in batch.parts
+        for number, value, quality, time in zip(
+            part.tag.tolist(), part.value.tolist(), part.quality.tolist(), part.time.tolist(), strict=True
+        )
+    ]
+
+
+async def read_until(it: OpcUa, enough: Callable[[list[Row]], Any], within_s: float = 10.0) -> list[Row]:
+    """Read and acknowledge until the rows so far are enough; return them."""
+    found: list[Row] = []
+    async with asyncio.timeout(within_s):
+        while not enough(found):
+            batch = await it.read()
+            await it.ack(batch)
+            found += rows(batch, it._tags)
+    return found
+
+
+async def entered(make: Callable[[], OpcUa], within_s: float = 15.0) -> OpcUa:
+    """Enter a new source again and again, as the supervisor does, until it connects."""
+    async with asyncio.timeout(within_s):
+        while True:
+            with suppress(NotConnected):
+                return await make().__aenter__()
+            await asyncio.sleep(0.05)
