@@ -49,7 +49,7 @@ def read_failure(peer: str, cause: BaseException, timeout_s: float) -> Refused |
             if isinstance(each, kind):
                 return _read_error(peer, each, timeout_s)
     if any(isinstance(each, urllib3.exceptions.HTTPError | UnicodeDecodeError) for each in chain):
-        return NotConnected(f"{peer} answered what is not HTTP; check `url`")
+        return NotConnected(f"{peer} answered what is not HTTP, or not text; check `url`")
     return None
 
 

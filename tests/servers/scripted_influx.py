@@ -78,6 +78,8 @@ class ScriptedInflux:
         self.stored: dict[Series, dict[int, Any]] = {}
         self.types: dict[tuple[str, str], str] = {}
         self.connections = 0
+        self.requests = 0
+        """Whatever was asked, pings included."""
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._tls = tls
@@ -101,6 +103,7 @@ class ScriptedInflux:
                 self._answer(lab._take(self.path, dict(self.headers), body))
 
             def _answer(self, answer: Answer) -> None:
+                lab.requests += 1
                 if answer.hangs:
                     lab._stopping.wait()
                 if answer.hangs or answer.drops:

@@ -61,6 +61,16 @@ async def test_of_a_refused_write_only_the_bad_rows_are_refused_and_the_others_a
             assert arrived == sorted(arrived)
 
 
+async def test_a_quality_whose_row_was_refused_is_told_with_the_next_row() -> None:
+    """FAULTS B12: or a tag would look Good that is not known to be."""
+    with ScriptedInflux(refusing(lambda point: value(point) == 1.0)) as database:
+        async with sink(database.url) as influx:
+            with pytest.raises(Rejected):
+                await influx.write([delivery(1, columns([1.0]))])
+            await influx.write([delivery(2, columns([2.0]))])
+        assert list(database.values("quality")["v"].values()) == [0]
+
+
 async def test_a_row_of_another_type_than_the_database_has_is_refused_alone() -> None:
     """FAULTS B12: a field conflict that the database itself finds."""
     with ScriptedInflux() as database:
