@@ -6,6 +6,7 @@ command -v mosquitto >/dev/null || [ -x /usr/sbin/mosquitto ] || missing="$missi
 command -v mbpoll >/dev/null || missing="$missing mbpoll"
 command -v victoria-metrics >/dev/null || missing="$missing victoria-metrics"
 [ -e /usr/include/modbus/modbus.h ] || missing="$missing libmodbus-dev"
+command -v socat >/dev/null || missing="$missing socat"
 command -v gcc >/dev/null || missing="$missing gcc libc6-dev"
 if [ -n "$missing" ]; then
     echo "installing:$missing"

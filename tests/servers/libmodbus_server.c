@@ -1,6 +1,8 @@
-/* An independent Modbus TCP peer on Debian's libmodbus.
+/* An independent Modbus peer on Debian's libmodbus.
  *
- *     libmodbus_server          prints its port, serves until its standard input ends
+ *     libmodbus_server          Modbus TCP: prints its port, serves until its standard input ends
+ *     libmodbus_server DEVICE UNIT
+ *                               Modbus RTU on a serial device, 115200 baud, no parity: prints "ready", the same
  *
  * Holding register a below 400 holds (37 a) mod 65536, input register a (41 a) mod 65536. From 400 on the
  * holding registers carry a value of every type, the integers placed by libmodbus's own macros, so that our
@@ -66,7 +68,37 @@ static int listening(modbus_t **context)
     return socket_;
 }
 
-int main(void)
+static int serve_line(const char *device, int unit, modbus_mapping_t *memory)
+{
+    uint8_t query[MODBUS_RTU_MAX_ADU_LENGTH];
+    modbus_t *context = modbus_new_rtu(device, 115200, 'N', 8, 1);
+
+    if (context == NULL || modbus_set_slave(context, unit) < 0 || modbus_connect(context) < 0) {
+        perror(device);
+        return 1;
+    }
+    puts("ready");
+    fflush(stdout);
+    for (;;) {
+        int line = modbus_get_socket(context), size;
+        fd_set ready;
+
+        FD_ZERO(&ready);
+        FD_SET(STDIN_FILENO, &ready);
+        FD_SET(line, &ready);
+        if (select(line + 1, &ready, NULL, NULL, NULL) < 0)
+            return 1;
+        if (FD_ISSET(STDIN_FILENO, &ready) && read(STDIN_FILENO, query, sizeof query) <= 0)
+            break;
+        if (FD_ISSET(line, &ready) && (size = modbus_receive(context, query)) > 0)
+            modbus_reply(context, query, size, memory);
+    }
+    modbus_close(context);
+    modbus_free(context);
+    return 0;
+}
+
+int main(int arguments, char **argument)
 {
     modbus_t *context;
     modbus_mapping_t *memory = modbus_mapping_new(BITS, BITS, REGISTERS, REGISTERS);
@@ -84,6 +116,8 @@ int main(void)
         memory->tab_input_bits[i] = i % 5 == 0;
     }
     place(memory->tab_registers);
+    if (arguments == 3)
+        return serve_line(argument[1], atoi(argument[2]), memory);
     server = listening(&context);
     for (;;) {
         fd_set ready;

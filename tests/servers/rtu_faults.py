@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import os
 import pty
+import time
 import tty
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -35,6 +36,8 @@ class Request:
     number: int
     raw: bytes
     text: bool
+    asked: float
+    """When the line's clock says it was asked, s."""
 
 
 Script = Callable[[Request], Steps]
@@ -216,6 +219,7 @@ class FaultyLine:
     keep: bool = True
     """False: requests are not remembered, for long runs."""
     count: int = 0
+    clock: Callable[[], float] = time.monotonic
     through: Callable[[bytes], None] | None = None
     """Where the line's bytes go instead of the terminal."""
     _ends: tuple[int, int] | None = None
@@ -302,7 +306,8 @@ class FaultyLine:
         assert len(content) == 6, "only reading requests are understood"
         assert content[1] in (1, 2, 3, 4), "nothing but reading is ever asked"
         address, count = (int.from_bytes(content[i : i + 2], "big") for i in (2, 4))
-        return Request(content[0], content[1], address, count, self.count, raw, self.framing == "ascii")
+        head = content[0], content[1], address, count
+        return Request(*head, self.count, raw, self.framing == "ascii", self.clock())
 
     async def _mind(self, asked: asyncio.Queue[Request]) -> None:
         while True:

@@ -1,89 +1,111 @@
-"""A serial line with meters that serve known values, and a journal of what they served.
+"""A serial line of devices that serve known values and keep a journal of what they served.
 
-    python -m tests.servers.rtu_plant --devices 4 --values 20 --journal FILE
+    python -m tests.servers.rtu_plant --devices 10 --values 60 --journal FILE [--link PATH] [--first D]
 
-Device d (from 0) answers as unit id d + 1 and holds what `modbus_plant` says of its device d: float32 in
-registers 0 …, a version that grows with each request for register 0, the same journal. The line is one end of
-a pseudo-terminal; the other is printed as JSON, {"port": "/dev/pts/5"}. It has no speed of its own.
+Unit ids 1 … devices are on one line, a pseudo-terminal; its path is printed as JSON, {"port": "/dev/pts/7"},
+or the link that was asked for. Device d counts from `--first` (0), unit id u is device first + u - 1, and
+registers, versions and journal are those of `modbus_plant`. Other unit ids are silent, as on any line.
 """
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
+import pty
 import signal
 import tty
 from pathlib import Path
 
 from tests.servers.modbus_plant import Journal, PlantDevice
 
-SILENCE_S = 0.02
-"""What is no whole request by then was cut off: its asker died."""
 
-
-def crc16(data: bytes) -> bytes:
-    """Return the CRC of a frame as it is sent (Modbus over Serial Line 2.5.1.2)."""
-    crc = 0xFFFF
-    for octet in data:
-        crc ^= octet
+def _table() -> list[int]:
+    table = []
+    for octet in range(256):
+        value = octet
         for _ in range(8):
-            crc = crc >> 1 ^ 0xA001 if crc & 1 else crc >> 1
-    return crc.to_bytes(2, "little")
+            value = value >> 1 ^ (0xA001 if value & 1 else 0)
+        table.append(value)
+    return table
+
+
+_OF_OCTET = _table()
+
+
+def crc(data: bytes) -> bytes:
+    """Return the two bytes that end an RTU frame, low byte first."""
+    value = 0xFFFF
+    for octet in data:
+        value = value >> 8 ^ _OF_OCTET[(value ^ octet) & 0xFF]
+    return value.to_bytes(2, "little")
 
 
 class SerialPlant:
-    """The meters' end of the line."""
+    """The devices of one line and the terminal they are on."""
 
-    def __init__(self, master: int, devices: dict[int, PlantDevice]) -> None:
-        self._master = master
-        self._devices = devices
-        self._heard = b""
-        self._end: asyncio.TimerHandle | None = None
+    def __init__(self, devices: int, values: int, journal: Journal | None = None, *, first: int = 0) -> None:
+        self._units = {u: PlantDevice(first + u - 1, values, journal) for u in range(1, devices + 1)}
+        self._ours, self._theirs = pty.openpty()
+        tty.setraw(self._theirs)
+        os.set_blocking(self._ours, False)
+        self._rest = b""
+        self.port = os.ttyname(self._theirs)
+        self.requests = 0
 
-    def hear(self) -> None:
-        """Take what came; answer a whole request, forget half of one after a silence."""
-        if self._end is not None:
-            self._end.cancel()
-        self._heard += os.read(self._master, 4096)
-        while len(self._heard) >= 8:
-            request, self._heard = self._heard[:8], self._heard[8:]
-            self._answer(request)
-        self._end = asyncio.get_running_loop().call_later(SILENCE_S, self._forget)
+    def start(self) -> None:
+        asyncio.get_running_loop().add_reader(self._ours, self._read)
 
-    def _forget(self) -> None:
-        self._heard = b""
+    def close(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._ours)
+        os.close(self._ours)
+        os.close(self._theirs)
 
-    def _answer(self, request: bytes) -> None:
-        device = self._devices.get(request[0])
-        if device is None or crc16(request[:6]) != request[6:]:
-            return  # a meter is silent to what is not for it
-        address, count = int.from_bytes(request[2:4], "big"), int.from_bytes(request[4:6], "big")
-        frame = request[:1] + device.answer(request[1], address, count)
-        os.write(self._master, frame + crc16(frame))
+    def _read(self) -> None:
+        self._rest += os.read(self._ours, 4096)
+        while len(self._rest) >= 8:
+            request = self._rest[:8]
+            if crc(request[:6]) != request[6:]:
+                self._rest = self._rest[1:]
+                continue
+            self._rest = self._rest[8:]
+            self.requests += 1
+            device = self._units.get(request[0])
+            if device is not None:
+                address, count = (int.from_bytes(request[i : i + 2], "big") for i in (2, 4))
+                content = request[:1] + device.answer(request[1], address, count)
+                os.write(self._ours, content + crc(content))
 
 
 async def _serve(options: argparse.Namespace) -> None:
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    # The slave stays open here, or the master would see an end whenever the gateway is away.
-    master, slave = os.openpty()
-    tty.setraw(slave)
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
     with options.journal.open("a", encoding="ascii") as file:
         journal = Journal(file)
-        devices = {d + 1: PlantDevice(d, options.values, journal) for d in range(options.devices)}
-        loop.add_reader(master, SerialPlant(master, devices).hear)
-        print(json.dumps({"port": os.ttyname(slave)}), flush=True)
+        plant = SerialPlant(options.devices, options.values, journal, first=options.first)
+        plant.start()
+        port = plant.port
+        if options.link is not None:
+            options.link.unlink(missing_ok=True)
+            options.link.symlink_to(port)
+            port = str(options.link)
+        print(json.dumps({"port": port}), flush=True)
         await stop.wait()
+        plant.close()
         journal.flush()
+        if options.link is not None:
+            with contextlib.suppress(OSError):
+                options.link.unlink()
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="a serial line with meters of known values")
-    parser.add_argument("--devices", type=int, default=4)
-    parser.add_argument("--values", type=int, default=20)
+    parser = argparse.ArgumentParser(description="a serial line of Modbus RTU devices with known values")
+    parser.add_argument("--devices", type=int, default=10)
+    parser.add_argument("--values", type=int, default=60)
+    parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--journal", type=Path, required=True)
+    parser.add_argument("--link", type=Path)
     asyncio.run(_serve(parser.parse_args()))
 
 

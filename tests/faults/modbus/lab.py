@@ -16,7 +16,7 @@ SCALE = float(os.environ.get("WL_SCALE", "0.1"))
 
 def source(path: Path, devices: dict[str, dict[str, Any]], **options: Any) -> Modbus:
     """Return a source with a short timeout on the line at this path."""
-    defaults = {"baud": 115200, "timeout": "60ms", "quiet": "60ms"}
+    defaults = {"baud": 115200, "timeout": "150ms", "quiet": "150ms"}
     read = ModbusSerialSource.model_validate(
         {"kind": "modbus_serial", "port": str(path), "devices": devices, **defaults, **options}
     )
