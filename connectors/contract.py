@@ -123,6 +123,19 @@ class Scannable(Protocol):
         ...
 
 
+@runtime_checkable
+class Listenable(Protocol):
+    """A source that can't be asked but listened to, for `wanglian probe`."""
+
+    async def listen(self, seconds: float) -> Batch | None:
+        """Return what came within this time, None when nothing did; never entered, it takes nothing away.
+
+        Raises:
+            NotConnected: the peer can't be had.
+        """
+        ...
+
+
 class Sink(Protocol):
     """Northbound: enter to connect, write until it drops, leave to close."""
 

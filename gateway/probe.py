@@ -9,7 +9,7 @@ import numpy as np
 
 from config.plant import Plant
 from config.units import find_unit
-from connectors import Batch, Kind, NotConnected, Scannable, SystemClock, TagTable
+from connectors import Batch, Kind, Listenable, NotConnected, Scannable, SystemClock, TagTable
 from connectors.describe import device_path
 from connectors.factory import build_source
 from connectors.quality import name as quality_name
@@ -17,6 +17,8 @@ from gateway.pipeline import build_pipeline
 
 DEVICE_WITHIN_S = 30.0
 """A device that has not answered in this time has not answered."""
+LISTEN_S = 5.0
+"""How long a source that can't be asked is listened to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,8 @@ async def _probe_source(plant: Plant, name: str, directory: Path) -> list[Readin
     tags, clock = TagTable(), SystemClock()
     readings: list[Reading] = []
     waiting = list(options.devices)
+    if not waiting:
+        return await _listen(plant, name, directory)
     while waiting:
         connected = False
         try:
@@ -99,7 +103,34 @@ async def _probe_source(plant: Plant, name: str, directory: Path) -> list[Readin
     return readings
 
 
-def _readings(batch: Batch, tags: TagTable, latency_ms: float) -> list[Reading]:
+async def _listen(plant: Plant, name: str, directory: Path) -> list[Reading]:
+    """Return the newest of each tag of a source whose devices speak by themselves."""
+    gateway = plant.gateway
+    tags, clock = TagTable(), SystemClock()
+    source = build_source(
+        name,
+        plant.sources[name],
+        gateway=gateway.id,
+        site=gateway.site,
+        tags=tags,
+        clock=clock,
+        directory=directory,
+    )
+    if not isinstance(source, Listenable):
+        return [Reading(name, "", None, "", "BadNotSupported", None)]
+    try:
+        batch = await source.listen(LISTEN_S)
+    except NotConnected as exc:
+        return [Reading(name, "", None, "", "BadNoCommunication", None, str(exc))]
+    stored = None if batch is None else build_pipeline(tags, clock)(batch)
+    if stored is None:
+        error = f"no message with a value in it came within {LISTEN_S:g} s"
+        return [Reading(name, "", None, "", "BadWaitingForInitialData", None, error)]
+    newest = {(each.device, each.tag): each for each in _readings(stored, tags, None)}
+    return list(newest.values())
+
+
+def _readings(batch: Batch, tags: TagTable, latency_ms: float | None) -> list[Reading]:
     readings = []
     for part in batch.parts:
         for number, value, quality in zip(

@@ -55,7 +55,7 @@ def _names(messages: MqttMessages, document: Document, path: Path) -> Iterator[P
         numbers = {int(number) for number in PLACE.findall(text)}
         used |= numbers
         if numbers and max(numbers) > wild:
-            yield document.problem("E-CF-0912", at, at_key=at_key, place=f"{{{max(numbers)}}}", wild=wild)
+            yield document.problem("E-CF-0912", at, at_key=at_key, place=max(numbers), wild=wild)
         if text.startswith("_"):
             yield document.problem("E-CF-0401", at, at_key=at_key, name=quote(text))
     levels = messages.at.split("/")
@@ -63,7 +63,7 @@ def _names(messages: MqttMessages, document: Document, path: Path) -> Iterator[P
         yield document.problem("E-CF-0402", (*path, "at"), at=quote(messages.at))
     missing = sorted(set(range(1, wild + 1)) - used)
     if missing:
-        yield document.problem("W-CF-0913", (*path, "topic"), place=f"{{{missing[0]}}}")
+        yield document.problem("W-CF-0913", (*path, "topic"), place=missing[0])
 
 
 def _values(messages: MqttMessages, document: Document, path: Path) -> Iterator[Problem]:

@@ -33,6 +33,9 @@ _MOST_BYTES: Final = 8 * 2**20
 """Waiting payloads beyond this stop the reading."""
 _MOST_AHEAD: Final = 2
 """So many windows of messages waiting stop the reading."""
+_BESIDE_PAYLOAD: Final = 1024
+"""Bytes for topic and properties."""
+_LARGEST_PACKET: Final = 268_435_455
 _ONLY_NEW: Final = 1
 """Retain handling: retained messages come with a new subscription, not with every connection."""
 
@@ -144,7 +147,8 @@ class Feed(Line):
             return
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.ReceiveMaximum = self._source.window
-        properties.MaximumPacketSize = self._source.max_payload
+        # A longer packet the broker drops by itself; what lies between is refused here.
+        properties.MaximumPacketSize = min(self._source.max_payload + _BESIDE_PAYLOAD, _LARGEST_PACKET)
         if self._persistent:
             properties.SessionExpiryInterval = round(self._source.session_expiry / 1e9)
         clean = not self._persistent

@@ -15,7 +15,8 @@ import numpy as np
 
 _VERSION: Final = 1
 _HEAD: Final = struct.Struct("<B")
-_ENTRY: Final = np.dtype([("id", "<u2"), ("checksum", "<u4")])
+_ENTRY_BYTES: Final = 6
+"""All packet ids, uint16, then all checksums, uint32, little-endian."""
 _MARK_AFTER: Final = 64
 """So many PUBACKs in doubt are worth a marker …"""
 _MARK_AFTER_NS: Final = 5_000_000_000
@@ -46,9 +47,10 @@ class Redelivery:
         """Take over what the newest stored batch says; one of another form is of no use and left."""
         if token is None or len(token) < _HEAD.size or token[0] != _VERSION:
             return
-        whole = (len(token) - _HEAD.size) // _ENTRY.itemsize
-        entries = np.frombuffer(token, _ENTRY, whole, _HEAD.size)
-        self._earlier = dict(zip(entries["id"].tolist(), entries["checksum"].tolist(), strict=True))
+        n = (len(token) - _HEAD.size) // _ENTRY_BYTES
+        ids = np.frombuffer(token, "<u2", n, _HEAD.size)
+        sums = np.frombuffer(token, "<u4", n, _HEAD.size + ids.nbytes)
+        self._earlier = dict(zip(ids.tolist(), sums.tolist(), strict=True))
 
     def open(self, now: int, *, session_present: bool) -> None:
         """Begin at the broker's answer; without its session it repeats nothing and numbers anew."""
@@ -96,5 +98,6 @@ class Redelivery:
 
     def token(self) -> bytes:
         """Return what to store with the next batch: all that was noted, and what may still be repeated."""
-        entries = [*self._earlier.items(), *self._doubtful.values()]
-        return _HEAD.pack(_VERSION) + np.array(entries, _ENTRY).tobytes()
+        ids = np.array([*self._earlier, *self._doubtful], "<u2")
+        sums = [*self._earlier.values(), *[summed for _, summed in self._doubtful.values()]]
+        return _HEAD.pack(_VERSION) + ids.tobytes() + np.array(sums, "<u4").tobytes()

@@ -1,7 +1,9 @@
 """The MQTT source: messages become rows; a message is acknowledged to the broker when it is on disk."""
 
 import asyncio
+import contextlib
 import logging
+import os
 from collections import deque
 from dataclasses import asdict, dataclass
 from types import TracebackType
@@ -86,6 +88,7 @@ class Mqtt:
         """Messages in `_rows`, or without rows, in order."""
         self._pending: deque[tuple[Batch, list[Entry]]] = deque()
         """Batches read and not acknowledged, with the messages to acknowledge."""
+        self._is_persistent = True
         self._in_doubt = 0
         """Messages taken and not acknowledged."""
         self._lost: NotConnected | None = None
@@ -101,7 +104,9 @@ class Mqtt:
         self._loop = asyncio.get_running_loop()
         self._opening: asyncio.Future[bool] = self._loop.create_future()
         filters = without_covered([each.topic for each in self._options.messages])
-        self._feed = Feed(self._options, self._client_id, filters, self, self._clock)
+        self._feed = Feed(
+            self._options, self._client_id, filters, self, self._clock, persistent=self._is_persistent
+        )
         try:
             present = await self._feed.open(self._opening, self._options.connect_timeout / 1e9)
         except BaseException:
@@ -129,6 +134,21 @@ class Mqtt:
             else:
                 self._settle()
                 await (asyncio.sleep(0) if took else self._arrival())
+
+    async def listen(self, seconds: float) -> Batch | None:
+        """Return what came within this time, through a session of its own beside the gateway's."""
+        self._client_id = f"{self._client_id}-{os.getpid()}"
+        self._is_persistent = False
+        async with self:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    while self._lost is None:
+                        if not self._take():
+                            await self._arrival()
+                        await asyncio.sleep(0)
+            if self._lost is not None:
+                raise self._lost
+            return self._rows.batch(self._clock.now(), self._origin) if len(self._rows) else None
 
     async def ack(self, batch: Batch) -> None:
         """Acknowledge the batch's messages to the broker."""
@@ -207,6 +227,8 @@ class Mqtt:
 
     def _of_one_origin(self, arrivals: list[Arrival]) -> list[Arrival]:
         """Return the first messages that belong into the batch; put back those of another origin."""
+        if not self._is_persistent:  # a probe shows all in one
+            return arrivals
         origin = Origin.INITIAL if arrivals[0][0].retain else Origin.LIVE
         if origin is not self._origin and len(self._rows):
             self._feed.put_back(arrivals)

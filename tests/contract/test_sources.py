@@ -4,19 +4,24 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
 
 import numpy as np
 import pytest
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion
 
-from config.connections import ModbusSerialSource, ModbusTcpSource, SimulatedSource
+from config.connections import ModbusSerialSource, ModbusTcpSource, MqttSource, SimulatedSource
 from connectors import DTYPE_OF_PART, PART_OF_KIND, Batch, Kind, NotConnected, Source, SystemClock, TagTable
 from connectors.modbus import Modbus, TcpLine
 from connectors.modbus.serial import SerialPort, SerialServer
+from connectors.mqtt import Mqtt
 from connectors.simulated import Simulated
 from tests.servers import modbus_plant, rtu_faults
+from tests.servers.broker import Broker
 from tests.servers.relay import Relay
 
 
@@ -143,8 +148,58 @@ async def modbus_rtu_over_tcp() -> AsyncIterator[Rig]:
         )
 
 
+@asynccontextmanager
+async def mqtt(version: str) -> AsyncIterator[Rig]:
+    """Three sensors that publish 300 messages a second between them."""
+
+    async def publish(client: Client) -> None:
+        for n in count():
+            text = f'{{"x": {n}.5, "n": {n}, "on": {str(n % 2 == 0).lower()}, "state": "batch {n}"}}'
+            client.publish(f"plant/d{n % 3}", text, qos=1)
+            await asyncio.sleep(0.003)
+
+    with TemporaryDirectory() as folder, Broker(Path(folder)) as broker:
+        publisher = Client(CallbackAPIVersion.VERSION2)
+        publisher.connect("127.0.0.1", broker.port)
+        publisher.loop_start()
+        publishing = asyncio.create_task(publish(publisher))
+        tags = {
+            "x": {"path": "x"},
+            "n": {"path": "n", "type": "integer"},
+            "on": {"path": "on", "type": "bool"},
+            "state": {"path": "state", "type": "text"},
+        }
+        async with Relay(broker.port) as relay:
+            options = MqttSource.model_validate(
+                {
+                    "kind": "mqtt",
+                    "host": "127.0.0.1",
+                    "port": relay.port,
+                    "version": version,
+                    "messages": [{"topic": "plant/+", "device": "{1}", "at": "a/l", "tags": tags}],
+                }
+            )
+            yield Rig(
+                lambda table: Mqtt("in", options, gateway="g", site="s", tags=table, clock=SystemClock()),
+                relay.cut,
+                relay.mend,
+            )
+        publishing.cancel()
+        await asyncio.gather(publishing, return_exceptions=True)
+        publisher.disconnect()
+        publisher.loop_stop()
+
+
+def mqtt_5() -> AbstractAsyncContextManager[Rig]:
+    return mqtt("5")
+
+
+def mqtt_3_1_1() -> AbstractAsyncContextManager[Rig]:
+    return mqtt("3.1.1")
+
+
 @pytest.fixture(
-    params=[simulated, modbus_tcp, modbus_rtu, modbus_ascii, modbus_rtu_over_tcp],
+    params=[simulated, modbus_tcp, modbus_rtu, modbus_ascii, modbus_rtu_over_tcp, mqtt_5, mqtt_3_1_1],
     ids=lambda rig: rig.__name__,
 )
 async def rig(request: pytest.FixtureRequest) -> AsyncIterator[Rig]:

@@ -22,7 +22,7 @@ from tests.verify.read_store import batches
 
 SCALE = float(os.environ.get("WL_SCALE", "0.1"))
 SENSORS, VALUES, RATE = 20, 5, 400
-KILLS = max(4, round(20 * SCALE))
+KILLS = max(2, round(20 * SCALE))
 
 pytestmark = [pytest.mark.fault, pytest.mark.system, pytest.mark.server, pytest.mark.timeout(900)]
 
