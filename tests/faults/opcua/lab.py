@@ -1,4 +1,4 @@
-"""What the fault tests of OPC UA share: a source of a server's variables, and waiting for a batch that shows something."""
+"""What the fault tests of OPC UA share: a source of a server's variables, and reading until it is enough."""
 
 import asyncio
 from collections.abc import Callable
@@ -53,9 +53,7 @@ def rows(batch: Batch, tags: TagTable) -> list[Row]:
     ]
 
 
-async def read_until(
-    it: OpcUa, enough: Callable[[list[Row]], Any], within_s: float = 10.0
-) -> list[Row]:
+async def read_until(it: OpcUa, enough: Callable[[list[Row]], Any], within_s: float = 10.0) -> list[Row]:
     """Read and acknowledge until the rows so far are enough; return them."""
     found: list[Row] = []
     async with asyncio.timeout(within_s):
