@@ -53,9 +53,7 @@ def rows(batch: Batch, tags: TagTable) -> list[Row]:
     ]
 
 
-async def read_until(
-    it: OpcUa, enough: Callable[[list[Row]], Any], within_s: float = 10.0
-) -> list[Row]:
+async def read_until(it: OpcUa, enough: Callable[[list[Row]], Any], within_s: float = 10.0) -> list[Row]:
     """Read and acknowledge until the rows so far are enough; return them."""
     found: list[Row] = []
     async with asyncio.timeout(within_s):
