@@ -65,9 +65,9 @@ class Behind:
     def __init__(self, body: bytes, mask: NDArray[np.uint8], tail: NDArray[np.int64]) -> None:
         """Remember each record's mask, (n,), and where its value ends, (n,)."""
         self._body, self._mask, self._tail = body, mask, tail
-        self._one = int(mask[0]) if (mask == mask[0]).all() else None
+        self._any = int(np.bitwise_or.reduce(mask))
+        self._one = self._any if self._any == int(np.bitwise_and.reduce(mask)) else None
         """The mask all of them have, if they have."""
-        self._any = int(np.bitwise_or.reduce(mask)) if self._one is None else self._one
 
     def status(self) -> NDArray[np.uint32]:
         """Return the StatusCodes, (n,) uint32, 0 where there is none."""
@@ -96,7 +96,7 @@ class Behind:
             return everywhere
         values = np.zeros(len(self._mask), dtype)
         if self._any & bit:
-            rows = np.flatnonzero(self._mask & bit)
+            rows = (self._mask & bit).nonzero()[0]
             values[rows] = over(self._body, dtype)[self._tail[rows] + offset[self._mask[rows]]]
         return values
 

@@ -47,11 +47,13 @@ def gather(body: bytes, records: Records) -> tuple[Run, ...]:
     octets = np.frombuffer(body, np.uint8)
     mask = octets[at]
     kind = octets.take(at + 1, mode="clip")
-    valueless = (mask & HAS_VALUE) == 0
-    if valueless.any():
+    if np.bitwise_and.reduce(mask) & HAS_VALUE:
+        tail = at + _SIZE_OF[kind]
+    else:
+        valueless = (mask & HAS_VALUE) == 0
         kind[valueless] = 0
-    tail = at + _SIZE_OF[kind]
-    tail[valueless] = at[valueless] + 1
+        tail = at + _SIZE_OF[kind]
+        tail[valueless] = at[valueless] + 1
     run_of = _RUN_OF[kind]
     counts = np.bincount(run_of, minlength=3).tolist()
     begin: list[int] = []
@@ -90,7 +92,7 @@ def others(body: bytes, records: Records) -> tuple[Other, ...]:
 
 
 def _rows(run_of: NDArray[np.uint8], run: int, counts: list[int]) -> NDArray[np.intp] | slice:
-    return slice(None) if counts[run] == len(run_of) else np.flatnonzero(run_of == run)
+    return slice(None) if counts[run] == len(run_of) else (run_of == run).nonzero()[0]
 
 
 def _only(every: Run, rows: NDArray[np.intp] | slice, value: NDArray[Any]) -> Run:
@@ -107,7 +109,7 @@ def _only(every: Run, rows: NDArray[np.intp] | slice, value: NDArray[Any]) -> Ru
 
 def _numbers(body: bytes, kind: NDArray[np.uint8], at: NDArray[np.int64]) -> NDArray[np.float64]:
     counts = np.bincount(kind)
-    present = np.flatnonzero(counts).tolist()
+    present = counts.nonzero()[0].tolist()
     if len(present) == 1:
         value = np.empty(len(at))
         _as_floats(body, present[0], at + _HEAD, value)
@@ -140,8 +142,8 @@ def _as_floats(body: bytes, kind: int, at: NDArray[np.int64], value: NDArray[np.
 
 def _integers(body: bytes, kind: NDArray[np.uint8], at: NDArray[np.int64]) -> NDArray[np.int64]:
     value: NDArray[np.int64] = over(body, _INT64)[at + _HEAD]
-    dates = kind == _DATE_TIME
-    if dates.any():
+    dates = (kind == _DATE_TIME).nonzero()[0]
+    if len(dates):
         value[dates] = times_ns(value[dates])
     return value
 

@@ -30,7 +30,7 @@ def time_ns(ticks: int) -> int:
 def times_ns(ticks: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return ns since 1970 UTC, (n,) int64, of FILETIME ticks; 0 for none."""
     above: NDArray[np.uint64] = (ticks - _LOWEST).view(np.uint64)
-    if above.max() <= _HIGHEST - _LOWEST:
+    if np.maximum.reduce(above) <= _HIGHEST - _LOWEST:
         return (ticks - _UNIX) * 100
     held = (np.clip(ticks, _LOWEST, _HIGHEST) - _UNIX) * 100
     none: NDArray[np.bool_] = ticks <= 0

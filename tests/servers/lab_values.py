@@ -5,7 +5,9 @@ String. All items change with every tick n; n mod 8 says the value, and one valu
 The source timestamp, counted in 100 ns, ends in n mod 1000, so a received row tells what it must be.
 """
 
+import random
 import struct
+import time
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -115,3 +117,47 @@ def message(subscription: int, handles: list[int], items: list[int], version: in
     body = head + content
     assert len(head) + 4 == start
     return Message(bytearray(body) + bytearray(8), len(rows), np.array(stamps), len(body))
+
+
+class Feed:
+    """One subscription: what it sends, prepared, and how far it is."""
+
+    def __init__(self, number: int, mix: str, per_message: int) -> None:
+        self.number = number
+        self.mix, self.per_message = mix, per_message
+        self.handles: list[tuple[int, int]] = []
+        """Client handle and item."""
+        self.messages: list[list[Message]] = []
+        """By version, then by place in the tick."""
+        self.sent = self.sequence = 0
+        self.began = 0.0
+        self._source = 0
+
+    def prepare(self) -> None:
+        """Make the messages of every version."""
+        shuffled = random.Random(self.number)
+        for version in range(VERSIONS):
+            order = list(self.handles)
+            if self.mix == "mixed":
+                shuffled.shuffle(order)
+            chunks = [order[i : i + self.per_message] for i in range(0, len(order), self.per_message)]
+            self.messages.append(
+                [message(self.number, [h for h, _ in c], [i for _, i in c], version) for c in chunks]
+            )
+        self.began = time.monotonic()
+
+    def rate(self, rows_per_s: float) -> float:
+        """Return messages a second for this share of the rows."""
+        return rows_per_s * len(self.messages[0]) / len(self.handles)
+
+    def next(self, handle: int, results: int) -> tuple[bytes, int]:
+        """Return the next message and its rows."""
+        tick, place = divmod(self.sent, len(self.messages[0]))
+        self.sent += 1
+        self.sequence = self.sequence % 0xFFFF_FFFF + 1
+        now = time.time_ns()
+        if not place or not self._source:
+            self._source = stamp(now, tick)
+        message = self.messages[tick % VERSIONS][place]
+        now_ticks = now // 100 + UNIX
+        return message.patched(handle, self.sequence, now_ticks, self._source, results), message.rows

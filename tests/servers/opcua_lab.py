@@ -4,7 +4,7 @@
 
 Security None, anonymous. Items are ns=1;i=0 … items - 1 of the namespace "urn:wanglian:lab"; what they are
 and hold is in `lab_values`. A tick sends every subscribed item once: `sorted` in the order they were created
-in, `mixed` in random order. `--rate 0` answers every PublishRequest at once. What nobody asks for within
+in, `mixed` in random order. `--rate 0` answers every PublishRequest at once. A message nobody asked for in
 a second is skipped and counted. Sending begins half a second after the last item was created. Prints a JSON
 line a second: rows and messages sent, rows skipped. asyncua encodes the handshake; nothing of ours is used.
 """
@@ -12,7 +12,6 @@ line a second: rows and messages sent, rows skipped. asyncua encodes the handsha
 import argparse
 import asyncio
 import json
-import random
 import struct
 import time
 from collections import deque
@@ -41,56 +40,12 @@ KNOWN = {
 }
 
 
-class Feed:
-    """One subscription: what it sends, prepared, and how far it is."""
-
-    def __init__(self, number: int, mix: str, per_message: int) -> None:
-        self.number = number
-        self.mix, self.per_message = mix, per_message
-        self.handles: list[tuple[int, int]] = []
-        """Client handle and item."""
-        self.messages: list[list[lab.Message]] = []
-        """By version, then by place in the tick."""
-        self.sent = self.sequence = 0
-        self.began = 0.0
-        self._source = 0
-
-    def prepare(self) -> None:
-        """Make the messages of every version."""
-        shuffled = random.Random(self.number)
-        for version in range(lab.VERSIONS):
-            order = list(self.handles)
-            if self.mix == "mixed":
-                shuffled.shuffle(order)
-            chunks = [order[i : i + self.per_message] for i in range(0, len(order), self.per_message)]
-            self.messages.append(
-                [lab.message(self.number, [h for h, _ in c], [i for _, i in c], version) for c in chunks]
-            )
-        self.began = time.monotonic()
-
-    def rate(self, rows_per_s: float) -> float:
-        """Return messages a second for this share of the rows."""
-        return rows_per_s * len(self.messages[0]) / len(self.handles)
-
-    def next(self, handle: int, results: int) -> tuple[bytes, int]:
-        """Return the next message and its rows."""
-        tick, place = divmod(self.sent, len(self.messages[0]))
-        self.sent += 1
-        self.sequence = self.sequence % 0xFFFF_FFFF + 1
-        now = time.time_ns()
-        if not place or not self._source:
-            self._source = lab.stamp(now, tick)
-        message = self.messages[tick % lab.VERSIONS][place]
-        now_ticks = now // 100 + lab.UNIX
-        return message.patched(handle, self.sequence, now_ticks, self._source, results), message.rows
-
-
 class Session(asyncio.Protocol):
     """One client."""
 
     def __init__(self, options: argparse.Namespace, counts: dict[str, int]) -> None:
         self.options, self.counts = options, counts
-        self.feeds: dict[int, Feed] = {}
+        self.feeds: dict[int, lab.Feed] = {}
         self.wanting: deque[tuple[int, int, int]] = deque()
         """PublishRequests: request id, handle, acknowledgements."""
         self._held = b""
@@ -217,10 +172,10 @@ class Session(asyncio.Protocol):
             and node.Identifier in KNOWN
         ):
             return ua.DataValue(KNOWN[node.Identifier])
-        return ua.DataValue(StatusCode_=ua.StatusCode(ua.StatusCodes.BadNodeIdUnknown))
+        return ua.DataValue(StatusCode=ua.StatusCode(ua.StatusCodes.BadNodeIdUnknown))
 
     def _on_createsubscription(self, request: Any, answer: Any) -> None:
-        feed = Feed(len(self.feeds) + 1, self.options.mix, self.options.per_message)
+        feed = lab.Feed(len(self.feeds) + 1, self.options.mix, self.options.per_message)
         self.feeds[feed.number] = feed
         wanted, made = request.Parameters, answer.Parameters
         made.SubscriptionId = feed.number
@@ -272,7 +227,7 @@ class Session(asyncio.Protocol):
             self.counts["rows"] += rows
             self.counts["messages"] += 1
 
-    def _is_due(self, feed: Feed) -> bool:
+    def _is_due(self, feed: lab.Feed) -> bool:
         rate = feed.rate(
             self.options.rate * len(feed.handles) / sum(len(f.handles) for f in self.feeds.values())
         )

@@ -216,6 +216,7 @@ def test_no_length_is_believed_before_the_bytes_are_there():
         b"\x0c" + pack("<i", 64 << 20),
         b"\x0c" + pack("<i", -2),
         *(bytes((kind,)) + many for kind in (0x0C, 0x80, 0x8B, 0x8C, 0x98)),
+        b"\x80" + pack("<i", 3),
         b"\xc6" + m.array([]) + many,
         b"\xc6" + m.array([b"\0\0\0\0"] * 4) + m.array([pack("<i", 1000), pack("<i", 1000)]),
         b"\x98" + m.array([b"\x80" + many]),
