@@ -14,7 +14,7 @@ from config.connections import OpcUaSource
 from connectors.errors import NotConnected
 from connectors.opcua.client import CONNECTION_PROBLEMS, POLICIES, GatewayClient
 from connectors.opcua.own import Own
-from connectors.opcua.pki import Pki, Refused
+from connectors.opcua.pki import Pki, Refused, below
 from connectors.opcua.reasons import explain
 
 _MODES: Final = {
@@ -31,7 +31,7 @@ class Security:
 
     def __init__(self, options: OpcUaSource, directory: Path, gateway: str) -> None:
         self._options = options
-        self._pki = Pki(directory / "pki" / "opcua")
+        self._pki = Pki(below(directory))
         self._gateway = gateway
         self._timeout_s = options.timeout / 1e9
         self._is_open = options.security.policy == "none"
