@@ -1,4 +1,4 @@
-"""A server's certificate is believed when nothing is wrong with it and a person has trusted it or its authority."""
+"""A server's certificate is believed when nothing is wrong with it and a person trusts it or its issuer."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
