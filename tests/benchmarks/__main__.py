@@ -1,6 +1,6 @@
 """`make bench`: print the table; with --write it goes into docs/reference/performance.md too.
 
-python -m tests.benchmarks [--seconds 30] [--write] [--only w1,rate,w3,stages,start,drain]
+python -m tests.benchmarks [--seconds 30] [--write] [--only w1,w2,opcua,rate,w3,stages,start,drain]
 """
 
 import argparse
@@ -12,12 +12,13 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tests.benchmarks import opcua
 from tests.benchmarks.polling import Load, Result, measure
 from tests.benchmarks.special import bare_loop, drain, start_up_s
 from tests.benchmarks.stages import table as stage_table
 from tests.processes import ROOT
 
-PARTS = ("w1", "rate", "w3", "stages", "start", "drain")
+PARTS = ("w1", "w2", "opcua", "rate", "w3", "stages", "start", "drain")
 PAGE = ROOT / "docs" / "reference" / "performance.md"
 
 
@@ -131,6 +132,12 @@ def main() -> None:
                 "",
                 polling(folder, loads, options.seconds),
             ]
+        if "w2" in asked:
+            page += ["", "## W2: 10,000 OPC UA nodes at 1 Hz, from node-opcua", ""]
+            page += [rows(opcua.w2_table(opcua.w2(folder / "w2", options.seconds)))]
+        if "opcua" in asked:
+            page += ["", "## The highest rate of OPC UA changes on one core", ""]
+            page += [rows(opcua.sustained_table(folder / "opcua", options.seconds)), "", opcua.EXPLAINED]
         if "rate" in asked:
             page += ["", "## The highest rate on one core", "", highest_rate(folder, options.seconds)]
             page += ["", SAMPLED]

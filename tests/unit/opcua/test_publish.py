@@ -30,9 +30,9 @@ def items_by_asyncua(body: bytes) -> list[tuple[int, ua.DataValue]]:
     ]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
-    st.lists(m.item_lists(picoseconds=False), max_size=3), st.lists(m.diagnostics(inner=False), max_size=2)
+    st.lists(m.item_lists(picoseconds=False), max_size=2), st.lists(m.diagnostics(inner=False), max_size=2)
 )
 def test_every_value_is_the_one_asyncua_decodes(parts, diagnostics):
     items = [item for part in parts for item in part]
@@ -46,7 +46,7 @@ def test_every_value_is_the_one_asyncua_decodes(parts, diagnostics):
         assert row.comparable() == asyncua_row(value)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(m.item_lists())
 def test_status_times_and_picoseconds_are_those_of_the_specification(items):
     rows = rows_of(decode_publish(m.publish([m.data_change(items)])))
@@ -81,6 +81,17 @@ def test_uint64_keeps_its_bit_pattern_beside_int64():
     assert run.value.dtype == np.int64
     assert run.value.tolist() == [-2, -3]
     assert run.builtin.tolist() == [9, 8]
+
+
+def test_what_fits_no_column_is_put_aside_with_its_status_and_times():
+    array = b"\x8b" + m.array([pack("<d", 1.0)])
+    odd = [array, b"\x0e" + bytes(16), b"\x0f" + m.string(b"ab"), b"\x18\x06abcd"]
+    published = decode_publish(m.publish([m.data_change([m.Item(3, v, 1 << 30, TICKS, 0) for v in odd])]))
+    others = published.others
+    assert published.runs == ()
+    assert [(o.builtin, o.array) for o in others] == [(11, True), (14, False), (15, False), (24, False)]
+    assert {(o.handle, o.status, o.source_time, o.server_time) for o in others} == {(3, 1 << 30, NS, 0)}
+    assert others[0].variant().Value == [1.0]
 
 
 def test_a_row_with_a_status_and_no_value_is_kept():
@@ -150,7 +161,7 @@ def test_a_notification_of_an_unknown_type_is_stepped_over_and_counted():
     assert (published.unknown, published.runs[0].handle.tolist()) == (3, [9])
 
 
-@given(m.diagnostics(), st.lists(m.contents, max_size=3))
+@given(m.diagnostics(), st.lists(m.contents, max_size=2))
 def test_diagnostics_and_string_tables_are_stepped_over(diagnostics, strings):
     head = m.header(829, diagnostics=diagnostics, strings=m.array([m.string(text) for text in strings]))
     several = m.array([diagnostics] * 2)
@@ -179,7 +190,7 @@ def test_a_message_cut_anywhere_is_malformed(items):
             decode_publish(body[:end])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     m.item_lists(), st.lists(st.tuples(st.integers(0, 2**16), st.integers(0, 255)), min_size=1, max_size=4)
 )

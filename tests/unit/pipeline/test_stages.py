@@ -13,7 +13,7 @@ from connectors.quality import (
     UNCERTAIN,
     UNCERTAIN_ENGINEERING_UNITS_EXCEEDED,
 )
-from gateway.pipeline import build_pipeline, by_device
+from gateway.pipeline import PerColumn, build_pipeline, by_device
 from gateway.pipeline.clock_sanity import clock_sanity
 from gateway.pipeline.deadband import deadband, turns
 from gateway.pipeline.limits import limits
