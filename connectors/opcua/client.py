@@ -24,7 +24,7 @@ from asyncua.crypto.security_policies import (
     SecurityPolicyBasic256Sha256,
     SecurityPolicyNone,
 )
-from asyncua.ua.ua_binary import uatcp_to_binary
+from asyncua.ua.ua_binary import nodeid_from_binary, struct_from_binary, uatcp_to_binary
 from asyncua.ua.uaerrors import UaError
 from cryptography.exceptions import InvalidSignature
 
@@ -40,10 +40,13 @@ POLICIES: Final = {
     "Aes256_Sha256_RsaPss": SecurityPolicyAes256Sha256RsaPss,
 }
 TOKEN_POLICIES: Final = tuple(policy.URI for name, policy in POLICIES.items() if name != "none")
-CONNECTION_PROBLEMS: Final = (OSError, TimeoutError, UaError, InvalidSignature)
-"""What asyncua raises when a peer does not do what it should."""
+CONNECTION_PROBLEMS: Final = (OSError, TimeoutError, UaError, InvalidSignature, AssertionError)
+"""What asyncua raises when a peer does not do what it should; it asserts when no channel is opened."""
 UNREADABLE: Final = (UaError, ValueError, TypeError, LookupError, AttributeError, struct.error)
 """What asyncua's own decoding raises on bytes that make no sense."""
+
+
+_FAULT: Final = ua.FourByteNodeId(ua.ObjectIds.ServiceFault_Encoding_DefaultBinary)
 
 
 class _Limits(TransportLimits):
@@ -65,6 +68,22 @@ class _Protocol(UASocketProtocol):
             self.transport.write(uatcp_to_binary(ua.MessageType.Hello, hello))
         async with asyncio.timeout(self.timeout):
             return await answer
+
+    async def open_secure_channel(self, params: ua.OpenSecureChannelParameters) -> ua.OpenSecureChannelResult:
+        """Open or renew the channel; where asyncua only asserts, tell the status the server gave."""
+        try:
+            return await super().open_secure_channel(params)
+        except AssertionError:
+            body = self._opening.result()
+            if nodeid_from_binary(body) == _FAULT:
+                struct_from_binary(ua.ResponseHeader, body).ServiceResult.check()
+            raise
+
+    def _send_request(self, request: Any, *args: Any, **more: Any) -> "asyncio.Future[Any]":
+        answer: asyncio.Future[Any] = super()._send_request(request, *args, **more)
+        if isinstance(request, ua.OpenSecureChannelRequest):
+            self._opening = answer
+        return answer
 
     def data_received(self, data: bytes) -> None:
         """Refuse a chunk by the length its header tells, before it is gathered in memory."""

@@ -53,6 +53,11 @@ def rows(batch: Batch, tags: TagTable) -> list[Row]:
     ]
 
 
+def all_of(count: int) -> Callable[[list[Row]], bool]:
+    """Return whether rows of so many tags are there."""
+    return lambda rows: len({name for name, *_ in rows}) == count
+
+
 async def read_until(it: OpcUa, enough: Callable[[list[Row]], Any], within_s: float = 10.0) -> list[Row]:
     """Read and acknowledge until the rows so far are enough; return them."""
     found: list[Row] = []

@@ -17,7 +17,7 @@ from connectors.quality import (
     BAD_WAITING_FOR_INITIAL_DATA,
     GOOD,
 )
-from tests.faults.opcua.lab import options, read_until, source, variables
+from tests.faults.opcua.lab import all_of, options, read_until, source, variables
 from tests.servers.node_opcua import NodeServer, value_of
 
 pytestmark = [pytest.mark.server, pytest.mark.fault]
@@ -25,10 +25,6 @@ pytestmark = [pytest.mark.server, pytest.mark.fault]
 SCALE = float(os.environ["WL_SCALE"])
 COUNT = 25
 OVERFLOW = 0x480
-
-
-def all_of(count: int) -> Any:
-    return lambda rows: len({name for name, *_ in rows}) == count
 
 
 async def test_f3_a_subscription_that_says_nothing_ends_the_session(

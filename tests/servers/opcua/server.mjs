@@ -138,7 +138,8 @@ function settings() {
     const security = options.security;
     const pki = security?.pki ?? path.join(process.cwd(), `pki-${options.port}`);
     return {
-        port: options.port, hostname: options.host, host: options.host, resourcePath: "/test", disableDiscovery: true,
+        port: options.port, hostname: options.host, host: options.host, resourcePath: "/test",
+        disableDiscovery: security?.hidden ?? false,   // whether endpoints are told only to who is trusted
         serverInfo: { applicationUri: security?.applicationUri ?? "urn:wanglian:test:server" },
         maxConnectionsPerEndpoint: 20,
         allowAnonymous: options.users === null,
