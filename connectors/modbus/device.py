@@ -13,7 +13,7 @@ from connectors.modbus.dialogue import USELESS, Poll
 from connectors.modbus.layout import compile_layout, kind_of
 from connectors.modbus.plan import Request, halve, plan_requests, values_of
 from connectors.modbus.statistics import Statistics
-from connectors.quality import BAD_COMMUNICATION_ERROR, BAD_CONFIGURATION_ERROR, BAD_TIMEOUT, GOOD
+from connectors.quality import BAD_CONFIGURATION_ERROR, BAD_TIMEOUT, GOOD
 from connectors.tags import TagTable
 
 _ASK_AGAIN: Final = 60
@@ -32,7 +32,7 @@ class Device:
         self.answered = True
         """Whether the device itself said anything of use in the last scan."""
         self.unheard = False
-        """Whether nobody said anything right, not even a gateway in between."""
+        """Whether nobody did, not even a gateway in between."""
         self.improvable = False
         """Whether the plan was cut in the last scan while other requests are answered: ask again at once."""
         self._values = values_of(options)
@@ -70,7 +70,7 @@ class Device:
         self.statistics.scans += 1
         status = [answers.status[slot] for slot in slots]
         self.answered = any(each not in USELESS for each in status)
-        self.unheard = all(each in (BAD_TIMEOUT, BAD_COMMUNICATION_ERROR) for each in status)
+        self.unheard = all(each == BAD_TIMEOUT for each in status)
         requests = self.poll.requests
         found: list[str] = []
         cut: set[int] = set()

@@ -129,13 +129,13 @@ async def test_d2_a_new_session_does_not_take_what_the_last_one_asked_for(tmp_pa
     async with FaultyLine(tmp_path / "line", faults.late(0.08)) as line, asyncio.timeout(20):
         for _ in range(3):
             asked = line.count
-            async with source(line.path, {"m": device()}, timeout="100ms", quiet="400ms") as it:
+            async with source(line.path, {"m": device()}, timeout="400ms", quiet="400ms") as it:
                 reading = asyncio.create_task(it.read())
                 while line.count == asked:
                     await asyncio.sleep(0)
                 reading.cancel()
                 await asyncio.wait([reading])
-        async with source(line.path, {"m": device()}, timeout="100ms", quiet="400ms") as it:
+        async with source(line.path, {"m": device()}, timeout="400ms", quiet="400ms") as it:
             batch = await it.read()
         assert_none_wrong(batch)
         assert set(qualities(batch)) == {GOOD}
