@@ -458,13 +458,14 @@ def test_d3_whatever_bytes_come_no_good_row_is_wrong_and_nothing_but_not_connect
                 + bytes((request.unit,)) + misdeed]  # fmt: skip
 
     async def scenario() -> None:
-        async with FaultyServer(script) as server, source(server.port, {"m": device()}, "15ms") as it:
+        async with FaultyServer(script) as server:
             try:
-                for _ in range(2):
-                    batch = await it.read()
-                    accidents = [m for m in misdeeds if isinstance(m, bytes) and m[:2] == b"\x03\x04"]
-                    if not accidents:
-                        assert_none_wrong(batch)
+                async with source(server.port, {"m": device()}, "15ms") as it:
+                    for _ in range(2):
+                        batch = await it.read()
+                        accidents = [m for m in misdeeds if isinstance(m, bytes) and m[:2] == b"\x03\x04"]
+                        if not accidents:
+                            assert_none_wrong(batch)
             except NotConnected:
                 return
 
