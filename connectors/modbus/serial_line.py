@@ -94,7 +94,9 @@ class SerialLine(Dialogue):
         self._owed: dict[int, list[int]] = {}  # unit id → when unanswered requests were sent
         self._held: dict[int, int] = {}  # unit id → it is not asked before
         latest = max((manner.lateness for manner in manners.values()), default=0)
-        self._quiet_until = self._ready = clock.monotonic() + max(pace.quiet, latest)
+        self._hush = max(pace.quiet, latest)
+        self._suspect = 0  # the unit id for whose sake it is quiet
+        self._quiet_until = self._ready = clock.monotonic() + self._hush
 
     @property
     def done(self) -> bool:
@@ -243,15 +245,17 @@ class SerialLine(Dialogue):
     def _stray(self, now: int) -> None:
         """Discard bytes that answer nothing, and be quiet until no more come."""
         is_new = now - self._heard > self._pace.gap
-        if now >= self._quiet_until:
-            self._babbling = now
         self._heard = now
-        if is_new and not (now < self._quiet_until and self._learn(self._poll.unit_id, now)):
+        if now >= self._quiet_until:  # nobody was to say anything
+            self._keep_quiet(now)
             self._strays.unasked_replies += 1
-        if now - self._babbling > _BABBLE * self._quiet():
+        elif is_new and self._learn(self._suspect, now):
+            self._hush = max(self._hush, self._manners[self._suspect].lateness)
+        elif is_new:
+            self._strays.unasked_replies += 1
+        if now - self._babbling > _BABBLE * self._hush:
             raise FramingLost("never falls silent")
-        self._ready = self._quiet_until = max(self._ready, now + self._quiet())
-        self.deadline = self._ready
+        self.deadline = self._ready = self._quiet_until = max(self._ready, now + self._hush)
 
     def _learn(self, unit: int, now: int) -> bool:
         """Take what came as the late reply of a unit, if it owes one."""
@@ -270,8 +274,8 @@ class SerialLine(Dialogue):
         owed[:] = [*(sent for sent in owed if sent > since), self._sent]
 
     def _keep_quiet(self, since: int) -> None:
-        self._babbling = since
-        self._ready = self._quiet_until = max(self._ready, since + self._quiet())
+        self._babbling, self._suspect, self._hush = since, self._poll.unit_id, self._quiet()
+        self._ready = self._quiet_until = max(self._ready, since + self._hush)
 
     def _manner(self) -> Manner:
         return self._manners.setdefault(self._poll.unit_id, Manner())

@@ -5,6 +5,7 @@ import pytest
 
 from config.load import load_plant
 from gateway.probe import Reading, probe_plant
+from tests.servers import rtu_faults
 from tests.servers.modbus_faults import CLOSE, FaultyServer, Request, Step, correct, register
 
 PLANT = """
@@ -35,6 +36,20 @@ async def test_a_device_that_cuts_the_line_hides_neither_those_before_it_nor_tho
         ("cz/-/-/meter_3", register(3, 7)),
     ]
     assert "closed the connection" in readings[1].error
+
+
+async def test_an_adapter_that_echoes_is_told_from_one_that_is_silent(tmp_path: Path) -> None:
+    async with rtu_faults.FaultyLine(tmp_path / "line", rtu_faults.echoing) as line:
+        file = tmp_path / "plant.yaml"
+        where = "modbus_serial\n    quiet: 50ms\n    timeout: 100ms\n"
+        text = PLANT.format(port=line.path).replace("modbus_tcp\n    host: 127.0.0.1\n", where)
+        file.write_text(text)
+        readings = await probe_plant(load_plant(file), file.parent)
+        assert {each.value for each in readings} == {None}
+        assert all("set echo: true" in each.error for each in readings)
+        file.write_text(text.replace(where, f"{where}    echo: true\n"))
+        readings = await probe_plant(load_plant(file), file.parent)
+    assert [each.value for each in readings] == [rtu_faults.register(unit, 7) for unit in (1, 2, 3)]
 
 
 @pytest.mark.parametrize(

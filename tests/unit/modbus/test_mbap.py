@@ -106,6 +106,7 @@ def test_no_more_than_allowed_are_in_flight_and_any_order_and_slicing_is_underst
 @pytest.mark.fault
 @pytest.mark.parametrize("where", range(2, 9))
 def test_d3_d4_a_reply_with_one_wrong_byte_before_its_data_is_never_an_answer(where: int) -> None:
+    """FAULTS D3, D4 over TCP."""
     dialogue = Dialogue(poll_of(2))
     wrong = bytearray(reply(dialogue.begin()))
     wrong[where] ^= 0x01
@@ -123,6 +124,7 @@ def test_d3_d4_a_reply_with_one_wrong_byte_before_its_data_is_never_an_answer(wh
 
 @pytest.mark.fault
 def test_d4_replies_of_other_transactions_are_dropped_and_counted() -> None:
+    """FAULTS D4 over TCP."""
     dialogue = Dialogue(poll_of(2))
     right = reply(dialogue.begin())
     stray = b"\x77\x77" + right[2:9] + b"\xee" * 4
@@ -135,6 +137,7 @@ def test_d4_replies_of_other_transactions_are_dropped_and_counted() -> None:
 
 @pytest.mark.fault
 def test_d4_a_late_reply_does_not_answer_the_next_request() -> None:
+    """FAULTS D4 over TCP."""
     dialogue = Dialogue(poll_of(4))
     first = dialogue.begin()
     second = dialogue.expire()
@@ -150,6 +153,7 @@ def test_d4_a_late_reply_does_not_answer_the_next_request() -> None:
 @pytest.mark.fault
 @pytest.mark.parametrize("code", range(1, 12))
 def test_d6_each_exception_has_its_quality_and_the_next_request_goes_on(code: int) -> None:
+    """FAULTS D6 over TCP."""
     dialogue = Dialogue(poll_of(4))
     request = dialogue.begin()
     refusal = request[:4] + bytes((0, 3, request[6], request[7] | 0x80, code))
@@ -169,6 +173,7 @@ def test_an_exception_for_another_function_is_no_answer() -> None:
 
 @pytest.mark.fault
 def test_d1_a_silent_device_is_asked_no_more_than_its_patience_allows() -> None:
+    """FAULTS D1 over TCP."""
     dialogue = Dialogue(poll_of(20))
     dialogue.begin()
     assert dialogue.expire() != b""
@@ -181,6 +186,7 @@ def test_d1_a_silent_device_is_asked_no_more_than_its_patience_allows() -> None:
 @pytest.mark.fault
 @pytest.mark.parametrize("keep", range(1, 12))
 def test_d11_a_deadline_inside_a_reply_loses_the_framing(keep: int) -> None:
+    """FAULTS D11 over TCP."""
     dialogue = Dialogue(poll_of(2))
     dialogue.transactions.receive(reply(dialogue.begin())[:keep])
     with pytest.raises(FramingLost):
@@ -239,6 +245,7 @@ def streams(draw: st.DrawFn) -> bytes:
 @settings(max_examples=400)
 @given(streams(), st.integers(1, 50))
 def test_d3_arbitrary_bytes_yield_the_right_answer_or_none(stream: bytes, size: int) -> None:
+    """FAULTS D3 over TCP."""
     dialogue = Dialogue(poll_of(2), patience=1)
     request = dialogue.begin()
     try:

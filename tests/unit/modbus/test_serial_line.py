@@ -186,6 +186,26 @@ def test_d2_how_late_a_device_is_is_learned_for_it_alone_and_kept_over_sessions(
 
 
 @pytest.mark.fault
+def test_d2_a_late_reply_that_comes_when_another_s_turn_has_begun_is_learned_for_who_was_late() -> None:
+    """FAULTS D2: a device with a single request is given up with its scan; the next one's waits quietly."""
+    wire = Wire()
+    wire.begin(poll_of(2))
+    first = wire.wait_until_sent()
+    while not wire.line.done:
+        wire.wait()
+    given_up = wire.clock.steady
+    wire.begin(poll_of(2, unit=2))
+    wire.pass_by(900 * MS)
+    wire.hear(wire.right(first))
+    assert wire.manners[1].lateness == 1900 * MS
+    assert wire.connection.late_replies == 1
+    wire.wait_until_sent()
+    assert wire.sent[-1][0] == given_up + 900 * MS + 1900 * MS
+    assert wire.line.deadline == wire.clock.steady + S
+    assert wire.manners[2].lateness == 0
+
+
+@pytest.mark.fault
 def test_d2_a_session_begins_quiet_since_what_the_last_one_asked_may_still_be_answered() -> None:
     """FAULTS D2: closing and opening the port is no cure."""
     wire = Wire()

@@ -122,6 +122,8 @@ WRONG = {
 @pytest.mark.parametrize("in_flight", [1, 4])
 @pytest.mark.parametrize("script", WRONG.values(), ids=WRONG.keys())
 async def test_d3_d4_a_reply_that_does_not_fit_its_request_is_rejected(script: Any, in_flight: int) -> None:
+    """FAULTS D3, D4 over TCP."""
+
     def every_third(request: Any) -> Any:
         return (script if request.address % 6 == 0 else faults.honest)(request)
 
@@ -139,6 +141,8 @@ async def test_d3_d4_a_reply_that_does_not_fit_its_request_is_rejected(script: A
 
 @pytest.mark.fault
 async def test_d4_a_reply_with_another_transaction_is_not_taken() -> None:
+    """FAULTS D4 over TCP."""
+
     def mostly(request: Any) -> Any:
         return (faults.wrong_transaction if request.address == 4 else faults.honest)(request)
 
@@ -152,6 +156,7 @@ async def test_d4_a_reply_with_another_transaction_is_not_taken() -> None:
 @pytest.mark.fault
 @pytest.mark.parametrize("in_flight", [1, 4])
 async def test_d4_a_doubled_reply_is_harmless(in_flight: int) -> None:
+    """FAULTS D4 over TCP."""
     async with (
         FaultyServer(faults.twice) as server,
         source(server.port, {"m": device(max_in_flight=in_flight)}) as it,
@@ -164,6 +169,8 @@ async def test_d4_a_doubled_reply_is_harmless(in_flight: int) -> None:
 
 @pytest.mark.fault
 async def test_d4_a_late_reply_never_becomes_the_next_answer() -> None:
+    """FAULTS D4 over TCP."""
+
     def sometimes_late(request: Any) -> Any:
         return (faults.late(0.08) if request.number % 7 == 3 else faults.honest)(request)
 
@@ -186,6 +193,8 @@ LOST = {
 @pytest.mark.parametrize("in_flight", [1, 4])
 @pytest.mark.parametrize("script", LOST.values(), ids=LOST.keys())
 async def test_d11_a_stream_that_can_not_be_trusted_ends_the_session(script: Any, in_flight: int) -> None:
+    """FAULTS D11 over TCP."""
+
     def after_a_while(request: Any) -> Any:
         return (script if request.number >= 13 else faults.honest)(request)
 
@@ -203,6 +212,7 @@ async def test_d11_a_stream_that_can_not_be_trusted_ends_the_session(script: Any
 
 @pytest.mark.fault
 async def test_d11_slow_bytes_are_waited_for_within_the_deadline_and_no_longer() -> None:
+    """FAULTS D11 over TCP."""
     async with FaultyServer(faults.in_slices(3, 0.001)) as server, source(server.port, {"m": device()}) as it:
         batch = await it.read()
         assert set(qualities(batch)) == {GOOD}
@@ -215,6 +225,7 @@ async def test_d11_slow_bytes_are_waited_for_within_the_deadline_and_no_longer()
 
 @pytest.mark.fault
 async def test_d11_a_device_with_one_connection_is_had_again_after_leaving() -> None:
+    """FAULTS D11 over TCP."""
     async with FaultyServer(faults.honest, most_connections=1) as server:
         it = source(server.port, {"m": device()})
         for _ in range(3):
@@ -233,6 +244,8 @@ async def test_d11_a_device_with_one_connection_is_had_again_after_leaving() -> 
 
 @pytest.mark.fault
 async def test_d11_a_connection_that_drops_while_nothing_is_due_is_noticed_at_once() -> None:
+    """FAULTS D11 over TCP."""
+
     def once(request: Any) -> Any:
         yield faults.correct(request)
         if request.address == 18:
@@ -260,6 +273,8 @@ QUALITIES = {
 @pytest.mark.fault
 @pytest.mark.parametrize("code", QUALITIES)
 async def test_d6_an_exception_has_its_quality_and_the_other_blocks_keep_flowing(code: int) -> None:
+    """FAULTS D6 over TCP."""
+
     def refusing(request: Any) -> Any:
         return (faults.exception(code) if request.address == 6 else faults.honest)(request)
 
@@ -276,6 +291,7 @@ async def test_d6_an_exception_has_its_quality_and_the_other_blocks_keep_flowing
 
 @pytest.mark.fault
 async def test_d6_a_refused_block_is_narrowed_to_the_register_at_fault_within_one_read() -> None:
+    """FAULTS D6 over TCP."""
     async with (
         FaultyServer(faults.without(37)) as server,
         source(server.port, {"m": device(registers=100, max_registers=125)}) as it,
@@ -293,6 +309,7 @@ async def test_d6_a_refused_block_is_narrowed_to_the_register_at_fault_within_on
 
 @pytest.mark.fault
 async def test_d6_a_hole_the_device_does_not_have_costs_no_value() -> None:
+    """FAULTS D6 over TCP."""
     tags = {"a": {"address": 0}, "b": {"address": 1}, "c": {"address": 9}}
     async with (
         FaultyServer(faults.without(5)) as server,
@@ -305,6 +322,7 @@ async def test_d6_a_hole_the_device_does_not_have_costs_no_value() -> None:
 
 @pytest.mark.fault
 async def test_d1_a_silent_device_is_bad_backs_off_and_the_other_keeps_its_rate() -> None:
+    """FAULTS D1 over TCP."""
     dead = {2}
 
     def by_unit(request: Any) -> Any:
@@ -335,6 +353,7 @@ async def test_d1_a_silent_device_is_bad_backs_off_and_the_other_keeps_its_rate(
 
 @pytest.mark.fault
 async def test_d1_when_every_device_is_silent_the_link_is_down() -> None:
+    """FAULTS D1 over TCP."""
     async with (
         FaultyServer(faults.silent) as server,
         source(server.port, {"a": device(1), "b": device(2)}, "20ms") as it,
@@ -346,6 +365,7 @@ async def test_d1_when_every_device_is_silent_the_link_is_down() -> None:
 
 @pytest.mark.fault
 async def test_d1_devices_a_gateway_can_not_reach_do_not_take_the_link_down() -> None:
+    """FAULTS D1 over TCP."""
     async with FaultyServer(faults.exception(11)) as server, source(server.port, {"a": device(1)}) as it:
         for _ in range(2):
             assert set(qualities(await it.read())) == {BAD_NO_COMMUNICATION}
@@ -425,6 +445,8 @@ def test_the_same_under_uvloop() -> None:
 def test_d3_whatever_bytes_come_no_good_row_is_wrong_and_nothing_but_not_connected_is_raised(
     misdeeds: list[bytes | str],
 ) -> None:
+    """FAULTS D3 over TCP."""
+
     def script(request: Any) -> Any:
         if request.number >= len(misdeeds):
             return faults.honest(request)
@@ -436,13 +458,14 @@ def test_d3_whatever_bytes_come_no_good_row_is_wrong_and_nothing_but_not_connect
                 + bytes((request.unit,)) + misdeed]  # fmt: skip
 
     async def scenario() -> None:
-        async with FaultyServer(script) as server, source(server.port, {"m": device()}, "15ms") as it:
+        async with FaultyServer(script) as server:
             try:
-                for _ in range(2):
-                    batch = await it.read()
-                    accidents = [m for m in misdeeds if isinstance(m, bytes) and m[:2] == b"\x03\x04"]
-                    if not accidents:
-                        assert_none_wrong(batch)
+                async with source(server.port, {"m": device()}, "15ms") as it:
+                    for _ in range(2):
+                        batch = await it.read()
+                        accidents = [m for m in misdeeds if isinstance(m, bytes) and m[:2] == b"\x03\x04"]
+                        if not accidents:
+                            assert_none_wrong(batch)
             except NotConnected:
                 return
 
