@@ -21,6 +21,7 @@ _ORDER: Final = (
     ("SimulatedTag", "sources.<name>.devices.<name>.tags.<name>, simulated"),
     ("Limits", "… .limits"),
     ("MqttSink", "sinks.<name>, kind: mqtt"),
+    ("InfluxDbSink", "sinks.<name>, kind: influxdb"),
     ("Tls", "sinks.<name>.tls"),
     ("SelectRule", "sinks.<name>.select[]"),
     ("BufferOptions", "buffer"),

@@ -8,6 +8,7 @@ from typing import assert_never
 
 from config.connections import (
     AnySink,
+    InfluxDbSink,
     ModbusTcpSource,
     MqttSink,
     MqttSource,
@@ -54,6 +55,10 @@ def build_sink(name: str, options: AnySink, *, site: str, context: Context) -> S
             from connectors.mqtt import MqttSink as Mqtt
 
             return Mqtt(name, options, context=context, site=site)
+        case InfluxDbSink():
+            from connectors.influxdb import InfluxDb
+
+            return InfluxDb(options, context)
         case _:
             assert_never(options)
 

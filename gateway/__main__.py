@@ -1,6 +1,11 @@
 """`python -m gateway` is `wanglian`."""
 
-from gateway.cli import main
+import signal
+
+# Until `run` takes the signal over: Ctrl-C ends a program that has only begun without a traceback.
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+from gateway.cli import main  # noqa: E402
 
 if __name__ == "__main__":
     main()

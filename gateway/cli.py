@@ -18,7 +18,7 @@ from config.load import read_plant
 from config.plant import Plant
 from config.problems import Language, Phrase, default_language
 from config.schema import plant_schema
-from gateway.buffer.contract import StoreFailed
+from gateway.buffer.contract import STORE, StoreFailed
 from gateway.buffer.quarantine import Quarantine
 from gateway.sqlite import NewerFormat
 
@@ -179,7 +179,7 @@ Entries = Annotated[
 @contextmanager
 def _quarantine(plant_file: Path, lang: Language | None) -> Iterator[tuple[Quarantine, Language]]:
     plant, language = _load(plant_file, lang)
-    directory = _data_dir(plant_file, plant) / "buffer"
+    directory = _data_dir(plant_file, plant) / STORE
     try:
         with Quarantine(directory) as quarantine:
             yield quarantine, language

@@ -17,6 +17,7 @@ from config.plant import Plant
 from connectors import Clock, Context, Order, Sink, Source, SystemClock, TagTable
 from connectors.factory import build_sink, build_source
 from gateway.buffer import Backlog, DiskBuffer, LogCursor
+from gateway.buffer.contract import STORE
 from gateway.collect import Collector
 from gateway.forward import Forwarder
 from gateway.http import StatusServer
@@ -27,8 +28,6 @@ from gateway.thin import Thinner, thin, thinned_source
 
 log = logging.getLogger(__name__)
 
-STORE: Final = "buffer"
-"""Where in the data directory the durable log lives; history and books come beside it."""
 DRAIN_NS: Final = 8_000_000_000
 """How long sinks may still deliver after the sources have stopped."""
 
@@ -121,11 +120,16 @@ class Gateway:
         source = thinned_source(name)
         link = self._link(source, "sink")
 
-        async def session() -> None:
+        def begin() -> tuple[Thinner, LogCursor]:
             thinner = Thinner(name, rules, self._tags)
-            begin = thinner.resume(self._buffer.resume_token(source))
-            after = None if begin is None else begin - 1
-            cursor = self._buffer.cursor(source, Order.STRICT, start=options.start, after=after)
+            first = thinner.resume(self._buffer.resume_token(source))
+            after = None if first is None else first - 1
+            return thinner, self._buffer.cursor(source, Order.STRICT, start=options.start, after=after)
+
+        begin()  # known before `ready`, or its cursor would pass for that of a sink that was removed
+
+        async def session() -> None:
+            thinner, cursor = begin()
             link.become(LinkState.CONNECTED)
             await thin(thinner, cursor, self._buffer)
 

@@ -6,8 +6,12 @@ import os
 from collections.abc import AsyncIterator
 
 import pytest
+from hypothesis import settings
 
 os.environ.setdefault("WL_SCALE", "0.1")
+# A busy machine is slow, not wrong.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 
 class FakeClock:

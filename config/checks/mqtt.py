@@ -1,10 +1,10 @@
 """MQTT: can a connection work beside the others, and what is asked of messages be had from them?"""
 
-import ipaddress
 import re
 from collections.abc import Iterator
 from typing import Final
 
+from config.checks.tls import check_tls, is_this_machine
 from config.connections import MqttConnection, MqttMessages, MqttSource
 from config.connections.mqtt_source import PLACE, covers
 from config.plant import Plant
@@ -86,20 +86,8 @@ def _values(messages: MqttMessages, document: Document, path: Path) -> Iterator[
 def _connection(options: MqttConnection, document: Document, path: Path) -> Iterator[Problem]:
     tls = options.tls
     if tls is not None:
-        if tls.key is not None and tls.certificate is None:
-            yield document.problem("E-CF-0708", (*path, "tls", "key"), at_key=True)
-        if tls.certificate is not None and tls.key is None:
-            yield document.problem("E-CF-0709", (*path, "tls", "certificate"), at_key=True)
-        if tls.key_password is not None and tls.key is None:
-            yield document.problem("E-CF-0710", (*path, "tls", "key_password"), at_key=True)
+        yield from check_tls(tls, document, (*path, "tls"))
     if options.password is not None and options.username is None:
         yield document.problem("E-CF-0711", (*path, "password"), at_key=True)
-    if options.password is not None and tls is None and not _is_this_machine(options.host):
+    if options.password is not None and tls is None and not is_this_machine(options.host):
         yield document.problem("W-CF-0712", (*path, "password"), at_key=True, host=quote(options.host))
-
-
-def _is_this_machine(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"

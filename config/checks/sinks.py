@@ -3,15 +3,20 @@
 import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
+from urllib.parse import urlsplit
 
 from config.base import format_duration
-from config.connections import MqttSink, MqttSource
+from config.checks.tls import check_tls, is_this_machine
+from config.connections import AnySink, InfluxDbSink, MqttSink, MqttSource
 from config.plant import Plant
 from config.problems import Problem, quote
 from config.reading.document import Document, Path
 from config.select import SelectRule, glob_pattern
 
 _NUMBER: Final = re.compile(r"[0-9]{1,9}")
+_URL: Final = re.compile(r"https?://[^\s/?#@\\]+(/[^\s?#@\\]*)?")
+_TOKEN: Final = re.compile(r"[!-~]+")
+"""What a header may carry."""
 _BAD_GLOB: Final = re.compile(r"^/|/$|//|[^/]\*\*|\*\*[^/]|[+#\s]")
 
 
@@ -27,8 +32,12 @@ def check_sinks(plant: Plant, document: Document, *, is_whole: bool) -> Iterator
     for name, sink in plant.sinks.items():
         path = ("sinks", name)
         yield from _rules(sink, plant, document, path, is_whole=is_whole)
-        if not all(sink.prefix.split("/")) or sink.prefix.startswith("$"):
-            yield document.problem("E-CF-0713", (*path, "prefix"), prefix=quote(sink.prefix))
+        match sink:
+            case MqttSink():
+                if not all(sink.prefix.split("/")) or sink.prefix.startswith("$"):
+                    yield document.problem("E-CF-0713", (*path, "prefix"), prefix=quote(sink.prefix))
+            case InfluxDbSink():
+                yield from _influxdb(sink, document, path)
         rate = _rows_per_second(plant)
         if is_whole and sink.replay_rate is not None and sink.replay_rate < rate:
             at = (*path, "replay_rate")
@@ -52,7 +61,7 @@ def _rows_per_second(plant: Plant) -> float:
 
 
 def _rules(
-    sink: MqttSink, plant: Plant, document: Document, path: Path, *, is_whole: bool
+    sink: AnySink, plant: Plant, document: Document, path: Path, *, is_whole: bool
 ) -> Iterator[Problem]:
     dead: list[Problem] = []
     everything_before = False
@@ -91,3 +100,31 @@ def _matches(rule: SelectRule, tag: _Named) -> bool:
     return any(
         pattern.fullmatch(f"{tag.device}/{tag.name}_{number}") for number in numbers if number < tag.values
     )
+
+
+def _influxdb(sink: InfluxDbSink, document: Document, path: Path) -> Iterator[Problem]:
+    host = _host(sink.url)
+    if host is None:
+        yield document.problem("E-CF-0720", (*path, "url"), url=quote(sink.url))
+    is_plain = sink.url.startswith("http:")
+    if sink.tls is not None:
+        yield from check_tls(sink.tls, document, (*path, "tls"))
+    if sink.tls is not None and is_plain:
+        yield document.problem("E-CF-0721", (*path, "tls"), at_key=True)
+    if sink.token is not None:
+        if not _TOKEN.fullmatch(sink.token.get_secret_value()):
+            yield document.problem("E-CF-0722", (*path, "token"), at_key=True)
+        if is_plain and host is not None and not is_this_machine(host):
+            yield document.problem("W-CF-0723", (*path, "token"), at_key=True, host=quote(host))
+
+
+def _host(url: str) -> str | None:
+    """Return the host of a database's address; None where it is none."""
+    if not _URL.fullmatch(url):
+        return None
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:  # a port that is none, half an IPv6 address
+        return None
+    return None if port == 0 else parts.hostname

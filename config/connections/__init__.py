@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from config.connections.influxdb import InfluxDbSink
 from config.connections.modbus_tcp import ModbusDevice, ModbusTag, ModbusTcpSource
 from config.connections.mqtt import MqttConnection, MqttSink
 from config.connections.mqtt_source import MessageTime, MqttMessages, MqttSource, MqttTag
@@ -11,10 +12,11 @@ from config.connections.simulated import SimulatedDevice, SimulatedSource, Simul
 from config.connections.tls import Tls
 
 SourceOptions = Annotated[ModbusTcpSource | MqttSource | SimulatedSource, Field(discriminator="kind")]
-AnySink = Annotated[MqttSink, Field()]
+AnySink = Annotated[MqttSink | InfluxDbSink, Field(discriminator="kind")]
 
 __all__ = [
     "AnySink",
+    "InfluxDbSink",
     "MessageTime",
     "ModbusDevice",
     "ModbusTag",

@@ -20,8 +20,9 @@ from paho.mqtt.reasoncodes import ReasonCode
 from config.connections import MqttConnection
 from connectors.errors import NotConnected
 from connectors.mqtt import properties as _cheaper  # noqa: F401  it takes its place when imported
-from connectors.mqtt.reasons import refused_by, unreachable
+from connectors.mqtt.reasons import refused_by
 from connectors.tls import tls_context
+from connectors.unreachable import unreachable
 
 T = TypeVar("T")
 

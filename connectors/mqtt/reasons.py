@@ -1,7 +1,5 @@
 """What a failed connection or a refusal means: try again, call a person, or give up on these bytes."""
 
-import socket
-import ssl
 from typing import Final
 
 from paho.mqtt.packettypes import PacketTypes
@@ -49,28 +47,3 @@ def refused_by(broker: str, what: str, reason: ReasonCode) -> NotConnected:
     hint = _NEEDS_A_PERSON.get(reason.value)
     text = f"{broker} {what}: {str(reason).lower()} (0x{reason.value:02X})"
     return NotConnected(text if hint is None else f"{text}; {hint}", needs_a_person=hint is not None)
-
-
-def unreachable(broker: str, cause: OSError | ValueError) -> NotConnected:
-    """Return why no connection came about; `from` the cause is the caller's to add."""
-    needs_a_person = False
-    match cause:
-        case ssl.SSLCertVerificationError():
-            needs_a_person = True
-            text = f" is not trusted: {cause.verify_message}; check the broker's certificate and `tls.ca`"
-        case ssl.SSLError(reason="WRONG_VERSION_NUMBER"):
-            needs_a_person = True
-            text = " does not speak TLS on this port"
-        case ssl.SSLError():
-            text = f": the TLS handshake failed: {cause.reason or cause}"
-        case socket.gaierror():
-            text = f": the name can't be resolved: {cause.strerror}"
-        case ConnectionRefusedError():
-            text = " refused the connection"
-        case ConnectionResetError():
-            text = " broke off the handshake; check `port` and `tls`"
-        case TimeoutError():
-            text = " did not answer in time"
-        case _:
-            text = f" can't be reached: {cause}"
-    return NotConnected(broker + text, needs_a_person=needs_a_person)

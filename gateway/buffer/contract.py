@@ -3,9 +3,12 @@
 from asyncio import Future
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from connectors import Batch, Delivery, Order, Refusal
+
+STORE: Final = "buffer"
+"""Where in the data directory the durable log lives; history and books come beside it."""
 
 Receipt = Future[int]
 """Resolves to the batch's seq once it is on disk; fails with StoreFailed when it can't be."""

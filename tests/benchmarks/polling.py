@@ -7,7 +7,6 @@ subscriber share the other one. After the window the content is checked: a figur
 import contextlib
 import json
 import time
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 from tests.benchmarks.harness import GATEWAY_CORE, OTHER_CORE, Usage, watch
 from tests.processes import ROOT, Process, free_port, python, started, wait_for
 from tests.servers.broker import Broker
+from tests.verify.metrics import metrics
 from tests.verify.recording import pack, read
 from tests.verify.values import read_journals
 from tests.verify.verify import Report, verify
@@ -68,14 +68,7 @@ class Running:
 
     def metrics(self) -> dict[str, float]:
         """Return the gateway's counters, sums over their labels."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.status_port}/metrics", timeout=10) as reply:
-            lines = reply.read().decode().splitlines()
-        found: dict[str, float] = {}
-        for line in lines:
-            if not line.startswith("#"):
-                name = line.partition("{")[0].partition(" ")[0].removeprefix("wanglian_")
-                found[name] = found.get(name, 0.0) + float(line.rsplit(" ", 1)[1])
-        return found
+        return metrics(self.status_port)
 
 
 def plant_file(load: Load, ports: list[int], broker: int, status: int) -> str:

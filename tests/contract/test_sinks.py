@@ -3,12 +3,14 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from config.connections import InfluxDbSink
 from config.connections import MqttSink as MqttOptions
 from connectors import (
     Batch,
@@ -23,9 +25,12 @@ from connectors import (
     Tag,
     TagTable,
 )
+from connectors.influxdb import InfluxDb
 from connectors.mqtt import MqttSink
+from tests.fakes import T0
 from tests.processes import python, started, wait_for
 from tests.servers.broker import Broker
+from tests.servers.victoria import Victoria
 from tests.verify.recording import read
 
 EPOCH = Epoch(1, 0xABCDEF)
@@ -53,7 +58,8 @@ def delivery(seq: int) -> Delivery:
     def part(tags: list[int], values: list[object], dtype: object) -> Columns:
         n = len(tags)
         value = np.array(values, dtype)
-        return Columns(np.array(tags, np.int32), np.full(n, seq, np.int64), value, np.zeros(n, np.uint32))
+        time = np.full(n, T0 + seq * 1_000_000, np.int64)
+        return Columns(np.array(tags, np.int32), time, value, np.zeros(n, np.uint32))
 
     parts = (
         part([0, 1], [seq / 2, 1.0], np.float64),
@@ -63,9 +69,8 @@ def delivery(seq: int) -> Delivery:
     return Delivery(Batch(parts, seq), EPOCH, seq)
 
 
-@pytest.fixture(params=["mqtt 5", "mqtt 3.1.1"])
-async def rig(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Rig]:
-    version = request.param.split()[1]
+@asynccontextmanager
+async def mqtt(version: str, tmp_path: Path) -> AsyncIterator[Rig]:
     with Broker(tmp_path / "broker", persistence=True) as broker:
         listen = python(
             "-m", "tests.verify.subscriber", "--port", str(broker.port), "--out", tmp_path / "got"
@@ -92,6 +97,29 @@ async def rig(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[R
                 return [(m["seq"], row) for m in said for row in m.get("row", range(len(m["v"])))]
 
             yield Rig(lambda: MqttSink("s", options, context, "s"), broker.stop, broker.start, received)
+
+
+@asynccontextmanager
+async def influxdb(_: str, tmp_path: Path) -> AsyncIterator[Rig]:
+    with Victoria(tmp_path / "victoria") as database:
+        options = InfluxDbSink.model_validate({"kind": "influxdb", "url": database.url, "bucket": "plant"})
+        context = Context("g1", table(), SystemClock())
+        names = list(KINDS)
+
+        def received() -> list[tuple[int, int]]:
+            """The database keeps no keys: the time tells the batch, the tag the row."""
+            found = database.export('{__name__=~"wanglian_(value|integer|text)"}')
+            first = T0 // 1_000_000
+            return [(ms - first, names.index(each.labels["tag"])) for each in found for ms in each.times]
+
+        yield Rig(lambda: InfluxDb(options, context), database.stop, database.start, received)
+
+
+@pytest.fixture(params=["mqtt 5", "mqtt 3.1.1", "influxdb victoria"])
+async def rig(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Rig]:
+    kind, version = request.param.split()
+    async with {"mqtt": mqtt, "influxdb": influxdb}[kind](version, tmp_path) as found:
+        yield found
 
 
 async def has(rig: Rig, expected: set[tuple[int, int]]) -> None:

@@ -133,6 +133,16 @@ def test_a_running_gateway_tells_how_it_is_and_stops_cleanly_fifty_times_scaled(
                 gateway.log.write_text("")
 
 
+@pytest.mark.system
+def test_ctrl_c_while_it_still_begins_ends_it_without_a_traceback(tmp_path: Path) -> None:
+    run = python("-m", "gateway", "run", plant(tmp_path))
+    with started("gateway", run, tmp_path) as gateway:
+        loaded = Path(f"/proc/{gateway.popen.pid}/maps")
+        wait_for(lambda: "pydantic_core" in loaded.read_text(), "the imports")
+        assert gateway.end(signal.SIGINT) in (-signal.SIGINT, 0)
+        assert not gateway.said("Traceback"), gateway.log.read_text()
+
+
 @pytest.mark.fault
 @pytest.mark.system
 @pytest.mark.server

@@ -47,7 +47,12 @@ def batches(directory: Path) -> Iterator[tuple[str, int, str, int, list[tuple[st
     files = sorted(directory.glob("*.segment"))
     for path, stop in zip(files, [*(int(file.stem) for file in files), 2**62][1:], strict=False):
         db = sqlite3.connect(path)
-        meta = dict(db.execute("SELECT key, value FROM meta"))
+        meta = {}
+        with suppress(sqlite3.DatabaseError):  # killed while it was begun: nothing was accepted into it
+            meta = dict(db.execute("SELECT key, value FROM meta"))
+        if not {"epoch", "random"} <= set(meta):
+            db.close()
+            continue
         epoch = struct.pack("<QQ", ordinal := int(meta["epoch"]), random := int(meta["random"], 16))
         sources = {number: name for number, name, *_ in db.execute("SELECT * FROM sources")}
         kept = db.execute("SELECT layout, crc, CAST(tags AS BLOB) FROM layouts")

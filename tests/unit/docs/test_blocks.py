@@ -1,5 +1,6 @@
 """Every YAML and shell block in README and docs is true: YAML is read, shell is run."""
 
+import contextlib
 import os
 import re
 import shlex
@@ -7,6 +8,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
+import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +19,7 @@ import yaml
 from config.load import read_plant_bytes
 from tests.processes import ROOT, free_port, started, wait_for
 from tests.servers.broker import Broker
+from tests.servers.victoria import Victoria
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 BLOCK = re.compile(r"^```(\w+)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -89,6 +94,40 @@ def watch_a_broker(line: str, folder: Path) -> None:
         assert done.returncode == 0, done.stdout + done.stderr
 
 
+@contextlib.contextmanager
+def filled_database(folder: Path) -> Iterator[Victoria]:
+    """Run a database that holds the newest row of a good tag and of a bad one."""
+    with Victoria(folder / "victoria") as database:
+        head = "wanglian,area=-,device=d,line=-,site=s,tag"
+        past = time.time_ns() - 2_000_000_000
+        lines = f"{head}=x,unit=C62 quality=0i,value=1.5 {past}\n"
+        lines += f"{head}=y,unit=C62 quality=2148139008i {past}\n"
+        address = f"http://127.0.0.1:{database.port}/api/v2/write?bucket=plant"
+        with urllib.request.urlopen(address, lines.encode(), timeout=10) as reply:
+            assert reply.status == 204
+        database.export('{__name__="wanglian_value"}')
+        yield database
+
+
+def query_a_database(line: str, folder: Path) -> None:
+    """Run a documented query against a database of our own."""
+    with filled_database(folder) as database:
+        asked = line.replace("127.0.0.1:8428", f"127.0.0.1:{database.port}")
+        assert asked != line
+        done = subprocess.run(
+            ["sh", "-c", f"{asked} -d nocache=1"], capture_output=True, text=True, check=False
+        )
+        assert '"tag":"x"' in done.stdout, done.stdout + done.stderr
+
+
+@pytest.mark.server
+@pytest.mark.parametrize(("_page", "_start", "text"), blocks("promql"))
+def test_a_query_block_finds_what_it_says(_page: Path, _start: int, text: str, folder: Path) -> None:
+    with filled_database(folder) as database:
+        (found,) = database.query(text)
+    assert found["metric"]["tag"] == ("y" if ">= 2147483648" in text else "x")
+
+
 @pytest.mark.server
 @pytest.mark.parametrize(("page", "start", "text"), blocks("sh"))
 def test_a_shell_block_runs(page: Path, start: int, text: str, folder: Path) -> None:
@@ -109,6 +148,8 @@ def test_a_shell_block_runs(page: Path, start: int, text: str, folder: Path) -> 
                 assert gateway.end(signal.SIGTERM) == 0
         elif words[0] == "mosquitto_sub":
             watch_a_broker(line, folder)
+        elif words[0] == "curl":
+            query_a_database(line, folder)
         else:
             done = subprocess.run(
                 ["sh", "-e", "-c", line], cwd=folder, capture_output=True, text=True, check=False
