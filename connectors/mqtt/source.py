@@ -79,7 +79,8 @@ class Mqtt:
         self._clock = clock
         self._client_id = options.client_id or f"wanglian-in-{gateway}-{name}"
         self._rules = Rules(name, options, site, tags)
-        self._redelivery = Redelivery()
+        self._filters = without_covered([each.topic for each in options.messages])
+        self._redelivery = Redelivery(self._filters)
         self._statistics = Statistics()
         self._logged: dict[str, int] = {}
         self._rows = Rows()
@@ -103,9 +104,14 @@ class Mqtt:
         self._rules.announce_known()
         self._loop = asyncio.get_running_loop()
         self._opening: asyncio.Future[bool] = self._loop.create_future()
-        filters = without_covered([each.topic for each in self._options.messages])
         self._feed = Feed(
-            self._options, self._client_id, filters, self, self._clock, persistent=self._is_persistent
+            self._options,
+            self._client_id,
+            self._filters,
+            self,
+            self._clock,
+            stale=self._redelivery.stale_filters,
+            persistent=self._is_persistent,
         )
         try:
             present = await self._feed.open(self._opening, self._options.connect_timeout / 1e9)

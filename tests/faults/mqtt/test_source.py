@@ -206,18 +206,24 @@ async def test_a_flood_is_held_back_and_leaves_the_others_their_turn(broker: Bro
     other = SimulatedSource.model_validate(
         {"kind": "simulated", "devices": {"d": {"scan": "20ms", "tags": {"x": {}}}}}
     )
-    window, ticks, most = 200, 0, 0
+    window, scans, turns, batches, most = 200, 0, 0, 0, 0
 
-    async def tick() -> None:
-        nonlocal ticks
+    async def scan() -> None:
+        nonlocal scans
         async with Simulated("sim", other, site="s", tags=TagTable(), clock=SystemClock()) as simulated:
             while True:
                 await simulated.read()
-                ticks += 1
+                scans += 1
+
+    async def turn() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
 
     async with running(source(broker, TagTable(), entry, window=window, version="3.1.1")) as opened:
         loop = asyncio.get_running_loop()
-        ticking = asyncio.create_task(tick())
+        others = [asyncio.create_task(scan()), asyncio.create_task(turn())]
         seconds = max(1.0, 10 * SCALE)
         command = ["127.0.0.1", str(broker.port), "100", "10", "0", str(seconds), "1", "500", str(journal)]
         flood = await asyncio.create_subprocess_exec(program, *command, stdout=asyncio.subprocess.DEVNULL)
@@ -225,6 +231,7 @@ async def test_a_flood_is_held_back_and_leaves_the_others_their_turn(broker: Bro
         while loop.time() - began < seconds:
             batch = await opened.read()
             assert len(batch) <= 1000 + 100 * 11
+            batches += 1
             most = max(most, len(opened._feed.waiting))
             (part,) = batch.parts
             rows = part.value.reshape(-1, 11)
@@ -233,11 +240,13 @@ async def test_a_flood_is_held_back_and_leaves_the_others_their_turn(broker: Bro
                 seen.add(number)
                 assert found == [value(int(number), i) for i in range(10)]
             await opened.ack(batch)
-        ticking.cancel()
-        await asyncio.gather(ticking, return_exceptions=True)
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
         await flood.wait()
     assert most <= 1001 + window, "reading stops while so many wait"
-    assert ticks >= 10 * seconds, "of 50 a second"
+    assert turns >= batches, "the event loop goes round between any two batches"
+    assert scans > 1
     assert len(seen) > 100
     assert len(read_journal(journal)) >= len(seen)
 
@@ -291,6 +300,23 @@ async def test_a_message_without_rows_is_acknowledged_behind_those_before_it(
             await asyncio.sleep(0.001)
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
+
+
+async def test_a_filter_the_plant_file_no_longer_has_brings_nothing_twice(
+    broker: Broker, publisher: Client
+) -> None:
+    table = TagTable()
+    async with running(source(broker, table, {**PLAIN, "topic": "plant/+"})) as opened:
+        publish(publisher, "plant/a", b'{"x": 1.5}')
+        batch = await opened.read()
+        token = opened.resume_token(batch)
+        await opened.ack(batch)
+    wider = source(broker, table, PLAIN)
+    wider.resume_from(token)
+    async with running(wider):
+        publish(publisher, "plant/a", b'{"x": 2.5}')
+        publish(publisher, "plant/a", b'{"x": 7.5}')
+        assert values(await read_until(wider, 7.5)) == [2.5, 7.5]
 
 
 async def test_a_refused_subscription_needs_a_person() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.connections import MqttSource
-from config.connections.mqtt_source import covers, is_topic_filter, json_steps
+from config.connections.mqtt_source import covers, is_topic_filter, json_steps, overlap
 from connectors import Kind, Tag, TagTable
 from connectors.mqtt.extract import Extraction
 from connectors.mqtt.feed import without_covered
@@ -129,6 +129,17 @@ TOPICS = st.lists(st.sampled_from(["a", "b", "c", ""]), min_size=1, max_size=5).
 def test_what_a_covered_filter_matches_its_cover_matches(first: str, second: str, topic: str) -> None:
     if first and second and covers(first, second) and topic_pattern(second).fullmatch(topic):
         assert topic_pattern(first).fullmatch(topic)
+
+
+@given(FILTERS, FILTERS, TOPICS)
+def test_two_filters_that_match_one_topic_overlap(first: str, second: str, topic: str) -> None:
+    if first and second and all(topic_pattern(each).fullmatch(topic) for each in (first, second)):
+        assert overlap(first, second)
+
+
+def test_filters_that_share_no_topic_do_not_overlap() -> None:
+    pairs = [("a", "b"), ("a/+", "a"), ("a/b/c", "a/+/d"), ("a/#", "b/#"), ("+/d", "a/b/c"), ("a/+/c", "a/b")]
+    assert not [pair for pair in pairs if overlap(*pair) or overlap(*reversed(pair))]
 
 
 def test_a_covered_filter_is_not_subscribed_to() -> None:
