@@ -3,8 +3,8 @@
  *     mqtt_flood HOST PORT TOPICS VALUES RATE SECONDS QOS WINDOW [JOURNAL]
  *
  * Topic i of TOPICS is flood/<i>/data. A message is {"ts":T,"seq":N,"v":{"v0":…,…}} with VALUES values; T is in
- * microseconds since 1970 and rises so that a topic's messages are a millisecond apart, N counts all its messages from 1, value
- * k is ((N * 2654435761 + k * 7919) mod 2^24) / 8. RATE 0 is as fast as the broker takes them; SECONDS may be
+ * microseconds since 1970 and rises so that a topic's messages are a millisecond apart, N counts all messages
+ * from 1, value k is ((N * 2654435761 + k * 7919) mod 2^24) / 8. RATE 0 is as fast as the broker takes them; SECONDS may be
  * fractional. With QOS 1 at most WINDOW messages wait for their PUBACK, and JOURNAL gets a line "N i T" for
  * each message that has it. Prints "publishing" once connected and, at the end, "sent N seconds S".
  */

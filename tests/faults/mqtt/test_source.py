@@ -78,7 +78,7 @@ async def test_malformed_messages_are_counted_told_of_and_acknowledged(
     broker: Broker, publisher: Client, version: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """FAULTS G1."""
-    bad = [b"", b"{", b"\xff" * 5000, b"[" * 100, b'{"x": 1' + b"0" * 10, b"[" * 40 + b"]" * 40, b"nul"]
+    bad = [b"\xff" * 5000, b"", b"{", b"[" * 100, b'{"x": 1' + b"0" * 10, b"[" * 40 + b"]" * 40, b"nul"]
     async with running(source(broker, TagTable(), PLAIN, version=version)) as opened:
         with caplog.at_level(logging.WARNING):
             for payload in bad:
