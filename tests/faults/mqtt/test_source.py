@@ -251,6 +251,25 @@ async def test_a_flood_is_held_back_and_leaves_the_others_their_turn(broker: Bro
     assert len(read_journal(journal)) >= len(seen)
 
 
+@pytest.mark.parametrize(("version", "most"), [("5", 100), ("3.1.1", 1001)])
+async def test_what_is_not_read_is_left_at_the_broker(
+    broker: Broker, publisher: Client, version: str, most: int
+) -> None:
+    """FAULTS G5: MQTT 5 has a window; else the socket is left unread."""
+    table = TagTable()
+    async with running(source(broker, table, PLAIN, version=version, window=100)) as opened:
+        for i in range(5000):
+            publisher.publish("plant/a", b'{"x": %d.5}' % i, qos=1)
+        publish(publisher, "plant/b", b'{"x": 7.25}')
+        while len(opened._feed.waiting) < most:
+            await asyncio.sleep(0.005)
+        for _ in range(20):
+            await asyncio.sleep(0.01)
+            assert len(opened._feed.waiting) == most
+        got = [each for each in values(await read_until(opened, 7.25)) if each != 7.25]
+        assert got == [i + 0.5 for i in range(5000)]
+
+
 async def test_topics_without_end_make_no_more_tags_than_allowed(broker: Broker, publisher: Client) -> None:
     """FAULTS G6."""
     topics, table = int(100_000 * SCALE), TagTable()
