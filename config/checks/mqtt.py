@@ -4,10 +4,9 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from config.checks.hosts import is_this_machine
-from config.checks.links import check_tls
+from config.checks.tls import check_tls, is_this_machine
 from config.connections import MqttConnection, MqttMessages, MqttSource
-from config.connections.mqtt_source import PLACE, covers
+from config.connections.mqtt_source import PLACE, covers, overlap
 from config.plant import Plant
 from config.problems import Problem, quote
 from config.reading.document import Document, Path
@@ -41,6 +40,13 @@ def _messages(source: MqttSource, document: Document, path: Path) -> Iterator[Pr
         covering = [each for each in filters if covers(each, messages.topic)]
         if covering:
             yield document.problem("E-CF-0911", (*at, "topic"), first=quote(covering[0]))
+        crossing = [
+            each
+            for each in filters
+            if not covering and not covers(messages.topic, each) and overlap(each, messages.topic)
+        ]
+        if crossing:
+            yield document.problem("E-CF-0918", (*at, "topic"), first=quote(crossing[0]))
         filters.append(messages.topic)
         yield from _names(messages, document, at)
         yield from _values(messages, document, at)

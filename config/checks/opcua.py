@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from urllib.parse import urlparse
 
 from config.base import format_duration
-from config.checks.hosts import is_this_machine
+from config.checks.tls import is_this_machine
 from config.connections import OpcUaSource
 from config.plant import Plant
 from config.problems import Problem, quote

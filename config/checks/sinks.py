@@ -6,8 +6,7 @@ from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from config.base import format_duration
-from config.checks.hosts import is_this_machine
-from config.checks.links import check_tls
+from config.checks.tls import check_tls, is_this_machine
 from config.connections import AnySink, InfluxDbSink, MqttSink, MqttSource
 from config.plant import Plant
 from config.problems import Problem, quote

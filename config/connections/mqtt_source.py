@@ -79,6 +79,23 @@ def covers(first: str, second: str) -> bool:
     return len(a) == len(b) and all(x == y or (x == "+" and y != "#") for x, y in zip(a, b, strict=True))
 
 
+def overlap(first: str, second: str) -> bool:
+    """Tell whether a topic may match both filters."""
+    return _overlap(first.split("/"), second.split("/"))
+
+
+def _overlap(a: list[str], b: list[str]) -> bool:
+    for i, (x, y) in enumerate(zip(a, b, strict=False)):
+        if "#" in (x, y):
+            return True
+        if x != y and "+" not in (x, y):
+            return False
+        if i == min(len(a), len(b)) - 1:
+            rest = a[i + 1 :] + b[i + 1 :]
+            return rest in ([], ["#"])
+    return True
+
+
 TopicFilter = Annotated[
     str, BeforeValidator(_topic_filter), WithJsonSchema({"type": "string", "examples": ["factory/+/env"]})
 ]

@@ -74,6 +74,7 @@ class Feed(Line):
         subscriber: Listener,
         clock: Clock,
         *,
+        stale: Sequence[str] = (),
         persistent: bool = True,
     ) -> None:
         super().__init__(options, client_id, subscriber)
@@ -83,6 +84,7 @@ class Feed(Line):
         self._source = options
         self._qos = options.qos if persistent else 0
         self._filters = filters
+        self._stale = stale
         self._subscriber = subscriber
         self._now = clock.now
         self._persistent = persistent
@@ -156,6 +158,9 @@ class Feed(Line):
 
     def _accepted(self, client: Client, flags: ConnectFlags, _properties: Properties | None) -> None:
         self._session_present = flags.session_present
+        if self._stale and flags.session_present:
+            # Beside a new filter that overlaps, an old one would bring every message twice.
+            client.unsubscribe(list(self._stale))
         if self.is_v5:
             how = SubscribeOptions(qos=self._qos, retainHandling=_ONLY_NEW)
             client.subscribe([(each, how) for each in self._filters])

@@ -9,14 +9,16 @@ message.
 
 import struct
 import zlib
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 
 _VERSION: Final = 1
-_HEAD: Final = struct.Struct("<B")
+_HEAD: Final = struct.Struct("<BH")
+"""Version, number of messages."""
 _ENTRY_BYTES: Final = 6
-"""All packet ids, uint16, then all checksums, uint32, little-endian."""
+"""All packet ids, uint16, then all checksums, uint32, little-endian; behind them the filters, NUL between."""
 _MARK_AFTER: Final = 64
 """So many PUBACKs in doubt are worth a marker …"""
 _MARK_AFTER_NS: Final = 5_000_000_000
@@ -36,7 +38,10 @@ def checksum(topic: str, payload: bytes | bytearray) -> int:
 class Redelivery:
     """Of one session: what is stored and may be repeated."""
 
-    def __init__(self) -> None:
+    def __init__(self, filters: Sequence[str] = ()) -> None:
+        self._filters = filters
+        self.stale_filters: list[str] = []
+        """Filters an earlier plant file had; the broker's session still has them."""
         self._earlier: dict[int, int] = {}
         self._doubtful: dict[int, Entry] = {}
         self._since_mark: list[Entry] = []
@@ -48,10 +53,15 @@ class Redelivery:
         """Take over what the newest stored batch says; one of another form is of no use and left."""
         if token is None or len(token) < _HEAD.size or token[0] != _VERSION:
             return
-        n = (len(token) - _HEAD.size) // _ENTRY_BYTES
+        _, n = _HEAD.unpack_from(token)
+        end = _HEAD.size + n * _ENTRY_BYTES
+        if len(token) < end:
+            return
         ids = np.frombuffer(token, "<u2", n, _HEAD.size)
         sums = np.frombuffer(token, "<u4", n, _HEAD.size + ids.nbytes)
         self._earlier = dict(zip(ids.tolist(), sums.tolist(), strict=True))
+        earlier = token[end:].decode("utf-8", "replace").split("\0")
+        self.stale_filters = [each for each in earlier if each and each not in self._filters]
 
     def open(self, now: int, *, session_present: bool) -> None:
         """Begin at the broker's answer; without its session it repeats nothing and numbers anew."""
@@ -105,4 +115,5 @@ class Redelivery:
         """Return what to store with the next batch: all that was noted, and what may still be repeated."""
         ids = np.array([*self._earlier, *self._doubtful], "<u2")
         sums = [*self._earlier.values(), *[summed for _, summed in self._doubtful.values()]]
-        return _HEAD.pack(_VERSION) + ids.tobytes() + np.array(sums, "<u4").tobytes()
+        head, filters = _HEAD.pack(_VERSION, len(ids)), "\0".join(self._filters).encode()
+        return head + ids.tobytes() + np.array(sums, "<u4").tobytes() + filters

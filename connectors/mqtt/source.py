@@ -2,10 +2,9 @@
 
 import asyncio
 import contextlib
-import logging
 import os
 from collections import deque
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from types import TracebackType
 from typing import Final, Self
 
@@ -15,6 +14,7 @@ from config.connections import MqttSource as MqttOptions
 from connectors.batch import Batch, Origin
 from connectors.clock import Clock
 from connectors.errors import NotConnected
+from connectors.mqtt.counts import SAMPLE_BYTES, Refusals, Statistics
 from connectors.mqtt.extract import Extraction, Malformed
 from connectors.mqtt.feed import Arrival, Feed, without_covered
 from connectors.mqtt.redelivery import Entry, Redelivery, checksum
@@ -33,40 +33,6 @@ _STEP_S: Final = 0.001
 _TURN: Final = 100
 """Messages handled before the event loop gets its turn, some 3 ms."""
 _TURN_BYTES: Final = 2**20
-_SAMPLE_BYTES: Final = 1024
-_LOG_EVERY_NS: Final = 60_000_000_000
-
-log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class Statistics:
-    """Counts of a session."""
-
-    messages: int = 0
-    bytes: int = 0
-    acks: int = 0
-    retained: int = 0
-    repeated: int = 0
-    """Repeats by the broker of what is in the store already."""
-    duplicates: int = 0
-    """Messages whose id was seen before on their topic."""
-    missed: int = 0
-    """Numbers left out between the ids of a topic."""
-    reordered: int = 0
-    """Messages whose number is lower than one before."""
-    malformed: int = 0
-    too_large: int = 0
-    unmatched: int = 0
-    """Messages whose topic no entry wants."""
-    unnameable: int = 0
-    """Messages whose topic makes no name."""
-    clashing: int = 0
-    """Messages whose tags belong to another topic or source."""
-    over_limit: int = 0
-    """Messages that would make more than `max_tags`."""
-    values_missing: int = 0
-    """Values that were not in their message."""
 
 
 class Mqtt:
@@ -79,9 +45,10 @@ class Mqtt:
         self._clock = clock
         self._client_id = options.client_id or f"wanglian-in-{gateway}-{name}"
         self._rules = Rules(name, options, site, tags)
-        self._redelivery = Redelivery()
+        self._filters = without_covered([each.topic for each in options.messages])
+        self._redelivery = Redelivery(self._filters)
         self._statistics = Statistics()
-        self._logged: dict[str, int] = {}
+        self._refusals = Refusals(self._statistics, clock)
         self._rows = Rows()
         self._origin = Origin.LIVE
         self._entries: list[Entry] = []
@@ -103,9 +70,14 @@ class Mqtt:
         self._rules.announce_known()
         self._loop = asyncio.get_running_loop()
         self._opening: asyncio.Future[bool] = self._loop.create_future()
-        filters = without_covered([each.topic for each in self._options.messages])
         self._feed = Feed(
-            self._options, self._client_id, filters, self, self._clock, persistent=self._is_persistent
+            self._options,
+            self._client_id,
+            self._filters,
+            self,
+            self._clock,
+            stale=self._redelivery.stale_filters,
+            persistent=self._is_persistent,
         )
         try:
             present = await self._feed.open(self._opening, self._options.connect_timeout / 1e9)
@@ -249,7 +221,7 @@ class Mqtt:
         is_too_large = len(payload) > self._options.max_payload
         found = self._rules[topic]
         if message.qos:
-            summed = checksum(topic, payload[:_SAMPLE_BYTES] if is_too_large else payload)
+            summed = checksum(topic, payload[:SAMPLE_BYTES] if is_too_large else payload)
             can_tell = message.dup or (isinstance(found, Extraction) and found.can_tell)
             is_repeat = self._redelivery.is_repeat(message.mid, summed, can_tell=can_tell)
             self._entries.append(self._redelivery.note(message.mid, summed))
@@ -258,9 +230,9 @@ class Mqtt:
                 counts.repeated += 1
                 return
         if isinstance(found, Refusal):
-            self._refuse(found.reason, topic, payload)
+            self._refusals.tell(found.reason, topic, payload)
         elif is_too_large:
-            self._refuse("too_large", topic, payload)
+            self._refusals.tell("too_large", topic, payload)
         else:
             self._extract(found, topic, payload, arrived)
 
@@ -268,7 +240,7 @@ class Mqtt:
         try:
             said = found.parse(payload, self._options.max_depth)
         except Malformed as exc:
-            self._refuse("malformed", topic, payload, str(exc))
+            self._refusals.tell("malformed", topic, payload, str(exc))
             return
         if found.ids is not None and found.ids.is_duplicate(said, self._statistics):
             self._statistics.duplicates += 1
@@ -276,16 +248,6 @@ class Mqtt:
         missing = found.append(said, arrived, self._rows)
         if missing:
             self._statistics.values_missing += missing
-
-    def _refuse(self, reason: str, topic: str, payload: bytes | bytearray, detail: str = "") -> None:
-        """Count a message that yields nothing; tell of one a minute, with its beginning."""
-        setattr(self._statistics, reason, getattr(self._statistics, reason) + 1)
-        now = self._clock.monotonic()
-        if now >= self._logged.get(reason, now):
-            self._logged[reason] = now + _LOG_EVERY_NS
-            sample = bytes(payload[:_SAMPLE_BYTES]).decode("utf-8", "replace")
-            extra = {"topic": topic[:_SAMPLE_BYTES], "reason": detail or reason, "sample": sample}
-            log.warning("message refused", extra=extra)
 
     def _finish(self) -> Batch:
         batch = self._rows.batch(self._clock.now(), self._origin)

@@ -1,6 +1,6 @@
 """`make bench`: print the table; with --write it goes into docs/reference/performance.md too.
 
-python -m tests.benchmarks [--seconds 30] [--write] [--only w1,w2,opcua,rate,w3,stages,start,drain,influx]
+python -m tests.benchmarks [--seconds 30] [--write] [--only w1,w2,opcua,rate,w3,stages,start,drain,influx,…]
 """
 
 import argparse
@@ -12,13 +12,13 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.benchmarks import influx, opcua
+from tests.benchmarks import influx, mqtt_in, opcua
 from tests.benchmarks.polling import Load, Result, measure
 from tests.benchmarks.special import bare_loop, drain, start_up_s
 from tests.benchmarks.stages import table as stage_table
 from tests.processes import ROOT
 
-PARTS = ("w1", "w2", "opcua", "rate", "w3", "stages", "start", "drain", "influx")
+PARTS = ("w1", "w2", "opcua", "rate", "w3", "stages", "start", "drain", "influx", "mqtt_in")
 PAGE = ROOT / "docs" / "reference" / "performance.md"
 
 
@@ -159,6 +159,11 @@ def main() -> None:
         if "influx" in asked:
             page += ["", "## Into VictoriaMetrics", ""]
             page += [influx.text(folder / "influx", rows=round(options.seconds * 200_000))]
+        if "mqtt_in" in asked:
+            page += ["", "## MQTT in → disk → VictoriaMetrics, ten values a message", ""]
+            page += [rows(mqtt_in.table(folder, options.seconds)), ""]
+            per_s = mqtt_in.bare(folder / "bare", min(options.seconds, 10))
+            page += [f"paho alone, throwing the messages away on the same core: {per_s:,.0f} messages/s."]
     text = "\n".join(page) + "\n"
     print(text)
     if options.write:

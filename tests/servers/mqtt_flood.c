@@ -3,8 +3,8 @@
  *     mqtt_flood HOST PORT TOPICS VALUES RATE SECONDS QOS WINDOW [JOURNAL]
  *
  * Topic i of TOPICS is flood/<i>/data. A message is {"ts":T,"seq":N,"v":{"v0":…,…}} with VALUES values; T is in
- * microseconds since 1970 and rises with every message of the generator, N counts all its messages from 1, value
- * k is ((N * 2654435761 + k * 7919) mod 2^24) / 8. RATE 0 is as fast as the broker takes them; SECONDS may be
+ * microseconds since 1970 and rises so that a topic's messages are a millisecond apart, N counts all messages
+ * from 1, value k is ((N * 2654435761 + k * 7919) mod 2^24) / 8. RATE 0 is as fast as the broker takes them; SECONDS may be
  * fractional. With QOS 1 at most WINDOW messages wait for their PUBACK, and JOURNAL gets a line "N i T" for
  * each message that has it. Prints "publishing" once connected and, at the end, "sent N seconds S".
  */
@@ -160,7 +160,7 @@ static void send_out(int sock)
 
 int main(int argc, char **argv)
 {
-    uint64_t sent = 0, micros = 0;
+    uint64_t sent = 0, micros = 0, step;
     uint16_t id = 0;
     int64_t begin, end;
     double rate, seconds;
@@ -174,6 +174,7 @@ int main(int argc, char **argv)
     topics = atol(argv[3]), values = atol(argv[4]);
     rate = atof(argv[5]), seconds = atof(argv[6]);
     qos = atoi(argv[7]), window = atol(argv[8]);
+    step = (uint64_t) (1000 / topics + 1);
     if (argc > 9 && !(journal = fopen(argv[9], "w")))
         die("journal");
     sock = dial(argv[1], atoi(argv[2]));
@@ -190,7 +191,7 @@ int main(int argc, char **argv)
         while (!is_over && sent < due && out_to < OUT - LARGEST - 100 && (!qos || waiting < window)) {
             uint64_t at = (uint64_t) now_ns(CLOCK_REALTIME) / 1000;
 
-            micros = at > micros ? at : micros + 1;
+            micros = at > micros + step ? at : micros + step;
             sent++;
             if (qos) {
                 id = (uint16_t) (id == 65535 ? 1 : id + 1);

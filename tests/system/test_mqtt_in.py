@@ -100,7 +100,7 @@ def plant(broker: int, status: int, version: str) -> str:
     )
 
 
-@pytest.fixture(params=["5", "3.1.1"])
+@pytest.fixture
 def rig(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Rig]:
     status_port = free_port()
     with Broker(tmp_path / "broker", persistence=True) as broker:
@@ -123,6 +123,7 @@ def collect_the_rest(rig: Rig) -> None:
         assert gateway.end(signal.SIGTERM) == 0, gateway.log.read_text()
 
 
+@pytest.mark.parametrize("rig", ["5", "3.1.1"], indirect=True)
 def test_kill_9_at_random_instants_neither_loses_nor_doubles_a_message(rig: Rig) -> None:
     seed = random.randrange(2**32)
     print(f"seed {seed}")
@@ -138,8 +139,31 @@ def test_kill_9_at_random_instants_neither_loses_nor_doubles_a_message(rig: Rig)
                 gateway.end(signal.SIGKILL)
         assert sensors.end(signal.SIGTERM) == 0, sensors.log.read_text()
     collect_the_rest(rig)
+    judge(rig, KILLS * 500)
+
+
+def judge(rig: Rig, least: int) -> None:
+    """Compare the store with the sensors' journal."""
     stored, wanted = rig.stored(), rig.expected()
-    assert len(wanted) > KILLS * 500
+    assert len(wanted) > least
     assert not wanted - stored.keys(), "lost"
     assert not [row for row, count in stored.items() if count > 1], "doubled"
     assert all(map(is_true, stored)), "wrong"
+
+
+@pytest.mark.parametrize("rig", ["5"], indirect=True)
+def test_a_broker_that_is_restarted_brings_what_it_kept_once(rig: Rig) -> None:
+    with rig.gateway() as gateway:
+        wait_for(lambda: rig.metric("source_up") == 1, "the session at the broker", 60)
+        with rig.sensors() as sensors:
+            for _ in range(2):
+                before = rig.metric("source_rows_total")
+                wait_for(lambda: rig.metric("source_rows_total") > before + 500, "rows", 60)  # noqa: B023  now
+                rig.broker.stop()
+                wait_for(lambda: rig.metric("source_up") == 0, "the loss of the link", 60)
+                rig.broker.start()
+            wait_for(lambda: rig.metric("source_up") == 1, "the connection", 60)
+            assert sensors.end(signal.SIGTERM) == 0, sensors.log.read_text()
+        assert gateway.end(signal.SIGTERM) == 0, gateway.log.read_text()
+    collect_the_rest(rig)
+    judge(rig, 1000)

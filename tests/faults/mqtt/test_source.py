@@ -78,7 +78,7 @@ async def test_malformed_messages_are_counted_told_of_and_acknowledged(
     broker: Broker, publisher: Client, version: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """FAULTS G1."""
-    bad = [b"", b"{", b"\xff" * 5000, b"[" * 100, b'{"x": 1' + b"0" * 10, b"[" * 40 + b"]" * 40, b"nul"]
+    bad = [b"\xff" * 5000, b"", b"{", b"[" * 100, b'{"x": 1' + b"0" * 10, b"[" * 40 + b"]" * 40, b"nul"]
     async with running(source(broker, TagTable(), PLAIN, version=version)) as opened:
         with caplog.at_level(logging.WARNING):
             for payload in bad:
@@ -206,18 +206,24 @@ async def test_a_flood_is_held_back_and_leaves_the_others_their_turn(broker: Bro
     other = SimulatedSource.model_validate(
         {"kind": "simulated", "devices": {"d": {"scan": "20ms", "tags": {"x": {}}}}}
     )
-    window, ticks, most = 200, 0, 0
+    window, scans, turns, batches, most = 200, 0, 0, 0, 0
 
-    async def tick() -> None:
-        nonlocal ticks
+    async def scan() -> None:
+        nonlocal scans
         async with Simulated("sim", other, site="s", tags=TagTable(), clock=SystemClock()) as simulated:
             while True:
                 await simulated.read()
-                ticks += 1
+                scans += 1
+
+    async def turn() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
 
     async with running(source(broker, TagTable(), entry, window=window, version="3.1.1")) as opened:
         loop = asyncio.get_running_loop()
-        ticking = asyncio.create_task(tick())
+        others = [asyncio.create_task(scan()), asyncio.create_task(turn())]
         seconds = max(1.0, 10 * SCALE)
         command = ["127.0.0.1", str(broker.port), "100", "10", "0", str(seconds), "1", "500", str(journal)]
         flood = await asyncio.create_subprocess_exec(program, *command, stdout=asyncio.subprocess.DEVNULL)
@@ -225,6 +231,7 @@ async def test_a_flood_is_held_back_and_leaves_the_others_their_turn(broker: Bro
         while loop.time() - began < seconds:
             batch = await opened.read()
             assert len(batch) <= 1000 + 100 * 11
+            batches += 1
             most = max(most, len(opened._feed.waiting))
             (part,) = batch.parts
             rows = part.value.reshape(-1, 11)
@@ -233,13 +240,34 @@ async def test_a_flood_is_held_back_and_leaves_the_others_their_turn(broker: Bro
                 seen.add(number)
                 assert found == [value(int(number), i) for i in range(10)]
             await opened.ack(batch)
-        ticking.cancel()
-        await asyncio.gather(ticking, return_exceptions=True)
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
         await flood.wait()
     assert most <= 1001 + window, "reading stops while so many wait"
-    assert ticks >= 10 * seconds, "of 50 a second"
+    assert turns >= batches, "the event loop goes round between any two batches"
+    assert scans > 1
     assert len(seen) > 100
     assert len(read_journal(journal)) >= len(seen)
+
+
+@pytest.mark.parametrize(("version", "most"), [("5", 100), ("3.1.1", 1001)])
+async def test_what_is_not_read_is_left_at_the_broker(
+    broker: Broker, publisher: Client, version: str, most: int
+) -> None:
+    """FAULTS G5: MQTT 5 has a window; else the socket is left unread."""
+    table = TagTable()
+    async with running(source(broker, table, PLAIN, version=version, window=100)) as opened:
+        for i in range(5000):
+            publisher.publish("plant/a", b'{"x": %d.5}' % i, qos=1)
+        publish(publisher, "plant/b", b'{"x": 7.25}')
+        while len(opened._feed.waiting) < most:
+            await asyncio.sleep(0.005)
+        for _ in range(20):
+            await asyncio.sleep(0.01)
+            assert len(opened._feed.waiting) == most
+        got = [each for each in values(await read_until(opened, 7.25)) if each != 7.25]
+        assert got == [i + 0.5 for i in range(5000)]
 
 
 async def test_topics_without_end_make_no_more_tags_than_allowed(broker: Broker, publisher: Client) -> None:
@@ -291,6 +319,23 @@ async def test_a_message_without_rows_is_acknowledged_behind_those_before_it(
             await asyncio.sleep(0.001)
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
+
+
+async def test_a_filter_the_plant_file_no_longer_has_brings_nothing_twice(
+    broker: Broker, publisher: Client
+) -> None:
+    table = TagTable()
+    async with running(source(broker, table, {**PLAIN, "topic": "plant/+"})) as opened:
+        publish(publisher, "plant/a", b'{"x": 1.5}')
+        batch = await opened.read()
+        token = opened.resume_token(batch)
+        await opened.ack(batch)
+    wider = source(broker, table, PLAIN)
+    wider.resume_from(token)
+    async with running(wider):
+        publish(publisher, "plant/a", b'{"x": 2.5}')
+        publish(publisher, "plant/a", b'{"x": 7.5}')
+        assert values(await read_until(wider, 7.5)) == [2.5, 7.5]
 
 
 async def test_a_refused_subscription_needs_a_person() -> None:

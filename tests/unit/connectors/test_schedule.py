@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.modbus.schedule import Schedule
+from connectors.schedule import Schedule
 
 S = 1_000_000_000
 NOON = 1_800_000_000 * S

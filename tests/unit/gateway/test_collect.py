@@ -3,9 +3,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from connectors import NotConnected, Order, Tag, TagTable
+from connectors import Batch, NotConnected, Order, Tag, TagTable
 from connectors.quality import BAD_DATA_LOST, BAD_NO_COMMUNICATION, GOOD
 from gateway.buffer import MemoryBuffer
+from gateway.buffer.contract import StoreFailed
 from gateway.collect import Collector
 from gateway.supervise import Link, supervise
 from tests.fakes import T0, ReplaySource, batch_of, simple_tags
@@ -135,3 +136,46 @@ async def test_a_bug_in_a_source_marks_its_tags_bad_too(buffer, clock) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert [quality for _, _, quality in await stored(buffer)] == [{GOOD}, {BAD_NO_COMMUNICATION}]
+
+
+class ResumingSource(ReplaySource):
+    """Its token is the number of batches read."""
+
+    def resume_from(self, token: bytes | None) -> None:
+        pass
+
+    def resume_token(self, batch: Batch) -> bytes:
+        return b"%f" % batch.parts[0].value[0]
+
+
+class SlowBuffer(MemoryBuffer):
+    """Resolves its receipts when told."""
+
+    def __init__(self, clock) -> None:
+        super().__init__(clock)
+        self.receipts: list[asyncio.Future[int]] = []
+
+    async def append(self, _source: str, _batch: Batch, resume: bytes | None = None) -> asyncio.Future[int]:
+        assert resume is not None
+        self.receipts.append(asyncio.get_running_loop().create_future())
+        return self.receipts[-1]
+
+
+@pytest.mark.fault
+async def test_a_token_is_stored_only_behind_batches_that_are(clock) -> None:
+    tags = TagTable()
+    async with SlowBuffer(clock) as buffer:
+        source = ResumingSource(tags, simple_tags(), [batch_of([float(i)] * 3) for i in range(3)])
+        task = asyncio.create_task(collector(buffer, clock, source, tags=tags).session())
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert len(buffer.receipts) == 1, "the second waits for the first to be on disk"
+        buffer.receipts[0].set_result(1)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert len(buffer.receipts) == 2
+        buffer.receipts[1].set_exception(StoreFailed("full"))
+        with pytest.RaisesGroup(StoreFailed):
+            await task
+        assert len(buffer.receipts) == 2, "nothing is appended behind what failed"
+        assert len(source.acked) == 1

@@ -57,10 +57,18 @@ def test_an_answered_marker_ends_the_doubt_and_not_that_about_a_newer_message_wi
 
 
 def test_a_token_of_another_form_is_left() -> None:
-    for token in (None, b"", b"\x02abc", b"\x01", b"\x01abc"):
+    for token in (None, b"", b"\x02abc", b"\x01", b"\x01\x02\x00abc"):
         of = Redelivery()
         of.load(token)
         assert not of._earlier
+
+
+def test_filters_of_an_earlier_plant_file_are_stale() -> None:
+    before = Redelivery(["a/+", "b"])
+    before.note(1, 2)
+    after = Redelivery(["b", "c"])
+    after.load(before.token())
+    assert after.stale_filters == ["a/+"]
 
 
 class Broker:

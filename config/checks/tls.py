@@ -1,5 +1,6 @@
-"""What checks of several kinds of link ask: are the TLS files complete?"""
+"""What protects any connection: do certificate and key belong together; is a host this machine?"""
 
+import ipaddress
 from collections.abc import Iterator
 
 from config.connections import Tls
@@ -8,10 +9,18 @@ from config.reading.document import Document, Path
 
 
 def check_tls(tls: Tls, document: Document, path: Path) -> Iterator[Problem]:
-    """Yield which of certificate, key and password is missing."""
+    """Yield parts of a client certificate that are missing."""
     if tls.key is not None and tls.certificate is None:
         yield document.problem("E-CF-0708", (*path, "key"), at_key=True)
     if tls.certificate is not None and tls.key is None:
         yield document.problem("E-CF-0709", (*path, "certificate"), at_key=True)
     if tls.key_password is not None and tls.key is None:
         yield document.problem("E-CF-0710", (*path, "key_password"), at_key=True)
+
+
+def is_this_machine(host: str) -> bool:
+    """Tell whether a host is this machine, by name or by a loopback address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
