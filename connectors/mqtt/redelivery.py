@@ -22,7 +22,7 @@ _MARK_AFTER: Final = 64
 _MARK_AFTER_NS: Final = 5_000_000_000
 """… and so is any at this age."""
 _REPEATS_WITHIN_NS: Final = 30_000_000_000
-"""A broker repeats right after the connection; what has not come by then was known to it."""
+"""A broker repeats right after the connection; it is given this long all the same."""
 
 Entry = tuple[int, int]
 """Packet id and checksum; the very object stands for one message."""
@@ -41,6 +41,7 @@ class Redelivery:
         self._doubtful: dict[int, Entry] = {}
         self._since_mark: list[Entry] = []
         self._marked: dict[int, list[Entry]] = {}
+        self._is_answered = False
         self._opened = self._last_mark = 0
 
     def load(self, token: bytes | None) -> None:
@@ -88,12 +89,16 @@ class Redelivery:
         self._since_mark = []
         self._last_mark = now
 
-    def proven(self, marker: int, now: int) -> None:
+    def proven(self, marker: int) -> None:
         """Forget what the answered marker vouches for."""
+        self._is_answered = True
         for entry in self._marked.pop(marker, ()):
             if self._doubtful.get(entry[0]) is entry:
                 del self._doubtful[entry[0]]
-        if now - self._opened >= _REPEATS_WITHIN_NS:
+
+    def caught_up(self, now: int) -> None:
+        """Learn that no message waits: what was not repeated before a marker's answer never will be."""
+        if self._is_answered and self._earlier and now - self._opened >= _REPEATS_WITHIN_NS:
             self._earlier.clear()
 
     def token(self) -> bytes:

@@ -78,13 +78,20 @@ class Rules:
 
     def learn(self, topics: Sequence[str]) -> None:
         """Work out topics not seen before, and announce their tags all at once."""
+        if self._refused >= _REMEMBERED:
+            # Topics without end must not fill the memory; those in use are soon worked out again.
+            self._of_topic = {
+                topic: each for topic, each in self._of_topic.items() if not isinstance(each, Refusal)
+            }
+            self._refused = 0
         resolved = []
         for topic in topics:
             if topic in self._of_topic:
                 continue
             found = self._resolve(topic)
             if isinstance(found, Refusal):
-                self._refuse(topic, found)
+                self._refused += 1
+                self._of_topic[topic] = found
             else:
                 self._of_topic[topic] = found.extraction
                 resolved.append(found)
@@ -97,16 +104,6 @@ class Rules:
     def __getitem__(self, topic: str) -> Extraction | Refusal:
         """Return how to read a topic that `learn` was given."""
         return self._of_topic[topic]
-
-    def _refuse(self, topic: str, why: Refusal) -> None:
-        if self._refused >= _REMEMBERED:
-            # Topics without end must not fill the memory; those in use are soon worked out again.
-            self._of_topic = {
-                key: each for key, each in self._of_topic.items() if not isinstance(each, Refusal)
-            }
-            self._refused = 0
-        self._refused += 1
-        self._of_topic[topic] = why
 
     def _resolve(self, topic: str) -> Resolved | Refusal:
         for pattern, entry in self._entries:

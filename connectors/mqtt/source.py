@@ -185,7 +185,7 @@ class Mqtt:
 
     def proven(self, marker: int) -> None:
         """Learn that all PUBACKs before the marker have reached the broker."""
-        self._redelivery.proven(marker, self._clock.monotonic())
+        self._redelivery.proven(marker)
 
     def failed(self, error: NotConnected) -> None:
         """Remember the first reason."""
@@ -217,6 +217,7 @@ class Mqtt:
         """Turn some of what waits into rows; return how many messages that were."""
         arrivals = self._feed.take(_TURN, _TURN_BYTES)
         if not arrivals:
+            self._redelivery.caught_up(self._clock.monotonic())
             return 0
         arrivals = self._of_one_origin(arrivals)
         topics = [_topic_of(message) for message, _ in arrivals]

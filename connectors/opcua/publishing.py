@@ -120,8 +120,7 @@ class Publishing:
     def _arrive(self, future: "asyncio.Future[Any]") -> None:
         self._waiting -= 1
         if not future.cancelled():
-            # A lost connection fails all that are in flight, and only the first will be looked at.
-            future.exception()
+            future.exception()  # looked at when its turn comes; if none does, asyncio would complain
         self._arrived.append((self._clock.now(), future))
         self.arrived.set()
 

@@ -21,6 +21,8 @@ _MODES: Final = {
     "Sign": ua.MessageSecurityMode.Sign,
     "SignAndEncrypt": ua.MessageSecurityMode.SignAndEncrypt,
 }
+_SESSION_MS: Final = 60_000
+"""A gateway that died without a word holds its session on the server this long."""
 _TRANSPORT: Final = "http://opcfoundation.org/UA-Profile/Transport/uatcp-uasc-uabinary"
 
 
@@ -50,6 +52,9 @@ class Security:
         options = self._options
         client = GatewayClient(options.endpoint, self._timeout_s, lost)
         client.certificate_validator = self._validate
+        # What is asked for in a session keeps it alive: publish requests, or polls.
+        longest_scan = max(device.scan for device in options.devices.values())
+        client.session_timeout = max(_SESSION_MS, 3 * longest_scan // 1_000_000)
         if self._is_open:
             return client
         own = await asyncio.to_thread(self._pki.own, self._gateway)

@@ -1,5 +1,6 @@
 """node-opcua's server as a child process: started, asked by a line of JSON, ended with the test."""
 
+import asyncio
 import json
 import os
 import queue
@@ -55,6 +56,10 @@ class NodeServer:
         answer = self.answer(within_s)
         assert answer.get("done") == command, answer
         return answer
+
+    async def restart(self, **options: Any) -> None:
+        """Become another server on the same port."""
+        await asyncio.to_thread(self.ask, "restart", 60.0, **options)
 
     def answer(self, within_s: float) -> dict[str, Any]:
         try:

@@ -85,7 +85,9 @@ def windows(got: Path) -> dict[int, float]:
     for record in read(got):
         said = json.loads(record.payload)
         if "seq" in said:
-            assert said["tags"] == ["x@mean_1s"]
-            if said["v"][0] is not None:
-                assert found.setdefault(said["t0"], said["v"][0]) == said["v"][0]
+            # On a busy machine several windows close at once.
+            assert set(said["tags"]) == {"x@mean_1s"}
+            for value, after in zip(said["v"], said.get("dt", [0] * len(said["v"])), strict=True):
+                if value is not None:
+                    assert found.setdefault(said["t0"] + after, value) == value
     return found

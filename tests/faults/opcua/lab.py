@@ -1,4 +1,4 @@
-"""What the fault tests of OPC UA share: a source of a server's variables, and waiting for a batch that shows something."""
+"""What the fault tests of OPC UA share: a source of a server's variables, and reading until it is enough."""
 
 import asyncio
 from collections.abc import Callable

@@ -1,0 +1,328 @@
+"""What anybody may publish: the source takes what is good, counts the rest, and stays itself."""
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion
+
+from config.connections import MqttSource, SimulatedSource
+from connectors import Batch, NotConnected, Origin, SystemClock, TagTable
+from connectors.mqtt import Mqtt
+from connectors.simulated import Simulated
+from tests.servers.broker import Broker
+from tests.servers.flood import compiled, read_journal, value
+
+SCALE = float(os.environ.get("WL_SCALE", "0.1"))
+
+pytestmark = [pytest.mark.fault, pytest.mark.server]
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    with Broker(tmp_path / "broker", settings=("log_type error",)) as started:
+        yield started
+
+
+@pytest.fixture
+def publisher(broker: Broker) -> Iterator[Client]:
+    client = Client(CallbackAPIVersion.VERSION2)
+    client.connect("127.0.0.1", broker.port)
+    client.loop_start()
+    yield client
+    client.disconnect()
+    client.loop_stop()
+
+
+PLAIN = {"topic": "plant/#", "device": "{1}", "tags": {"x": {"path": "x"}}}
+
+
+def source(broker: Broker, table: TagTable, messages: dict[str, Any], **more: Any) -> Mqtt:
+    given = {"kind": "mqtt", "host": "127.0.0.1", "port": broker.port, "messages": [messages], **more}
+    options = MqttSource.model_validate(given)
+    return Mqtt("in", options, gateway="g", site="s", tags=table, clock=SystemClock())
+
+
+def publish(client: Client, topic: str, payload: bytes, *, retain: bool = False, qos: int = 1) -> None:
+    client.publish(topic, payload, qos=qos, retain=retain).wait_for_publish(10)
+
+
+def values(batches: list[Batch]) -> list[float]:
+    return [value for batch in batches for part in batch.parts for value in part.value.tolist()]
+
+
+async def read_until(opened: Mqtt, last: float) -> list[Batch]:
+    """Read and acknowledge until a value is seen."""
+    batches = []
+    async with asyncio.timeout(20):
+        while last not in values(batches[-1:]):
+            batches.append(await opened.read())
+            await opened.ack(batches[-1])
+    return batches
+
+
+@asynccontextmanager
+async def running(opened: Mqtt) -> AsyncIterator[Mqtt]:
+    async with asyncio.timeout(20), opened:
+        yield opened
+
+
+@pytest.mark.parametrize("version", ["5", "3.1.1"])
+async def test_malformed_messages_are_counted_told_of_and_acknowledged(
+    broker: Broker, publisher: Client, version: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """FAULTS G1."""
+    bad = [b"", b"{", b"\xff" * 5000, b"[" * 100, b'{"x": 1' + b"0" * 10, b"[" * 40 + b"]" * 40, b"nul"]
+    async with running(source(broker, TagTable(), PLAIN, version=version)) as opened:
+        with caplog.at_level(logging.WARNING):
+            for payload in bad:
+                publish(publisher, "plant/a", payload)
+            publish(publisher, "plant/a", b'{"x": 7.5}')
+            assert values(await read_until(opened, 7.5)) == [7.5]
+        counted = opened.statistics()
+        assert (counted["malformed"], counted["acks"]) == (len(bad), len(bad) + 1)
+    samples = [record.sample for record in caplog.records if record.message == "message refused"]
+    assert len(samples) == 1, "one a minute"
+    assert len(samples[0].encode()) <= 1024
+
+
+async def test_a_huge_message_is_kept_away_by_the_broker_with_mqtt_5(
+    broker: Broker, publisher: Client
+) -> None:
+    """FAULTS G2."""
+    async with running(source(broker, TagTable(), PLAIN)) as opened:
+        publish(publisher, "plant/a", b'{"x": "' + b"9" * (8 * 2**20) + b'"}')
+        publish(publisher, "plant/" + "t" * 60_000, b'{"x": 1.5}')
+        publish(publisher, "plant/a", b'{"x": 7.5}')
+        assert values(await read_until(opened, 7.5)) == [7.5]
+        assert opened._feed._came < 2**20, "it never came over the line"
+        assert opened.statistics()["too_large"] == 0
+        assert opened.statistics()["unnameable"] == 1
+
+
+async def test_a_huge_message_is_refused_and_counted_with_mqtt_3(broker: Broker, publisher: Client) -> None:
+    """FAULTS G2."""
+    async with running(source(broker, TagTable(), PLAIN, version="3.1.1")) as opened:
+        publish(publisher, "plant/a", b'{"x": ' + b" " * 2**20 + b"8.5}")
+        publish(publisher, "plant/a", b'{"x": 7.5}')
+        assert values(await read_until(opened, 7.5)) == [7.5]
+        assert opened.statistics()["too_large"] == 1
+        assert opened.statistics()["acks"] == 2
+
+
+@pytest.mark.parametrize(("version", "again"), [("5", False), ("3.1.1", True)])
+async def test_a_retained_message_is_an_initial_value_and_never_a_new_sample(
+    broker: Broker, publisher: Client, version: str, *, again: bool
+) -> None:
+    """FAULTS G3."""
+    publish(publisher, "plant/a", b'{"x": 1.5}', retain=True)
+    async with running(source(broker, TagTable(), PLAIN, version=version)) as opened:
+        first = await opened.read()
+        publish(publisher, "plant/a", b'{"x": 2.5}')
+        second = await opened.read()
+        assert [(b.origin, values([b])) for b in (first, second)] == [
+            (Origin.INITIAL, [1.5]),
+            (Origin.LIVE, [2.5]),
+        ]
+        await opened.ack(first)
+        await opened.ack(second)
+    async with running(source(broker, TagTable(), PLAIN, version=version)) as opened:
+        publish(publisher, "plant/a", b'{"x": 3.5}')
+        batches = await read_until(opened, 3.5)
+        assert values([b for b in batches if b.origin is Origin.LIVE]) == [3.5]
+        assert values([b for b in batches if b.origin is Origin.INITIAL]) == ([1.5] if again else [])
+
+
+async def test_retained_and_live_messages_are_never_in_one_batch(broker: Broker, publisher: Client) -> None:
+    """FAULTS G3."""
+    for i in range(50):
+        publish(publisher, f"plant/d{i}", b'{"x": 1.5}', retain=True)
+    async with running(source(broker, TagTable(), PLAIN)) as opened:
+        for i in range(50):
+            publisher.publish(f"plant/d{i}", b'{"x": 2.5}', qos=1)
+        publish(publisher, "plant/end", b'{"x": 9.5}')
+        for batch in await read_until(opened, 9.5):
+            assert set(values([batch])) <= ({1.5} if batch.origin is Origin.INITIAL else {2.5, 9.5})
+
+
+async def test_duplicates_are_dropped_and_gaps_counted_by_the_messages_own_number(
+    broker: Broker, publisher: Client
+) -> None:
+    """FAULTS G4."""
+    numbers = [1, 2, 2, 3, 1, 5, 4, 6, 10, 10, 11]
+    async with running(source(broker, TagTable(), {**PLAIN, "id": "n"})) as opened:
+        for n in numbers:
+            publish(publisher, "plant/a", b'{"x": %d, "n": %d}' % (n, n))
+            publish(publisher, "plant/b", b'{"x": %d, "n": %d}' % (100 + n, n))
+        publish(publisher, "plant/c", b'{"x": 7.5}')
+        got = values(await read_until(opened, 7.5))
+        assert [v for v in got if v < 100 and v != 7.5] == [1, 2, 3, 5, 4, 6, 10, 11]
+        counted = opened.statistics()
+        assert counted["duplicates"] == 2 * 3
+        assert counted["reordered"] == 2 * 1
+        assert counted["missed"] == 2 * (1 + 3)
+        assert counted["acks"] == 2 * len(numbers) + 1
+
+
+async def test_what_was_stored_and_not_acknowledged_is_known_when_it_comes_again(
+    broker: Broker, publisher: Client
+) -> None:
+    """FAULTS G4: the broker's own repeats."""
+    table, plain = TagTable(), {"topic": "plant/+", "device": "{1}", "tags": {"x": {}}}
+    async with running(source(broker, table, plain)) as opened:
+        for _ in range(20):
+            publish(publisher, "plant/a", b"21.5")
+        batches = [await opened.read()]
+        while sum(map(len, batches)) < 20:
+            batches.append(await opened.read())
+        token = opened.resume_token(batches[-1])
+    async with running(source(broker, table, plain)) as ignorant:
+        assert values([await ignorant.read()])[0] == 21.5, "the broker does repeat"
+    knowing = source(broker, table, plain)
+    knowing.resume_from(token)
+    async with running(knowing):
+        publish(publisher, "plant/a", b"22.5")
+        assert values(await read_until(knowing, 22.5)) == [22.5]
+        assert knowing.statistics()["repeated"] == 20
+    async with running(source(broker, table, plain)) as after:
+        publish(publisher, "plant/a", b"23.5")
+        assert values(await read_until(after, 23.5)) == [23.5], "the repeats were acknowledged"
+
+
+async def test_a_flood_is_held_back_and_leaves_the_others_their_turn(broker: Broker, tmp_path: Path) -> None:
+    """FAULTS G5."""
+    program, journal = compiled(tmp_path), tmp_path / "journal"
+    entry = {
+        "topic": "flood/+/data",
+        "device": "d{1}",
+        "tags": {f"v{i}": {"path": f"v.v{i}"} for i in range(10)} | {"n": {"path": "seq"}},
+    }
+    other = SimulatedSource.model_validate(
+        {"kind": "simulated", "devices": {"d": {"scan": "20ms", "tags": {"x": {}}}}}
+    )
+    window, ticks, most = 200, 0, 0
+
+    async def tick() -> None:
+        nonlocal ticks
+        async with Simulated("sim", other, site="s", tags=TagTable(), clock=SystemClock()) as simulated:
+            while True:
+                await simulated.read()
+                ticks += 1
+
+    async with running(source(broker, TagTable(), entry, window=window, version="3.1.1")) as opened:
+        loop = asyncio.get_running_loop()
+        ticking = asyncio.create_task(tick())
+        seconds = max(1.0, 10 * SCALE)
+        command = ["127.0.0.1", str(broker.port), "100", "10", "0", str(seconds), "1", "500", str(journal)]
+        flood = await asyncio.create_subprocess_exec(program, *command, stdout=asyncio.subprocess.DEVNULL)
+        began, seen = loop.time(), set()
+        while loop.time() - began < seconds:
+            batch = await opened.read()
+            assert len(batch) <= 1000 + 100 * 11
+            most = max(most, len(opened._feed.waiting))
+            (part,) = batch.parts
+            rows = part.value.reshape(-1, 11)
+            for number, *found in rows[:, [10, *range(10)]].tolist():
+                assert number not in seen
+                seen.add(number)
+                assert found == [value(int(number), i) for i in range(10)]
+            await opened.ack(batch)
+        ticking.cancel()
+        await asyncio.gather(ticking, return_exceptions=True)
+        await flood.wait()
+    assert most <= 1001 + window, "reading stops while so many wait"
+    assert ticks >= 10 * seconds, "of 50 a second"
+    assert len(seen) > 100
+    assert len(read_journal(journal)) >= len(seen)
+
+
+async def test_topics_without_end_make_no_more_tags_than_allowed(broker: Broker, publisher: Client) -> None:
+    """FAULTS G6."""
+    topics, table = int(100_000 * SCALE), TagTable()
+    entry = {"topic": "#", "device": "{1}", "tags": {"x": {}}}
+    async with running(source(broker, table, entry, max_tags=500)) as opened:
+        for i in range(topics):
+            publisher.publish(f"plant/{i}", b"1.5", qos=0)
+        for i in range(topics):
+            publisher.publish(f"other/{i}", b"1.5", qos=0)
+        publish(publisher, "plant/0", b"7.5")
+        got = values(await read_until(opened, 7.5))
+        assert len(table.active()) == 500
+        assert len(got) == 501
+        assert opened.statistics()["over_limit"] == 2 * topics - 500
+        assert len(opened._rules._of_topic) <= 500 + 10_000 + 200
+
+
+async def test_a_name_that_belongs_to_another_topic_is_refused(broker: Broker, publisher: Client) -> None:
+    entry = {"topic": "+/+", "device": "{2}", "tags": {"x": {}}}
+    async with running(source(broker, TagTable(), entry)) as opened:
+        publish(publisher, "a/d", b"1.5")
+        publish(publisher, "b/d", b"2.5")
+        publish(publisher, "a/bad name", b"3.5")
+        publish(publisher, "a/_reserved", b"3.5")
+        publish(publisher, "a/d", b"7.5")
+        assert values(await read_until(opened, 7.5)) == [1.5, 7.5]
+        assert opened.statistics()["clashing"] == 1
+        assert opened.statistics()["unnameable"] == 2
+
+
+async def test_a_message_without_rows_is_acknowledged_behind_those_before_it(
+    broker: Broker, publisher: Client
+) -> None:
+    async with running(source(broker, TagTable(), PLAIN)) as opened:
+        publish(publisher, "plant/a", b'{"x": 1.5}')
+        first = await opened.read()
+        publish(publisher, "plant/a", b"{}")
+        waiting = asyncio.create_task(opened.read())
+        while opened.statistics()["messages"] < 2:
+            await asyncio.sleep(0.001)
+        await asyncio.sleep(0)
+        assert opened.statistics()["acks"] == 0, "PUBACKs keep the order of the messages"
+        await opened.ack(first)
+        assert opened.statistics()["acks"] == 2
+        publish(publisher, "plant/a", b"{}")
+        while opened.statistics()["acks"] < 3:
+            await asyncio.sleep(0.001)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+
+
+async def test_a_refused_subscription_needs_a_person() -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Speak MQTT 5 just so far: CONNACK, then SUBACK 'not authorized'."""
+        for answer in (b"\x20\x03\x00\x00\x00", b"\x90\x04\x00\x01\x00\x87"):
+            await reader.readexactly(1)
+            await reader.readexactly((await reader.readexactly(1))[0])
+            writer.write(answer)
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+        given = {"kind": "mqtt", "host": "127.0.0.1", "port": server.sockets[0].getsockname()[1]}
+        options = MqttSource.model_validate({**given, "messages": [PLAIN]})
+        refused = Mqtt("in", options, gateway="g", site="s", tags=TagTable(), clock=SystemClock())
+        with pytest.raises(
+            NotConnected, match="refused the subscription to plant/#: not authorized"
+        ) as caught:
+            await refused.__aenter__()
+        assert caught.value.needs_a_person
+
+
+async def test_listening_shows_what_comes_and_takes_nothing_away(broker: Broker, publisher: Client) -> None:
+    table = TagTable()
+    async with running(source(broker, table, PLAIN)) as opened:
+        publish(publisher, "plant/b", b'{"x": 2.5}', retain=True)
+        await opened.ack(await opened.read())
+    publish(publisher, "plant/a", b'{"x": 1.5}')
+    batch = await source(broker, TagTable(), PLAIN).listen(0.5)
+    assert batch is not None
+    assert values([batch]) == [2.5]
+    assert await source(broker, TagTable(), {**PLAIN, "topic": "none/+"}).listen(0.1) is None
+    async with running(source(broker, table, PLAIN)) as opened:
+        assert values(await read_until(opened, 1.5)) == [1.5]
