@@ -180,18 +180,16 @@ class Factory:
         shutil.copytree(self.folder / "data" / "buffer", copy)
         self.copies.append(copy)
 
-    def deliver_the_rest(self) -> None:
-        """Stop the sensors, run until nothing waits anywhere, and stop the gateway as an operator would."""
+    def finish(self, gateway: Process) -> None:
+        """Stop the sensors, wait until nothing waits anywhere, and stop the gateway as an operator would."""
         assert self._sensors is not None
         assert self._sensors.end(signal.SIGTERM) == 0
-        with self.gateway() as gateway:
-            wait_for(lambda: self.metric("sink_up") == 2, "both destinations", 90)
-            wait_for(lambda: self.metric('source_up{source="sensors"') == 1, "the input broker", 60)
-            self._wait_until_still(
-                lambda: int(self.metric('source_rows_total{source="sensors"')), "its messages"
-            )
-            wait_for(lambda: self.metric("sink_backlog_rows") < ROWS_A_SECOND, "the end of the backlog", 120)
-            assert gateway.end(signal.SIGTERM) == 0, gateway.log.read_text()
+        wait_for(lambda: self.metric("sink_up") == 2, "both destinations", 90)
+        wait_for(lambda: self.metric('source_up{source="sensors"') == 1, "the input broker", 60)
+        self._wait_until_still(lambda: int(self.metric('source_rows_total{source="sensors"')), "its messages")
+        wait_for(self.every_source_speaks, "rows of every source", 60)
+        wait_for(lambda: self.metric("sink_backlog_rows") < ROWS_A_SECOND, "the end of the backlog", 120)
+        assert gateway.end(signal.SIGTERM) == 0, gateway.log.read_text()
         self.copy_store()
         self._wait_until_still(lambda: (self.folder / "received.bin").stat().st_size, "the last message")
 

@@ -1,0 +1,52 @@
+"""The whole gateway in one process, with what it builds replaced where a test says so."""
+
+import asyncio
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import pytest
+
+from config.load import read_plant_bytes
+from gateway import runtime
+from gateway.runtime import Gateway
+from tests.fakes import ReplaySource
+
+PLANT = b"""
+gateway: {id: g, site: s, http_port: 0}
+sources:
+  one: {kind: simulated, devices: {d: {tags: {x: {}}}}}
+  two: {kind: simulated, devices: {e: {tags: {x: {}}}}}
+"""
+
+
+async def test_every_connector_is_imported_before_any_link_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some imports take seconds: in them a link that had begun would miss its peer's answer."""
+    happened: list[str] = []
+
+    class Noting(ReplaySource):
+        async def __aenter__(self) -> Self:
+            happened.append("begun")
+            return await super().__aenter__()
+
+        async def __aexit__(
+            self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+        ) -> None:
+            happened.append("ended")
+
+    def build_source(name, options, *, tags, **rest):  # noqa: ARG001  the factory's own signature
+        happened.append(f"imported {name}")
+        return Noting(tags, [], [])
+
+    monkeypatch.setattr(runtime, "build_source", build_source)
+    outcome = read_plant_bytes(PLANT, "plant.yaml", tmp_path)
+    assert outcome.plant is not None
+    gateway, stop = Gateway(outcome.plant, tmp_path / "data"), asyncio.Event()
+    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+        tasks.create_task(gateway.run(stop))
+        while happened.count("begun") < 2:
+            await asyncio.sleep(0.01)
+        stop.set()
+    assert set(happened[: happened.index("begun")]) == {"imported one", "imported two"}
