@@ -16,7 +16,7 @@ _MOST = 4096
 
 
 class PerColumn(Generic[T]):
-    """Remember `compute(tag)` for a tag column, by identity, while the array lives and the table is as it was.
+    """Remember `compute(tag)` for a tag column, by identity, while the array lives and the table is the same.
 
     Polled sources hand over the same array object with every scan, so gathering scale factors or testing for
     repeated tags (10 to 30 µs for 1,000 rows) happens once per device and not once per scan. The columns of
