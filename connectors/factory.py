@@ -4,7 +4,7 @@ A connector is imported only when the plant names it: everything together would 
 """
 
 from pathlib import Path
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from config.connections import (
     AnySink,
@@ -17,6 +17,9 @@ from config.connections import (
 from connectors.clock import Clock
 from connectors.contract import Context, Sink, Source
 from connectors.tags import TagTable
+
+if TYPE_CHECKING:
+    from connectors.opcua.pki import Pki
 
 
 def build_source(
@@ -50,6 +53,13 @@ def build_source(
             return Simulated(name, options, site=site, tags=tags, clock=clock)
         case _:
             assert_never(options)
+
+
+def trusted_servers(directory: Path) -> "Pki":
+    """Return the certificates servers have shown, below the gateway's data directory, and who is trusted."""
+    from connectors.opcua.pki import Pki, below
+
+    return Pki(below(directory))
 
 
 def build_sink(name: str, options: AnySink, *, site: str, context: Context) -> Sink:

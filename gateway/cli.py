@@ -30,6 +30,8 @@ app = typer.Typer(
 )
 quarantine_app = typer.Typer(no_args_is_help=True, help="Rows a platform refused for good. 隔离区。")
 app.add_typer(quarantine_app, name="quarantine")
+certificates_app = typer.Typer(no_args_is_help=True, help="Which OPC UA servers are trusted. 服务器证书。")
+app.add_typer(certificates_app, name="certificates")
 
 PlantFile = Annotated[Path, typer.Argument(help="Plant file, YAML. 工厂配置文件。", metavar="PLANT")]
 Lang = Annotated[
@@ -244,6 +246,56 @@ def quarantine_delete(
             typer.confirm(_say(language, "quarantine.sure"), abort=True)
         rows = quarantine.delete(sink, entry)
         typer.echo(_say(language, "quarantine.deleted", rows=rows))
+
+
+Thumbprint = Annotated[str, typer.Argument(help="Beginning of the thumbprint. 指纹的开头几位。")]
+
+
+@certificates_app.command("list")
+def certificates_list(plant_file: PlantFile, *, lang: Lang = None, as_json: AsJson = False) -> None:
+    """Show the certificates servers have shown. 查看服务器出示过的证书。"""
+    from connectors.factory import trusted_servers  # noqa: PLC0415  imports an OPC UA stack
+
+    plant, language = _load(plant_file, lang)
+    entries = [
+        {
+            "folder": entry.folder,
+            "thumbprint": entry.thumbprint,
+            "name": entry.name,
+            "valid_until": f"{entry.valid_until:%Y-%m-%d}",
+        }
+        for entry in trusted_servers(_data_dir(plant_file, plant)).entries()
+    ]
+    if as_json:
+        _print_json(entries)
+        return
+    titles = ("folder", "thumbprint", "name", "valid_until")
+    rows = [([entry[title] for title in titles], entry["folder"] == "trusted") for entry in entries]
+    _print_table([_say(language, f"certificates.{title}") for title in titles], rows)
+
+
+@certificates_app.command("trust")
+def certificates_trust(plant_file: PlantFile, thumbprint: Thumbprint, *, lang: Lang = None) -> None:
+    """Trust a server; compare the whole thumbprint first. 信任一台服务器，先核对完整指纹。"""
+    _move_certificate(plant_file, thumbprint, "trusted", lang)
+
+
+@certificates_app.command("reject")
+def certificates_reject(plant_file: PlantFile, thumbprint: Thumbprint, *, lang: Lang = None) -> None:
+    """Trust a server no longer, from its next connection on. 不再信任，从下次连接起。"""
+    _move_certificate(plant_file, thumbprint, "rejected", lang)
+
+
+def _move_certificate(
+    plant_file: Path, prefix: str, to: Literal["trusted", "rejected"], lang: Language | None
+) -> None:
+    from connectors.factory import trusted_servers  # noqa: PLC0415  imports an OPC UA stack
+
+    plant, language = _load(plant_file, lang)
+    found = trusted_servers(_data_dir(plant_file, plant)).move(prefix, to)
+    if len(found) != 1:
+        _fail(_say(language, "certificates.not_one", prefix=prefix, count=len(found)))
+    typer.echo(_say(language, f"certificates.{to}", name=found[0].name, thumbprint=found[0].thumbprint))
 
 
 def _print_json(value: object) -> None:

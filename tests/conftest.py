@@ -3,9 +3,11 @@
 import asyncio
 import inspect
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
+
+from tests.servers.node_opcua import NodeServer, node_server
 
 os.environ.setdefault("WL_SCALE", "0.1")
 
@@ -45,3 +47,10 @@ async def no_task_left_behind() -> AsyncIterator[None]:
     yield
     left = [task for task in asyncio.all_tasks() - before if not task.done()]
     assert not left, f"tasks left running: {left}"
+
+
+@pytest.fixture(scope="session")
+def opcua_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeServer]:
+    """node-opcua, started once; each test makes it the server it needs by `restart`."""
+    with node_server(tmp_path_factory.mktemp("node-opcua")) as running:
+        yield running

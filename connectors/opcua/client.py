@@ -5,7 +5,7 @@ Private to asyncua 2.1 and used here (tests/contract/test_asyncua.py fails when 
 - `UASocketProtocol._send_request` returns a future of the answer's body. Publish requests go through it,
   several at a time, instead of asyncua's loop, which keeps one in flight and makes an object of each value.
 - `UaClient._make_protocol` makes the protocol; ours bounds what a server may make us hold in memory.
-- `SecureConnection._limits`: asyncua takes the server's limits for its own, none among them.
+- `UASocketProtocol._callbackmap` under 0 takes the server's Acknowledge; asyncua's own Hello allows anything.
 
 asyncua's `connect` is not used: it starts tasks that poll the server's state, and a reconnection of its own.
 """
@@ -24,12 +24,14 @@ from asyncua.crypto.security_policies import (
     SecurityPolicyBasic256Sha256,
     SecurityPolicyNone,
 )
+from asyncua.ua.ua_binary import nodeid_from_binary, struct_from_binary, uatcp_to_binary
 from asyncua.ua.uaerrors import UaError
 from cryptography.exceptions import InvalidSignature
 
-LARGEST_CHUNK: Final = 65_535
-LARGEST_MESSAGE: Final = 16 * 2**20
-"""Bytes of one answer; a server that has more to say in one message is cut off."""
+LARGEST_CHUNK: Final = 65_536
+"""Bytes; asyncua alone would allow 2 GiB, and gathers a chunk in memory before it looks at it."""
+LARGEST_MESSAGE: Final = 96 * 2**20
+"""Bytes of one answer; more ends the session. One text of 64 MB must not silence the nodes beside it."""
 
 POLICIES: Final = {
     "none": SecurityPolicyNone,
@@ -38,10 +40,13 @@ POLICIES: Final = {
     "Aes256_Sha256_RsaPss": SecurityPolicyAes256Sha256RsaPss,
 }
 TOKEN_POLICIES: Final = tuple(policy.URI for name, policy in POLICIES.items() if name != "none")
-CONNECTION_PROBLEMS: Final = (OSError, TimeoutError, UaError, InvalidSignature)
-"""What asyncua raises when a peer does not do what it should."""
+CONNECTION_PROBLEMS: Final = (OSError, TimeoutError, UaError, InvalidSignature, AssertionError)
+"""What asyncua raises when a peer does not do what it should; it asserts when no channel is opened."""
 UNREADABLE: Final = (UaError, ValueError, TypeError, LookupError, AttributeError, struct.error)
 """What asyncua's own decoding raises on bytes that make no sense."""
+
+
+_FAULT: Final = ua.FourByteNodeId(ua.ObjectIds.ServiceFault_Encoding_DefaultBinary)
 
 
 class _Limits(TransportLimits):
@@ -54,13 +59,40 @@ class _Limits(TransportLimits):
 
 
 class _Protocol(UASocketProtocol):
+    async def send_hello(self, url: str, max_messagesize: int = 0, max_chunkcount: int = 0) -> ua.Acknowledge:
+        """Agree on sizes we can hold."""
+        hello = ua.Hello(0, LARGEST_CHUNK, LARGEST_CHUNK, max_messagesize, max_chunkcount, url)
+        answer: asyncio.Future[ua.Acknowledge] = asyncio.get_running_loop().create_future()
+        self._callbackmap[0] = answer
+        if self.transport is not None:
+            self.transport.write(uatcp_to_binary(ua.MessageType.Hello, hello))
+        async with asyncio.timeout(self.timeout):
+            return await answer
+
+    async def open_secure_channel(self, params: ua.OpenSecureChannelParameters) -> ua.OpenSecureChannelResult:
+        """Open or renew the channel; where asyncua only asserts, tell the status the server gave."""
+        try:
+            return await super().open_secure_channel(params)
+        except AssertionError:
+            body = self._opening.result()
+            if nodeid_from_binary(body) == _FAULT:
+                struct_from_binary(ua.ResponseHeader, body).ServiceResult.check()
+            raise
+
+    def _send_request(self, request: Any, *args: Any, **more: Any) -> "asyncio.Future[Any]":
+        answer: asyncio.Future[Any] = super()._send_request(request, *args, **more)
+        if isinstance(request, ua.OpenSecureChannelRequest):
+            self._opening = answer
+        return answer
+
     def data_received(self, data: bytes) -> None:
         """Refuse a chunk by the length its header tells, before it is gathered in memory."""
         held: Any = self.receive_buffer  # type: ignore[has-type]
         head = ((held or b"") + data[:8])[:8]
         if len(head) == 8 and int.from_bytes(head[4:8], "little") > LARGEST_CHUNK:
             self.receive_buffer = None
-            self._fail_all_pending(UaError("the server sent a chunk larger than agreed, or no OPC UA at all"))
+            if self.on_connection_lost is not None:
+                self.on_connection_lost(UaError("a chunk larger than agreed came, or no OPC UA at all"))
             self.disconnect_socket()
             return
         super().data_received(data)

@@ -29,6 +29,11 @@ _MOST_REJECTED: Final = 100
 """Files kept in rejected/: a server that shows a new certificate each time must not fill the disk."""
 
 
+def below(directory: Path) -> Path:
+    """Return where the folders lie in the gateway's data directory."""
+    return directory / "pki" / "opcua"
+
+
 class Refused(Exception):
     """A server's certificate is not to be believed; the text says why and what to do."""
 

@@ -119,6 +119,8 @@ class Publishing:
 
     def _arrive(self, future: "asyncio.Future[Any]") -> None:
         self._waiting -= 1
+        if not future.cancelled():
+            future.exception()  # looked at in its turn; if that never comes, asyncio shall not complain
         self._arrived.append((self._clock.now(), future))
         self.arrived.set()
 

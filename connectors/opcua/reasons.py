@@ -63,6 +63,8 @@ def _reason(exc: Exception, options: OpcUaSource, own_certificate: str) -> tuple
             return f"would have the {exc} token sent readable for others; use mode SignAndEncrypt", True
         case InvalidSignature():
             return "can't prove that its certificate is its own", True
+        case AssertionError():
+            reason = "does not open a secure channel"
         case TimeoutError():
             reason = f"did not answer in {options.timeout / 1e9:g} s"
         case OSError():

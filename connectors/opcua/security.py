@@ -14,13 +14,15 @@ from config.connections import OpcUaSource
 from connectors.errors import NotConnected
 from connectors.opcua.client import CONNECTION_PROBLEMS, POLICIES, GatewayClient
 from connectors.opcua.own import Own
-from connectors.opcua.pki import Pki, Refused
+from connectors.opcua.pki import Pki, Refused, below
 from connectors.opcua.reasons import explain
 
 _MODES: Final = {
     "Sign": ua.MessageSecurityMode.Sign,
     "SignAndEncrypt": ua.MessageSecurityMode.SignAndEncrypt,
 }
+_SESSION_MS: Final = 60_000
+"""A gateway that died without a word holds its session on the server this long."""
 _TRANSPORT: Final = "http://opcfoundation.org/UA-Profile/Transport/uatcp-uasc-uabinary"
 
 
@@ -29,10 +31,11 @@ class Security:
 
     def __init__(self, options: OpcUaSource, directory: Path, gateway: str) -> None:
         self._options = options
-        self._pki = Pki(directory / "pki" / "opcua")
+        self._pki = Pki(below(directory))
         self._gateway = gateway
         self._timeout_s = options.timeout / 1e9
-        self._is_open = options.security.policy == "none"
+        self.is_open = options.security.policy == "none"
+        """Whether everything is sent readable and anybody is believed."""
         self._used = b""
         """The server's certificate, DER, that was examined for the session being opened."""
 
@@ -50,7 +53,10 @@ class Security:
         options = self._options
         client = GatewayClient(options.endpoint, self._timeout_s, lost)
         client.certificate_validator = self._validate
-        if self._is_open:
+        # What is asked for in a session keeps it alive: publish requests, or polls.
+        longest_scan = max(device.scan for device in options.devices.values())
+        client.session_timeout = max(_SESSION_MS, 3 * longest_scan // 1_000_000)
+        if self.is_open:
             return client
         own = await asyncio.to_thread(self._pki.own, self._gateway)
         client.application_uri = own.uri
@@ -107,7 +113,7 @@ class Security:
 
     async def _validate(self, certificate: x509.Certificate, _server: ua.ApplicationDescription) -> None:
         """Be asyncua's validator: the certificate of the session is the one that was examined."""
-        if not self._is_open and certificate != x509.load_der_x509_certificate(_first(self._used)):
+        if not self.is_open and certificate != x509.load_der_x509_certificate(_first(self._used)):
             raise ServiceError(ua.StatusCodes.BadCertificateInvalid)
 
     def _add_user(self, client: GatewayClient) -> None:

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-from asyncua import ua
 from asyncua.ua.ua_binary import struct_from_binary
 from asyncua.ua.uaerrors import UaStatusCodeError
 
@@ -54,16 +53,27 @@ class Session:
             client = self._client = await self._security.client(self._lose)
             await client.connect_socket()
             await client.send_hello()
-            await client.open_secure_channel()
+            await self._open_channel(client)
             await client.create_session()
             await client.activate()
         except CONNECTION_PROBLEMS as exc:
             await self.close()
+            if self._lost and isinstance(exc, ConnectionError):
+                raise NotConnected(self._lost) from exc
             raise explain(exc, self._options, self._security.own_certificate) from exc
         except BaseException:
             await self.close()
             raise
         self._renewing = asyncio.create_task(self._renew(client))
+
+    async def _open_channel(self, client: GatewayClient) -> None:
+        try:
+            await client.open_secure_channel()
+        except ConnectionError as exc:
+            # Many servers hang up on who they do not trust, without a word.
+            own = self._security.own_certificate
+            hint = "" if self._security.is_open else f"; perhaps it does not trust our certificate, {own}"
+            raise NotConnected(f"{self.peer} hung up when the secure channel was opened{hint}") from exc
 
     async def ask(self, request: Any, answer: type[T]) -> T:
         """Send a request and return the decoded answer.
@@ -138,14 +148,3 @@ class Session:
             except CONNECTION_PROBLEMS as exc:
                 self._lose(f"did not renew the secure channel: {status_of(exc) or exc or type(exc).__name__}")
                 return
-
-
-def service_fault(body: Any) -> int:
-    """Return the status of a ServiceFault, 0 when the body is another answer."""
-    data = body.copy()
-    if ua.ua_binary.nodeid_from_binary(data) != _FAULT:
-        return 0
-    return int(struct_from_binary(ua.ResponseHeader, data).ServiceResult.value)
-
-
-_FAULT: Final = ua.FourByteNodeId(ua.ObjectIds.ServiceFault_Encoding_DefaultBinary)

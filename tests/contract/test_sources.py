@@ -4,15 +4,18 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from config.connections import ModbusTcpSource, SimulatedSource
+from config.connections import ModbusTcpSource, OpcUaSource, SimulatedSource
 from connectors import DTYPE_OF_PART, PART_OF_KIND, Batch, Kind, NotConnected, Source, SystemClock, TagTable
 from connectors.modbus import ModbusTcp
+from connectors.opcua import OpcUa
 from connectors.simulated import Simulated
 from tests.servers import modbus_plant
+from tests.servers.node_opcua import MACHINE, NodeServer
 from tests.servers.relay import Relay
 
 
@@ -61,9 +64,38 @@ async def modbus_tcp() -> AsyncIterator[Rig]:
         server.close()
 
 
-@pytest.fixture(params=[simulated, modbus_tcp], ids=lambda rig: rig.__name__)
-async def rig(request: pytest.FixtureRequest) -> AsyncIterator[Rig]:
-    async with request.param() as made:
+@asynccontextmanager
+async def opcua(server: NodeServer, folder: Path) -> AsyncIterator[Rig]:
+    types = ["Double", "Boolean", "Int32", "Int64", "UInt64", "String"]
+    await server.be(variables=18, types=types, rateMs=30)
+    async with Relay(server.port) as relay:
+        tags = {f"v{i}": {"node": f"s=v{i}"} for i in range(18)}
+        polled = {f"p{i}": {"node": f"s=v{i}"} for i in range(18)}
+        options = OpcUaSource.model_validate(
+            {
+                "kind": "opcua",
+                "endpoint": f"opc.tcp://127.0.0.1:{relay.port}/test",
+                "security": "none",
+                "namespace": MACHINE,
+                "publish": "20ms",
+                "devices": {
+                    "d1": {"at": "a/l", "scan": "10ms", "tags": tags},
+                    "d2": {"at": "a/l", "scan": "20ms", "read": "poll", "tags": polled},
+                },
+            }
+        )
+
+        def make(table: TagTable) -> Source:
+            clock = SystemClock()
+            return OpcUa("cell", options, gateway="g", site="s", tags=table, clock=clock, directory=folder)
+
+        yield Rig(make, relay.cut, relay.mend)
+
+
+@pytest.fixture(params=[simulated, modbus_tcp, opcua], ids=lambda rig: rig.__name__)
+async def rig(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Rig]:
+    needed = (request.getfixturevalue("opcua_server"), tmp_path) if request.param is opcua else ()
+    async with request.param(*needed) as made:
         yield made
 
 

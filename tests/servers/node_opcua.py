@@ -1,5 +1,6 @@
 """node-opcua's server as a child process: started, asked by a line of JSON, ended with the test."""
 
+import asyncio
 import json
 import os
 import queue
@@ -43,6 +44,7 @@ class NodeServer:
         self.popen = popen
         self.port = port
         self.endpoint = f"opc.tcp://127.0.0.1:{port}/test"
+        self._options: dict[str, Any] | None = None
         self._said: queue.Queue[dict[str, Any]] = queue.Queue()
         self._lines: list[str] = []
         threading.Thread(target=self._listen, daemon=True).start()
@@ -55,6 +57,16 @@ class NodeServer:
         answer = self.answer(within_s)
         assert answer.get("done") == command, answer
         return answer
+
+    async def restart(self, **options: Any) -> None:
+        """Become another server on the same port."""
+        self._options = options
+        await asyncio.to_thread(self.ask, "restart", 60.0, **options)
+
+    async def be(self, **options: Any) -> None:
+        """Be such a server, by a restart only if it was another; for tests that change nothing about it."""
+        if options != self._options:
+            await self.restart(**options)
 
     def answer(self, within_s: float) -> dict[str, Any]:
         try:

@@ -1,4 +1,4 @@
-"""What the fault tests of OPC UA share: a source of a server's variables, and waiting for a batch that shows something."""
+"""What the fault tests of OPC UA share: a source of a server's variables, and reading until it is enough."""
 
 import asyncio
 from collections.abc import Callable
@@ -51,6 +51,11 @@ def rows(batch: Batch, tags: TagTable) -> list[Row]:
             part.tag.tolist(), part.value.tolist(), part.quality.tolist(), part.time.tolist(), strict=True
         )
     ]
+
+
+def all_of(count: int) -> Callable[[list[Row]], bool]:
+    """Return whether rows of so many tags are there."""
+    return lambda rows: len({name for name, *_ in rows}) == count
 
 
 async def read_until(it: OpcUa, enough: Callable[[list[Row]], Any], within_s: float = 10.0) -> list[Row]:

@@ -1,7 +1,6 @@
 """A server that restarts: the session ends, the next finds every node again, by its namespace's name."""
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import pytest
 from connectors import NotConnected, TagTable
 from connectors.quality import BAD_NODE_ID_UNKNOWN, GOOD
 from tests.faults.opcua.lab import entered, options, read_until, source, variables
-from tests.servers.node_opcua import MACHINE, NodeServer, node_server, value_of
+from tests.servers.node_opcua import MACHINE, NodeServer, value_of
 
 pytestmark = [pytest.mark.server, pytest.mark.fault]
 
@@ -27,32 +26,22 @@ VARIANTS = {
 }
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeServer]:
-    with node_server(tmp_path_factory.mktemp("server"), variables=COUNT) as running:
-        yield running
-
-
-async def restart(server: NodeServer, **changed: Any) -> None:
-    await asyncio.to_thread(server.ask, "stop")
-    await asyncio.to_thread(server.ask, "restart", **changed)
-
-
 async def test_f1_after_a_restart_of_the_server_a_new_session_reports_everything(
-    server: NodeServer, tmp_path: Path
+    opcua_server: NodeServer, tmp_path: Path
 ) -> None:
     """FAULTS F1."""
+    await opcua_server.restart(variables=COUNT)
     tags = TagTable()
-    where = options(server.endpoint, variables(COUNT))
+    where = options(opcua_server.endpoint, variables(COUNT))
     async with source(where, tmp_path, tags) as it:
         await read_until(it, lambda rows: len(rows) >= COUNT)
-        await restart(server)
+        await opcua_server.restart(variables=COUNT)
         with pytest.raises(NotConnected):
             await read_until(it, lambda _: False)
     it = await entered(lambda: source(where, tmp_path, tags))
     try:
         found = await read_until(it, lambda rows: len({name for name, *_ in rows}) == COUNT)
-        tick = server.ask("state")["tick"]
+        tick = opcua_server.ask("state")["tick"]
         assert {row[:3] for row in found} == {
             (f"v{i}", value_of("Double", i, tick), GOOD) for i in range(COUNT)
         }
@@ -62,21 +51,21 @@ async def test_f1_after_a_restart_of_the_server_a_new_session_reports_everything
 
 @pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS.keys())
 async def test_f2_a_node_is_found_by_its_namespaces_name_or_not_at_all(
-    server: NodeServer, tmp_path: Path, variant: dict[str, Any]
+    opcua_server: NodeServer, tmp_path: Path, variant: dict[str, Any]
 ) -> None:
     """FAULTS F2: never another variable's value (777), whatever has its old index."""
-    await restart(server, namespaces=[MACHINE], machine=0, twin=None)
+    await opcua_server.restart(variables=COUNT)
     tags = TagTable()
-    where = options(server.endpoint, variables(COUNT))
+    where = options(opcua_server.endpoint, variables(COUNT))
     async with source(where, tmp_path, tags) as it:
         await read_until(it, lambda rows: len(rows) >= COUNT)
-        await restart(server, **({"twin": None} | variant))
+        await opcua_server.restart(variables=COUNT, **variant)
         with pytest.raises(NotConnected):
             await read_until(it, lambda _: False)
     it = await entered(lambda: source(where, tmp_path, tags))
     try:
         found = await read_until(it, lambda rows: len({name for name, *_ in rows}) == COUNT)
-        await asyncio.to_thread(server.ask, "advance")
+        await asyncio.to_thread(opcua_server.ask, "advance")
         if variant["machine"] is None:
             assert {quality for *_, quality, _ in found} == {BAD_NODE_ID_UNKNOWN}
             with pytest.raises(TimeoutError):
@@ -85,7 +74,7 @@ async def test_f2_a_node_is_found_by_its_namespaces_name_or_not_at_all(
             found += await read_until(it, lambda rows: len(rows) >= COUNT)
             assert all(quality == GOOD for *_, quality, _ in found)
             assert 777 not in {value for _, value, *_ in found}
-            tick = server.ask("state")["tick"]
+            tick = opcua_server.ask("state")["tick"]
             newest = {name: value for name, value, *_ in found}
             assert newest == {f"v{i}": value_of("Double", i, tick) for i in range(COUNT)}
     finally:
@@ -93,12 +82,12 @@ async def test_f2_a_node_is_found_by_its_namespaces_name_or_not_at_all(
 
 
 async def test_namespaces_that_change_while_connected_end_the_session(
-    server: NodeServer, tmp_path: Path
+    opcua_server: NodeServer, tmp_path: Path
 ) -> None:
-    await restart(server, namespaces=[MACHINE], machine=0, twin=None)
-    where = options(server.endpoint, variables(COUNT))
+    await opcua_server.restart(variables=COUNT)
+    where = options(opcua_server.endpoint, variables(COUNT))
     async with source(where, tmp_path) as it:
         await read_until(it, lambda rows: len(rows) >= COUNT)
-        await asyncio.to_thread(server.ask, "namespace", uri="urn:wanglian:test:late")
+        await asyncio.to_thread(opcua_server.ask, "namespace", uri="urn:wanglian:test:late")
         with pytest.raises(NotConnected, match="changed its namespaces"):
             await read_until(it, lambda _: False)

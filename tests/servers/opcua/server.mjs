@@ -138,7 +138,8 @@ function settings() {
     const security = options.security;
     const pki = security?.pki ?? path.join(process.cwd(), `pki-${options.port}`);
     return {
-        port: options.port, hostname: options.host, host: options.host, resourcePath: "/test", disableDiscovery: true,
+        port: options.port, hostname: options.host, host: options.host, resourcePath: "/test",
+        disableDiscovery: security?.hidden ?? false,   // whether endpoints are told only to who is trusted
         serverInfo: { applicationUri: security?.applicationUri ?? "urn:wanglian:test:server" },
         maxConnectionsPerEndpoint: 20,
         allowAnonymous: options.users === null,
@@ -179,7 +180,7 @@ async function start() {
     }
     if (options.hideLimits) {
         for (const id of [11705, 11710, 11714]) {
-            space.deleteNode(`i=${id}`);
+            space.deleteNode(space.findNode(`i=${id}`));
         }
     }
     await server.start();
@@ -202,7 +203,11 @@ const commands = {
         }
         return { tick };
     },
-    state: () => ({ tick, sessions: server.engine.currentSessionCount, subscriptions: server.engine.currentSubscriptionCount }),
+    // `overflows`: values the server's queues have thrown away.
+    state: () => ({
+        tick, overflows: subscriptions().reduce((sum, each) => sum + each.subscriptionDiagnostics.monitoringQueueOverflowCount, 0),
+        sessions: server.engine.currentSessionCount, subscriptions: server.engine.currentSubscriptionCount
+    }),
     // Every variable changes `times` times, `everyMs` apart, whatever the rate.
     burst: ({ times, everyMs }) => new Promise((resolve) => {
         let left = times;
@@ -216,7 +221,7 @@ const commands = {
         }, everyMs);
     }),
     set: ({ name, dataType, value }) => {
-        extras[name].setValueFromSource({ dataType: DataType[dataType], value });
+        extras[name].setValueFromSource({ dataType: DataType[dataType], arrayType: VariantArrayType.Scalar, value });
         return {};
     },
     add: ({ name, dataType, value }) => {
@@ -242,8 +247,10 @@ const commands = {
         return {};
     },
     stop,
+    // Another server on the same port: nothing of the one before is left, its options neither.
     restart: async (changed) => {
-        options = { ...options, ...changed };
+        await stop();
+        options = { ...defaults, port: options.port, ...changed };
         await start();
         return {};
     }

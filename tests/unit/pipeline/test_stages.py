@@ -13,7 +13,7 @@ from connectors.quality import (
     UNCERTAIN,
     UNCERTAIN_ENGINEERING_UNITS_EXCEEDED,
 )
-from gateway.pipeline import build_pipeline, by_device
+from gateway.pipeline import PerColumn, build_pipeline, by_device
 from gateway.pipeline.clock_sanity import clock_sanity
 from gateway.pipeline.deadband import deadband, turns
 from gateway.pipeline.limits import limits
@@ -244,3 +244,12 @@ def test_a_new_session_begins_with_a_full_report(clock) -> None:
     batch = Batch((columns([0], [1.0]),), T0)
     for _ in range(2):
         assert build_pipeline(tags, clock)(batch) is not None
+
+
+def test_what_is_remembered_of_a_column_goes_with_the_column() -> None:
+    known = PerColumn(TagTable(), lambda tag: int(tag.sum()))
+    kept = np.arange(3, dtype=np.int32)
+    for _ in range(100):
+        assert known(np.arange(4, dtype=np.int32)) == 6
+        assert known(kept) == 3
+    assert len(known._known) == 1

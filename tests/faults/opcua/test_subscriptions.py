@@ -1,0 +1,225 @@
+"""Subscriptions that fall silent, are refused, overflow or bring what is not a number."""
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors import Kind, NotConnected, TagTable
+from connectors.opcua.publishing import Publishing
+from connectors.opcua.subscribing import Subscriber
+from connectors.quality import (
+    BAD_ENCODING_LIMITS_EXCEEDED,
+    BAD_NODE_ID_UNKNOWN,
+    BAD_NOT_SUPPORTED,
+    BAD_TYPE_MISMATCH,
+    BAD_WAITING_FOR_INITIAL_DATA,
+    GOOD,
+)
+from tests.faults.opcua.lab import all_of, options, read_until, source, variables
+from tests.servers.node_opcua import NodeServer, value_of
+
+pytestmark = [pytest.mark.server, pytest.mark.fault]
+
+SCALE = float(os.environ["WL_SCALE"])
+COUNT = 25
+OVERFLOW = 0x480
+
+
+async def test_f3_a_subscription_that_says_nothing_ends_the_session(
+    opcua_server: NodeServer, tmp_path: Path
+) -> None:
+    """FAULTS F3: the session answers, the subscription does not even keep alive."""
+    await opcua_server.restart(variables=COUNT)
+    where = options(opcua_server.endpoint, variables(COUNT))
+    async with source(where, tmp_path) as it:
+        await read_until(it, all_of(COUNT))
+        assert (await asyncio.to_thread(opcua_server.ask, "silence"))["subscriptions"] == 1
+        with pytest.raises(NotConnected, match="silent"):
+            await read_until(it, lambda _: False)
+        await it.scan("d")  # the session itself still answers
+
+
+async def test_f3_a_subscription_the_server_ends_ends_the_session(
+    opcua_server: NodeServer, tmp_path: Path
+) -> None:
+    """FAULTS F3, F5."""
+    await opcua_server.restart(variables=COUNT)
+    async with source(options(opcua_server.endpoint, variables(COUNT)), tmp_path) as it:
+        await read_until(it, all_of(COUNT))
+        await asyncio.to_thread(opcua_server.ask, "terminate")
+        with pytest.raises(NotConnected):
+            await read_until(it, lambda _: False)
+
+
+async def test_f5_a_notification_that_is_lost_for_good_ends_the_session(
+    opcua_server: NodeServer, tmp_path: Path
+) -> None:
+    """FAULTS F5: its number is missing and the server does not have it any more."""
+    await opcua_server.restart(variables=COUNT)
+    async with source(options(opcua_server.endpoint, variables(COUNT)), tmp_path) as it:
+        await read_until(it, all_of(COUNT))
+        await asyncio.to_thread(opcua_server.ask, "lose")
+        await asyncio.to_thread(opcua_server.ask, "advance")
+        with pytest.raises(NotConnected, match="lost notification"):
+            await read_until(it, lambda _: False)
+        assert it.statistics()["missed"] == 1
+
+
+async def test_f5_a_notification_that_went_missing_is_asked_for_again_and_keeps_its_place(
+    opcua_server: NodeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FAULTS F5: the server still has it."""
+    await opcua_server.restart(variables=2)
+    async with source(options(opcua_server.endpoint, variables(2)), tmp_path) as it:
+        await read_until(it, all_of(2))
+        whole, dropped = Publishing._decoded, []
+
+        def drop_one(self: Publishing, future: Any) -> Any:
+            decoded = whole(self, future)
+            if decoded is None or decoded.keep_alive or dropped:
+                return decoded
+            dropped.append(decoded)
+            return None
+
+        monkeypatch.setattr(Publishing, "_decoded", drop_one)
+        tick = (await asyncio.to_thread(opcua_server.ask, "advance"))["tick"]
+        with pytest.raises(TimeoutError):
+            await read_until(it, lambda _: False, within_s=0.3)
+        assert len(dropped) == 1
+        await asyncio.to_thread(opcua_server.ask, "advance")
+        last = value_of("Double", 0, tick + 1)
+        found = await read_until(it, lambda rows: last in {row[1] for row in rows})
+        assert it.statistics()["republished"] == 1
+        mine = [value for name, value, *_ in found if name == "v0"]
+        assert mine == [value_of("Double", 0, tick), last]
+
+
+LIMITS: dict[str, dict[str, Any]] = {
+    "few operations a call, told": {"operations": {"maxNodesPerRead": 7, "maxMonitoredItemsPerCall": 4}},
+    "few operations a call, not told": {
+        "operations": {"maxNodesPerRead": 7, "maxMonitoredItemsPerCall": 4, "maxNodesPerBrowse": 2},
+        "hideLimits": True,
+    },
+    "few items a subscription": {"capabilities": {"maxMonitoredItemsPerSubscription": 10}},
+    "few items at all": {"capabilities": {"maxMonitoredItems": 10}},
+    "no subscription": {
+        "capabilities": {"maxSubscriptionsPerSession": 1, "maxMonitoredItemsPerSubscription": 3}
+    },
+}
+
+
+@pytest.mark.parametrize("limits", LIMITS.values(), ids=LIMITS.keys())
+async def test_f4_a_server_with_limits_serves_every_tag(
+    opcua_server: NodeServer, tmp_path: Path, limits: dict[str, Any]
+) -> None:
+    """FAULTS F4: chunks shrink, further subscriptions are opened, the rest is polled."""
+    await opcua_server.restart(variables=COUNT, **limits)
+    async with source(options(opcua_server.endpoint, variables(COUNT)), tmp_path) as it:
+        await read_until(it, all_of(COUNT))
+        tick = (await asyncio.to_thread(opcua_server.ask, "advance"))["tick"]
+        wanted = {(f"v{i}", value_of("Double", i, tick)) for i in range(COUNT)}
+        found = await read_until(it, lambda rows: wanted <= {row[:2] for row in rows})
+        assert {quality for *_, quality, _ in found} == {GOOD}
+        is_polled = (
+            "capabilities" in limits and "maxMonitoredItemsPerSubscription" not in limits["capabilities"]
+        )
+        assert (it.statistics()["polls"] > 0) == (is_polled or "maxSubscriptionsPerSession" in str(limits))
+
+
+async def test_f4_a_node_the_server_does_not_have_is_named_and_silences_no_other(
+    opcua_server: NodeServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """FAULTS F4; it is found when it appears later."""
+    monkeypatch.setattr("connectors.opcua.source._ASK_AGAIN_NS", 300_000_000)
+    await opcua_server.restart(variables=3)
+    nodes = variables(3) | {"late": "s=late", "elsewhere": "nsu=urn:nobody;s=v0"}
+    tags = TagTable()
+    async with source(options(opcua_server.endpoint, nodes), tmp_path, tags) as it:
+        found = await read_until(it, all_of(5))
+        assert {row[0]: row[2] for row in found} == {
+            **dict.fromkeys(("v0", "v1", "v2"), GOOD),
+            **dict.fromkeys(("late", "elsewhere"), BAD_NODE_ID_UNKNOWN),
+        }
+        assert "does not give all nodes" in caplog.text
+        await asyncio.to_thread(opcua_server.ask, "add", name="late", dataType="String", value="here")
+        found = await read_until(it, lambda rows: any(quality == GOOD for *_, quality, _ in rows))
+        assert found[-1][:3] == ("late", "here", GOOD)
+        late = tags.number("s/a/l/d/late")
+        assert late is not None
+        assert tags[late].kind is Kind.TEXT
+
+
+async def test_f6_what_is_not_one_number_truth_value_or_text_is_bad_and_the_rest_flows(
+    opcua_server: NodeServer, tmp_path: Path
+) -> None:
+    """FAULTS F6: arrays, structures, bytes, a text of 64 MB, a value that is none, one of another type."""
+    names = [
+        "array",
+        "structure",
+        "bytes",
+        "long",
+        "date",
+        "null",
+        "changing",
+        "enumeration",
+        "duration",
+        "number",
+    ]
+    await opcua_server.restart(variables=2, bad=[1], extra=names, longText=int(64 * 2**20 * SCALE))
+    nodes = variables(2) | {name: f"s={name}" for name in names}
+    tags = TagTable()
+    async with source(options(opcua_server.endpoint, nodes, keep_alive="8s"), tmp_path, tags) as it:
+        found = {row[0]: row for row in await read_until(it, all_of(len(nodes)), within_s=30)}
+        assert {name: row[2] for name, row in found.items()} == {
+            "v0": GOOD,
+            "v1": found["v1"][2],
+            "array": BAD_NOT_SUPPORTED,
+            "structure": BAD_NOT_SUPPORTED,
+            "bytes": BAD_NOT_SUPPORTED,
+            "long": BAD_ENCODING_LIMITS_EXCEEDED,
+            "date": BAD_NOT_SUPPORTED,
+            "null": BAD_WAITING_FOR_INITIAL_DATA,
+            "changing": GOOD,
+            "enumeration": GOOD,
+            "duration": GOOD,
+            "number": GOOD,
+        }
+        assert found["v1"][2] >= 0x80000000
+        assert found["long"][1] == ""
+        assert (found["enumeration"][1], found["duration"][1], found["number"][1]) == (1, 12.5, 40000)
+        kinds = {tags[n].name: tags[n].kind for n in tags.active().tolist()}
+        assert (kinds["enumeration"], kinds["duration"]) == (Kind.INT32, Kind.FLOAT64)
+        assert kinds["number"] is Kind.INT32
+        await asyncio.to_thread(opcua_server.ask, "set", name="changing", dataType="Int64", value=[0, 5])
+        changed = await read_until(it, all_of(1))
+        assert [row[0] for row in changed] == ["changing"]
+        assert changed[0][2] == BAD_TYPE_MISMATCH
+        await asyncio.to_thread(opcua_server.ask, "set", name="changing", dataType="Float", value=2.5)
+        assert (await read_until(it, all_of(1)))[-1][1:3] == (2.5, GOOD)
+
+
+@pytest.mark.parametrize("is_guarded", [True, False], ids=["queue for the burst", "queue of two"])
+async def test_f8_a_burst_arrives_whole_and_what_a_short_queue_loses_is_seen(
+    opcua_server: NodeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_guarded: bool
+) -> None:
+    """FAULTS F8: a variable that changes at 1 kHz, sampled every 10 ms, published every 200 ms."""
+    if not is_guarded:
+        whole = Subscriber._wanted
+        monkeypatch.setattr(Subscriber, "_wanted", lambda *args: whole(*args[:-1], 2))
+    await opcua_server.restart(variables=2)
+    where = options(opcua_server.endpoint, variables(2), publish="200ms", scan="10ms", keep_alive="2s")
+    async with source(where, tmp_path) as it:
+        await read_until(it, all_of(2))
+        await asyncio.to_thread(opcua_server.ask, "burst", times=int(2000 * SCALE), everyMs=1)
+        state = await asyncio.to_thread(opcua_server.ask, "state")
+        last = {(f"v{i}", value_of("Double", i, state["tick"])) for i in range(2)}
+        found = await read_until(it, lambda rows: last <= {row[:2] for row in rows})
+        flagged = sum(quality & OVERFLOW == OVERFLOW for *_, quality, _ in found)
+        assert it.statistics()["overflows"] == flagged
+        assert (flagged, state["overflows"]) == (0, 0) if is_guarded else 0 < flagged <= state["overflows"]
