@@ -58,6 +58,8 @@ class Session:
             await client.activate()
         except CONNECTION_PROBLEMS as exc:
             await self.close()
+            if self._lost and isinstance(exc, ConnectionError):
+                raise NotConnected(self._lost) from exc
             raise explain(exc, self._options, self._security.own_certificate) from exc
         except BaseException:
             await self.close()

@@ -88,6 +88,6 @@ async def test_a_server_that_announces_a_gigantic_chunk_is_left_before_it_is_gat
     port = server.sockets[0].getsockname()[1]
     where = OpcUaSource.model_validate(options(f"opc.tcp://127.0.0.1:{port}", {"x": "s=x"}))
     async with server, asyncio.timeout(5):
-        with pytest.raises(NotConnected):
+        with pytest.raises(NotConnected, match="larger than agreed"):
             await source(where, Path()).__aenter__()
     assert sent < 64 * 2**20

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from connectors import Kind, NotConnected, TagTable
+from connectors.opcua.publishing import Publishing
 from connectors.opcua.subscribing import Subscriber
 from connectors.quality import (
     BAD_ENCODING_LIMITS_EXCEEDED,
@@ -65,6 +66,35 @@ async def test_f5_a_notification_that_is_lost_for_good_ends_the_session(
         with pytest.raises(NotConnected, match="lost notification"):
             await read_until(it, lambda _: False)
         assert it.statistics()["missed"] == 1
+
+
+async def test_f5_a_notification_that_went_missing_is_asked_for_again_and_keeps_its_place(
+    opcua_server: NodeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FAULTS F5: the server still has it."""
+    await opcua_server.restart(variables=2)
+    async with source(options(opcua_server.endpoint, variables(2)), tmp_path) as it:
+        await read_until(it, all_of(2))
+        whole, dropped = Publishing._decoded, []
+
+        def drop_one(self: Publishing, future: Any) -> Any:
+            decoded = whole(self, future)
+            if decoded is None or decoded.keep_alive or dropped:
+                return decoded
+            dropped.append(decoded)
+            return None
+
+        monkeypatch.setattr(Publishing, "_decoded", drop_one)
+        tick = (await asyncio.to_thread(opcua_server.ask, "advance"))["tick"]
+        with pytest.raises(TimeoutError):
+            await read_until(it, lambda _: False, within_s=0.3)
+        assert len(dropped) == 1
+        await asyncio.to_thread(opcua_server.ask, "advance")
+        last = value_of("Double", 0, tick + 1)
+        found = await read_until(it, lambda rows: last in {row[1] for row in rows})
+        assert it.statistics()["republished"] == 1
+        mine = [value for name, value, *_ in found if name == "v0"]
+        assert mine == [value_of("Double", 0, tick), last]
 
 
 LIMITS: dict[str, dict[str, Any]] = {
