@@ -30,7 +30,7 @@ async def test_f1_after_a_restart_of_the_server_a_new_session_reports_everything
     opcua_server: NodeServer, tmp_path: Path
 ) -> None:
     """FAULTS F1."""
-    await opcua_server.restart(variables=COUNT)
+    await opcua_server.be(variables=COUNT)
     tags = TagTable()
     where = options(opcua_server.endpoint, variables(COUNT))
     async with source(where, tmp_path, tags) as it:
@@ -54,7 +54,7 @@ async def test_f2_a_node_is_found_by_its_namespaces_name_or_not_at_all(
     opcua_server: NodeServer, tmp_path: Path, variant: dict[str, Any]
 ) -> None:
     """FAULTS F2: never another variable's value (777), whatever has its old index."""
-    await opcua_server.restart(variables=COUNT)
+    await opcua_server.be(variables=COUNT)
     tags = TagTable()
     where = options(opcua_server.endpoint, variables(COUNT))
     async with source(where, tmp_path, tags) as it:

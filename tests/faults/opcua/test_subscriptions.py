@@ -32,7 +32,7 @@ async def test_f3_a_subscription_that_says_nothing_ends_the_session(
     opcua_server: NodeServer, tmp_path: Path
 ) -> None:
     """FAULTS F3: the session answers, the subscription does not even keep alive."""
-    await opcua_server.restart(variables=COUNT)
+    await opcua_server.be(variables=COUNT)
     where = options(opcua_server.endpoint, variables(COUNT))
     async with source(where, tmp_path) as it:
         await read_until(it, all_of(COUNT))
@@ -46,7 +46,7 @@ async def test_f3_a_subscription_the_server_ends_ends_the_session(
     opcua_server: NodeServer, tmp_path: Path
 ) -> None:
     """FAULTS F3, F5."""
-    await opcua_server.restart(variables=COUNT)
+    await opcua_server.be(variables=COUNT)
     async with source(options(opcua_server.endpoint, variables(COUNT)), tmp_path) as it:
         await read_until(it, all_of(COUNT))
         await asyncio.to_thread(opcua_server.ask, "terminate")
@@ -58,7 +58,7 @@ async def test_f5_a_notification_that_is_lost_for_good_ends_the_session(
     opcua_server: NodeServer, tmp_path: Path
 ) -> None:
     """FAULTS F5: its number is missing and the server does not have it any more."""
-    await opcua_server.restart(variables=COUNT)
+    await opcua_server.be(variables=COUNT)
     async with source(options(opcua_server.endpoint, variables(COUNT)), tmp_path) as it:
         await read_until(it, all_of(COUNT))
         await asyncio.to_thread(opcua_server.ask, "lose")
@@ -72,7 +72,7 @@ async def test_f5_a_notification_that_went_missing_is_asked_for_again_and_keeps_
     opcua_server: NodeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """FAULTS F5: the server still has it."""
-    await opcua_server.restart(variables=2)
+    await opcua_server.be(variables=COUNT)
     async with source(options(opcua_server.endpoint, variables(2)), tmp_path) as it:
         await read_until(it, all_of(2))
         whole, dropped = Publishing._decoded, []
@@ -212,7 +212,7 @@ async def test_f8_a_burst_arrives_whole_and_what_a_short_queue_loses_is_seen(
     if not is_guarded:
         whole = Subscriber._wanted
         monkeypatch.setattr(Subscriber, "_wanted", lambda *args: whole(*args[:-1], 2))
-    await opcua_server.restart(variables=2)
+    await opcua_server.be(variables=COUNT)
     where = options(opcua_server.endpoint, variables(2), publish="200ms", scan="10ms", keep_alive="2s")
     async with source(where, tmp_path) as it:
         await read_until(it, all_of(2))
