@@ -86,7 +86,7 @@ class SerialLine(Dialogue):
         self._manners = manners
         self._echo = echo
         self._slot: int | None = None
-        self._sent = 0
+        self._sent = self._due = 0
         self._request = b""
         self._buffer = b""
         self._whole_at = 0  # wall time at which a reply was complete, 0 while it is not
@@ -169,7 +169,7 @@ class SerialLine(Dialogue):
         self._buffer, self._whole_at = b"", 0
         self._request = self._framing.enclose(self._poll.asking[slot])
         characters = len(self._request) + self._framing.size(self._poll.lengths[slot])
-        self.deadline = now + self._timeout() + characters * self._pace.character
+        self._due = self.deadline = now + self._timeout() + characters * self._pace.character
         self._statistics.requests += 1
         return self._request
 
@@ -239,7 +239,7 @@ class SerialLine(Dialogue):
         others = [unit for unit in self._owed if answer.startswith(self._framing.opening(bytes((unit,))))]
         if own in others or not any(self._learn(unit, now) for unit in others):
             self._manner().silences = 0
-        self._keep_quiet(now)
+        self._keep_quiet(max(now, self._due))  # the true answer may come as late as if nothing had come
         self._reject(slot, self._clock.now())
 
     def _stray(self, now: int) -> None:

@@ -168,6 +168,8 @@ class Timeline:
                 data = b"".join(faults.register(sent[0], first + i).to_bytes(2, "big") for i in range(count))
                 due = max(self.clock.steady, self.free[sent[0]]) + int(late * S)
                 self.free[sent[0]] = due
+                if 0.08 < fate < 0.12:  # noise first
+                    heapq.heappush(self.coming, (self.clock.steady + 9 * MS, self.polls, b"\xff"))
                 reply = faults.frame(sent[:2] + bytes((2 * count,)) + data)
                 heapq.heappush(self.coming, (due, self.polls, reply))
 
