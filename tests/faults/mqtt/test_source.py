@@ -270,6 +270,21 @@ async def test_what_is_not_read_is_left_at_the_broker(
         assert got == [i + 0.5 for i in range(5000)]
 
 
+async def test_a_backlog_larger_than_may_wait_does_not_hold_up_the_connection(
+    broker: Broker, publisher: Client
+) -> None:
+    """FAULTS G5: mosquitto sends a kept session's messages before SUBACK."""
+    table = TagTable()
+    async with running(source(broker, table, PLAIN, version="3.1.1", window=100)):
+        pass
+    for i in range(4000):
+        publisher.publish("plant/a", b'{"x": %d.5}' % i, qos=1)
+    publish(publisher, "plant/b", b'{"x": 7.25}')
+    again = source(broker, table, PLAIN, version="3.1.1", window=100, connect_timeout="5s")
+    async with running(again):
+        assert len(values(await read_until(again, 7.25))) == 4001
+
+
 async def test_topics_without_end_make_no_more_tags_than_allowed(broker: Broker, publisher: Client) -> None:
     """FAULTS G6."""
     topics, table = int(100_000 * SCALE), TagTable()

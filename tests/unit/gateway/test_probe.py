@@ -2,10 +2,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion
 
 from config.load import load_plant
 from gateway.probe import Reading, probe_plant
 from tests.servers import rtu_faults
+from tests.servers.broker import Broker
 from tests.servers.modbus_faults import CLOSE, FaultyServer, Request, Step, correct, register
 
 PLANT = """
@@ -50,6 +53,33 @@ async def test_an_adapter_that_echoes_is_told_from_one_that_is_silent(tmp_path: 
         file.write_text(text.replace(where, f"{where}    echo: true\n"))
         readings = await probe_plant(load_plant(file), file.parent)
     assert [each.value for each in readings] == [rtu_faults.register(unit, 7) for unit in (1, 2, 3)]
+
+
+@pytest.mark.server
+async def test_a_source_that_cannot_be_asked_is_listened_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.probe.LISTEN_S", 0.3)
+    messages = '[{topic: plant/+, device: "{1}", tags: {x: {unit: V}}}]'
+    with Broker(tmp_path / "broker") as broker:
+        at = f"host: 127.0.0.1, port: {broker.port}"
+        file = tmp_path / "plant.yaml"
+        file.write_text(
+            f"gateway: {{id: g, site: cz}}\nsources: {{bus: {{kind: mqtt, {at}, messages: {messages}}}}}\n",
+            encoding="utf-8",
+        )
+        (silent,) = await probe_plant(load_plant(file), file.parent)
+        assert "no message" in silent.error
+        publisher = Client(CallbackAPIVersion.VERSION2)
+        publisher.connect("127.0.0.1", broker.port)
+        publisher.loop_start()
+        publisher.publish("plant/d", "230.5", qos=1, retain=True).wait_for_publish(10)
+        publisher.disconnect()
+        publisher.loop_stop()
+        (reading,) = await probe_plant(load_plant(file), file.parent)
+        assert (reading.device, reading.tag, reading.value, reading.unit) == ("cz/-/-/d", "x", 230.5, "V")
+    (away,) = await probe_plant(load_plant(file), file.parent)
+    assert "refused the connection" in away.error
 
 
 @pytest.mark.parametrize(
