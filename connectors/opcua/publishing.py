@@ -31,7 +31,7 @@ from connectors.opcua.subscribing import Subscription
 
 log = logging.getLogger(__name__)
 
-_IN_FLIGHT: Final = 3
+_IN_FLIGHT: Final = 5
 _SILENCES: Final = 3
 """Keep-alives that may be missing in a row."""
 _MOST_MISSING: Final = 100

@@ -36,7 +36,9 @@ log = logging.getLogger(__name__)
 
 _LINGER_NS: Final = 5_000_000
 _ENOUGH: Final = 1_000
-"""Rows a batch waits for, and how long."""
+"""Rows a batch waits for, and how long …"""
+_MOST: Final = 8_000
+"""… and how many of those that are there it takes: under load, few large messages instead of many small."""
 _ASK_AGAIN_NS: Final = 60_000_000_000
 """Between attempts at nodes the server does not have: somebody may be loading a program into it."""
 
@@ -203,7 +205,7 @@ class OpcUa:
 
     async def _take_published(self) -> None:
         """Take in what has arrived, up to what a batch should hold."""
-        while self._gathering.rows < _ENOUGH:
+        while self._gathering.rows < _MOST:
             found = await self._publishing.next()
             if found is None:
                 return

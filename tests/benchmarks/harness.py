@@ -1,5 +1,6 @@
 """What processes take: processor time and memory, read from /proc over a window."""
 
+import contextlib
 import os
 import statistics
 import time
@@ -17,7 +18,11 @@ OTHER_CORE = CORES[-1]
 def cpu_s(process: Process) -> float:
     """Return the seconds its threads have run so far; in ns steps, where /proc/…/stat has 10 ms ones."""
     tasks = Path(f"/proc/{process.popen.pid}/task")
-    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks.iterdir()) / 1e9
+    spent = 0
+    for task in tasks.iterdir():
+        with contextlib.suppress(FileNotFoundError):  # a thread may end while it is looked at
+            spent += int((task / "schedstat").read_text().split()[0])
+    return spent / 1e9
 
 
 def rss_mb(process: Process) -> float:
