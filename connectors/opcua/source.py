@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 _LINGER_NS: Final = 5_000_000
 _ENOUGH: Final = 1_000
 """Rows a batch waits for, and how long."""
+_LONGEST_WAIT_NS: Final = 60_000_000_000
 _ASK_AGAIN_NS: Final = 60_000_000_000
 """Between attempts at nodes the server does not have: somebody may be loading a program into it."""
 
@@ -255,7 +256,9 @@ class OpcUa:
     async def _wait(self) -> None:
         """Wait until an answer arrives, the connection drops, or something is due."""
         now = self._clock.monotonic()
-        until = self._publishing.deadline if self._full_at is None else self._full_at
+        until = min(
+            now + _LONGEST_WAIT_NS, self._publishing.deadline if self._full_at is None else self._full_at
+        )
         if self._refused:
             until = min(until, self._ask_again)
         if self._groups:
