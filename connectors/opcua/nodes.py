@@ -15,6 +15,7 @@ from asyncua.ua.uaerrors import UaStatusCodeError
 
 from connectors.errors import NotConnected
 from connectors.opcua.items import KIND_OF_BUILTIN, Item
+from connectors.opcua.reasons import status_name
 from connectors.opcua.session import Session
 from connectors.tags import Kind
 
@@ -62,7 +63,11 @@ def too_much(status: int) -> bool:
 async def read_namespaces(session: Session) -> tuple[list[str], Limits]:
     """Return the server's namespaces, in the order of their indexes, and its limits."""
     nodes = [NAMESPACES, *(ua.NodeId(each) for each in _LIMITS)]
-    found, *limits = await _read(session, nodes, ua.AttributeIds.Value)
+    try:
+        found, *limits = await _read(session, nodes, ua.AttributeIds.Value)
+    except UaStatusCodeError as error:
+        status = status_name(error.code)
+        raise NotConnected(f"{session.peer} does not tell its namespaces: {status}") from error
     namespaces = found.Value.Value if found.Value is not None else None
     if not isinstance(namespaces, list) or not all(isinstance(each, str) for each in namespaces):
         raise NotConnected(f"{session.peer} does not tell its namespaces")
@@ -157,13 +162,16 @@ def _builtin(kind: ua.NodeId) -> int | None:
 async def _parents(
     session: Session, types: Sequence[ua.NodeId], limits: Limits
 ) -> dict[ua.NodeId, ua.NodeId]:
-    found = {}
+    found: dict[ua.NodeId, ua.NodeId] = {}
     for begin in range(0, len(types), limits.browse):
         chunk = types[begin : begin + limits.browse]
         request = ua.BrowseRequest()
         request.Parameters.RequestedMaxReferencesPerNode = 1
         request.Parameters.NodesToBrowse = [_supertype(each) for each in chunk]
-        answer = await session.ask(request, ua.BrowseResponse)
+        try:
+            answer = await session.ask(request, ua.BrowseResponse)
+        except UaStatusCodeError:
+            return found  # their values will tell
         for each, result in zip(chunk, answer.Results, strict=False):
             if result.References:
                 found[each] = ua.NodeId(

@@ -12,7 +12,7 @@ from cryptography import x509
 
 from config.connections import OpcUaSource
 from connectors.errors import NotConnected
-from connectors.opcua.client import CONNECTION_PROBLEMS, POLICIES, GatewayClient
+from connectors.opcua.client import CONNECTION_PROBLEMS, POLICIES, UNREADABLE, GatewayClient
 from connectors.opcua.own import Own
 from connectors.opcua.pki import Pki, Refused, below
 from connectors.opcua.reasons import explain
@@ -81,7 +81,7 @@ class Security:
         try:
             async with asyncio.timeout(2 * self._timeout_s):
                 offered = await asking.endpoints()
-        except CONNECTION_PROBLEMS as exc:
+        except (*CONNECTION_PROBLEMS, *UNREADABLE) as exc:
             raise explain(exc, options, self.own_certificate) from exc
         uri, mode = POLICIES[options.security.policy].URI, _MODES[options.security.mode]
         for each in offered:

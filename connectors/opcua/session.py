@@ -56,7 +56,7 @@ class Session:
             await self._open_channel(client)
             await client.create_session()
             await client.activate()
-        except CONNECTION_PROBLEMS as exc:
+        except (*CONNECTION_PROBLEMS, *UNREADABLE) as exc:
             await self.close()
             if self._lost and isinstance(exc, ConnectionError):
                 raise NotConnected(self._lost) from exc
@@ -123,7 +123,7 @@ class Session:
             renewing.cancel()
             await asyncio.gather(renewing, return_exceptions=True)
         if client is not None:
-            with contextlib.suppress(*CONNECTION_PROBLEMS):
+            with contextlib.suppress(*CONNECTION_PROBLEMS, *UNREADABLE):
                 async with asyncio.timeout(_CLOSE_WITHIN_S):
                     await client.leave()
             client.abort()

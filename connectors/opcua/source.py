@@ -39,6 +39,7 @@ _ENOUGH: Final = 1_000
 """Rows a batch waits for, and how long …"""
 _MOST: Final = 8_000
 """… and how many of those that are there it takes: under load, few large messages instead of many small."""
+_LONGEST_WAIT_NS: Final = 60_000_000_000
 _ASK_AGAIN_NS: Final = 60_000_000_000
 """Between attempts at nodes the server does not have: somebody may be loading a program into it."""
 
@@ -257,7 +258,9 @@ class OpcUa:
     async def _wait(self) -> None:
         """Wait until an answer arrives, the connection drops, or something is due."""
         now = self._clock.monotonic()
-        until = self._publishing.deadline if self._full_at is None else self._full_at
+        until = min(
+            now + _LONGEST_WAIT_NS, self._publishing.deadline if self._full_at is None else self._full_at
+        )
         if self._refused:
             until = min(until, self._ask_again)
         if self._groups:
