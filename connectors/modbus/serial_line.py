@@ -96,7 +96,8 @@ class SerialLine(Dialogue):
         latest = max((manner.lateness for manner in manners.values()), default=0)
         self._hush = max(pace.quiet, latest)
         self._suspect = 0  # the unit id for whose sake it is quiet
-        self._quiet_until = self._ready = clock.monotonic() + self._hush
+        # The last session may have asked just now: timeout and quiet time, and neither is longer than this.
+        self._quiet_until = self._ready = clock.monotonic() + max(2 * pace.quiet, latest)
 
     @property
     def done(self) -> bool:
