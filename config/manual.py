@@ -18,8 +18,9 @@ _ORDER: Final = (
     ("Limits", "… .limits"),
     ("MqttSink", "sinks.<name>, kind: mqtt"),
     ("Tls", "sinks.<name>.tls"),
-    ("SelectRule", "sinks.<name>.select[]"),
+    ("SelectRule", "sinks.<name>.select[], history.select[]"),
     ("BufferOptions", "buffer"),
+    ("HistoryOptions", "history"),
 )
 
 

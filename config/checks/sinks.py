@@ -2,7 +2,7 @@
 
 import ipaddress
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from config.base import format_duration
@@ -28,7 +28,7 @@ def check_sinks(plant: Plant, document: Document, *, is_whole: bool) -> Iterator
     clients: dict[tuple[str, int, str], str] = {}
     for name, sink in plant.sinks.items():
         path = ("sinks", name)
-        yield from _rules(sink, plant, document, path, is_whole=is_whole)
+        yield from check_rules(sink.select, plant, document, path, is_whole=is_whole)
         yield from _connection(sink, document, path)
         if sink.client_id is not None:
             first = clients.setdefault((sink.host.lower(), sink.broker_port, sink.client_id), name)
@@ -57,12 +57,13 @@ def _rows_per_second(plant: Plant) -> float:
     )
 
 
-def _rules(
-    sink: MqttSink, plant: Plant, document: Document, path: Path, *, is_whole: bool
+def check_rules(
+    select: Sequence[SelectRule], plant: Plant, document: Document, path: Path, *, is_whole: bool
 ) -> Iterator[Problem]:
+    """Yield what is wrong with a selection at `path`."""
     dead: list[Problem] = []
     everything_before = False
-    for i, rule in enumerate(sink.select):
+    for i, rule in enumerate(select):
         at = (*path, "select", i)
         if (rule.every is None) != (rule.as_ is None):
             code, field = ("E-CF-0702", "as") if rule.every is None else ("E-CF-0701", "every")
@@ -78,7 +79,7 @@ def _rules(
             dead.append(document.problem("W-CF-0703", at, at_key=True))
         everything_before = everything_before or (rule.path == "**" and rule.class_ is None)
     if is_whole and dead:
-        is_idle = len(dead) == len(sink.select)
+        is_idle = len(dead) == len(select)
         yield from [document.problem("E-CF-0704", path, at_key=True)] if is_idle else dead
 
 

@@ -17,7 +17,7 @@ from gateway.sqlite import NewerFormat, transaction
 
 
 def begin_beside(head: sqlite3.Connection, directory: Path, tags: Iterable[tuple[int, bytes]]) -> None:
-    """Give a new head all tags, the floors below which each shelf's rows are put away already, and a later block.
+    """Give a new head all tags, a later block, and the floors below which each shelf is put away already.
 
     The log is then read from its oldest batch: what the lost head held comes again, the rest is left out.
     """

@@ -31,7 +31,9 @@ def table(count: int = 20) -> TagTable:
     return tags
 
 
-def delivery(tags: TagTable, seq: int, rows: Sequence[Row], *, epoch: Epoch = EPOCH, at: int = NOW) -> Delivery:
+def delivery(
+    tags: TagTable, seq: int, rows: Sequence[Row], *, epoch: Epoch = EPOCH, at: int = NOW
+) -> Delivery:
     parts = []
     for part in Part:
         mine = [row for row in rows if PART_OF_KIND[Kind(int(tags.kind[row[0]]))] == part]
@@ -91,7 +93,7 @@ def check_rows(reader: Reader, model: Model, tag: int, start: int, end: int) -> 
     assert (found.tag == tag).all()
 
 
-def check_trend(reader: Reader, model: Model, tag: int, start: int, end: int, points: int) -> None:
+def check_trend(reader: Reader, model: Model, tag: int, start: int, end: int, *, points: int) -> None:
     (trend,) = reader.trend_now([tag], start, end, points)
     width = trend.width
     if width == 0:

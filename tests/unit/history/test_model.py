@@ -1,5 +1,6 @@
 """Random actions on a history and on a dict of rows must agree; some of them are crashes."""
 
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -30,6 +31,7 @@ from tests.unit.history.lab import (
     table,
 )
 
+SCALE = float(os.environ.get("WL_SCALE", "0.1"))
 FAST = "/dev/shm" if Path("/dev/shm").is_dir() else None
 """Memory where there is such a place: what is proved here is order, not the disk."""
 TAGS = 20
@@ -167,7 +169,9 @@ class HistoryAndModel(RuleBasedStateMachine):
         self.next_seq = max(1, self.next_seq - 2)
 
     @rule(
-        tag=st.integers(0, TAGS - 1), start=TIMES, span=st.sampled_from([SECOND, MINUTE, 7 * MINUTE, DAY, 8 * DAY])
+        tag=st.integers(0, TAGS - 1),
+        start=TIMES,
+        span=st.sampled_from([SECOND, MINUTE, 7 * MINUTE, DAY, 8 * DAY]),
     )
     def read(self, tag: int, start: int, span: int) -> None:
         check_rows(Reader(self.directory), self.model, tag, start, start + span)
@@ -179,7 +183,7 @@ class HistoryAndModel(RuleBasedStateMachine):
         points=st.sampled_from([1, 3, 100, 2000]),
     )
     def trend(self, tag: int, start: int, span: int, points: int) -> None:
-        check_trend(Reader(self.directory), self.model, tag, start, start + span, points)
+        check_trend(Reader(self.directory), self.model, tag, start, start + span, points=points)
 
     @invariant()
     def counts_agree(self) -> None:
@@ -189,10 +193,12 @@ class HistoryAndModel(RuleBasedStateMachine):
         if hasattr(self, "store"):
             for tag in range(TAGS):
                 check_rows(Reader(self.directory), self.model, tag, NOW - 8 * DAY, NOW + DAY)
-                check_trend(Reader(self.directory), self.model, tag, NOW - 8 * DAY, NOW + DAY, 50)
+                check_trend(Reader(self.directory), self.model, tag, NOW - 8 * DAY, NOW + DAY, points=50)
             self.store.close()
             shutil.rmtree(self.place)
 
 
 TestHistoryAndModel = pytest.mark.timeout(300)(HistoryAndModel.TestCase)
-TestHistoryAndModel.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+TestHistoryAndModel.settings = settings(
+    max_examples=max(12, round(100 * SCALE)), stateful_step_count=25, deadline=None
+)
