@@ -1,6 +1,6 @@
 """`make bench`: print the table; with --write it goes into docs/reference/performance.md too.
 
-python -m tests.benchmarks [--seconds 30] [--write] [--only w1,rate,w3,stages,start,drain]
+python -m tests.benchmarks [--seconds 30] [--write] [--only w1,rate,w3,stages,start,drain,history]
 """
 
 import argparse
@@ -12,12 +12,13 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tests.benchmarks.history import table as history_table
 from tests.benchmarks.polling import Load, Result, measure
 from tests.benchmarks.special import bare_loop, drain, start_up_s
 from tests.benchmarks.stages import table as stage_table
 from tests.processes import ROOT
 
-PARTS = ("w1", "rate", "w3", "stages", "start", "drain")
+PARTS = ("w1", "rate", "w3", "stages", "start", "drain", "history")
 PAGE = ROOT / "docs" / "reference" / "performance.md"
 
 
@@ -149,6 +150,8 @@ def main() -> None:
             found = drain(folder / "drain", outage_s=options.seconds)
             page += ["", "## Drain of a backlog", ""]
             page += [DRAINED.format(**found)]
+        if "history" in asked:
+            page += ["", "## History", "", history_table()]
     text = "\n".join(page) + "\n"
     print(text)
     if options.write:
