@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.history.forms import INTEGER, Segments, from_integers, to_integers
+from gateway.history.residuals import integrated, residuals
 
 VERSION: Final = 1
 SHELF_BITS: Final = 3
@@ -25,12 +26,12 @@ SHELF_BITS: Final = 3
 _HEAD: Final = struct.Struct("<BBHI")
 """codec version, columns, tags, rows"""
 _COLUMN: Final = struct.Struct("<BBI")
-"""sort (0 integer, 1 float64, 2 text), width, bytes of texts"""
+"""sort (0 integer, 1 float64, 2 text, 3 as an earlier column), width or that column, bytes of texts"""
 _INTEGER_SORT: Final = 0
 _FLOAT_SORT: Final = 1
 _TEXT_SORT: Final = 2
+_SAME_SORT: Final = 3
 _UNITS: Final = np.array([1, 1_000, 1_000_000, 1_000_000_000], np.int64)
-_WRAP: Final = 0xFFFF_FFFF_FFFF_FFFF
 
 
 class Undecodable(ValueError):
@@ -57,6 +58,7 @@ def encode(
     segment_bounds = np.append(first_segments, len(starts)).tolist()
     row_bounds = np.append(starts[first_segments], n)
     packed = [_pack(column, starts, row_bounds) for column in columns]
+    same = [_same_as(columns, i, row_bounds) for i in range(len(columns))]
     frames = []
     bounds = row_bounds.tolist()
     shelves = shelf_of(numbers[first_segments]).tolist()
@@ -69,8 +71,11 @@ def encode(
             little_tags[s:e].tobytes(),
             little_counts[s:e].tobytes(),
         ]
-        for column in packed:
-            pieces += column.frame(f, s, e, a, b)
+        for column, earlier in zip(packed, same, strict=True):
+            if earlier[f] >= 0:
+                pieces.append(_COLUMN.pack(_SAME_SORT, earlier[f], 0))
+            else:
+                pieces += column.frame(f, s, e, a, b)
         frames.append((shelf, a, b, zlib.compress(b"".join(pieces), level)))
     return frames
 
@@ -126,6 +131,23 @@ class _Packed:
         ]
 
 
+def _same_as(columns: Sequence[NDArray[Any]], i: int, row_bounds: NDArray[np.intp]) -> list[int]:
+    """Return for each frame an earlier column with the same bits, -1 for none.
+
+    A minute with one row in it has that row's value for its least, greatest, last and sum.
+    """
+    found = np.full(len(row_bounds) - 1, -1)
+    mine = columns[i]
+    if mine.dtype != object:
+        for j in range(i - 1, -1, -1):
+            if columns[j].dtype == mine.dtype:
+                equal = np.ascontiguousarray(columns[j]).view(np.int64) == np.ascontiguousarray(mine).view(
+                    np.int64
+                )
+                found[np.logical_and.reduceat(equal, row_bounds[:-1])] = j
+    return found.tolist()
+
+
 def _pack(column: NDArray[Any], starts: Segments, row_bounds: NDArray[np.intp]) -> _Packed:
     m = len(starts)
     form, unit = np.full(m, INTEGER, np.uint8), np.zeros(m, np.uint8)
@@ -140,7 +162,7 @@ def _pack(column: NDArray[Any], starts: Segments, row_bounds: NDArray[np.intp]) 
         sort = _INTEGER_SORT
         integers = column.astype(np.int64, copy=False)
         integers, unit = _coarsest(integers, starts)
-    residual, order, base = _residuals(integers, starts)
+    residual, order, base = residuals(integers, starts)
     return _Packed(sort, (form, unit, order, base), residual, row_bounds, texts)
 
 
@@ -155,49 +177,6 @@ def _coarsest(x: NDArray[np.int64], starts: Segments) -> tuple[NDArray[np.int64]
     if unit.any():
         x = x // np.repeat(_UNITS[unit], np.diff(np.append(starts, len(x))))
     return x, unit
-
-
-def _residuals(
-    x: NDArray[np.int64], starts: Segments
-) -> tuple[NDArray[np.uint64], NDArray[np.uint8], NDArray[np.int64]]:
-    """Return unsigned residuals (n,), each segment's order (0, 1, 2) and base."""
-    m, n = len(starts), len(x)
-    counts = np.diff(np.append(starts, n))
-    low = np.minimum.reduceat(x, starts)
-    high = np.maximum.reduceat(x, starts)
-    order = np.zeros(m, np.uint8)
-    if (low == high).all():
-        return np.zeros(n, np.uint64), order, low
-    u = x.view(np.uint64)
-    plain = u - np.repeat(low.view(np.uint64), counts)
-    d1 = _differences(u, starts)
-    d2 = _differences(d1, starts)
-    z1, z2 = _zigzag(d1), _zigzag(d2)
-    cost = np.stack([_bits(each, starts) for each in (plain, z1, z2)])
-    order = cost.argmin(axis=0).astype(np.uint8)
-    base = np.where(order == 0, low, x[starts])
-    order_of = np.repeat(order, counts)
-    return np.choose(order_of, (plain, z1, z2)), order, base
-
-
-def _differences(u: NDArray[np.uint64], starts: Segments) -> NDArray[np.uint64]:
-    d = np.empty_like(u)
-    d[1:] = u[1:] - u[:-1]
-    d[starts] = 0
-    return d
-
-
-def _bits(residual: NDArray[np.uint64], starts: Segments) -> NDArray[np.float64]:
-    return np.add.reduceat(np.log2(residual.astype(np.float64) + 1.0), starts)
-
-
-def _zigzag(d: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    signed = d.view(np.int64)
-    return (d << np.uint64(1)) ^ (signed >> np.int64(63)).view(np.uint64)
-
-
-def _unzigzag(z: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    return (z >> np.uint64(1)) ^ (np.uint64(0) - (z & np.uint64(1)))
 
 
 def _texts(column: NDArray[Any], row_bounds: NDArray[np.intp]) -> tuple[NDArray[np.int64], list[bytes]]:
@@ -234,11 +213,14 @@ def _decode(data: bytes, only: int | None) -> tuple[NDArray[np.int32], list[NDAr
     for _ in range(width_of_row):
         sort, width, size = _COLUMN.unpack_from(data, at)
         at += _COLUMN.size
+        if sort == _SAME_SORT:
+            columns.append(columns[width])
+            continue
         form, unit, order = np.frombuffer(data, np.uint8, 3 * m, at).reshape(3, m)
         base = np.frombuffer(data, "<i8", m, at + 3 * m).astype(np.int64)
         at += 11 * m + size
         planes = np.frombuffer(data, np.uint8, width * n, at).reshape(width, n)[:, a:b]
-        integers = _integrated(planes, order[s:e], base[s:e], counts[s:e])
+        integers = integrated(planes, order[s:e], base[s:e], counts[s:e])
         if sort == _FLOAT_SORT:
             columns.append(from_integers(integers, form[s:e], counts[s:e]))
         elif sort == _TEXT_SORT:
@@ -251,34 +233,6 @@ def _decode(data: bytes, only: int | None) -> tuple[NDArray[np.int32], list[NDAr
     if at != len(data):
         raise Undecodable("the columns do not fill the frame")
     return np.repeat(numbers[s:e], counts[s:e]), columns
-
-
-def _integrated(
-    planes: NDArray[np.uint8], order: NDArray[np.uint8], base: NDArray[np.int64], counts: NDArray[np.intp]
-) -> NDArray[np.int64]:
-    bases = np.repeat(base.view(np.uint64), counts)
-    width, n = planes.shape
-    if not width or not n:
-        return bases.view(np.int64)
-    raw = np.zeros((n, 8), np.uint8)
-    raw[:, :width] = planes.T
-    residual = raw.view("<u8")[:, 0].astype(np.uint64, copy=False)
-    order_of = np.repeat(order, counts)
-    if order.any():
-        starts = np.append(0, np.cumsum(counts[:-1]))
-        x = _unzigzag(residual)
-        if (order == 2).any():
-            x = np.where(order_of == 2, _summed(x, starts, counts), x)
-        x = np.where(order_of == 0, residual, _summed(x, starts, counts))
-    else:
-        x = residual
-    return (x + bases).view(np.int64)
-
-
-def _summed(x: NDArray[np.uint64], starts: Segments, counts: NDArray[np.intp]) -> NDArray[np.uint64]:
-    total = np.cumsum(x, dtype=np.uint64)
-    before = total[starts] - x[starts]
-    return total - np.repeat(before, counts)
 
 
 def _looked_up(integers: NDArray[np.int64], table: bytes) -> NDArray[Any]:
