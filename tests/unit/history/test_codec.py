@@ -27,7 +27,7 @@ def same(a: np.ndarray, b: np.ndarray) -> bool:
     return a.dtype == b.dtype and a.view(np.int64).tolist() == b.view(np.int64).tolist()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_whatever_goes_in_comes_out_bit_for_bit(data: st.DataObject) -> None:
     series = data.draw(st.dictionaries(st.integers(0, 40), SERIES, min_size=1, max_size=6))

@@ -94,16 +94,16 @@ def test_a_late_row_lands_in_its_minute(tmp_path: Path, tags: TagTable, clock: F
 
 def test_small_pieces_are_joined(tmp_path: Path, tags: TagTable, clock: FakeClock) -> None:
     with opened(tmp_path, tags, clock) as store:
-        for seq in range(100):
+        for seq in range(40):
             each = values(tags, seq, seq * 10, 10)
             store.book([each], each)
             store.put_away(10, everything=True)
     for layer in ("raw", "minute"):
         for _, path in periods(tmp_path, layer):
             with sqlite3.connect(path) as file:
-                assert file.execute("SELECT COUNT(*) FROM pieces").fetchone()[0] <= 10
+                assert file.execute("SELECT COUNT(*) FROM pieces").fetchone()[0] <= 8
             file.close()
-    assert stored(tmp_path) == list(range(1000))
+    assert stored(tmp_path) == list(range(400))
 
 
 def test_what_is_too_old_goes_by_whole_files(tmp_path: Path, tags: TagTable, clock: FakeClock) -> None:
