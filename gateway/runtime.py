@@ -20,7 +20,7 @@ from connectors.factory import build_sink, build_source
 from gateway.buffer import Backlog, DiskBuffer, LogCursor
 from gateway.collect import Collector
 from gateway.forward import Forwarder
-from gateway.history import Historian
+from gateway.history import Historian, Reader
 from gateway.http import StatusServer
 from gateway.observe import Observer, observe_backlog, observe_connector, observe_history, observe_store
 from gateway.select import Rules, Selection
@@ -101,7 +101,11 @@ class Gateway:
         if rules.thinning:
             self._start_thinner(name, options, rules)
         context = Context(
-            self.plant.gateway.id, self._tags, self.clock, status=lambda: self._status(cursor.backlog())
+            self.plant.gateway.id,
+            self._tags,
+            self.clock,
+            history=Reader(self.directory / HISTORY) if self.plant.history.enabled else None,
+            status=lambda: self._status(cursor.backlog()),
         )
 
         def open_sink() -> Sink:
