@@ -29,8 +29,9 @@ _ORDER: Final = (
     ("MqttSink", "sinks.<name>, kind: mqtt"),
     ("InfluxDbSink", "sinks.<name>, kind: influxdb"),
     ("Tls", "sinks.<name>.tls"),
-    ("SelectRule", "sinks.<name>.select[]"),
+    ("SelectRule", "sinks.<name>.select[], history.select[]"),
     ("BufferOptions", "buffer"),
+    ("HistoryOptions", "history"),
 )
 
 

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from config.base import Duration, Model, Name, Size, TimeZone
 from config.connections import AnySink, SourceOptions
+from config.select import SelectRule
 
 
 class Gateway(Model):
@@ -55,6 +56,20 @@ class BufferOptions(Model):
     """The newest data healthy sinks read without touching the disk."""
 
 
+class HistoryOptions(Model):
+    """Trends on this machine's disk, for the page."""
+
+    enabled: bool = True
+    """false: nothing is kept beyond the buffer."""
+    raw: Annotated[Duration, Field(ge=86_400_000_000_000)] = 30 * 86_400_000_000_000
+    """Every value is kept this long …"""
+    minute: Annotated[Duration, Field(ge=86_400_000_000_000)] = 400 * 86_400_000_000_000
+    """… and of every minute the least, greatest, mean and last value this long."""
+    max_bytes: Annotated[Size, Field(ge=64 * 2**20)] = 5 * 2**30
+    """Most bytes on disk; above it the oldest values go first, then the oldest minutes."""
+    select: Annotated[tuple[SelectRule, ...], Field(min_length=1, strict=False)] = (SelectRule(),)
+
+
 class Plant(Model):
     """One plant file."""
 
@@ -62,3 +77,4 @@ class Plant(Model):
     sources: Annotated[dict[Name, SourceOptions], Field(min_length=1)]
     sinks: dict[Name, AnySink] = Field(default_factory=dict)
     buffer: BufferOptions = BufferOptions()
+    history: HistoryOptions = HistoryOptions()

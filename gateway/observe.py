@@ -9,6 +9,7 @@ from prometheus_client.registry import Collector
 
 from connectors import Clock
 from gateway.buffer import DiskBuffer, LogCursor
+from gateway.history import Historian
 from gateway.supervise import Link, LinkState
 
 
@@ -173,3 +174,9 @@ def observe_backlog(observer: Observer, name: str, cursor: LogCursor, clock: Clo
         return {"backlog_rows": waiting.rows, "backlog_oldest_seconds": waiting.age_s(clock.now())}
 
     observer.ask("sink", {"sink": name}, gauges, is_counter=False)
+
+
+def observe_history(observer: Observer, historian: Historian) -> None:
+    """Ask the history for its rows, lag and size."""
+    observer.ask("history", {}, historian.gauges, is_counter=False)
+    observer.ask("history", {}, historian.counters, is_counter=True)

@@ -1,7 +1,8 @@
 """The whole program on a page: from a plant to running links, and in order to a stop.
 
 source ─collect─▶ buffer ═cursor═▶ select ─forward─▶ sink
-                     ▲      ╚═thin (windows)═╗
+                     ▲     ║╚═cursor═▶ select ──book──▶ history
+                     ▲     ╚══thin (windows)═╗
                      ╚══════════append═══════╝
 """
 
@@ -20,14 +21,17 @@ from gateway.buffer import Backlog, DiskBuffer, LogCursor
 from gateway.buffer.contract import STORE
 from gateway.collect import Collector
 from gateway.forward import Forwarder
+from gateway.history import Historian, Reader
 from gateway.http import StatusServer
-from gateway.observe import Observer, observe_backlog, observe_connector, observe_store
+from gateway.observe import Observer, observe_backlog, observe_connector, observe_history, observe_store
 from gateway.select import Rules, Selection
 from gateway.supervise import Link, LinkState, supervise
 from gateway.thin import Thinner, thin, thinned_source
 
 log = logging.getLogger(__name__)
 
+HISTORY: Final = "history"
+"""Where the trends live, beside the buffer."""
 DRAIN_NS: Final = 8_000_000_000
 """How long sinks may still deliver after the sources have stopped."""
 
@@ -62,6 +66,7 @@ class Gateway:
             observe_store(self.observer, buffer)
             for name, sink in plant.sinks.items():
                 self._start_sink(name, sink)
+            historian = self._start_history() if plant.history.enabled else None
             buffer.ready()
             for name, source in plant.sources.items():
                 self._start_source(name, source)
@@ -69,7 +74,7 @@ class Gateway:
             log.info("gateway running", extra={"gateway": plant.gateway.id, "status_port": status.port})
             await stop.wait()
             await self._end("source/")
-            await self._drain()
+            await self._drain(historian)
             await self._end("")
 
     def _start_source(self, name: str, options: SourceOptions) -> None:
@@ -97,7 +102,11 @@ class Gateway:
         if rules.thinning:
             self._start_thinner(name, options, rules)
         context = Context(
-            self.plant.gateway.id, self._tags, self.clock, status=lambda: self._status(cursor.backlog())
+            self.plant.gateway.id,
+            self._tags,
+            self.clock,
+            history=Reader(self.directory / HISTORY) if self.plant.history.enabled else None,
+            status=lambda: self._status(cursor.backlog()),
         )
 
         def open_sink() -> Sink:
@@ -137,6 +146,22 @@ class Gateway:
 
         self._spawn(f"thin/{name}", link, session)
 
+    def _start_history(self) -> Historian:
+        link = self._link("local", "history")
+        historian = Historian(
+            link,
+            self.directory / HISTORY,
+            self.plant.history,
+            min_free=self.plant.buffer.min_free,
+            tags=self._tags,
+            buffer=self._buffer,
+            clock=self.clock,
+        )
+        historian.reserve()
+        observe_history(self.observer, historian)
+        self._spawn("history", link, historian.session)
+        return historian
+
     def _status(self, waiting: Backlog) -> dict[str, Any]:
         """Return what a status message tells the platform."""
         return {
@@ -145,7 +170,7 @@ class Gateway:
             "buffered": waiting.rows,
         }
 
-    def _link(self, name: str, direction: Literal["source", "sink"]) -> Link:
+    def _link(self, name: str, direction: Literal["source", "sink", "history"]) -> Link:
         link = Link(name, direction, self.clock)
         self.observer.links.append(link)
         return link
@@ -166,14 +191,18 @@ class Gateway:
             task.cancel()
         await asyncio.gather(*ending, return_exceptions=True)
 
-    async def _drain(self) -> None:
+    async def _drain(self, historian: Historian | None) -> None:
         """Give connected sinks a moment to take what is stored; what they don't take stays stored."""
+        if historian is not None:
+            historian.hurry.set()
         connected = {link.name for link in self.observer.links if link.state is LinkState.CONNECTED}
         until = self.clock.monotonic() + DRAIN_NS
         while self.clock.monotonic() < until:
             # What was read last may still wait for its commit, and counts as stored only then.
             committing = self._buffer.stats().queued_bytes
-            if not committing and not any(c.backlog().rows for c in self._cursors if c.sink in connected):
+            waiting = any(c.backlog().rows for c in self._cursors if c.sink in connected)
+            unbooked = historian is not None and historian.is_running and historian.backlog().rows
+            if not committing and not waiting and not unbooked:
                 return
             await asyncio.sleep(0.02)
 

@@ -1,13 +1,13 @@
 """Sinks: does each get any tag, and as fast as tags are read?"""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from config.base import format_duration
 from config.checks.tls import check_tls, is_this_machine
-from config.connections import AnySink, InfluxDbSink, MqttSink, MqttSource
+from config.connections import InfluxDbSink, MqttSink, MqttSource
 from config.plant import Plant
 from config.problems import Problem, quote
 from config.reading.document import Document, Path
@@ -31,7 +31,7 @@ def check_sinks(plant: Plant, document: Document, *, is_whole: bool) -> Iterator
     """Yield selections that select nothing, prefixes and rates that can't be."""
     for name, sink in plant.sinks.items():
         path = ("sinks", name)
-        yield from _rules(sink, plant, document, path, is_whole=is_whole)
+        yield from check_rules(sink.select, plant, document, path, is_whole=is_whole)
         match sink:
             case MqttSink():
                 if not all(sink.prefix.split("/")) or sink.prefix.startswith("$"):
@@ -60,14 +60,15 @@ def _rows_per_second(plant: Plant) -> float:
     )
 
 
-def _rules(
-    sink: AnySink, plant: Plant, document: Document, path: Path, *, is_whole: bool
+def check_rules(
+    select: Sequence[SelectRule], plant: Plant, document: Document, path: Path, *, is_whole: bool
 ) -> Iterator[Problem]:
+    """Yield what is wrong with a selection at `path`."""
     dead: list[Problem] = []
     everything_before = False
     # What an MQTT broker will bring is known at run time only: no selection can be proved dead.
     is_open = any(isinstance(source, MqttSource) for source in plant.sources.values())
-    for i, rule in enumerate(sink.select):
+    for i, rule in enumerate(select):
         at = (*path, "select", i)
         if (rule.every is None) != (rule.as_ is None):
             code, field = ("E-CF-0702", "as") if rule.every is None else ("E-CF-0701", "every")
@@ -83,7 +84,7 @@ def _rules(
             dead.append(document.problem("W-CF-0703", at, at_key=True))
         everything_before = everything_before or (rule.path == "**" and rule.class_ is None)
     if is_whole and dead:
-        is_idle = len(dead) == len(sink.select)
+        is_idle = len(dead) == len(select)
         yield from [document.problem("E-CF-0704", path, at_key=True)] if is_idle else dead
 
 

@@ -178,6 +178,11 @@ class DiskBuffer:
         """Return every epoch of this gateway, oldest first."""
         return list(self._state.epochs)
 
+    def oldest(self) -> int:
+        """Return the seq below which nothing is stored any more."""
+        segments = self._shelf.segments
+        return segments[0].first_seq if segments else self._shelf.end()
+
     def gaps(self) -> list[Gap]:
         """Return every recorded loss of stored batches, oldest first."""
         return self._state.gaps()

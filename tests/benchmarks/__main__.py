@@ -13,12 +13,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.benchmarks import influx, mqtt_in, opcua
+from tests.benchmarks.history import table as history_table
 from tests.benchmarks.polling import Load, Result, measure
 from tests.benchmarks.special import bare_loop, drain, start_up_s
 from tests.benchmarks.stages import table as stage_table
 from tests.processes import ROOT
 
-PARTS = ("w1", "w2", "opcua", "rate", "w3", "stages", "start", "drain", "influx", "mqtt_in")
+PARTS = ("w1", "w2", "opcua", "rate", "w3", "stages", "start", "drain", "influx", "mqtt_in", "history")
 PAGE = ROOT / "docs" / "reference" / "performance.md"
 
 
@@ -164,6 +165,8 @@ def main() -> None:
             page += [rows(mqtt_in.table(folder, options.seconds)), ""]
             per_s = mqtt_in.bare(folder / "bare", min(options.seconds, 10))
             page += [f"paho alone, throwing the messages away on the same core: {per_s:,.0f} messages/s."]
+        if "history" in asked:
+            page += ["", "## History", "", history_table()]
     text = "\n".join(page) + "\n"
     print(text)
     if options.write:
