@@ -23,6 +23,7 @@ from gateway.collect import Collector
 from gateway.forward import Forwarder
 from gateway.history import Historian, Reader
 from gateway.http import StatusServer
+from gateway.memory import give_back, keep_what_is_there
 from gateway.observe import Observer, observe_backlog, observe_connector, observe_history, observe_store
 from gateway.select import Rules, Selection
 from gateway.supervise import Link, LinkState, supervise
@@ -32,6 +33,8 @@ log = logging.getLogger(__name__)
 
 HISTORY: Final = "history"
 """Where the trends live, beside the buffer."""
+_SETTLED_S: Final = 10.0
+"""By then sessions are open, and what opening them took can go."""
 DRAIN_NS: Final = 8_000_000_000
 """How long sinks may still deliver after the sources have stopped."""
 
@@ -70,6 +73,8 @@ class Gateway:
             buffer.ready()
             for name, source in plant.sources.items():
                 self._start_source(name, source)
+            keep_what_is_there()
+            asyncio.get_running_loop().call_later(_SETTLED_S, give_back)
             self.running.set()
             log.info("gateway running", extra={"gateway": plant.gateway.id, "status_port": status.port})
             await stop.wait()
