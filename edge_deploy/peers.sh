@@ -5,6 +5,8 @@ missing=""
 command -v mosquitto >/dev/null || [ -x /usr/sbin/mosquitto ] || missing="$missing mosquitto"
 command -v mbpoll >/dev/null || missing="$missing mbpoll"
 command -v victoria-metrics >/dev/null || missing="$missing victoria-metrics"
+command -v chromium >/dev/null || missing="$missing chromium"
+[ -e /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc ] || missing="$missing fonts-noto-cjk"
 [ -e /usr/include/modbus/modbus.h ] || missing="$missing libmodbus-dev"
 command -v gcc >/dev/null || missing="$missing gcc libc6-dev"
 if [ -n "$missing" ]; then

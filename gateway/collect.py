@@ -105,7 +105,7 @@ class Collector:
             await (await self._buffer.append(self._link.name, batch))
             self._link.rows_total += len(batch)
             if self._live is not None:
-                self._live.put(batch, batch)
+                self._live.put(None, batch)
 
 
 async def _acknowledge(source: Source, unacked: Unacked) -> None:

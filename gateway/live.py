@@ -156,14 +156,15 @@ class LiveValues:
         self._file = self._make(max(capacity, len(tags)))
         self._version = -1
 
-    def put(self, read: Batch, stored: Batch | None) -> None:
-        """Take in what a source returned and what of it is on its way to disk."""
+    def put(self, read: Batch | None, stored: Batch | None) -> None:
+        """Take in what a source returned, None when we speak for it, and what of it is on its way to disk."""
         self.refresh()
         file = self._file
         column, header = file.column, file.header
         header[2] += 1
-        for part in read.parts:
-            column["arrived"][part.tag] = read.arrived
+        if read is not None:
+            for part in read.parts:
+                column["arrived"][part.tag] = read.arrived
         if stored is not None:
             for part in stored.parts:
                 self._put(part, stored.arrived, is_backfill=stored.origin is Origin.BACKFILL)

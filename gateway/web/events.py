@@ -13,7 +13,7 @@ import orjson
 from numpy.typing import NDArray
 
 from gateway.web.overview import overview
-from gateway.web.rows import newest
+from gateway.web.rows import in_words, newest
 from gateway.web.view import View
 
 MOST_LISTENERS: Final = 100
@@ -101,8 +101,9 @@ class Events:
             await asyncio.sleep(PERIOD_S)
 
     def _piece(self, number: int) -> bytes:
-        """Return [number, quality, value, time, arrived], encoded once a look."""
+        """Return [number, quality, its name, value, time, arrived], encoded once a look."""
         piece = self._pieces.get(number)
         if piece is None:
-            piece = self._pieces[number] = orjson.dumps([number, *newest(self._view, number)])
+            quality, *rest = newest(self._view, number)
+            piece = self._pieces[number] = orjson.dumps([number, quality, in_words(quality), *rest])
         return piece

@@ -141,7 +141,7 @@ def _about_link(link: Link, known: LinkTold) -> Iterator[Attention]:
     if link.state == "needs_a_person":
         yield _about("link_person", link.name, link.error, since, urgent=True)
     elif link.state in ("waiting", "connecting") and link.error:
-        yield _about("link_down", link.name, link.error, since, count=link.buffered)
+        yield _about("link_down", link.name, link.error, since, urgent=True)
     elif link.role == "sink" and link.lag_s > LATE_S:
         yield _about("sink_late", link.name, count=link.buffered)
     if known.counts.get("crashes"):

@@ -33,10 +33,15 @@ def tag_row(view: View, number: int) -> TagRow:
         source=tag.source,
         value=value,
         quality=quality,
-        quality_name="" if quality is None else quality_name(quality),
+        quality_name=in_words(quality),
         time=time,
         arrived=arrived,
     )
+
+
+def in_words(quality: int | None) -> str:
+    """Return the specification's name of a quality; empty before the first row."""
+    return "" if quality is None else quality_name(quality)
 
 
 def newest(view: View, number: int) -> tuple[int | None, Value, int | None, int | None]:

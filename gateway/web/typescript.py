@@ -7,7 +7,9 @@ from typing import Any, Final
 from gateway.web.app import create_app
 from gateway.web.view import View
 
-_HEAD: Final = "// Written by `make types` from the interface's OpenAPI. Change gateway/web/models.py, not this.\n"
+_HEAD: Final = (
+    "// Written by `make docs` from the interface's OpenAPI. Change gateway/web/models.py, not this.\n"
+)
 _PLAIN: Final = {
     "string": "string",
     "integer": "number",

@@ -37,7 +37,8 @@ _RULE: Final = {
     quality.UNCERTAIN_ENGINEERING_UNITS_EXCEEDED: "limits",
     quality.UNCERTAIN_SUBNORMAL: "few_values",
 }
-_SHOWN_COUNTS: Final = ("timeouts", "exceptions", "wrong_replies", "requests", "retries", "busy")
+_SHOWN_COUNTS: Final = ("requests", "timeouts", "exceptions", "rejected_replies", "late_replies")
+"""Of the whole link."""
 _FLAPPING_NS: Final = 60_000_000_000
 
 
@@ -63,7 +64,7 @@ def _way(view: View, told: Told, tag: Tag, row: TagRow, link: LinkTold | None) -
     is_answered = found[-1][0].state == "good"
     found.append(_decode(view, row, is_answered=is_answered))
     found.append(_rule(tag, row, is_decoded=found[-1][0].state == "good"))
-    found.append(_buffer(told, link))
+    found.append(_buffer(told))
     return found + [_sink(each, tag) for each in told.links if each.about.role == "sink"]
 
 
@@ -158,13 +159,13 @@ def _rule(tag: Tag, row: TagRow, *, is_decoded: bool) -> tuple[Step, str]:
     return _step("rule", "warning", error=row.quality_name, error_at=row.time, facts=facts), action
 
 
-def _buffer(told: Told, link: LinkTold | None) -> tuple[Step, str]:
+def _buffer(told: Told) -> tuple[Step, str]:
     store = told.store
     facts = [
         Fact(name="store_bytes", value=store.get("bytes", 0.0), unit="bytes"),
         Fact(name="max_bytes", value=float(told.max_bytes), unit="bytes"),
     ]
-    good = link.moved_at if link is not None else 0
+    good = max((link.moved_at for link in told.links if link.about.role == "source"), default=0)
     if store.get("degraded"):
         return _step("buffer", "bad", error="; ".join(told.reasons), facts=facts, good=good), "store"
     if store.get("full"):

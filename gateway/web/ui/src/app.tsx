@@ -37,12 +37,14 @@ export function App() {
 }
 
 function Rail({ view }: { view: string }) {
+  const strip = useValue(state)?.strip;
   return (
     <nav class="rail" aria-label={t("nav.views")}>
       <div class="brand">{t("page.name")}</div>
       {VIEWS.map((each) => (
         <a key={each} href={`#/${each}`} aria-current={each === view ? "page" : undefined}>{t(`nav.${each}`)}</a>
       ))}
+      {strip && <p class="id">{t("strip.gateway", { id: strip.gateway })}</p>}
     </nav>
   );
 }

@@ -7,8 +7,8 @@ export interface State {
   links: Link[];
   attention: Attention[];
 }
-export type Newest = Pick<TagRow, "quality" | "value" | "time" | "arrived">;
-type Piece = [number, TagRow["quality"], TagRow["value"], TagRow["time"], TagRow["arrived"]];
+export type Newest = Pick<TagRow, "quality" | "quality_name" | "value" | "time" | "arrived">;
+type Piece = [number, TagRow["quality"], string, TagRow["value"], TagRow["time"], TagRow["arrived"]];
 
 export const state = observable<State | null>(null);
 export const devices = observable<Map<string, Device>>(new Map());
@@ -69,8 +69,8 @@ function open(): void {
   });
   source.addEventListener("values", (event) => {
     const known = newest.get();
-    for (const [number, quality, value, time, arrived] of JSON.parse(event.data) as Piece[]) {
-      known.set(number, { quality, value, time, arrived });
+    for (const [number, quality, quality_name, value, time, arrived] of JSON.parse(event.data) as Piece[]) {
+      known.set(number, { quality, quality_name, value, time, arrived });
       remember(number, value);
     }
     newest.set(known);

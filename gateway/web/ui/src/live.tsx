@@ -204,7 +204,6 @@ function Row({ index, row, chosen }: { index: number; row: TagRow | undefined; c
   const style = { transform: `translateY(${index * ROW}px)` };
   if (!row) return <div class="row waiting" role="row" aria-rowindex={index + 2} style={style}><span role="cell" class="device">…</span></div>;
   const now = { ...row, ...newest.get().get(row.number) };
-  if (now.quality !== row.quality) now.quality_name = nameAgain(now.quality, row);
   const cut = row.path.lastIndexOf("/");
   const tone = toneOf(now.quality);
   return (
@@ -218,13 +217,6 @@ function Row({ index, row, chosen }: { index: number; row: TagRow | undefined; c
       <span role="cell" class="trend"><Spark points={trend(row.number)} /></span>
     </div>
   );
-}
-
-/** The stream sends codes alone; until the page is asked again the severity stands for the name. */
-function nameAgain(quality: number | null, row: TagRow): string {
-  if (quality === null) return row.quality_name;
-  if (quality === 0) return "Good";
-  return quality >= 0x80000000 ? "Bad" : quality >= 0x40000000 ? "Uncertain" : "Good";
 }
 
 /** The site is on top of the page and levels that are left out say nothing. */

@@ -63,11 +63,13 @@ function Figures({ said }: { said: State }) {
         value={bytes(strip.store_bytes).split(" ")[0] ?? ""}
         unit={bytes(strip.store_bytes).split(" ")[1] ?? ""}
         tone={strip.store_bytes > 0.9 * strip.max_bytes ? "look" : "calm"}
-        note={t("figure.room", { all: bytes(strip.max_bytes), share: figure((100 * strip.store_bytes) / strip.max_bytes, 2) })}
+        note={t("figure.room", { all: bytes(strip.max_bytes), share: share(strip.store_bytes / strip.max_bytes) })}
       />
     </div>
   );
 }
+
+const share = (part: number) => (part < 0.001 ? "< 0.1" : (100 * part).toFixed(1));
 
 function Figure(given: { title: string; value: string; unit: string; tone: Tone; note: preact.ComponentChildren; go?: string }) {
   const figures = (

@@ -126,9 +126,10 @@ function Station({ step, isCause }: { step: Step; isCause: boolean }) {
         <Status tone={TONES[step.state]}>{t(`stepstate.${step.state}`)}</Status>
       </div>
       <div class="when">
-        <p>{step.good_at === null ? t("why.never") : t("why.good", { when: moment(step.good_at), age: age(step.good_at) })}</p>
-        <p class={step.error ? "reason" : "reason none"}>
-          {step.error ? t("why.error", { reason: word("quality", step.error), when: step.error_at === null ? t("why.unknown") : moment(step.error_at) }) : t("why.no_error")}
+        {step.good_at !== null && <p>{t("why.good", { when: moment(step.good_at), age: age(step.good_at) })}</p>}
+        {step.good_at === null && step.error && <p>{t("why.never")}</p>}
+        <p class="reason">
+          {step.good_at === null && !step.error ? t("why.nothing") : step.error ? t("why.error", { reason: word("quality", step.error), when: step.error_at === null ? t("why.unknown") : moment(step.error_at) }) : t("why.no_error")}
         </p>
       </div>
       <p class="facts">
