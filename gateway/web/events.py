@@ -29,8 +29,9 @@ class Full(Exception):
 class Events:
     """The listeners, and the pieces of the newest look."""
 
-    def __init__(self, view: View) -> None:
+    def __init__(self, view: View, period_s: float = PERIOD_S) -> None:
         self._view = view
+        self._period_s = period_s
         self._listeners = 0
         self._ticked = asyncio.Condition()
         self._task: asyncio.Task[None] | None = None
@@ -79,7 +80,7 @@ class Events:
 
     async def _run(self) -> None:
         while True:
-            await self._view.fresh(0.8 * PERIOD_S)
+            await self._view.fresh(0.8 * self._period_s)
             self._pieces = {}
             seen = overview(self._view)
             if seen is not None:
@@ -98,7 +99,7 @@ class Events:
                 }
             async with self._ticked:
                 self._ticked.notify_all()
-            await asyncio.sleep(PERIOD_S)
+            await asyncio.sleep(self._period_s)
 
     def _piece(self, number: int) -> bytes:
         """Return [number, quality, its name, value, time, arrived], encoded once a look."""

@@ -1,4 +1,4 @@
-// Written by `make types` from the interface's OpenAPI. Change gateway/web/models.py, not this.
+// Written by `make docs` from the interface's OpenAPI. Change gateway/web/models.py, not this.
 
 export interface Attention {
   code: "gateway_silent" | "store" | "store_full" | "lost" | "link_person" | "link_down" | "link_crashed" | "sink_late" | "quarantined" | "device_silent" | "device_partly";
