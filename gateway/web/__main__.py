@@ -30,7 +30,7 @@ def main() -> None:
     family = socket.AF_INET6 if ":" in asked.listen else socket.AF_INET
     listener = socket.create_server((asked.listen, asked.port), family=family, backlog=128)
     app = create_app(View(asked.directory, asked.status_port))
-    server = uvicorn.Server(
+    server = _Server(
         uvicorn.Config(
             app,
             log_level="warning",
@@ -53,6 +53,15 @@ def main() -> None:
     sys.stdout.write(f"http://{host}:{listener.getsockname()[1]}/\n")
     sys.stdout.flush()
     server.run(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """Streams never end by themselves: they are told to, or the end would wait for the browsers."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let the listeners go, then end as usual."""
+        await self.config.app.state.events.end()  # type: ignore[union-attr]
+        await super().shutdown(sockets)
 
 
 if __name__ == "__main__":

@@ -36,16 +36,15 @@ def create_app(view: View, static: Path | None = None) -> FastAPI:
     app = FastAPI(
         title="Wanglian", version="1", docs_url=None, redoc_url=None, openapi_url="/api/openapi.json"
     )
-    _add_interface(app, view)
+    app.state.events = Events(view)
+    _add_interface(app, view, app.state.events)
     _add_page(app, static or static_folder())
     app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)
     app.add_middleware(Guard)
     return app
 
 
-def _add_interface(app: FastAPI, view: View) -> None:
-    events = Events(view)
-
+def _add_interface(app: FastAPI, view: View, events: Events) -> None:
     @app.get("/api/overview", responses={503: {"model": Mistake}})
     async def read_overview() -> Overview:
         await view.fresh()

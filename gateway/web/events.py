@@ -33,6 +33,7 @@ class Events:
         self._view = view
         self._period_s = period_s
         self._listeners = 0
+        self._ended = False
         self._ticked = asyncio.Condition()
         self._task: asyncio.Task[None] | None = None
         self._pieces: dict[int, bytes] = {}
@@ -57,6 +58,12 @@ class Events:
                 self._task.cancel()
                 self._task = None
 
+    async def end(self) -> None:
+        """Let every listener go, so that the process can end at once."""
+        async with self._ticked:
+            self._ended = True
+            self._ticked.notify_all()
+
     async def _events(self, tags: NDArray[np.int32], *, devices: bool) -> AsyncIterator[bytes]:
         seen = np.full((3, len(tags)), -1, np.int64)
         head = b""
@@ -65,6 +72,8 @@ class Events:
         while True:
             async with self._ticked:
                 await self._ticked.wait()
+            if self._ended:
+                return
             if self._head != head:
                 head = self._head
                 yield b"event: state\ndata: " + head + b"\n\n"
