@@ -40,15 +40,18 @@ _COLUMNS: Final = (
     ("time", np.int64, ()),
     ("arrived", np.int64, ()),
     ("good", np.int64, ()),
+    ("fault", np.int64, ()),
     ("value", np.int64, ()),
     ("check", np.int64, ()),
     ("rows", np.int64, ()),
     ("quality", np.uint32, ()),
+    ("fault_quality", np.uint32, ()),
     ("active", np.uint8, ()),
     ("text", np.uint8, (TEXT_BYTES,)),
 )
 _GOOD_BELOW: Final = np.uint32(0x4000_0000)
-_MOST_TRIES: Final = 200
+_AT_ONCE: Final = 10
+_MOST_TRIES: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,9 @@ class Snapshot:
     """When the tag was last read, ns UTC, also where a deadband kept the row back; 0 is never."""
     good: NDArray[np.int64]
     """Arrival of the newest Good row in this run, ns UTC; 0 is none."""
+    fault: NDArray[np.int64]
+    """Arrival of the newest row in this run a source said was not Good, ns UTC; 0 is none."""
+    fault_quality: NDArray[np.uint32]
     value: NDArray[np.int64]
     """The value's 64 bits: of a float64, of an int64; of text its checksum and length."""
     quality: NDArray[np.uint32]
@@ -167,7 +173,7 @@ class LiveValues:
                 column["arrived"][part.tag] = read.arrived
         if stored is not None:
             for part in stored.parts:
-                self._put(part, stored.arrived, is_backfill=stored.origin is Origin.BACKFILL)
+                self._put(part, stored, is_ours=read is None)
         header[2] += 1
 
     def refresh(self) -> None:
@@ -205,9 +211,9 @@ class LiveValues:
         with contextlib.suppress(OSError):
             self.folder.rmdir()
 
-    def _put(self, part: Columns, arrived: int, *, is_backfill: bool) -> None:
+    def _put(self, part: Columns, stored: Batch, *, is_ours: bool) -> None:
         column = self._file.column
-        if is_backfill:
+        if stored.origin is Origin.BACKFILL:
             part = part.where(part.time > column["time"][part.tag])
         tag = part.tag
         bits = self._texts(part) if part.value.dtype == object else part.value.view(np.int64)
@@ -216,8 +222,15 @@ class LiveValues:
         column["quality"][tag] = part.quality
         column["check"][tag] = check(part.time, bits, part.quality)
         np.add.at(column["rows"], tag, 1)
-        good = tag if not part.quality.any() else tag[part.quality < _GOOD_BELOW]
-        column["good"][good] = arrived
+        if not part.quality.any():
+            column["good"][tag] = stored.arrived
+            return
+        is_good = part.quality < _GOOD_BELOW
+        column["good"][tag[is_good]] = stored.arrived
+        if not is_ours:
+            faulty = tag[~is_good]
+            column["fault"][faulty] = stored.arrived
+            column["fault_quality"][faulty] = part.quality[~is_good]
 
     def _texts(self, part: Columns) -> NDArray[np.int64]:
         """Write the texts; return what stands for them in the value column. 1.5 µs a row; texts are few."""
@@ -264,7 +277,9 @@ class LiveReader:
 
     def snapshot(self) -> Snapshot | None:
         """Return a consistent copy; None while no gateway has written any or one writes without pause."""
-        for _ in range(_MOST_TRIES):
+        for tries in range(_MOST_TRIES):
+            if tries > _AT_ONCE:
+                time.sleep(0.001)  # the writer was interrupted between its two marks: let it run
             file = self._current()
             if file is None:
                 return None

@@ -162,7 +162,10 @@ class Step(Answer):
     good_at: int | None
     """The last moment it is known to have worked in this run."""
     error: str
+    """The last one in this run."""
     error_at: int | None
+    clean: bool
+    """No error in this run; false without an error means that past ones are not kept."""
     facts: list[Fact]
 
 

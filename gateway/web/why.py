@@ -63,7 +63,7 @@ def _way(view: View, told: Told, tag: Tag, row: TagRow, link: LinkTold | None) -
     found.append(_request(view, tag, row, link, is_up=is_up))
     is_answered = found[-1][0].state == "good"
     found.append(_decode(view, row, is_answered=is_answered))
-    found.append(_rule(tag, row, is_decoded=found[-1][0].state == "good"))
+    found.append(_rule(view, tag, row, is_decoded=found[-1][0].state == "good"))
     found.append(_buffer(told))
     return found + [_sink(each, tag) for each in told.links if each.about.role == "sink"]
 
@@ -102,46 +102,44 @@ def _session(told: Told, link: LinkTold | None) -> tuple[Step, str]:
     if link.connected_at:
         facts.append(Fact(name="connected_at", value=link.connected_at // 1_000_000, unit="at"))
     if link.state is not LinkState.CONNECTED:
-        return _step("session", "blocked", good=link.moved_at, facts=facts), "none"
+        return _step("session", "blocked", link, good=link.moved_at, facts=facts), "none"
     is_young = told.now - link.connected_at < _FLAPPING_NS
     if is_young and told.now - link.failed_at < _FLAPPING_NS:
         return _step("session", "warning", link, good=told.now, facts=facts), "flapping"
-    return _step("session", "good", good=told.now, facts=facts), "none"
+    return _step("session", "good", link, good=told.now, facts=facts), "none"
 
 
 def _request(view: View, tag: Tag, row: TagRow, link: LinkTold | None, *, is_up: bool) -> tuple[Step, str]:
     catalogue = view.catalogue
-    place = int(np.searchsorted(np.array(catalogue.devices), tag.device)) if catalogue.devices else 0
-    mine = catalogue.number[catalogue.device == place]
+    mine = catalogue.number[catalogue.device == catalogue.devices.index(tag.device)]
     good = int(view.of(view.values.good, mine).max(initial=0))
     facts = [_count(link, name) for name in _SHOWN_COUNTS if link is not None and name in link.counts]
     if row.arrived:
         facts.append(Fact(name="last_read", value=row.arrived, unit="at"))
+    state: StepState = "good"
+    action = "none"
     if not is_up:
-        return _step("request", "blocked", good=good, facts=facts), "none"
-    if row.quality is None:
-        return _step("request", "warning", good=good, facts=facts), "no_value"
-    action = _REQUEST.get(row.quality)
-    is_known = row.quality in _DECODE or row.quality < quality.BAD
-    if action is None and not is_known:
-        action = "device_says"  # a quality of the server's own
-    if action is None:
-        return _step("request", "good", good=good, facts=facts), "none"
-    return _step("request", "bad", error=row.quality_name, error_at=row.time, good=good, facts=facts), action
+        state = "blocked"
+    elif row.quality is None:
+        state, action = "warning", "no_value"
+    elif _station(row.quality) == "request":
+        state, action = "bad", _REQUEST.get(row.quality, "device_says")
+    return _of_tag(view, row, "request", state, good=good, facts=facts), action
 
 
 def _decode(view: View, row: TagRow, *, is_answered: bool) -> tuple[Step, str]:
     facts = [Fact(name="type", value=row.kind)]
     good = int(view.of(view.values.good, np.array([row.number], np.int32))[0])
+    state: StepState = "good"
+    action = "none"
     if not is_answered or row.quality is None:
-        return _step("decode", "blocked", good=good, facts=facts), "none"
-    action = _DECODE.get(row.quality)
-    if action is None:
-        return _step("decode", "good", good=good, facts=facts), "none"
-    return _step("decode", "bad", error=row.quality_name, error_at=row.time, good=good, facts=facts), action
+        state = "blocked"
+    elif _station(row.quality) == "decode":
+        state, action = "bad", _DECODE[row.quality]
+    return _of_tag(view, row, "decode", state, good=good, facts=facts), action
 
 
-def _rule(tag: Tag, row: TagRow, *, is_decoded: bool) -> tuple[Step, str]:
+def _rule(view: View, tag: Tag, row: TagRow, *, is_decoded: bool) -> tuple[Step, str]:
     facts = [
         Fact(name=name, value=value)
         for name, value in (("low", tag.low), ("high", tag.high), ("deadband", tag.deadband))
@@ -151,12 +149,34 @@ def _rule(tag: Tag, row: TagRow, *, is_decoded: bool) -> tuple[Step, str]:
         facts.append(Fact(name="heartbeat", value=tag.heartbeat / 1e9, unit="s"))
     if row.time:
         facts.append(Fact(name="last_stored", value=row.time, unit="at"))
+    good = int(view.of(view.values.good, np.array([row.number], np.int32))[0])
+    state: StepState = "good"
+    action = "none"
     if not is_decoded or row.quality is None:
-        return _step("rule", "blocked", facts=facts), "none"
-    action = _RULE.get(row.quality, "uncertain" if row.quality >= quality.UNCERTAIN else "none")
-    if action == "none":
-        return _step("rule", "good", good=(row.arrived or 0) * 1_000_000, facts=facts), "none"
-    return _step("rule", "warning", error=row.quality_name, error_at=row.time, facts=facts), action
+        state = "blocked"
+    elif _station(row.quality) == "rule":
+        state, action = "warning", _RULE.get(row.quality, "uncertain")
+    return _of_tag(view, row, "rule", state, good=good, facts=facts), action
+
+
+def _station(code: int) -> str:
+    """Return the station a quality speaks of; empty for a good one."""
+    if code in _DECODE:
+        return "decode"
+    if code >= quality.BAD:
+        return "request"  # also a quality of the server's own
+    return "rule" if code >= quality.UNCERTAIN else ""
+
+
+def _of_tag(view: View, row: TagRow, step: Any, state: StepState, *, good: int, facts: list[Fact]) -> Step:
+    """Return a station of the tag's own; of faults only the newest is kept, and it belongs to one of them."""
+    one = np.array([row.number], np.int32)
+    fault = int(view.of(view.values.fault, one)[0])
+    code = int(view.of(view.values.fault_quality, one)[0])
+    error, error_at = (quality.name(code), ms(fault)) if fault and _station(code) == step else ("", None)
+    if state in ("bad", "warning") and not error and row.quality is not None:
+        error, error_at = row.quality_name, row.time  # what we said ourselves, e.g. of our absence
+    return _step(step, state, good=good, error=error, error_at=error_at, is_clean=not fault, facts=facts)
 
 
 def _buffer(told: Told) -> tuple[Step, str]:
@@ -213,16 +233,18 @@ def _step(
     good: int = 0,
     error: str = "",
     error_at: int | None = None,
+    is_clean: bool = False,
     facts: list[Fact] | None = None,
 ) -> Step:
     if link is not None and not error:
-        error, error_at = link.last_error, ms(link.failed_at)
+        error, error_at, is_clean = link.last_error, ms(link.failed_at), not link.failed_at
     return Step(
         step=step,
-        name=link.name if link else "",
+        name=link.name if link and step != "session" else "",
         state=state,
         good_at=ms(good),
         error=error,
         error_at=error_at,
+        clean=is_clean and not error,
         facts=facts or [],
     )

@@ -90,6 +90,22 @@ def test_what_is_not_known_is_not_told(plant: Plant) -> None:
     assert all(fact.name != "last_read" for step in answer.steps for fact in step.facts)
 
 
+def test_the_last_fault_stays_known_at_its_station_when_the_value_is_good_again(plant: Plant) -> None:
+    plant.add_link("meters")
+    asked(plant, quality.BAD_TIMEOUT)
+    answer = asked(plant, 0)
+    assert answer.cause is None
+    request, decode = answer.steps[2:4]
+    assert (request.error, request.error_at, request.clean) == ("BadTimeout", T0 // 1_000_000, False)
+    # Only the newest fault is kept, so nothing is claimed of the other stations' past.
+    assert (decode.error, decode.clean) == ("", False)
+
+
+def test_a_tag_without_a_fault_in_this_run_is_told_to_be_clean(plant: Plant) -> None:
+    answer = asked(plant, 0)
+    assert [step.clean for step in answer.steps if step.step in ("request", "decode", "rule")] == [True] * 3
+
+
 def test_each_sink_is_a_station_and_one_that_does_not_want_the_tag_is_off(plant: Plant) -> None:
     plant.add_link("meters")
     plant.add_link("cloud", "sink", counts={"backlog_oldest_seconds": 120.0})

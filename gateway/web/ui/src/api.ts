@@ -58,6 +58,7 @@ export interface Step {
   good_at: number | null;
   error: string;
   error_at: number | null;
+  clean: boolean;
   facts: Fact[];
 }
 

@@ -74,7 +74,7 @@ function TopStrip() {
       {strip && <time class="clock" title={strip.zone}>{clock(now())}</time>}
       {strip && <span class="zone">{strip.zone}</span>}
       <button type="button" lang={other} onClick={() => speak(other)}>{other === "zh" ? "中文" : "English"}</button>
-      <button type="button" onClick={nextTheme} aria-label={t("theme.label", { theme: t(`theme.${chosen}`) })}>{t(`theme.${chosen}`)}</button>
+      <button type="button" onClick={nextTheme}>{t("theme.label", { theme: t(`theme.${chosen}`) })}</button>
     </header>
   );
 }

@@ -45,7 +45,7 @@ function Figures({ said }: { said: State }) {
       />
       <Figure
         title={t("figure.tags")}
-        value={figure(tags - strip.bad - strip.waiting)}
+        value={figure(strip.good)}
         unit={t("figure.of", { all: figure(tags) })}
         tone={strip.bad ? "look" : "calm"}
         note={t("figure.quality", { bad: figure(strip.bad), uncertain: figure(strip.uncertain), waiting: figure(strip.waiting) })}

@@ -85,7 +85,7 @@ function Leaf({ node, tone }: { node: Node; tone: Tone }) {
       </>
     );
   }
-  const well = node.leaves.filter((leaf) => leaf.state === "good" || leaf.state === "uncertain").length;
+  const well = node.leaves.filter((leaf) => leaf.state === "good").length;
   const newest = Math.max(...node.leaves.map((leaf) => leaf.arrived ?? 0));
   return (
     <>

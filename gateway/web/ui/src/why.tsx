@@ -126,11 +126,8 @@ function Station({ step, isCause }: { step: Step; isCause: boolean }) {
         <Status tone={TONES[step.state]}>{t(`stepstate.${step.state}`)}</Status>
       </div>
       <div class="when">
-        {step.good_at !== null && <p>{t("why.good", { when: moment(step.good_at), age: age(step.good_at) })}</p>}
-        {step.good_at === null && step.error && <p>{t("why.never")}</p>}
-        <p class="reason">
-          {step.good_at === null && !step.error ? t("why.nothing") : step.error ? t("why.error", { reason: word("quality", step.error), when: step.error_at === null ? t("why.unknown") : moment(step.error_at) }) : t("why.no_error")}
-        </p>
+        <p>{step.good_at === null ? t("why.never") : t("why.good", { when: moment(step.good_at), age: age(step.good_at) })}</p>
+        <p class="reason">{past(step)}</p>
       </div>
       <p class="facts">
         {facts.map((fact, i) => (
@@ -139,6 +136,11 @@ function Station({ step, isCause }: { step: Step; isCause: boolean }) {
       </p>
     </li>
   );
+}
+
+function past(step: Step): string {
+  if (!step.error) return t(step.clean ? "why.no_error" : "why.not_kept");
+  return t("why.error", { reason: word("quality", step.error), when: step.error_at === null ? t("why.unknown") : moment(step.error_at) });
 }
 
 function told({ name, value, unit }: Fact): string {
