@@ -17,6 +17,7 @@ import hashlib
 import logging
 import mmap
 import os
+import stat
 import time
 import zlib
 from collections.abc import Sequence
@@ -335,17 +336,23 @@ def _copy(file: _File) -> Snapshot | None:
     return Snapshot(version, **columns)
 
 
-def live_folder(directory: Path) -> Path:
+def live_folder(directory: Path, *, make: bool = False) -> Path:
     """Return where the live values of a data directory lie: in memory where there is a place for it."""
     memory = Path("/dev/shm")  # noqa: S108  a folder of our own in it, checked below
     if os.name == "posix" and memory.is_dir():
-        mark = hashlib.sha256(str(directory.resolve()).encode()).hexdigest()[:16]
-        folder = memory / f"wanglian-{os.getuid()}-{mark}"
+        folder = memory / f"wanglian-{os.getuid()}-{_mark(directory)}"
         with contextlib.suppress(OSError):
-            folder.mkdir(mode=0o700, exist_ok=True)
+            if make:
+                folder.mkdir(mode=0o700, exist_ok=True)
             state = folder.lstat()
-            # Anybody may make a folder there: only one that is ours, and nobody else's to enter, will do.
-            if folder.is_dir() and not folder.is_symlink() and state.st_uid == os.getuid():
-                folder.chmod(0o700)
+            # Anybody may make a folder there: only one that is ours, and nobody else's to write in, will do.
+            if stat.S_ISDIR(state.st_mode) and state.st_uid == os.getuid() and not state.st_mode & 0o077:
                 return folder
     return directory / "live"
+
+
+def _mark(directory: Path) -> str:
+    """Return what tells a data directory from every other, also of containers that share their memory."""
+    state = directory.stat()
+    whole = f"{directory.resolve()} {state.st_dev} {state.st_ino}"
+    return hashlib.sha256(whole.encode()).hexdigest()[:16]

@@ -67,7 +67,7 @@ class Gateway:
         ):
             self._buffer, self._group = buffer, group
             self._tags = TagTable(buffer.catalogue(), buffer.persist)
-            self._live = LiveValues(live_folder(self.directory), self._tags)
+            self._live = LiveValues(live_folder(self.directory, make=True), self._tags)
             at_end.callback(self._live.close)
             self.status_port = status.port
             observe_store(self.observer, buffer)
