@@ -21,7 +21,8 @@ from gateway.buffer import Backlog, DiskBuffer, LogCursor
 from gateway.collect import Collector
 from gateway.forward import Forwarder
 from gateway.http import StatusServer
-from gateway.live import LiveValues, live_folder
+from gateway.live import LiveValues
+from gateway.mapped import live_folder
 from gateway.observe import Observer, observe_backlog, observe_connector, observe_store
 from gateway.page import Page
 from gateway.select import Rules, Selection

@@ -8,7 +8,8 @@ import pytest
 
 from connectors import Batch, Columns, Kind, Origin, Tag, TagTable
 from connectors.quality import BAD_NO_COMMUNICATION
-from gateway.live import TEXT_BYTES, LiveReader, LiveValues, live_folder
+from gateway.live import LiveReader, LiveValues
+from gateway.mapped import TEXT_BYTES, live_folder
 from tests.fakes import T0, batch_of, simple_tags
 from tests.processes import ROOT
 
