@@ -1,4 +1,6 @@
 import asyncio
+import contextlib
+import http.client
 import urllib.request
 
 import pytest
@@ -35,6 +37,14 @@ async def test_the_pages_process_is_told_what_metrics_tell_link_by_link(clock) -
                 return answer.read()
 
         heard = TOLD.validate_json(await asyncio.to_thread(ask))
+
+        def ask_by_another_name() -> int:
+            connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=5)
+            connection.request("GET", "/told", headers={"Host": "evil.example"})
+            with contextlib.closing(connection):
+                return connection.getresponse().status
+
+        assert await asyncio.to_thread(ask_by_another_name) == 421
     assert heard == expected
     source, sink = heard.links
     assert (source.counts["rows"], source.moved_at) == (7.0, clock.now())
