@@ -32,6 +32,7 @@ _ORDER: Final = (
     ("SelectRule", "sinks.<name>.select[], history.select[]"),
     ("BufferOptions", "buffer"),
     ("HistoryOptions", "history"),
+    ("PageOptions", "page"),
 )
 
 

@@ -7,6 +7,7 @@ from config.checks.history import check_history
 from config.checks.modbus import check_modbus
 from config.checks.mqtt import check_mqtt
 from config.checks.opcua import check_opcua
+from config.checks.page import check_page
 from config.checks.paths import check_paths
 from config.checks.sinks import check_sinks
 from config.checks.tags import check_tags
@@ -29,3 +30,4 @@ def check_plant(plant: Plant, document: Document, *, is_whole: bool) -> Iterator
     yield from check_sinks(plant, document, is_whole=is_whole)
     yield from check_buffer(plant, document)
     yield from check_history(plant, document, is_whole=is_whole)
+    yield from check_page(plant, document)
