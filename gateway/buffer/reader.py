@@ -66,19 +66,29 @@ class SegmentReader:
         for row in self._connection.execute(query, (start, stop)):
             yield self._proved(row)
 
-    def read(self, start: int, stop: int, max_rows: int) -> list[Delivery]:
-        """Return whole deliveries from `start` on: at least one if any, more while they fit `max_rows`."""
+    def read(self, start: int, stop: int, max_rows: int, *, gapless: bool) -> list[Delivery]:
+        """Return whole deliveries from `start` on: at least one if any, more while they fit `max_rows`.
+
+        `gapless` tells that the file holds every seq of [start, stop). One that is not found then is damage:
+        a flipped bit in an inner page of the tree makes SQLite pass over batches without a word.
+        """
         found: list[Delivery] = []
         rows = 0
+        expected = start
         for raw in self.raw(start, stop):
+            if gapless and raw.seq != expected:
+                raise Damaged(f"seq {expected} is not found")
+            expected = raw.seq + 1
             rows += raw.rows
             if found and rows > max_rows:
-                break
+                return found
             try:
                 batch = decode(raw.data, raw.tags, raw.arrived)
             except Undecodable as exc:
                 raise Damaged(f"seq {raw.seq}: {exc}") from exc
             found.append(Delivery(batch, self.epoch, raw.seq))
+        if gapless and expected < stop:
+            raise Damaged(f"seq {expected} is not found")
         return found
 
     def counts(self) -> tuple[NDArray[np.int64], NDArray[np.int64], int, int]:
@@ -161,11 +171,12 @@ class Readers:
 
     def read(self, segment: Segment, start: int, stop: int, max_rows: int) -> Sequence[Delivery]:
         """Return deliveries of one segment; raises Damaged, or FileNotFoundError when it was deleted."""
+        start = max(start, segment.first_seq)
         with self._lock:
             if not segment.path.exists():
                 raise FileNotFoundError(segment.path)
             try:
-                return self._reader(segment).read(start, stop, max_rows)
+                return self._reader(segment).read(start, stop, max_rows, gapless=segment.is_gapless)
             except (sqlite3.Error, Damaged) as exc:
                 self._close(segment.path)
                 raise Damaged(f"{segment.path.name}: {exc}") from exc

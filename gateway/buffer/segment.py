@@ -75,6 +75,11 @@ class Segment:
     closed: bool = False
     """No longer the one that is written."""
 
+    @property
+    def is_gapless(self) -> bool:
+        """Tell whether every seq between first and last is there: so it is until a repair leaves some out."""
+        return self.batches == self.last_seq - self.first_seq + 1
+
 
 @dataclass(slots=True, eq=False)
 class Job:

@@ -1,5 +1,6 @@
 """A3, A4, A5, A11: torn, flipped, zeroed, deleted files; each time the store opens, goes on and counts."""
 
+import asyncio
 import random
 import shutil
 from pathlib import Path
@@ -100,6 +101,42 @@ async def test_bit_flips_in_sealed_segments_cost_what_they_hit_and_are_counted(t
         data[place] ^= 1 << chance.randrange(8)
         path.write_bytes(data)
         await check_goes_on(damaged, stored)
+
+
+def keys_of(data: bytes) -> list[int]:
+    """Return where the key of each cell of each page of a table's tree begins (SQLite format, 1.6)."""
+    places = []
+    for page in range(4096, len(data), 4096):
+        kind, cells = data[page], int.from_bytes(data[page + 3 : page + 5], "big")
+        if kind not in (0x05, 0x0D):
+            continue
+        first = page + (12 if kind == 0x05 else 8)
+        for pointer in range(first, first + 2 * cells, 2):
+            place = page + int.from_bytes(data[pointer : pointer + 2], "big")
+            if kind == 0x05:
+                places.append(place + 4)  # behind the child's page number
+                continue
+            while data[place] & 0x80:  # the size of the payload
+                place += 1
+            places.append(place + 1)
+    return places
+
+
+async def test_a_flipped_key_ends_no_reader_and_hides_no_loss(tmp_path: Path) -> None:
+    """SQLite says nothing of it: it ends early or passes over batches, and a reader would wait for ever."""
+    stored = list(range(1, 400))
+    await make_store(tmp_path / "store", stored, segment_bytes=32 * 1024)
+    name = sorted(path.name for path in (tmp_path / "store").glob("*.segment"))[1]
+    data = (tmp_path / "store" / name).read_bytes()
+    places = keys_of(data)
+    assert len(places) > 100
+    for place in places[:: max(1, round(1 / SCALE))]:
+        damaged = copy(tmp_path / "store", tmp_path / "copy")
+        flipped = bytearray(data)
+        flipped[place] ^= 1 << 5
+        (damaged / name).write_bytes(flipped)
+        async with asyncio.timeout(10):
+            await check_goes_on(damaged, stored)
 
 
 async def test_a_zeroed_segment_is_set_aside_and_counted(tmp_path: Path) -> None:
