@@ -77,6 +77,7 @@ def gateway(
 ) -> Iterator[Process]:
     plant = {
         "gateway": {"id": "bench", "site": "cz", "http_port": status_port},
+        "page": {"enabled": False},
         "sources": sources,
         "sinks": sinks,
     }

@@ -123,6 +123,7 @@ class Factory:
         }
         plant = {
             "gateway": {"id": "g1", "site": "cz", "http_port": self.status_port},
+            "page": {"enabled": False},
             "sources": plcs
             | {
                 "line": {"kind": "modbus_serial", "port": line, "baud": 115200, "devices": meters},

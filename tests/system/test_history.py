@@ -30,6 +30,7 @@ def test_after_kills_the_history_holds_every_stored_row_once(tmp_path: Path) -> 
     tags = {f"x{i}": {"period": "3s"} for i in range(10)}
     plant = {
         "gateway": {"id": "g1", "site": "cz", "http_port": port},
+        "page": {"enabled": False},
         "sources": {"sim": {"kind": "simulated", "devices": {"d": {"scan": "20ms", "tags": tags}}}},
         "buffer": {"segment_bytes": "64KiB", "segment_age": "2s"},
     }

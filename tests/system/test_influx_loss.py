@@ -52,6 +52,7 @@ class Rig:
             sources = {"idle": {"kind": "simulated", "devices": {"d": {"scan": "1h", "tags": text}}}}
         plant = {
             "gateway": {"id": "g1", "site": "cz", "http_port": self.status_port},
+            "page": {"enabled": False},
             "sources": sources,
             "sinks": {"history": {"kind": "influxdb", "url": self.database.url, "bucket": "plant"}},
             "buffer": {"segment_bytes": "1MiB", "segment_age": "3s"},

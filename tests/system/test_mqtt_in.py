@@ -94,6 +94,7 @@ def plant(broker: int, status: int, version: str) -> str:
     return json.dumps(
         {
             "gateway": {"id": "g1", "site": "cz", "http_port": status},
+            "page": {"enabled": False},
             "sources": {"sensors": source},
             "buffer": {"segment_bytes": "1MiB", "segment_age": "3s"},
         }
