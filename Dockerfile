@@ -1,4 +1,5 @@
 # Small for now: one stage builds the wheel, the other runs it as a user without rights.
+# The page is built before: `make page`, or the build stops and says so.
 # BASE is any Debian-like image with Python 3.11 or newer.
 ARG BASE=python:3.11-slim-bookworm
 
@@ -8,7 +9,7 @@ COPY pyproject.toml README.md LICENSE NOTICE wanglian.py ./
 COPY gateway gateway
 COPY connectors connectors
 COPY config config
-COPY edge_deploy/locks edge_deploy/locks
+COPY edge_deploy edge_deploy
 RUN python3 -m venv /opt/wanglian \
  && /opt/wanglian/bin/pip install --no-cache-dir --require-hashes -r edge_deploy/locks/runtime.txt \
  && /opt/wanglian/bin/pip install --no-cache-dir --no-deps .

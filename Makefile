@@ -1,6 +1,7 @@
 # make demo   a simulated plant, the gateway and its messages, on embedded defaults
 # make test   everything, installing what it needs
 # make check  ruff, mypy, import contracts, unit and contract tests: under a minute
+# make page   the page, built into gateway/web/static (Node 20);  make pictures  its pictures in docs/
 # make faults the fault tests in full;  make bench  the benchmark table;  make docs  generated pages
 
 PYTHON ?= python3
@@ -8,7 +9,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 export WL_SCALE ?= 0.1
 
-.PHONY: demo test check lint bench faults peers docs lock clean
+UI     := gateway/web/ui
+BUILT  := gateway/web/static/index.html
+
+.PHONY: demo test check lint bench faults peers docs lock clean page pictures
 
 $(VENV)/ready: edge_deploy/locks/dev.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -16,10 +20,18 @@ $(VENV)/ready: edge_deploy/locks/dev.txt pyproject.toml
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --no-index -e .
 	touch $@
 
+$(BUILT): edge_deploy/page.py $(wildcard $(UI)/*.json $(UI)/*.ts $(UI)/*.html $(UI)/src/* $(UI)/src/*/*)
+	$(PYTHON) edge_deploy/page.py
+
+page: $(BUILT)
+
+pictures: $(VENV)/ready $(BUILT) peers
+	$(BIN)/python -m tests.browser.pictures
+
 peers:
 	edge_deploy/peers.sh
 
-demo: $(VENV)/ready peers
+demo: $(VENV)/ready $(BUILT) peers
 	$(BIN)/python -m edge_deploy.demo
 
 lint: $(VENV)/ready
@@ -31,7 +43,7 @@ lint: $(VENV)/ready
 check: lint
 	$(BIN)/pytest -q tests/unit tests/contract
 
-test: lint peers
+test: lint $(BUILT) peers
 	$(BIN)/pytest
 
 faults: $(VENV)/ready peers
@@ -43,6 +55,7 @@ bench: $(VENV)/ready peers
 docs: $(VENV)/ready
 	$(BIN)/python -m config.manual > docs/reference/plant-file.md
 	$(BIN)/python -m config.vocabulary > docs/reference/tag-names.md
+	$(BIN)/python -m gateway.web.typescript > $(UI)/src/api.ts
 
 lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --quiet \
@@ -51,4 +64,4 @@ lock:
 		pyproject.toml --group dev --extra uvloop -o edge_deploy/locks/dev.txt
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build dist gateway/web/static $(UI)/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -31,6 +31,7 @@ _ORDER: Final = (
     ("Tls", "sinks.<name>.tls"),
     ("SelectRule", "sinks.<name>.select[]"),
     ("BufferOptions", "buffer"),
+    ("PageOptions", "page"),
 )
 
 

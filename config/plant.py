@@ -55,6 +55,16 @@ class BufferOptions(Model):
     """The newest data healthy sinks read without touching the disk."""
 
 
+class PageOptions(Model):
+    """The page in the browser, a process of its own."""
+
+    enabled: bool = True
+    listen: str = "127.0.0.1"
+    """Only this machine's own address, 127.0.0.1 or ::1: the page has no logins yet."""
+    port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    """0 takes a free port; the log names it."""
+
+
 class Plant(Model):
     """One plant file."""
 
@@ -62,3 +72,4 @@ class Plant(Model):
     sources: Annotated[dict[Name, SourceOptions], Field(min_length=1)]
     sinks: dict[Name, AnySink] = Field(default_factory=dict)
     buffer: BufferOptions = BufferOptions()
+    page: PageOptions = PageOptions()

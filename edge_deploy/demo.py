@@ -105,11 +105,12 @@ def child(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
         process.kill()
 
 
-def write_plant(folder: Path, broker_port: int, status_port: int) -> Path:
+def write_plant(folder: Path, broker_port: int, status_port: int, page_port: int) -> Path:
     """Write the shipped demo plant with the ports of this run."""
     text = (resources.files("config") / "data" / "plants" / "demo.yaml").read_text(encoding="utf-8")
     text = text.replace("  id: demo\n", f"  id: demo\n  http_port: {status_port}\n")
     text = text.replace("    host: localhost\n", f"    host: 127.0.0.1\n    port: {broker_port}\n")
+    text += f"page: {{port: {page_port}}}\n"
     plant = folder / "plant.yaml"
     plant.write_text(text, encoding="utf-8")
     return plant
@@ -134,21 +135,17 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     limit = float(sys.argv[1]) if len(sys.argv) > 1 else float("inf")
     mosquitto = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
-    broker_port, status_port = free_port(), free_port()
+    broker_port, status_port, page_port = free_port(), free_port(), free_port()
     with tempfile.TemporaryDirectory(prefix="wanglian-demo-") as name, contextlib.ExitStack() as stack:
         folder = Path(name)
-        plant = write_plant(folder, broker_port, status_port)
+        plant = write_plant(folder, broker_port, status_port, page_port)
         stack.enter_context(child([mosquitto, "-p", str(broker_port)], folder / "broker.log"))
         wait_for_port(broker_port)
         platform = Platform(broker_port)
         run = [sys.executable, "-m", "gateway", "run", str(plant)]
         gateway = stack.enter_context(child(run, folder / "gateway.log"))
-        console.print(
-            f"gateway  http://127.0.0.1:{status_port}/healthz  http://127.0.0.1:{status_port}/metrics"
-        )
-        console.print(
-            f"broker   mosquitto_sub -p {broker_port} -v -t 'wanglian/#'      Ctrl-C ends it all 退出"
-        )
+        wait_for_port(page_port, 60)
+        console.print(f"页面 page  http://127.0.0.1:{page_port}/     Ctrl-C 退出 ends it all")
         began = time.monotonic()
         with contextlib.suppress(KeyboardInterrupt), Live(console=console, refresh_per_second=2) as live:
             while (passed := time.monotonic() - began) < limit and gateway.poll() is None:

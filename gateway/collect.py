@@ -21,6 +21,7 @@ from connectors import (
 )
 from connectors.quality import BAD_DATA_LOST, BAD_NO_COMMUNICATION
 from gateway.buffer.contract import Buffer, Receipt
+from gateway.live import LiveValues
 from gateway.pipeline import build_pipeline
 from gateway.supervise import Link, LinkState
 
@@ -31,13 +32,21 @@ class Collector:
     """One source's way into the buffer, over all its sessions."""
 
     def __init__(
-        self, link: Link, open_source: Callable[[], Source], tags: TagTable, buffer: Buffer, clock: Clock
+        self,
+        link: Link,
+        open_source: Callable[[], Source],
+        tags: TagTable,
+        buffer: Buffer,
+        clock: Clock,
+        *,
+        live: LiveValues | None = None,
     ) -> None:
         self._link = link
         self._open = open_source
         self._tags = tags
         self._buffer = buffer
         self._clock = clock
+        self._live = live
         self._gap_from = buffer.last_arrived(link.name)
         self._told_lost = False
         self.source: Source | None = None
@@ -83,7 +92,9 @@ class Collector:
                     await _settled(last)
                     token = resume(read)
                 receipt = last = await self._buffer.append(self._link.name, stored, token)
-                self._link.rows_total += len(stored)
+                self._link.moved(len(stored))
+            if self._live is not None:
+                self._live.put(read, stored)
             unacked.put_nowait((read, receipt))
 
     async def _tell_gap(self) -> None:
@@ -98,6 +109,8 @@ class Collector:
             batch = bad_batch(self._tags, numbers, time, quality, self._clock.now())
             await (await self._buffer.append(self._link.name, batch))
             self._link.rows_total += len(batch)
+            if self._live is not None:
+                self._live.put(None, batch)
 
 
 async def _settled(receipt: Receipt | None) -> None:

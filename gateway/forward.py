@@ -55,7 +55,7 @@ class Forwarder:
         ]
         await self._cursor.ack(refusals)
         refused_rows = sum(len(each.rows) for each in refusals if each.rows is not None)
-        self._link.rows_total += rows - refused_rows
+        self._link.moved(rows - refused_rows)
         self._link.count("not_selected", sum(len(each.batch) for each in deliveries) - rows)
         self._link.count("quarantined", refused_rows)
         # Out of the cursor only what was in quarantine comes cut. Counted, or the books would not balance:

@@ -1,4 +1,4 @@
-"""/healthz and /metrics on loopback, from a thread of their own; the page is another process."""
+"""/healthz, /metrics and, for the page's process, /told: on loopback, from a thread of their own."""
 
 import asyncio
 import json
@@ -7,8 +7,9 @@ import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
+import orjson
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
@@ -21,9 +22,12 @@ LOOP_ANSWERS_WITHIN_S: Final = 2.0
 class StatusServer:
     """Serve snapshots taken on the running event loop."""
 
-    def __init__(self, port: int, snapshot: Callable[[], Snapshot]) -> None:
+    def __init__(
+        self, port: int, snapshot: Callable[[], Snapshot], tell: Callable[[], object] = dict
+    ) -> None:
         self._port = port
         self._snapshot = snapshot
+        self._tell = tell
         self._server: ThreadingHTTPServer | None = None
 
     @property
@@ -35,13 +39,14 @@ class StatusServer:
         """Listen on loopback; OSError when the port is taken."""
         loop = asyncio.get_running_loop()
 
-        async def on_loop() -> Snapshot:
-            return self._snapshot()
+        def take(call: Callable[[], Any]) -> Any:
+            async def on_loop() -> Any:
+                return call()
 
-        def take() -> Snapshot:
             return asyncio.run_coroutine_threadsafe(on_loop(), loop).result(LOOP_ANSWERS_WITHIN_S)
 
-        self._server = _Server(("127.0.0.1", self._port), _handler(take))
+        handler = _handler(lambda: take(self._snapshot), lambda: take(self._tell))
+        self._server = _Server(("127.0.0.1", self._port), handler)
         threading.Thread(target=self._server.serve_forever, name="status", daemon=True).start()
         return self
 
@@ -63,13 +68,14 @@ class _Server(ThreadingHTTPServer):
             super().handle_error(request, client_address)  # type: ignore[arg-type]
 
 
-def _handler(take: Callable[[], Snapshot]) -> type[BaseHTTPRequestHandler]:
+def _handler(take: Callable[[], Snapshot], tell: Callable[[], object]) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         timeout = 10
 
         def do_GET(self) -> None:
             try:
-                answer = {"/healthz": self._health, "/metrics": self._metrics}.get(self.path)
+                answers = {"/healthz": self._health, "/metrics": self._metrics, "/told": self._told}
+                answer = answers.get(self.path)
                 self._send(
                     404, "text/plain", b"/healthz and /metrics are here\n"
                 ) if answer is None else answer()
@@ -86,6 +92,9 @@ def _handler(take: Callable[[], Snapshot]) -> type[BaseHTTPRequestHandler]:
             registry = CollectorRegistry(auto_describe=False)
             registry.register(PrometheusCollector(lambda: samples))
             self._send(200, CONTENT_TYPE_LATEST, generate_latest(registry))
+
+        def _told(self) -> None:
+            self._send(200, "application/json", orjson.dumps(tell()))
 
         def _send(self, status: int, content_type: str, body: bytes) -> None:
             self.send_response(status)

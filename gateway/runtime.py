@@ -9,6 +9,7 @@ import asyncio
 import logging
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -21,10 +22,13 @@ from gateway.buffer.contract import STORE
 from gateway.collect import Collector
 from gateway.forward import Forwarder
 from gateway.http import StatusServer
+from gateway.live import LiveValues, live_folder
 from gateway.observe import Observer, observe_backlog, observe_connector, observe_store
+from gateway.page import Page
 from gateway.select import Rules, Selection
 from gateway.supervise import Link, LinkState, supervise
 from gateway.thin import Thinner, thin, thinned_source
+from gateway.told import About, Told, links_told, peer, store_told
 
 log = logging.getLogger(__name__)
 
@@ -46,18 +50,24 @@ class Gateway:
         self.tasks: dict[str, asyncio.Task[None]] = {}
         self.status_port = 0
         self.running = asyncio.Event()
+        self.page: Page | None = None
         self._cursors: list[LogCursor] = []
+        self._about: dict[tuple[str, str], About] = {}
+        self._started = self.clock.now()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set; then stop asking, let what is stored flow out, stop telling."""
         plant = self.plant
         async with (
             DiskBuffer(self.directory / STORE, plant.buffer, self.clock) as buffer,
-            StatusServer(plant.gateway.http_port, self.observer.snapshot) as status,
+            StatusServer(plant.gateway.http_port, self.observer.snapshot, self._tell) as status,
+            AsyncExitStack() as at_end,
             asyncio.TaskGroup() as group,
         ):
             self._buffer, self._group = buffer, group
             self._tags = TagTable(buffer.catalogue(), buffer.persist)
+            self._live = LiveValues(live_folder(self.directory), self._tags)
+            at_end.callback(self._live.close)
             self.status_port = status.port
             observe_store(self.observer, buffer)
             for name, sink in plant.sinks.items():
@@ -65,6 +75,8 @@ class Gateway:
             buffer.ready()
             for name, source in plant.sources.items():
                 self._start_source(name, source)
+            if plant.page.enabled:
+                self._start_page(status.port)
             self.running.set()
             log.info("gateway running", extra={"gateway": plant.gateway.id, "status_port": status.port})
             await stop.wait()
@@ -73,7 +85,7 @@ class Gateway:
             await self._end("")
 
     def _start_source(self, name: str, options: SourceOptions) -> None:
-        link = self._link(name, "source")
+        link = self._link(name, "source", About("source", options.kind, peer(options)))
 
         def open_source() -> Source:
             return build_source(
@@ -88,7 +100,7 @@ class Gateway:
 
         # Built once for its imports: asyncua's take seconds, in which no other link could answer its peer.
         open_source()
-        collector = Collector(link, open_source, self._tags, self._buffer, self.clock)
+        collector = Collector(link, open_source, self._tags, self._buffer, self.clock, live=self._live)
         observe_connector(self.observer, "source", name, lambda: collector.source)
         self._spawn(f"source/{name}", link, collector.session, collector.lost)
 
@@ -97,7 +109,11 @@ class Gateway:
         if rules.thinning:
             self._start_thinner(name, options, rules)
         context = Context(
-            self.plant.gateway.id, self._tags, self.clock, status=lambda: self._status(cursor.backlog())
+            self.plant.gateway.id,
+            self._tags,
+            self.clock,
+            last=self._live,
+            status=lambda: self._status(cursor.backlog()),
         )
 
         def open_sink() -> Sink:
@@ -111,7 +127,8 @@ class Gateway:
             replay_rate=options.replay_rate,
         )
         self._cursors.append(cursor)
-        link = self._link(name, "sink")
+        chosen = tuple((rule.path, rule.class_, rule.every) for rule in options.select)
+        link = self._link(name, "sink", About("sink", options.kind, peer(options), chosen))
         selection = Selection(rules, self._tags)
         forwarder = Forwarder(link, open_sink, cursor, selection, self.clock)
         observe_connector(self.observer, "sink", name, lambda: forwarder.sink)
@@ -120,7 +137,7 @@ class Gateway:
 
     def _start_thinner(self, name: str, options: AnySink, rules: Rules) -> None:
         source = thinned_source(name)
-        link = self._link(source, "sink")
+        link = self._link(source, "sink", About("thinner", ""))
 
         def begin() -> tuple[Thinner, LogCursor]:
             thinner = Thinner(name, rules, self._tags)
@@ -145,9 +162,32 @@ class Gateway:
             "buffered": waiting.rows,
         }
 
-    def _link(self, name: str, direction: Literal["source", "sink"]) -> Link:
+    def _start_page(self, status_port: int) -> None:
+        link = Link("page", "page", self.clock)
+        self.page = Page(link, self.plant.page, self.directory, status_port)
+        self._spawn("page", link, self.page.session)
+
+    def _tell(self) -> Told:
+        """Return what the page's process asks for once a second."""
+        self._live.refresh()
+        snapshot = self.observer.snapshot()
+        options = self.plant.gateway
+        return Told(
+            options.id,
+            options.site,
+            options.time_zone,
+            self.clock.now(),
+            self._started,
+            tuple(snapshot.health["reasons"]),
+            tuple(links_told(self.observer, snapshot, self._about)),
+            store_told(snapshot),
+            self.plant.buffer.max_bytes,
+        )
+
+    def _link(self, name: str, direction: Literal["source", "sink"], about: About) -> Link:
         link = Link(name, direction, self.clock)
         self.observer.links.append(link)
+        self._about[direction, name] = about
         return link
 
     def _spawn(

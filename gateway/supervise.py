@@ -42,7 +42,7 @@ class Link:
     """One source's or sink's connection as people and metrics see it."""
 
     name: str
-    direction: Literal["source", "sink"]
+    direction: Literal["source", "sink", "page"]
     clock: Clock
     state: LinkState = LinkState.STOPPED
     since: int = 0
@@ -55,6 +55,16 @@ class Link:
     """Rows a source had accepted, or a sink delivered."""
     counts: dict[str, int] = field(default_factory=dict)
     """Further counters, by metric name."""
+    connected_at: int = 0
+    """When it last became connected, ns UTC; 0 is not yet in this run."""
+    moved_at: int = 0
+    """When rows last moved over it, ns UTC; 0 is not yet in this run."""
+    last_error: str = ""
+    """Why a session ended last, also when the link is well again."""
+    down_since: int = 0
+    """Since when it is not connected, over all attempts, ns UTC; 0 while it is."""
+    failed_at: int = 0
+    """When that was, ns UTC; 0 is not yet in this run."""
     told: tuple[LinkState, str] = (LinkState.STOPPED, "")
     """What the log was told last."""
 
@@ -63,7 +73,13 @@ class Link:
         if (state, error) == (self.state, self.error):
             return
         self.state, self.error, self.since = state, error, self.clock.now()
-        self.sessions_total += state is LinkState.CONNECTED
+        if state is LinkState.CONNECTED:
+            self.sessions_total += 1
+            self.connected_at, self.down_since = self.since, 0
+        elif not self.down_since:
+            self.down_since = self.since
+        if error and state not in (LinkState.CONNECTED, LinkState.CONNECTING):
+            self.last_error, self.failed_at = error, self.since
         if state not in (LinkState.CONNECTING, LinkState.STOPPED) and (state, error) != self.told:
             was_connected = self.told[0] is LinkState.CONNECTED
             self.told = (state, error)
@@ -79,6 +95,12 @@ class Link:
             log.warning("link lost", extra=extra)
         else:
             log.info("link not connected", extra=extra)
+
+    def moved(self, rows: int) -> None:
+        """Count rows a source had accepted, or a sink delivered."""
+        self.rows_total += rows
+        if rows:
+            self.moved_at = self.clock.now()
 
     def count(self, name: str, amount: int) -> None:
         """Add to one of the further counters."""

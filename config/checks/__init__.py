@@ -6,6 +6,7 @@ from config.checks.buffer import check_buffer
 from config.checks.modbus import check_modbus
 from config.checks.mqtt import check_mqtt
 from config.checks.opcua import check_opcua
+from config.checks.page import check_page
 from config.checks.paths import check_paths
 from config.checks.sinks import check_sinks
 from config.checks.tags import check_tags
@@ -27,3 +28,4 @@ def check_plant(plant: Plant, document: Document, *, is_whole: bool) -> Iterator
     yield from check_opcua(plant, document)
     yield from check_sinks(plant, document, is_whole=is_whole)
     yield from check_buffer(plant, document)
+    yield from check_page(plant, document)

@@ -90,7 +90,8 @@ def plant_file(load: Load, ports: list[int], broker: int, status: int) -> str:
     }
     sink = {"kind": "mqtt", "host": "127.0.0.1", "port": broker}
     gateway = {"id": "bench", "site": "cz", "http_port": status}
-    return json.dumps({"gateway": gateway, "sources": sources, "sinks": {"platform": sink}})  # JSON is YAML
+    plant = {"gateway": gateway, "sources": sources, "sinks": {"platform": sink}, "page": {"enabled": False}}
+    return json.dumps(plant)  # JSON is YAML
 
 
 @contextlib.contextmanager

@@ -25,6 +25,7 @@ def wanglian(*arguments: str | Path, **environment: str) -> subprocess.Completed
 def plant(folder: Path, **changes: object) -> Path:
     tags = {"x": {"shape": "sine", "unit": "kW"}, "n": {"shape": "counter", "unit": "kWh", "counter": True}}
     content = {
+        "page": {"enabled": False},
         "gateway": {"id": "g1", "site": "cz", "http_port": 0},
         "sources": {"sim": {"kind": "simulated", "devices": {"d": {"scan": "50ms", "tags": tags}}}},
         **changes,

@@ -53,6 +53,7 @@ class Rig:
             "sources": sources,
             "sinks": {"platform": {"kind": "mqtt", "host": "127.0.0.1", "port": broker.port}},
             # Small segments, so that kills also fall into their change.
+            "page": {"enabled": False},
             "buffer": {"segment_bytes": "1MiB", "segment_age": "3s"},
         }
         self.plant = folder / "plant.yaml"

@@ -46,6 +46,7 @@ async def test_refused_rows_are_listed_exported_retried_and_then_gone(tmp_path: 
 
     async with ScriptedBroker(script) as broker:
         plant = {
+            "page": {"enabled": False},
             "gateway": {"id": "g1", "site": "cz", "http_port": 0},
             "sources": {
                 "sim": {"kind": "simulated", "devices": {"d": {"scan": "50ms", "tags": {"x": {"count": 4}}}}}

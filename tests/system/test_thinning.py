@@ -31,6 +31,7 @@ def test_every_window_is_there_once_and_its_mean_is_that_of_the_stored_rows(tmp_
             "-m", "tests.verify.subscriber", "--port", str(broker.port), "--out", tmp_path / "got"
         )
         plant = {
+            "page": {"enabled": False},
             "gateway": {"id": "g1", "site": "cz", "http_port": free_port()},
             "sources": {
                 "sim": {

@@ -28,6 +28,7 @@ BASE = {
     "gateway": {"id": "g", "site": "s"},
     "sources": {"trial": {"kind": "simulated", "devices": {"d": {"tags": {"x": {}}}}}},
     "sinks": {"platform": {"kind": "mqtt", "host": "localhost"}},
+    "page": {"enabled": False},
 }
 
 

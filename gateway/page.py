@@ -1,0 +1,102 @@
+"""The page's process: started, watched and ended by the gateway; its death touches nothing else.
+
+It shares no interpreter with collection (ADR 0040). The gateway's end closes the child's standard input, and
+the child ends by itself, even when the gateway was killed.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+from config.plant import PageOptions
+from connectors import NotConnected
+from gateway.supervise import Link, LinkState
+
+log = logging.getLogger(__name__)
+
+READY_WITHIN_S: Final = 60.0
+"""A loaded small machine imports for long."""
+END_WITHIN_S: Final = 3.0
+if sys.platform == "win32":
+    _FLAGS: Final = subprocess.BELOW_NORMAL_PRIORITY_CLASS | subprocess.CREATE_NEW_PROCESS_GROUP
+else:
+    _FLAGS: Final = 0
+"""Collection comes first (elsewhere the child is nice by itself), and Ctrl-C is the gateway's to answer."""
+
+
+class Page:
+    """One child process a session."""
+
+    def __init__(self, link: Link, options: PageOptions, directory: Path, status_port: int) -> None:
+        self._link = link
+        self._options = options
+        self._directory = directory
+        self._status_port = status_port
+        self.url = ""
+        """Where the page is; empty while it isn't."""
+
+    async def session(self) -> None:
+        """Run the page until its process ends."""
+        _must_be_free(self._options)
+        child = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "gateway.web"),
+            *("--listen", self._options.listen, "--port", str(self._options.port)),
+            *("--status-port", str(self._status_port), "--directory", str(self._directory)),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            creationflags=_FLAGS,
+            start_new_session=True,
+        )
+        try:
+            await self._serve(child)
+        finally:
+            self.url = ""
+            await _end(child)
+
+    async def _serve(self, child: asyncio.subprocess.Process) -> None:
+        assert child.stdout is not None  # noqa: S101  for mypy: it was asked for
+        try:
+            async with asyncio.timeout(READY_WITHIN_S):
+                self.url = (await child.stdout.readline()).decode().strip()
+        except TimeoutError:
+            raise NotConnected(f"the page's process said nothing for {READY_WITHIN_S:g} s") from None
+        if self.url:
+            self._link.become(LinkState.CONNECTED)
+            log.info("page running", extra={"url": self.url})
+        code = await child.wait()
+        raise NotConnected(f"the page's process ended ({code})")
+
+
+def _must_be_free(options: PageOptions) -> None:
+    """Raise NotConnected when the port is taken, before a process is started in vain."""
+    if options.port:
+        family = socket.AF_INET6 if ":" in options.listen else socket.AF_INET
+        with socket.socket(family) as probe:
+            if os.name == "posix":
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((options.listen, options.port))
+            except OSError as exc:
+                raise NotConnected(
+                    f"{options.listen}:{options.port}: {exc.strerror}; choose another page.port",
+                    needs_a_person=True,
+                ) from exc
+
+
+async def _end(child: asyncio.subprocess.Process) -> None:
+    if child.stdin is not None:
+        child.stdin.close()
+    try:
+        async with asyncio.timeout(END_WITHIN_S):
+            await child.wait()
+    except TimeoutError:
+        with contextlib.suppress(ProcessLookupError):
+            child.kill()
+        await child.wait()

@@ -1,0 +1,68 @@
+"""The page's process: started by the gateway, ended when its standard input closes."""
+
+import argparse
+import os
+import socket
+import sys
+import threading
+from pathlib import Path
+
+import uvicorn
+
+from config.checks.page import LOOPBACK
+from gateway.web.app import create_app
+from gateway.web.view import View
+
+NICE = 10
+"""Collection comes first."""
+
+
+def main() -> None:
+    """Serve until standard input ends; the first line of standard output is the page's URL."""
+    parser = argparse.ArgumentParser(prog="gateway.web")
+    parser.add_argument("--listen", choices=LOOPBACK, default=LOOPBACK[0])
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--status-port", type=int, required=True)
+    parser.add_argument("--directory", type=Path, required=True)
+    asked = parser.parse_args()
+    if os.name == "posix":
+        os.nice(NICE)
+    family = socket.AF_INET6 if ":" in asked.listen else socket.AF_INET
+    listener = socket.create_server((asked.listen, asked.port), family=family, backlog=128)
+    app = create_app(View(asked.directory, asked.status_port))
+    server = _Server(
+        uvicorn.Config(
+            app,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            lifespan="off",
+            ws="none",
+            limit_concurrency=256,
+            timeout_graceful_shutdown=1,
+        )
+    )
+
+    def end_with_the_gateway() -> None:
+        sys.stdin.buffer.read()
+        server.should_exit = True
+
+    threading.Thread(target=end_with_the_gateway, name="gateway", daemon=True).start()
+    host = f"[{asked.listen}]" if ":" in asked.listen else asked.listen
+    sys.stdout.write(f"http://{host}:{listener.getsockname()[1]}/\n")
+    sys.stdout.flush()
+    server.run(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """Streams never end by themselves: they are told to, or the end would wait for the browsers."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let the listeners go, then end as usual."""
+        await self.config.app.state.events.end()  # type: ignore[union-attr]
+        await super().shutdown(sockets)
+
+
+if __name__ == "__main__":
+    main()

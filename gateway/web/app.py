@@ -1,0 +1,120 @@
+"""The routes: the interface under /api, the built page under everything else."""
+
+from collections.abc import AsyncIterator
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import numpy as np
+from fastapi import FastAPI, HTTPException, Query
+from fastapi.responses import FileResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.staticfiles import StaticFiles
+
+from gateway.web.events import MOST_TAGS, Events, Full
+from gateway.web.guard import Guard
+from gateway.web.models import Mistake, Overview, TagPage, Why
+from gateway.web.overview import overview
+from gateway.web.rows import Which, tag_page
+from gateway.web.view import View
+from gateway.web.why import why
+
+NOT_BUILT: Final = (
+    "The page is not built. In a checkout: make page (needs Node 20).\n页面尚未构建，请运行 make page。\n"
+)
+MOST_ROWS: Final = 500
+_MISTAKES: Final[dict[int | str, dict[str, Any]]] = {404: {"model": Mistake}, 503: {"model": Mistake}}
+
+
+def static_folder() -> Path:
+    """Return where the built page lies, built or not."""
+    return Path(str(resources.files("gateway.web") / "static"))
+
+
+def create_app(view: View, static: Path | None = None) -> FastAPI:
+    """Return the application; it looks at the gateway only when asked."""
+    app = FastAPI(
+        title="Wanglian", version="1", docs_url=None, redoc_url=None, openapi_url="/api/openapi.json"
+    )
+    app.state.events = Events(view)
+    _add_interface(app, view, app.state.events)
+    _add_page(app, static or static_folder())
+    app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)
+    app.add_middleware(Guard)
+    return app
+
+
+def _add_interface(app: FastAPI, view: View, events: Events) -> None:
+    @app.get("/api/overview", responses={503: {"model": Mistake}})
+    async def read_overview() -> Overview:
+        await view.fresh()
+        answer = overview(view)
+        if answer is None:
+            raise HTTPException(503, "the gateway has not answered yet")
+        return answer
+
+    @app.get("/api/tags")
+    async def read_tags(
+        q: Annotated[str, Query(max_length=200)] = "",
+        which: Which = "all",
+        offset: Annotated[int, Query(ge=0)] = 0,
+        limit: Annotated[int, Query(ge=1, le=MOST_ROWS)] = 100,
+    ) -> TagPage:
+        await view.fresh()
+        return tag_page(view, q, which, offset, limit)
+
+    @app.get("/api/why", responses=_MISTAKES)
+    async def read_why(tag: Annotated[str, Query(max_length=400)]) -> Why:
+        await view.fresh()
+        number = view.catalogue.by_path.get(tag)
+        if number is None:
+            raise HTTPException(404, "no running source has a tag of this path")
+        answer = why(view, number)
+        if answer is None:
+            raise HTTPException(503, "the gateway has not answered yet")
+        return answer
+
+    @app.get("/api/events", response_class=StreamingResponse, responses={503: {"model": Mistake}})
+    async def read_events(
+        tags: Annotated[str, Query(max_length=4000, pattern=r"^(\d{1,9}(,\d{1,9})*)?$")] = "",
+        *,
+        devices: bool = False,
+    ) -> Response:
+        numbers = [int(each) for each in tags.split(",") if each]
+        known = [each for each in dict.fromkeys(numbers) if each in view.catalogue.tags][:MOST_TAGS]
+        return await _stream(events.listen(np.array(known, np.int32), devices=devices))
+
+
+async def _stream(events: AsyncIterator[bytes]) -> Response:
+    try:
+        first = await anext(events)
+    except Full:
+        raise HTTPException(503, "too many browsers listen") from None
+
+    async def all_of_them() -> AsyncIterator[bytes]:
+        yield first
+        async for each in events:
+            yield each
+
+    return StreamingResponse(all_of_them(), media_type="text/event-stream")
+
+
+def _add_page(app: FastAPI, static: Path) -> None:
+    @app.get("/", include_in_schema=False)
+    async def read_page() -> Response:
+        page = static / "index.html"
+        if not page.is_file():
+            return PlainTextResponse(NOT_BUILT, 503)
+        return FileResponse(page, headers={"Cache-Control": "no-cache"})
+
+    if (static / "assets").is_dir():
+        app.mount("/assets", _Assets(directory=static / "assets"))
+
+
+class _Assets(StaticFiles):
+    """Files whose names carry their content's hash: they never change."""
+
+    def file_response(self, *args: object, **kwargs: object) -> Response:
+        answer = super().file_response(*args, **kwargs)  # type: ignore[arg-type]
+        answer.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        return answer

@@ -1,0 +1,186 @@
+"""What the page's interface answers, times in ms since 1970 UTC; `typescript.py` tells the browser's side."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+Value = bool | int | float | str | None
+"""None for a Bad row and before the first; an integer beyond 53 bits is text, or a browser would round it."""
+LinkState = Literal["connecting", "connected", "waiting", "needs_a_person", "stopped"]
+DeviceState = Literal["good", "uncertain", "partly", "bad", "waiting", "link"]
+StepState = Literal["good", "warning", "bad", "blocked", "unknown", "off"]
+
+
+class Answer(BaseModel):
+    """Docstrings become the descriptions of the interface."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True, frozen=True)
+
+
+class Strip(Answer):
+    """What never leaves the top of the page."""
+
+    gateway: str
+    site: str
+    zone: str
+    now: int
+    """By the gateway's clock."""
+    started: int
+    answers: bool
+    """False while the gateway's process says nothing; the rest is then as old as `now`."""
+    sources_up: int
+    sources: int
+    sinks_up: int
+    sinks: int
+    lost: int
+    """Rows that were dropped before a sink had them, since the store exists."""
+    buffered: int
+    """Rows the slowest sink has not acknowledged."""
+    oldest_s: float
+    """How long the oldest of them has waited."""
+    quarantined: int
+    rows_per_s: float | None
+    """Stored rows; None until two looks at the gateway can be compared."""
+    store_bytes: int
+    max_bytes: int
+    good: int
+    uncertain: int
+    bad: int
+    waiting: int
+    """Tags by the quality of their newest row; waiting for the first."""
+
+
+class Link(Answer):
+    """A source or a sink."""
+
+    name: str
+    role: Literal["source", "sink", "thinner"]
+    kind: str
+    peer: str
+    state: LinkState
+    since: int | None
+    error: str
+    rows: int
+    lag_s: float
+    buffered: int
+    dropped: int
+    quarantined: int
+
+
+class Attention(Answer):
+    """Something that needs a person, or at least a look; the most urgent first."""
+
+    code: Literal[
+        "gateway_silent",
+        "store",
+        "store_full",
+        "lost",
+        "link_person",
+        "link_down",
+        "link_crashed",
+        "sink_late",
+        "quarantined",
+        "device_silent",
+        "device_partly",
+    ]
+    urgent: bool
+    subject: str
+    """A link's name or a device's path."""
+    reason: str
+    """As the connector said it, or the name of a quality."""
+    since: int | None
+    count: int
+
+
+class Device(Answer):
+    """A leaf of the plant tree."""
+
+    path: str
+    source: str
+    state: DeviceState
+    arrived: int | None
+    """When any of its tags was last read."""
+    tags: int
+    bad: int
+    uncertain: int
+
+
+class Overview(Answer):
+    """Everything the first view shows."""
+
+    strip: Strip
+    links: list[Link]
+    attention: list[Attention]
+    devices: list[Device]
+
+
+class TagRow(Answer):
+    """A line of the live table."""
+
+    number: int
+    path: str
+    unit: str
+    """Its symbol; empty where there is none."""
+    kind: str
+    counter: bool
+    source: str
+    value: Value
+    quality: int | None
+    """OPC UA StatusCode; None before the first row."""
+    quality_name: str
+    time: int | None
+    """Source timestamp of the newest stored row."""
+    arrived: int | None
+    """When it was last read, changed or not."""
+
+
+class TagPage(Answer):
+    """A part of the live table."""
+
+    total: int
+    """How many match."""
+    offset: int
+    rows: list[TagRow]
+
+
+class Fact(Answer):
+    """A named figure of a step; the page knows the name's word."""
+
+    name: str
+    value: str | float
+    unit: Literal["", "ms", "s", "bytes", "at"] = ""
+    """`at` is a moment."""
+
+
+class Step(Answer):
+    """One station on a value's way."""
+
+    step: Literal["link", "session", "request", "decode", "rule", "buffer", "sink"]
+    name: str
+    """Of the link; empty for what has none."""
+    state: StepState
+    good_at: int | None
+    """The last moment it is known to have worked in this run."""
+    error: str
+    """The last one in this run."""
+    error_at: int | None
+    clean: bool
+    """No error in this run; false without an error means that past ones are not kept."""
+    facts: list[Fact]
+
+
+class Why(Answer):
+    """Why a tag says what it says."""
+
+    tag: TagRow
+    steps: list[Step]
+    cause: int | None
+    """Index of the first step that is not well; None when all are."""
+    action: str
+    """What to do next; the page knows the code's sentence."""
+
+
+class Mistake(Answer):
+    """Why a request was not answered."""
+
+    detail: str

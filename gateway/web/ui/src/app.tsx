@@ -1,0 +1,88 @@
+// The frame: a rail of words on the left, a strip on top that never leaves, the view between.
+import { useEffect } from "preact/hooks";
+import { connection, now, state } from "./feed";
+import { clock, figure, seconds } from "./format";
+import { Live } from "./live";
+import { useValue } from "./observable";
+import { Overview } from "./overview";
+import { Status, type Tone } from "./parts";
+import { route } from "./route";
+import { nextTheme, theme } from "./theme";
+import { WhyView } from "./why";
+import { language, speak, t, type Key } from "./words";
+
+const VIEWS = ["overview", "live", "why"] as const;
+
+export function App() {
+  const at = useValue(route);
+  const speaks = useValue(language);
+  useEffect(() => {
+    document.documentElement.lang = speaks;
+    document.title = `${t(`nav.${at.view}` as Key)} · ${state.get()?.strip.site ?? t("page.name")}`;
+  }, [speaks, at.view]);
+  return (
+    <div class="frame">
+      <a class="skip" href="#view" onClick={(event) => { event.preventDefault(); document.getElementById("view")?.focus(); }}>{t("nav.skip")}</a>
+      <Rail view={at.view} />
+      <TopStrip />
+      <main id="view" tabIndex={-1}>
+        <Lost />
+        {at.view === "overview" && <Overview />}
+        {at.view === "live" && <Live />}
+        {at.view === "why" && <WhyView path={at.rest} />}
+        {!(VIEWS as readonly string[]).includes(at.view) && <p class="empty">{t("page.nowhere")}</p>}
+      </main>
+    </div>
+  );
+}
+
+function Rail({ view }: { view: string }) {
+  const strip = useValue(state)?.strip;
+  return (
+    <nav class="rail" aria-label={t("nav.views")}>
+      <div class="brand">{t("page.name")}</div>
+      {VIEWS.map((each) => (
+        <a key={each} href={`#/${each}`} aria-current={each === view ? "page" : undefined}>{t(`nav.${each}`)}</a>
+      ))}
+      {strip && <p class="id">{t("strip.gateway", { id: strip.gateway })}</p>}
+    </nav>
+  );
+}
+
+function tone(up: number, all: number): Tone {
+  return up === all ? "calm" : up === 0 ? "bad" : "look";
+}
+
+function TopStrip() {
+  const said = useValue(state);
+  const chosen = useValue(theme);
+  const other = language.get() === "zh" ? "en" : "zh";
+  const strip = said?.strip;
+  return (
+    <header class="strip" aria-label={t("strip.label")}>
+      <strong class="site">{strip?.site ?? ""}</strong>
+      {strip && (
+        <>
+          <Status tone={tone(strip.sources_up, strip.sources)}>{t("strip.links", { up: strip.sources_up, all: strip.sources })}</Status>
+          <Status tone={tone(strip.sinks_up, strip.sinks)}>{t("strip.sinks", { up: strip.sinks_up, all: strip.sinks })}</Status>
+          <Status tone={strip.lost ? "bad" : strip.oldest_s > 60 ? "look" : "calm"}>
+            {t("strip.buffer", { lost: figure(strip.lost), rows: figure(strip.buffered), age: seconds(strip.oldest_s) })}
+          </Status>
+        </>
+      )}
+      <span class="space" />
+      {strip && <time class="clock" title={strip.zone}>{clock(now())}</time>}
+      {strip && <span class="zone">{strip.zone}</span>}
+      <button type="button" lang={other} onClick={() => speak(other)}>{other === "zh" ? "中文" : "English"}</button>
+      <button type="button" onClick={nextTheme}>{t("theme.label", { theme: t(`theme.${chosen}`) })}</button>
+    </header>
+  );
+}
+
+function Lost() {
+  const how = useValue(connection);
+  const said = useValue(state);
+  if (how === "lost") return <p class="banner" role="alert">{t("page.lost")}</p>;
+  if (said && !said.strip.answers) return <p class="banner" role="alert">{t("page.silent")}</p>;
+  return null;
+}

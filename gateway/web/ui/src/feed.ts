@@ -1,0 +1,101 @@
+// What the gateway says, once a second: one stream of events for the whole page, closed while nobody looks.
+import type { Attention, Device, Link, Strip, TagRow } from "./api";
+import { observable } from "./observable";
+
+export interface State {
+  strip: Strip;
+  links: Link[];
+  attention: Attention[];
+}
+export type Newest = Pick<TagRow, "quality" | "quality_name" | "value" | "time" | "arrived">;
+type Piece = [number, TagRow["quality"], string, TagRow["value"], TagRow["time"], TagRow["arrived"]];
+
+export const state = observable<State | null>(null);
+export const devices = observable<Map<string, Device>>(new Map());
+/** Newest rows of the watched tags; set again at every event, so followers look once a second. */
+export const newest = observable<Map<number, Newest>>(new Map());
+export const rate = observable<(number | null)[]>([]);
+export type Connection = "opening" | "open" | "lost";
+export const connection = observable<Connection>("opening");
+
+const trends = new Map<number, (number | null)[]>();
+const TREND = 60;
+let clockAhead = 0;
+let source: EventSource | null = null;
+let watchedTags: number[] = [];
+let watchesDevices = false;
+let timer = 0;
+
+/** The gateway's clock, ms. */
+export const now = (): number => Date.now() + clockAhead;
+
+/** The last minute of a watched number; a gap is null. */
+export const trend = (number: number): (number | null)[] => trends.get(number) ?? [];
+
+/** Choose what to hear of; the stream is opened again when that changes. */
+export function watch(tags: number[], withDevices: boolean): void {
+  if (withDevices === watchesDevices && tags.join() === watchedTags.join() && source) return;
+  watchedTags = tags;
+  watchesDevices = withDevices;
+  window.clearTimeout(timer);
+  timer = window.setTimeout(open, source ? 150 : 0);
+}
+
+function open(): void {
+  source?.close();
+  source = null;
+  if (document.hidden) return;
+  const query = new URLSearchParams({ tags: watchedTags.slice(0, 300).join(","), devices: String(watchesDevices) });
+  source = new EventSource(`api/events?${query}`);
+  source.onopen = () => connection.set("open");
+  source.onerror = () => {
+    connection.set("lost");
+    // A browser gives up for good after an answer that is no stream, e.g. while the process starts again.
+    if (source?.readyState === EventSource.CLOSED) {
+      window.clearTimeout(timer);
+      timer = window.setTimeout(open, 2000);
+    }
+  };
+  source.addEventListener("state", (event) => {
+    const said = JSON.parse(event.data) as State;
+    clockAhead = said.strip.now - Date.now();
+    rate.set([...rate.get().slice(1 - TREND), said.strip.rows_per_s]);
+    state.set(said);
+  });
+  source.addEventListener("devices", (event) => {
+    const known = devices.get();
+    for (const device of JSON.parse(event.data) as Device[]) known.set(device.path, device);
+    devices.set(known);
+  });
+  source.addEventListener("values", (event) => {
+    const known = newest.get();
+    for (const [number, quality, quality_name, value, time, arrived] of JSON.parse(event.data) as Piece[]) {
+      known.set(number, { quality, quality_name, value, time, arrived });
+      remember(number, value);
+    }
+    newest.set(known);
+  });
+}
+
+function remember(number: number, value: TagRow["value"]): void {
+  const past = trends.get(number) ?? [];
+  const point = typeof value === "number" ? value : typeof value === "boolean" ? Number(value) : null;
+  past.push(point);
+  if (past.length > TREND) past.shift();
+  trends.set(number, past);
+  // Only what was looked at lately keeps its minute.
+  if (trends.size > 2000) trends.delete(trends.keys().next().value as number);
+}
+
+document.addEventListener("visibilitychange", open);
+
+/** Ask the interface once; throws with the reason it gave. */
+export async function ask<T>(path: string, query: Record<string, string | number>, signal?: AbortSignal): Promise<T> {
+  const words = Object.entries(query).map(([name, value]) => [name, String(value)]);
+  const answer = await fetch(`api/${path}?${new URLSearchParams(words)}`, { signal });
+  if (!answer.ok) {
+    const said = (await answer.json().catch(() => null)) as { detail?: unknown } | null;
+    throw new Error(typeof said?.detail === "string" ? said.detail : `HTTP ${answer.status}`);
+  }
+  return (await answer.json()) as T;
+}

@@ -1,0 +1,64 @@
+// Numbers, ages and moments as people read them.
+import type { TagRow } from "./api";
+import { now, state } from "./feed";
+import { language, t } from "./words";
+
+const locale = () => (language.get() === "zh" ? "zh-CN" : "en-GB");
+const minus = (text: string) => text.replace("-", "−");
+
+/** A number with at most so many significant digits, thousands grouped, a real minus sign. */
+export function figure(value: number, digits = 7): string {
+  const size = Math.abs(value);
+  if (size !== 0 && (size >= 1e12 || size < 1e-6)) return minus(value.toExponential(digits - 3));
+  return minus(value.toLocaleString("en-US", { maximumSignificantDigits: Math.max(digits, Math.trunc(size).toString().length) }));
+}
+
+/** A tag's value for the table; empty words stand for what is not known. */
+export function shown(value: TagRow["value"]): string {
+  if (value === null) return "—";
+  if (typeof value === "boolean") return t(value ? "value.true" : "value.false");
+  return typeof value === "number" ? figure(value) : value;
+}
+
+/** Seconds, then minutes, hours, then a date. */
+export function age(moment: number | null): string {
+  if (moment === null) return "—";
+  const seconds = Math.max(0, (now() - moment) / 1000);
+  if (seconds < 120) return t("age.s", { n: Math.floor(seconds) });
+  if (seconds < 7200) return t("age.min", { n: Math.floor(seconds / 60) });
+  if (seconds < 86400) return t("age.h", { n: Math.floor(seconds / 3600) });
+  return date(moment);
+}
+
+const zone = () => state.get()?.strip.zone;
+
+export function date(moment: number): string {
+  return new Date(moment).toLocaleDateString(locale(), { timeZone: zone(), year: "numeric", month: "2-digit", day: "2-digit" });
+}
+
+/** A moment in plant time, with the day where it isn't today. */
+export function moment(value: number): string {
+  const text = clock(value);
+  return date(value) === date(now()) ? text : `${date(value)} ${text}`;
+}
+
+export function clock(value: number): string {
+  return new Date(value).toLocaleTimeString("en-GB", { timeZone: zone() });
+}
+
+export function bytes(value: number): string {
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  let step = 0;
+  while (value >= 1000 && step < units.length - 1) {
+    value /= 1000;
+    step += 1;
+  }
+  return `${figure(value, 3)} ${units[step]}`;
+}
+
+/** A length of time in seconds, in the largest unit that says it plainly. */
+export function seconds(value: number): string {
+  if (value < 120) return t("long.s", { n: figure(value, 3) });
+  if (value < 7200) return t("long.min", { n: Math.round(value / 60) });
+  return value < 172800 ? t("long.h", { n: Math.round(value / 3600) }) : t("long.d", { n: Math.round(value / 86400) });
+}

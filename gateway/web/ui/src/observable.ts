@@ -1,0 +1,31 @@
+// A value components can follow: the page's whole state management.
+import { useEffect, useState } from "preact/hooks";
+
+export interface Observable<T> {
+  get(): T;
+  set(value: T): void;
+  follow(heard: () => void): () => void;
+}
+
+export function observable<T>(first: T): Observable<T> {
+  let value = first;
+  const listeners = new Set<() => void>();
+  return {
+    get: () => value,
+    set(next) {
+      value = next;
+      for (const heard of [...listeners]) heard();
+    },
+    follow(heard) {
+      listeners.add(heard);
+      return () => listeners.delete(heard);
+    },
+  };
+}
+
+/** The value, and a new rendering whenever it is set. */
+export function useValue<T>(source: Observable<T>): T {
+  const [, render] = useState({});
+  useEffect(() => source.follow(() => render({})), [source]);
+  return source.get();
+}

@@ -1,0 +1,156 @@
+// Is it working? Is anything waiting for me?
+import { useEffect, useState } from "preact/hooks";
+import type { Attention, Link } from "./api";
+import { connection, devices, now, rate, state, watch, type State } from "./feed";
+import { age, bytes, figure, seconds } from "./format";
+import { useValue } from "./observable";
+import { Card, Loading, Mark, Spark, Status, type Tone } from "./parts";
+import { liveOf } from "./route";
+import { PlantTree } from "./tree";
+import { t, word, type Key } from "./words";
+
+export function Overview() {
+  const said = useValue(state);
+  useEffect(() => watch([], true), []);
+  useValue(connection);
+  if (!said) return <Loading />;
+  return (
+    <div class="overview">
+      <h1 class="hidden">{t("nav.overview")}</h1>
+      <Figures said={said} />
+      <div class="left">
+        <Plant />
+      </div>
+      <div class="right">
+        <Needs attention={said.attention} />
+        <Links title={t("links.sinks")} links={said.links.filter((link) => link.role === "sink")} />
+        <Links title={t("links.sources")} links={said.links.filter((link) => link.role === "source")} />
+      </div>
+    </div>
+  );
+}
+
+function Figures({ said }: { said: State }) {
+  const { strip } = said;
+  const past = useValue(rate);
+  const tags = strip.good + strip.uncertain + strip.bad + strip.waiting;
+  return (
+    <div class="figures">
+      <Figure
+        title={t("figure.delivered")}
+        value={figure(strip.lost)}
+        unit={t("figure.lost")}
+        tone={strip.lost ? "bad" : "calm"}
+        note={t("figure.buffer", { rows: figure(strip.buffered), age: seconds(strip.oldest_s) })}
+      />
+      <Figure
+        title={t("figure.tags")}
+        value={figure(strip.good)}
+        unit={t("figure.of", { all: figure(tags) })}
+        tone={strip.bad ? "look" : "calm"}
+        note={t("figure.quality", { bad: figure(strip.bad), uncertain: figure(strip.uncertain), waiting: figure(strip.waiting) })}
+        go={strip.bad ? liveOf("", "bad") : liveOf("")}
+      />
+      <Figure
+        title={t("figure.rate")}
+        value={strip.rows_per_s === null ? "—" : figure(strip.rows_per_s, 3)}
+        unit={t("figure.per_s")}
+        tone="calm"
+        note={<Spark points={past} width={180} height={24} label={t("figure.minute")} />}
+      />
+      <Figure
+        title={t("figure.store")}
+        value={bytes(strip.store_bytes).split(" ")[0] ?? ""}
+        unit={bytes(strip.store_bytes).split(" ")[1] ?? ""}
+        tone={strip.store_bytes > 0.9 * strip.max_bytes ? "look" : "calm"}
+        note={t("figure.room", { all: bytes(strip.max_bytes), share: share(strip.store_bytes / strip.max_bytes) })}
+      />
+    </div>
+  );
+}
+
+const share = (part: number) => (part < 0.001 ? "< 0.1" : (100 * part).toFixed(1));
+
+function Figure(given: { title: string; value: string; unit: string; tone: Tone; note: preact.ComponentChildren; go?: string }) {
+  const figures = (
+    <>
+      <h2>{given.title}</h2>
+      <p class="big">
+        {given.tone !== "calm" && <Mark tone={given.tone} />}
+        <b>{given.value}</b> <span>{given.unit}</span>
+      </p>
+      <p class="note">{given.note}</p>
+    </>
+  );
+  return given.go ? <a class="card figure" href={given.go}>{figures}</a> : <section class="card figure">{figures}</section>;
+}
+
+function Needs({ attention }: { attention: Attention[] }) {
+  return (
+    <Card title={t("needs.title")} note={attention.length ? figure(attention.length) : undefined}>
+      {attention.length === 0 ? (
+        <p class="empty"><Status tone="calm">{t("needs.none")}</Status></p>
+      ) : (
+        <ul class="needs">
+          {attention.slice(0, 6).map((each) => (
+            <li key={each.code + each.subject}>
+              <Mark tone={each.urgent ? "bad" : "look"} />
+              <div>
+                <p>{t(`needs.${each.code}` as Key, { subject: each.subject, n: figure(each.count) })}</p>
+                {each.reason && <p class="reason">{word("quality", each.reason)}{each.since ? ` · ${t("needs.since", { age: age(each.since) })}` : ""}</p>}
+              </div>
+              {each.code.startsWith("device_") && <a href={liveOf(each.subject, "bad")}>{t("needs.see")}</a>}
+            </li>
+          ))}
+        </ul>
+      )}
+      {attention.length > 6 && <p class="note more">{t("needs.more", { n: figure(attention.length - 6) })}</p>}
+    </Card>
+  );
+}
+
+const TONES: Record<Link["state"], Tone> = { connected: "calm", connecting: "look", waiting: "bad", needs_a_person: "bad", stopped: "off" };
+
+function Links({ title, links }: { title: string; links: Link[] }) {
+  const [all, showAll] = useState(false);
+  const up = links.filter((link) => link.state === "connected").length;
+  // What isn't well comes first; a plant of a hundred links shows eight, and all when asked.
+  const sorted = [...links].sort((a, b) => Number(a.state === "connected") - Number(b.state === "connected"));
+  const some = all ? sorted : sorted.slice(0, 8);
+  if (links.length === 0) return <Card title={title}><p class="empty">{t("links.none")}</p></Card>;
+  return (
+    <Card title={title} note={`${up}/${links.length}`}>
+      <table class="links">
+        <tbody>
+          {some.map((link) => (
+            <tr key={link.name}>
+              <th scope="row" title={link.peer}>{link.name}</th>
+              <td class="kind">{word("kind", link.kind)}</td>
+              <td><Status tone={TONES[link.state]}>{t(`state.${link.state}`)}</Status></td>
+              <td class="num" title={link.error}>
+                {link.state === "connected"
+                  ? link.role === "sink"
+                    ? t("links.lag", { rows: figure(link.buffered), age: seconds(link.lag_s) })
+                    : t("links.rows", { n: figure(link.rows) })
+                  : link.since
+                    ? t("needs.since", { age: age(link.since) })
+                    : ""}
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      {links.length > some.length && <button class="more" type="button" onClick={() => showAll(true)}>{t("links.all", { n: links.length })}</button>}
+    </Card>
+  );
+}
+
+function Plant() {
+  const known = useValue(devices);
+  const list = [...known.values()];
+  return (
+    <Card title={t("tree.title")} note={t("tree.devices", { n: figure(list.length) })} label="plant">
+      {list.length ? <PlantTree devices={list} now={now()} /> : <p class="empty">{t("tree.none")}</p>}
+    </Card>
+  );
+}

@@ -1,0 +1,160 @@
+// Why is it bad, since when, what do I do? The way of the value as a vertical path.
+import { useEffect, useState } from "preact/hooks";
+import type { Fact, Step, TagPage, TagRow, Why } from "./api";
+import { ask, watch } from "./feed";
+import { age, bytes, figure, moment, seconds, shown } from "./format";
+import { qualityWord, toneOf } from "./live";
+import { Card, Failed, Loading, Status, type Tone } from "./parts";
+import { whyOf } from "./route";
+import { t, word, type Key } from "./words";
+
+export function WhyView({ path }: { path: string }) {
+  useEffect(() => watch([], false), []);
+  return (
+    <div class="why">
+      <Finder path={path} />
+      {path ? <Way key={path} path={path} /> : <p class="empty">{t("why.choose")}</p>}
+    </div>
+  );
+}
+
+function Finder({ path }: { path: string }) {
+  const [typed, type] = useState("");
+  const [found, show] = useState<TagRow[]>([]);
+  useEffect(() => {
+    const stop = new AbortController();
+    const timer = window.setTimeout(() => {
+      if (!typed.trim() && path) return show([]);
+      ask<TagPage>("tags", { q: typed, which: typed || path ? "all" : "bad", limit: 8 }, stop.signal).then((page) => show(page.rows), () => show([]));
+    }, 150);
+    return () => {
+      window.clearTimeout(timer);
+      stop.abort();
+    };
+  }, [typed, path]);
+  return (
+    <div class="finder">
+      <input
+        type="search"
+        value={typed}
+        placeholder={t("why.search")}
+        aria-label={t("why.search")}
+        onInput={(event) => type(event.currentTarget.value)}
+        onKeyDown={(event) => {
+          if (event.key !== "Enter" || !found[0]) return;
+          location.hash = whyOf(found[0].path);
+          type("");
+        }}
+      />
+      {found.length > 0 && (
+        <ul class="found" aria-label={typed ? t("why.found") : t("why.bad_now")}>
+          {!typed && <li class="note">{t("why.bad_now")}</li>}
+          {found.map((row) => (
+            <li key={row.path}>
+              <a href={whyOf(row.path)} onClick={() => type("")}>{row.path}</a>
+              <Status tone={toneOf(row.quality)}>{qualityWord(row)}</Status>
+            </li>
+          ))}
+        </ul>
+      )}
+    </div>
+  );
+}
+
+function Way({ path }: { path: string }) {
+  const [why, show] = useState<Why | null>(null);
+  const [error, fail] = useState("");
+  useEffect(() => {
+    const stop = new AbortController();
+    const look = () => {
+      if (document.hidden) return;
+      ask<Why>("why", { tag: path }, stop.signal).then(
+        (answer) => {
+          show(answer);
+          fail("");
+        },
+        (reason: Error) => reason.name !== "AbortError" && fail(reason.message),
+      );
+    };
+    look();
+    const timer = window.setInterval(look, 2000);
+    return () => {
+      window.clearInterval(timer);
+      stop.abort();
+    };
+  }, [path]);
+  if (error && !why) return <Failed reason={error} />;
+  if (!why) return <Loading />;
+  const { tag, steps, cause } = why;
+  const slash = path.lastIndexOf("/");
+  const blamed = cause === null ? null : steps[cause];
+  return (
+    <>
+      <section class="card said" aria-label={path}>
+        <div>
+          <h1>{path.slice(slash + 1)}</h1>
+          <p class="note">{path.slice(0, slash)}</p>
+        </div>
+        <p class="big"><b>{shown(tag.value)}</b> <span>{tag.unit}</span></p>
+        <dl>
+          <div><dt>{t("live.quality")}</dt><dd><Status tone={toneOf(tag.quality)}>{qualityWord(tag)}</Status></dd></div>
+          <div><dt>{t("why.source_time")}</dt><dd>{tag.time === null ? "—" : moment(tag.time)}</dd></div>
+          <div><dt>{t("why.read")}</dt><dd>{tag.arrived === null ? "—" : t("why.ago", { age: age(tag.arrived) })}</dd></div>
+        </dl>
+      </section>
+      <section class={`card next ${blamed ? TONES[blamed.state] : "calm"}`} aria-label={t("why.next")}>
+        <h2>{t("why.next")}</h2>
+        <p>{t(`action.${why.action}` as Key, { name: blamed?.name ?? "" })}</p>
+      </section>
+      <Card title={t("why.way")} label="way">
+        <ol class="path">
+          {steps.map((step, i) => <Station key={`${step.step}${step.name}`} step={step} isCause={i === cause} />)}
+        </ol>
+      </Card>
+    </>
+  );
+}
+
+const TONES: Record<Step["state"], Tone> = { good: "calm", warning: "look", bad: "bad", blocked: "off", unknown: "off", off: "off" };
+
+function Station({ step, isCause }: { step: Step; isCause: boolean }) {
+  const facts = step.facts.filter((fact) => fact.value !== "");
+  return (
+    <li class={`${TONES[step.state]} ${isCause ? "cause" : ""}`}>
+      <div class="what">
+        <h3>{t(`step.${step.step}`)}{step.name && <span> {step.name}</span>}</h3>
+        <Status tone={TONES[step.state]}>{t(`stepstate.${step.state}`)}</Status>
+      </div>
+      <div class="when">
+        <p>{step.good_at === null ? t("why.never") : t("why.good", { when: moment(step.good_at), age: age(step.good_at) })}</p>
+        <p class="reason">{past(step)}</p>
+      </div>
+      <p class="facts">
+        {facts.map((fact, i) => (
+          <span key={fact.name}>{i > 0 && " · "}{word("fact", fact.name)} <b>{told(fact)}</b></span>
+        ))}
+      </p>
+    </li>
+  );
+}
+
+function past(step: Step): string {
+  if (!step.error) return t(step.clean ? "why.no_error" : "why.not_kept");
+  return t("why.error", { reason: word("quality", step.error), when: step.error_at === null ? t("why.unknown") : moment(step.error_at) });
+}
+
+function told({ name, value, unit }: Fact): string {
+  if (typeof value === "string") return name === "kind" ? word("kind", value) : value;
+  switch (unit) {
+    case "at":
+      return moment(value);
+    case "bytes":
+      return bytes(value);
+    case "s":
+      return seconds(value);
+    case "ms":
+      return `${figure(value, 3)} ms`;
+    default:
+      return figure(value);
+  }
+}

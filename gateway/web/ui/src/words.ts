@@ -1,0 +1,28 @@
+// Chinese is written first; both catalogues have the same keys (a test sees to it).
+import en from "./words/en.json";
+import zh from "./words/zh.json";
+import { observable } from "./observable";
+
+export type Language = "zh" | "en";
+export type Key = keyof typeof zh;
+const catalogues: Record<Language, Record<string, string>> = { zh, en };
+
+const kept = localStorage.getItem("language");
+const own: Language = navigator.language.toLowerCase().startsWith("zh") ? "zh" : "en";
+export const language = observable<Language>(kept === "zh" || kept === "en" ? kept : own);
+
+export function speak(chosen: Language): void {
+  localStorage.setItem("language", chosen);
+  language.set(chosen);
+}
+
+/** The phrase in the chosen language, its {blanks} filled. */
+export function t(key: Key, blanks: Record<string, string | number> = {}): string {
+  const text = catalogues[language.get()][key] ?? key;
+  return text.replace(/\{(\w+)\}/g, (whole, name: string) => String(blanks[name] ?? whole));
+}
+
+/** The phrase for a name that came from the gateway; the name itself where there is none. */
+export function word(prefix: string, name: string): string {
+  return catalogues[language.get()][`${prefix}.${name}`] ?? name;
+}

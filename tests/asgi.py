@@ -1,0 +1,54 @@
+"""Ask an ASGI application without a server: one request, the whole answer."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        return orjson.loads(self.body)
+
+
+async def ask(
+    app: Any, path: str, *, method: str = "GET", host: str = "127.0.0.1:8080", **headers: str
+) -> Answer:
+    """Header names are given with _ for -."""
+    name, _, query = path.partition("?")
+    named = {"host": host} | {key.replace("_", "-"): value for key, value in headers.items()}
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": name,
+        "raw_path": name.encode(),
+        "query_string": query.encode(),
+        "root_path": "",
+        "headers": [(key.encode(), value.encode()) for key, value in named.items()],
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 8080),
+    }
+    said: list[dict[str, Any]] = []
+
+    asked = iter([True])
+
+    async def receive() -> dict[str, Any]:
+        if not next(asked, False):
+            await asyncio.Event().wait()  # the asker stays
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        said.append(message)
+
+    await app(scope, receive, send)
+    head = {key.decode().lower(): value.decode() for key, value in said[0]["headers"]}
+    return Answer(said[0]["status"], head, b"".join(each.get("body", b"") for each in said[1:]))

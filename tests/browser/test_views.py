@@ -1,0 +1,145 @@
+"""Every view read with a browser, in both languages and both colour schemes."""
+
+import gzip
+import os
+import re
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from edge_deploy import page as page_build
+from tests.browser.stage import SILENT, Stage, chromium, complaints, stage, window
+
+pytestmark = [pytest.mark.system, pytest.mark.server, pytest.mark.timeout(180)]
+
+UNTRANSLATED = re.compile(
+    r"\b(nav|strip|figure|needs|links|tree|device|state|live|which|quality|why|step|fact|action)\.\w"
+)
+WORDS = {
+    "zh": ("总览", "实时", "为什么", "链路断开", "坏：通信中断", "下一步"),
+    "en": ("Overview", "Live", "Why", "link down", "Bad: link down", "Do next"),
+}
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    if not page_build.is_built():
+        page_build.build()
+    with stage(tmp_path_factory.mktemp("stage"), meters=200) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_every_view_is_read_without_a_complaint(
+    shown: Stage, browser: Browser, language: str, theme: str
+) -> None:
+    overview, live, why, down, bad, then = WORDS[language]
+    with window(browser, language, theme) as context:
+        page = context.new_page()
+        complained = complaints(page)
+        page.goto(shown.url)
+        expect(page.locator("html")).to_have_attribute("lang", language)
+        expect(page.get_by_role("link", name=overview, exact=True)).to_have_attribute("aria-current", "page")
+        expect(page.get_by_role("treeitem").filter(has_text="compressor_1").last).to_contain_text(down)
+        expect(page.locator(".needs")).to_contain_text("air_gateway")
+        assert not UNTRANSLATED.search(page.inner_text("body"))
+        dark = page.evaluate("getComputedStyle(document.body.parentElement).backgroundColor")
+        assert (sum(map(int, re.findall(r"\d+", dark)[:3])) < 200) == (theme == "dark")
+
+        page.get_by_role("link", name=live, exact=True).click()
+        page.get_by_role("searchbox").fill("compressor pressure")
+        row = page.locator(".scroll .row").filter(has_text="pressure")
+        expect(row).to_have_count(1)
+        expect(row).to_contain_text(bad)
+        assert not UNTRANSLATED.search(page.inner_text("body"))
+
+        row.get_by_role("link", name="pressure").click()
+        expect(page).to_have_url(re.compile(f"#/why/{SILENT}$"))
+        expect(page.locator(".next")).to_contain_text(then)
+        expect(page.locator(".path li")).to_have_count(7)
+        expect(page.locator(".path li.cause")).to_contain_text("air_gateway")
+        expect(page.get_by_role("link", name=why, exact=True)).to_have_attribute("aria-current", "page")
+        assert not UNTRANSLATED.search(page.inner_text("body"))
+        assert complained == []
+
+
+def test_language_and_theme_are_kept_when_switched(shown: Stage, browser: Browser) -> None:
+    with window(browser, "zh") as context:
+        page = context.new_page()
+        page.goto(shown.url)
+        page.get_by_role("button", name="English").click()
+        page.get_by_role("button", name="Colours").click()
+        page.get_by_role("button", name="Colours").click()
+        for _ in range(2):
+            expect(page.locator("html")).to_have_attribute("lang", "en")
+            expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+            page.reload()
+
+
+def test_values_move_and_only_what_is_seen_is_drawn(shown: Stage, browser: Browser) -> None:
+    with window(browser, "en") as context:
+        page = context.new_page()
+        page.goto(shown.url + "#/live?q=meter_")
+        expect(page.get_by_role("status").first).to_have_text("800 tags")
+        rows = page.locator(".scroll .row")
+        expect(rows.first).not_to_have_class(re.compile("waiting"))
+        assert rows.count() < 60
+        power = page.locator(".scroll .row").filter(has_text="power").first.locator(".value")
+        before = power.inner_text()
+        expect(power).not_to_have_text(before)
+        expect(page.locator(".scroll .row .spark path").first).to_be_attached()
+        # The keyboard reaches the last row and its Why.
+        page.locator(".scroll").focus()
+        page.keyboard.press("End")
+        expect(page.locator("#row-799")).to_contain_text("meter_99")
+        page.keyboard.press("Enter")
+        expect(page).to_have_url(re.compile("#/why/cz_plant/utilities/power/meter_99/voltage"))
+        expect(page.locator(".next")).to_contain_text("can be believed")
+
+
+def test_nothing_found_and_nowhere_are_said_in_words(shown: Stage, browser: Browser) -> None:
+    with window(browser, "en") as context:
+        page = context.new_page()
+        page.goto(shown.url + "#/live?q=nosuchtag")
+        expect(page.locator("main")).to_contain_text("No tag is like that.")
+        page.goto(shown.url + "#/why/cz_plant/none")
+        expect(page.get_by_role("alert")).to_contain_text("no running source has a tag of this path")
+        page.goto(shown.url + "#/elsewhere")
+        expect(page.locator("main")).to_contain_text("no such page")
+
+
+def test_a_browser_says_that_the_page_is_gone_and_goes_on_when_it_is_back(
+    shown: Stage, browser: Browser
+) -> None:
+    with window(browser, "en") as context:
+        page = context.new_page()
+        page.goto(shown.url)
+        expect(page.locator(".big").first).to_be_visible()
+        task = Path(f"/proc/{shown.gateway.popen.pid}/task")
+        (child,) = [int(each) for path in task.glob("*/children") for each in path.read_text().split()]
+        os.kill(child, signal.SIGKILL)
+        expect(page.get_by_role("alert")).to_contain_text("collection goes on")
+        expect(page.get_by_role("alert")).to_have_count(0, timeout=60_000)
+
+
+@pytest.mark.usefixtures("shown")
+def test_the_first_load_is_small_and_asks_nobody_else() -> None:
+    files = [file for file in page_build.BUILT.parent.rglob("*") if file.is_file()]
+    assert sum(len(gzip.compress(file.read_bytes())) for file in files) < 150 * 1024
+    named = {
+        address
+        for file in files
+        for address in re.findall(rb"https?://[\w.-]+", file.read_bytes())
+        if not address.endswith(b"www.w3.org")
+    }
+    assert named == set()

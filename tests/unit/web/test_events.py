@@ -1,0 +1,94 @@
+import asyncio
+
+import numpy as np
+import orjson
+import pytest
+
+from gateway.web.events import MOST_LISTENERS, Events, Full
+from tests.fakes import T0
+from tests.unit.web.conftest import Plant, tag
+
+QUICK = 0.01
+
+
+async def heard(listening, kind: str, count: int = 1) -> list:
+    """Return the data of the next events of a kind."""
+    found = []
+    async with asyncio.timeout(5):
+        async for event in listening:
+            name, _, data = event.decode().partition("\n")
+            if name == f"event: {kind}":
+                found.append(orjson.loads(data.removeprefix("data: ")))
+                if len(found) == count:
+                    break
+    return found
+
+
+async def test_a_listener_hears_states_once_and_then_only_what_changed(plant: Plant) -> None:
+    plant.add_link("meters")
+    first, second, other = plant.announce(*(tag(f"cz/a/l/d/{name}") for name in "xyz"))
+    for number in (first, second, other):
+        plant.put(number, 1.0)
+    listening = Events(plant, QUICK).listen(np.array([first, second], np.int32), devices=True)
+    (state,) = await heard(listening, "state")
+    assert state["strip"]["site"] == "cz"
+    (devices,) = await heard(listening, "devices")
+    assert [device["path"] for device in devices] == ["cz/a/l/d"]
+    (values,) = await heard(listening, "values")
+    assert [piece[:4] for piece in values] == [[first, 0, "Good", 1.0], [second, 0, "Good", 1.0]]
+    plant.put(other, 2.0, time=T0 + 10**9)
+    plant.put(second, 2.0, time=T0 + 10**9)
+    (values,) = await heard(listening, "values")
+    assert [piece[0] for piece in values] == [second]
+    await listening.aclose()
+
+
+async def test_twenty_listeners_cost_one_look_and_one_encoding_each_second(plant: Plant, monkeypatch) -> None:
+    from gateway.web import events as module
+
+    (number,) = plant.announce(tag("cz/a/l/d/x"))
+    plant.put(number, 1.0)
+    encoded = []
+    monkeypatch.setattr(module, "newest", lambda *of: encoded.append(of) or (0, 1.0, 1, 1))
+    events = Events(plant, 0.2)
+    listeners = [events.listen(np.array([number], np.int32), devices=False) for _ in range(20)]
+    await asyncio.gather(*(heard(each, "values") for each in listeners))
+    assert plant.looks <= 2
+    assert len(encoded) == 1
+    for each in listeners:
+        await each.aclose()
+
+
+async def test_a_slow_listener_finds_the_newest_and_nothing_queued(plant: Plant) -> None:
+    (number,) = plant.announce(tag("cz/a/l/d/x"))
+    plant.put(number, 0.0)
+    events = Events(plant, QUICK)
+    slow = events.listen(np.array([number], np.int32), devices=False)
+    await heard(slow, "values")
+    quick = events.listen(np.array([number], np.int32), devices=False)
+    for i in range(1, 6):
+        plant.put(number, float(i), time=T0 + i)
+        await heard(quick, "values")
+    ((piece,),) = await heard(slow, "values")
+    assert piece[3] == 5.0
+    await slow.aclose()
+    await quick.aclose()
+
+
+async def test_nobody_looks_at_the_gateway_when_the_last_browser_has_gone(plant: Plant) -> None:
+    events = Events(plant, QUICK)
+    listening = events.listen(np.zeros(0, np.int32), devices=False)
+    await heard(listening, "state")
+    await listening.aclose()
+    assert events._task is None
+
+
+async def test_more_browsers_than_planned_are_refused(plant: Plant) -> None:
+    events = Events(plant, QUICK)
+    listeners = [events.listen(np.zeros(0, np.int32), devices=False) for _ in range(MOST_LISTENERS)]
+    for each in listeners:
+        await anext(each)
+    with pytest.raises(Full):
+        await anext(events.listen(np.zeros(0, np.int32), devices=False))
+    for each in listeners:
+        await each.aclose()
