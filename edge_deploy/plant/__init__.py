@@ -1,0 +1,4 @@
+"""A small factory that can be computed: its physics, and servers that show it over the protocols of real ones.
+
+Imports nothing of the gateway, its connectors or its configuration: what both got wrong alike would look right.
+"""
