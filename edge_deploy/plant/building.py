@@ -12,7 +12,7 @@ ROOMS: Final = ("press_shop", "assembly_shop", "office")
 
 
 class Weather:
-    """Outside: warm in July, warmest at three in the afternoon (lower Yangtze: 3 °C to 29 °C by the month)."""
+    """Outside: warm in July, warmest at three in the afternoon (lower Yangtze: 3 to 29 °C by the month)."""
 
     def __init__(self, seed: str) -> None:
         self._random = random.Random(seed)
@@ -33,7 +33,7 @@ class Weather:
 
 
 class Room:
-    """The air of one room: warmed by what is used in it, cooled towards outside, heated or cooled if asked."""
+    """The air of one room: warmed by what is used in it, cooled towards outside, kept near a target."""
 
     def __init__(self, name: str, seed: str) -> None:
         self.name = name

@@ -1,4 +1,4 @@
-"""The plant's own time: it begins when it is told, runs as fast as it is told, and may stand still at an end."""
+"""The plant's own time: begins when it is told, runs as fast as it is told, may stand still at an end."""
 
 import time
 from dataclasses import dataclass

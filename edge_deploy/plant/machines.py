@@ -153,7 +153,7 @@ class Oven:
 
 
 class Compressor:
-    """A screw compressor with a tank of 3 m³: loads below 6.8 bar, unloads above 7.6, stops when nobody asks."""
+    """A screw compressor with a tank of 3 m³: loads below 6.8 bar, unloads above 7.6, stops after a while."""
 
     LOW: Final = 6.8
     HIGH: Final = 7.6

@@ -1,4 +1,4 @@
-"""Electricity at one point: power that is constant within a second, and energies that are exactly its integral.
+"""Electricity at one point: power constant within a second, and energies that are exactly its integral.
 
 Everything that is added up is a whole number: power in W, time in ns, energy in W·ns. The sum over any split
 of a time is therefore the same, to the last bit.

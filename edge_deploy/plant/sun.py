@@ -13,7 +13,7 @@ DAY: Final = 86_400
 
 
 def sine_of_elevation(time_ns: int) -> float:
-    """Return the sine of the sun's height; declination by Cooper (1969), equation of time by Spencer (1971)."""
+    """Return the sine of the sun's height; declination: Cooper 1969, equation of time: Spencer 1971."""
     moment = datetime.fromtimestamp(time_ns // SECOND, UTC)
     day = moment.timetuple().tm_yday
     declination = math.radians(23.45) * math.sin(math.tau * (284 + day) / 365)
@@ -28,9 +28,9 @@ def sine_of_elevation(time_ns: int) -> float:
     minutes = (time_ns // SECOND % DAY) / 60 + 4 * LONGITUDE + equation
     hour_angle = math.radians(minutes / 4 - 180)
     latitude = math.radians(LATITUDE)
-    return math.sin(latitude) * math.sin(declination) + math.cos(latitude) * math.cos(
-        declination
-    ) * math.cos(hour_angle)
+    return math.sin(latitude) * math.sin(declination) + math.cos(latitude) * math.cos(declination) * math.cos(
+        hour_angle
+    )
 
 
 def clear_sky(sine: float) -> float:
