@@ -74,7 +74,7 @@ def start_broker(children: Children, port: int, wanted: str | None) -> str:
 def start_plant(children: Children, folder: Path, ports: dict[str, int], asked: argparse.Namespace) -> None:
     """Start the plant's servers, which share one clock and one seed."""
     clock: list[object] = ["--seed", asked.seed, "--start", asked.start, "--speed", asked.speed]
-    clock += ["--began", time.time_ns() + round(asked.delay * 1e9)]
+    clock += ["--began", time.time_ns()]
     clock += [] if asked.hours is None else ["--hours", asked.hours]
     plant = ("-m", "edge_deploy.plant")
     children.python(
@@ -149,7 +149,6 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1, help="another seed is another day")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="end by itself")
     parser.add_argument("--hours", type=float, help="the plant stands still after so many of its hours")
-    parser.add_argument("--delay", type=float, default=0.0, help="its clock begins so many seconds later")
     parser.add_argument("--broker", choices=("mosquitto", "amqtt"), help="mosquitto where it is installed")
     asked = parser.parse_args()
     for name in ("SIGTERM", "SIGHUP"):
