@@ -85,7 +85,7 @@ def named_tags(file: Path) -> int:
 
 def has_all_protocols(heard: Listener) -> bool:
     """Tell whether a tag of each has come and is Good: Modbus TCP and RTU, OPC UA, MQTT."""
-    keys = ("grid", "p"), ("oven_meter", "p"), ("oven_1", "temperature"), ("climate_office", "humidity")
+    keys = ("grid", "p"), ("oven_meter", "p"), ("assembly_1", "good"), ("climate_office", "humidity")
     return all(heard.last.get(key, (0, 1))[1] == 0 for key in keys)
 
 
@@ -172,7 +172,7 @@ def test_without_mosquitto_it_runs_too_and_outlives_neither_a_child_nor_itself(t
             (meters,) = (pid for pid, words in running_in(folder).items() if "plant modbus-tcp" in words)
             os.kill(meters, signal.SIGKILL)
             wait_for(lambda: heard.last["grid", "p"][1] != 0, "the meters' silence told", 20)
-            assert heard.last["oven_1", "temperature"][1] == 0
+            assert heard.last["assembly_1", "good"][1] == 0
             assert process.popen.poll() is None
         finally:
             heard.close()
