@@ -94,6 +94,10 @@ def _handler(take: Callable[[], Snapshot], tell: Callable[[], object]) -> type[B
             self._send(200, CONTENT_TYPE_LATEST, generate_latest(registry))
 
         def _told(self) -> None:
+            # A foreign page whose name leads here must not read what links and peers there are.
+            if self.headers.get("Host", "").rpartition(":")[0] != "127.0.0.1":
+                self._send(421, "text/plain", b"ask 127.0.0.1\n")
+                return
             self._send(200, "application/json", orjson.dumps(tell()))
 
         def _send(self, status: int, content_type: str, body: bytes) -> None:

@@ -6,17 +6,9 @@ One file of columns, mapped by both processes. The writer makes the sequence odd
 reader that saw it odd, or changed, copies again. A processor that reorders stores (ARM) could still show half
 a row, so each row carries a check over time, value and quality; a copy in which one fails is made again.
 Nobody waits for anybody. When the tags outgrow the file the next one, twice as large, takes over.
-
-The file lies in the machine's memory where it has such a folder, else in the data directory: a failing disk
-under a mapped file would kill the process that writes it, and values once a second would wear a flash disk.
-It is filled before it is used, so that writing can't run out of space.
 """
 
 import contextlib
-import hashlib
-import logging
-import mmap
-import os
 import time
 import zlib
 from collections.abc import Sequence
@@ -29,26 +21,8 @@ from numpy.typing import NDArray
 
 from connectors import Batch, Columns, Kind, Origin, TagTable
 from connectors.tags import PART_OF_KIND, Part
+from gateway.mapped import TEXT_BYTES, MappedFile, check
 
-log = logging.getLogger(__name__)
-
-TEXT_BYTES: Final = 96
-"""Longer text is cut for the page, at a character's border; sinks get all of it."""
-_MAGIC: Final = 0x3130_4556_494C_4C57  # WLLIVE01, little-endian
-_HEADER: Final = 4096
-_COLUMNS: Final = (
-    ("time", np.int64, ()),
-    ("arrived", np.int64, ()),
-    ("good", np.int64, ()),
-    ("fault", np.int64, ()),
-    ("value", np.int64, ()),
-    ("check", np.int64, ()),
-    ("rows", np.int64, ()),
-    ("quality", np.uint32, ()),
-    ("fault_quality", np.uint32, ()),
-    ("active", np.uint8, ()),
-    ("text", np.uint8, (TEXT_BYTES,)),
-)
 _GOOD_BELOW: Final = np.uint32(0x4000_0000)
 _AT_ONCE: Final = 10
 _MOST_TRIES: Final = 60
@@ -85,69 +59,6 @@ class Snapshot:
         return bytes(self.text[number, :length]).decode("utf-8", "replace")
 
 
-class _File:
-    """One mapped file: header and columns as arrays."""
-
-    def __init__(self, path: Path | None, mapped: mmap.mmap) -> None:
-        self.path = path
-        self._map = mapped
-        self.header: NDArray[np.int64] = np.frombuffer(mapped, np.int64, 8)
-        """magic, capacity, sequence, version, tags in use, 1 when a larger file has taken over"""
-        self.capacity = int(self.header[1])
-        if self.header[0] != _MAGIC or len(mapped) < _size(self.capacity):
-            raise OSError(f"{path} is not a file of live values")
-        self.column: dict[str, NDArray[Any]] = {}
-        at = _HEADER
-        for name, dtype, shape in _COLUMNS:
-            count = self.capacity * int(np.prod(shape, dtype=int))
-            column = np.frombuffer(self._map, dtype, count, at)
-            self.column[name] = column.reshape((self.capacity, *shape))
-            at += column.nbytes
-
-    @classmethod
-    def make(cls, path: Path, capacity: int) -> "_File":
-        """Make a file for so many tags; memory of our own, which no page can see, when that is impossible."""
-        head = np.array([_MAGIC, capacity], np.int64).tobytes()
-        try:
-            with path.open("xb") as made:
-                # Every page is written once: a hole could meet a full disk later, as SIGBUS.
-                made.write(head + bytes(_size(capacity) - len(head)))
-            with path.open("r+b") as file:
-                return cls(path, mmap.mmap(file.fileno(), 0))
-        except OSError as exc:
-            log.warning("the page can't see live values", extra={"file": str(path), "reason": str(exc)})
-            with contextlib.suppress(OSError):
-                path.unlink()
-            mapped = mmap.mmap(-1, _size(capacity))
-            mapped[: len(head)] = head
-            return cls(None, mapped)
-
-    @classmethod
-    def open(cls, path: Path) -> "_File":
-        """Map a file for reading; OSError or ValueError when there is none, or not yet a whole one."""
-        with path.open("rb") as file:
-            return cls(path, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-
-    def remove(self) -> None:
-        """Unmap and delete; readers keep what they have mapped."""
-        self.close()
-        if self.path is not None:
-            with contextlib.suppress(OSError):  # Windows: while the page still has it
-                self.path.unlink()
-
-    def close(self) -> None:
-        """Unmap; arrays of this file must not be used any more."""
-        self.column.clear()
-        self.header = np.zeros(8, np.int64)
-        with contextlib.suppress(BufferError):
-            self._map.close()
-
-
-def _size(capacity: int) -> int:
-    row = sum(np.dtype(dtype).itemsize * int(np.prod(shape, dtype=int)) for _, dtype, shape in _COLUMNS)
-    return _HEADER + capacity * row
-
-
 class LiveValues:
     """Written by the gateway's event loop; `contract.LastValues` for its sinks."""
 
@@ -168,13 +79,15 @@ class LiveValues:
         file = self._file
         column, header = file.column, file.header
         header[2] += 1
-        if read is not None:
-            for part in read.parts:
-                column["arrived"][part.tag] = read.arrived
-        if stored is not None:
-            for part in stored.parts:
-                self._put(part, stored, is_ours=read is None)
-        header[2] += 1
+        try:
+            if read is not None:
+                for part in read.parts:
+                    column["arrived"][part.tag] = read.arrived
+            if stored is not None:
+                for part in stored.parts:
+                    self._put(part, stored, is_ours=read is None)
+        finally:
+            header[2] += 1
 
     def refresh(self) -> None:
         """Take over what the table learned: more tags, others active."""
@@ -254,9 +167,9 @@ class LiveValues:
             case Part.TEXT:
                 return np.array([self._text.get(number, "") for number in tags.tolist()], object)
 
-    def _make(self, capacity: int) -> _File:
+    def _make(self, capacity: int) -> MappedFile:
         # A name never comes twice: a reader that finds its own gone looks for the newest.
-        return _File.make(self.folder / f"values-{time.time_ns():020}", capacity)
+        return MappedFile.make(self.folder / f"values-{time.time_ns():020}", capacity)
 
     def _grow(self) -> None:
         old, self._file = self._file, self._make(max(2 * self._file.capacity, len(self._tags)))
@@ -273,7 +186,7 @@ class LiveReader:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._file: _File | None = None
+        self._file: MappedFile | None = None
 
     def snapshot(self) -> Snapshot | None:
         """Return a consistent copy; None while no gateway has written any or one writes without pause."""
@@ -294,14 +207,14 @@ class LiveReader:
             self._file.close()
             self._file = None
 
-    def _current(self) -> _File | None:
+    def _current(self) -> MappedFile | None:
         file = self._file
         if file is not None and file.path and not file.header[5] and file.path.exists():
             return file
         self.close()
         for path in sorted(self._folder.glob("values-*"), reverse=True):
             with contextlib.suppress(OSError, ValueError):
-                self._file = _File.open(path)
+                self._file = MappedFile.open(path)
                 break
         return self._file
 
@@ -314,13 +227,7 @@ class LiveReader:
         self.close()
 
 
-def check(time: NDArray[np.int64], bits: NDArray[np.int64], quality: NDArray[np.uint32]) -> NDArray[np.int64]:
-    """Return a row's check, (n,) int64: that of one row does not hold for parts of two."""
-    mixed: NDArray[np.int64] = time * np.int64(-7046029254386353131) ^ bits ^ quality
-    return mixed
-
-
-def _copy(file: _File) -> Snapshot | None:
+def _copy(file: MappedFile) -> Snapshot | None:
     before = int(file.header[2])
     if before & 1:
         return None
@@ -333,19 +240,3 @@ def _copy(file: _File) -> Snapshot | None:
     if (check(columns["time"], columns["value"], columns["quality"]) != sum_of_rows)[seen].any():
         return None
     return Snapshot(version, **columns)
-
-
-def live_folder(directory: Path) -> Path:
-    """Return where the live values of a data directory lie: in memory where there is a place for it."""
-    memory = Path("/dev/shm")  # noqa: S108  a folder of our own in it, checked below
-    if os.name == "posix" and memory.is_dir():
-        mark = hashlib.sha256(str(directory.resolve()).encode()).hexdigest()[:16]
-        folder = memory / f"wanglian-{os.getuid()}-{mark}"
-        with contextlib.suppress(OSError):
-            folder.mkdir(mode=0o700, exist_ok=True)
-            state = folder.lstat()
-            # Anybody may make a folder there: only one that is ours, and nobody else's to enter, will do.
-            if folder.is_dir() and not folder.is_symlink() and state.st_uid == os.getuid():
-                folder.chmod(0o700)
-                return folder
-    return directory / "live"

@@ -22,7 +22,8 @@ from gateway.buffer.contract import STORE
 from gateway.collect import Collector
 from gateway.forward import Forwarder
 from gateway.http import StatusServer
-from gateway.live import LiveValues, live_folder
+from gateway.live import LiveValues
+from gateway.mapped import live_folder
 from gateway.observe import Observer, observe_backlog, observe_connector, observe_store
 from gateway.page import Page
 from gateway.select import Rules, Selection
@@ -66,7 +67,7 @@ class Gateway:
         ):
             self._buffer, self._group = buffer, group
             self._tags = TagTable(buffer.catalogue(), buffer.persist)
-            self._live = LiveValues(live_folder(self.directory), self._tags)
+            self._live = LiveValues(live_folder(self.directory, make=True), self._tags)
             at_end.callback(self._live.close)
             self.status_port = status.port
             observe_store(self.observer, buffer)

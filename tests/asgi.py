@@ -17,13 +17,9 @@ class Answer:
         return orjson.loads(self.body)
 
 
-async def ask(
-    app: Any, path: str, *, method: str = "GET", host: str = "127.0.0.1:8080", **headers: str
-) -> Answer:
-    """Header names are given with _ for -."""
+def scope_of(path: str, method: str, headers: dict[str, str]) -> dict[str, Any]:
     name, _, query = path.partition("?")
-    named = {"host": host} | {key.replace("_", "-"): value for key, value in headers.items()}
-    scope = {
+    return {
         "type": "http",
         "asgi": {"version": "3.0"},
         "http_version": "1.1",
@@ -33,10 +29,19 @@ async def ask(
         "raw_path": name.encode(),
         "query_string": query.encode(),
         "root_path": "",
-        "headers": [(key.encode(), value.encode()) for key, value in named.items()],
+        "headers": [(key.encode(), value.encode()) for key, value in headers.items()],
         "client": ("127.0.0.1", 1),
         "server": ("127.0.0.1", 8080),
     }
+
+
+async def ask(
+    app: Any, path: str, *, method: str = "GET", host: str = "127.0.0.1:8080", **headers: str
+) -> Answer:
+    """Header names are given with _ for -."""
+    scope = scope_of(
+        path, method, {"host": host} | {key.replace("_", "-"): value for key, value in headers.items()}
+    )
     said: list[dict[str, Any]] = []
 
     asked = iter([True])
@@ -52,3 +57,23 @@ async def ask(
     await app(scope, receive, send)
     head = {key.decode().lower(): value.decode() for key, value in said[0]["headers"]}
     return Answer(said[0]["status"], head, b"".join(each.get("body", b"") for each in said[1:]))
+
+
+async def hear(app: Any, path: str, wanted: bytes) -> bytes:
+    """Return what a stream said until something wanted came; then hang up."""
+    scope = scope_of(path, "GET", {"host": "127.0.0.1"})
+    said = bytearray()
+    enough = asyncio.Event()
+
+    async def receive() -> dict[str, Any]:
+        await enough.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        said.extend(message.get("body", b""))
+        if wanted in said:
+            enough.set()
+
+    async with asyncio.timeout(10):
+        await app(scope, receive, send)
+    return bytes(said)

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,15 +39,20 @@ class Process:
 
 @contextlib.contextmanager
 def started(
-    name: str, command: Sequence[str | Path], folder: Path, *, core: int | None = None
+    name: str,
+    command: Sequence[str | Path],
+    folder: Path,
+    *,
+    core: int | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[Process]:
     """Start a program in a folder; it is ended at the latest when the context is left."""
     log = folder / f"{name}.log"
     pin = [] if core is None else ["taskset", "-c", str(core)]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    variables = os.environ | {"PYTHONPATH": str(ROOT)} | dict(environment or {})
     with log.open("ab") as output:
         popen = subprocess.Popen(
-            [*pin, *map(str, command)], stdout=output, stderr=output, cwd=folder, env=environment
+            [*pin, *map(str, command)], stdout=output, stderr=output, cwd=folder, env=variables
         )
     process = Process(name, popen, log)
     try:

@@ -80,6 +80,7 @@ def _add_interface(app: FastAPI, view: View, events: Events) -> None:
         *,
         devices: bool = False,
     ) -> Response:
+        await view.fresh()  # or a process that has just begun would know no tag to watch
         numbers = [int(each) for each in tags.split(",") if each]
         known = [each for each in dict.fromkeys(numbers) if each in view.catalogue.tags][:MOST_TAGS]
         return await _stream(events.listen(np.array(known, np.int32), devices=devices))

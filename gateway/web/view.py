@@ -11,7 +11,8 @@ from typing import Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.live import LiveReader, Snapshot, live_folder
+from gateway.live import LiveReader, Snapshot
+from gateway.mapped import live_folder
 from gateway.told import TOLD, LinkTold, Told
 from gateway.web.catalogue import Catalogue, read_catalogue
 

@@ -147,8 +147,6 @@ def _rule(view: View, tag: Tag, row: TagRow, *, is_decoded: bool) -> tuple[Step,
     ]
     if tag.heartbeat:
         facts.append(Fact(name="heartbeat", value=tag.heartbeat / 1e9, unit="s"))
-    if row.time:
-        facts.append(Fact(name="last_stored", value=row.time, unit="at"))
     good = int(view.of(view.values.good, np.array([row.number], np.int32))[0])
     state: StepState = "good"
     action = "none"
@@ -156,6 +154,8 @@ def _rule(view: View, tag: Tag, row: TagRow, *, is_decoded: bool) -> tuple[Step,
         state = "blocked"
     elif _station(row.quality) == "rule":
         state, action = "warning", _RULE.get(row.quality, "uncertain")
+    if row.time and state != "blocked":
+        facts.append(Fact(name="last_stored", value=row.time, unit="at"))
     return _of_tag(view, row, "rule", state, good=good, facts=facts), action
 
 

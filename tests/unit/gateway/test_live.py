@@ -8,7 +8,8 @@ import pytest
 
 from connectors import Batch, Columns, Kind, Origin, Tag, TagTable
 from connectors.quality import BAD_NO_COMMUNICATION
-from gateway.live import TEXT_BYTES, LiveReader, LiveValues, live_folder
+from gateway.live import LiveReader, LiveValues
+from gateway.mapped import TEXT_BYTES, live_folder
 from tests.fakes import T0, batch_of, simple_tags
 from tests.processes import ROOT
 
@@ -142,15 +143,19 @@ def test_without_a_place_for_the_file_collection_goes_on_and_sinks_still_see(
 
 
 def test_a_folder_that_is_not_ours_is_not_trusted(tmp_path: Path) -> None:
-    folder = live_folder(tmp_path)
+    folder = live_folder(tmp_path, make=True)
     if folder.parent == tmp_path:  # no shared memory on this machine
         return
     folder.rmdir()
     try:
         folder.symlink_to(tmp_path)
-        assert live_folder(tmp_path) == tmp_path / "live"
+        assert live_folder(tmp_path, make=True) == tmp_path / "live"
     finally:
         folder.unlink()
+    folder.mkdir(mode=0o777)
+    folder.chmod(0o777)
+    assert live_folder(tmp_path, make=True) == tmp_path / "live"
+    folder.rmdir()
 
 
 WRITER = """

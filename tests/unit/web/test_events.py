@@ -4,7 +4,10 @@ import numpy as np
 import orjson
 import pytest
 
+from gateway.web.app import create_app
+from gateway.web.catalogue import Catalogue
 from gateway.web.events import MOST_LISTENERS, Events, Full
+from tests.asgi import hear
 from tests.fakes import T0
 from tests.unit.web.conftest import Plant, tag
 
@@ -73,6 +76,20 @@ async def test_a_slow_listener_finds_the_newest_and_nothing_queued(plant: Plant)
     assert piece[3] == 5.0
     await slow.aclose()
     await quick.aclose()
+
+
+async def test_a_browser_that_was_there_before_the_process_hears_of_its_tags(plant: Plant) -> None:
+    (number,) = plant.announce(tag("cz/a/l/d/x"))
+    plant.put(number, 4.5)
+    known, plant.catalogue = plant.catalogue, Catalogue({}, -1)
+
+    async def look(within_s: float = 1.0) -> None:
+        del within_s
+        plant.catalogue = known
+
+    plant.fresh = look
+    said = await hear(create_app(plant), f"/api/events?tags={number}", b"event: values")
+    assert b'[[0,0,"Good",4.5,' in said
 
 
 async def test_nobody_looks_at_the_gateway_when_the_last_browser_has_gone(plant: Plant) -> None:

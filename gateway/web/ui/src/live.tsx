@@ -62,6 +62,8 @@ export function Live() {
 interface Found {
   total: number | null;
   error: string;
+  /** Grows whenever everything is asked again. */
+  times: number;
   row(index: number): TagRow | undefined;
   look(first: number, last: number): void;
   again(): void;
@@ -73,6 +75,7 @@ function useTags(words: string, which: string): Found {
   const asked = useRef(new Set<number>());
   const [total, setTotal] = useState<number | null>(null);
   const [error, setError] = useState("");
+  const [times, setTimes] = useState(0);
   const [, drawn] = useState({});
   const stop = useRef(new AbortController());
   const said = useValue(state)?.strip;
@@ -103,6 +106,7 @@ function useTags(words: string, which: string): Found {
   const again = useCallback(() => {
     asked.current.clear();
     setError("");
+    setTimes((before) => before + 1);
     fetchPage(0);
   }, [fetchPage]);
 
@@ -119,6 +123,7 @@ function useTags(words: string, which: string): Found {
   return {
     total,
     error,
+    times,
     again,
     row: (index) => pages.current.get(Math.floor(index / PAGE))?.[index % PAGE],
     look: (first, last) => {
@@ -153,7 +158,7 @@ function Table({ found, words, which }: { found: Found; words: string; which: st
   }, [words, which]);
   useEffect(() => {
     if (total) found.look(first, last);
-  }, [first, last, total, words, which]);
+  }, [first, last, total, words, which, found.times]);
   useEffect(() => watch(numbers ? numbers.split(",").map(Number) : [], false), [numbers]);
 
   function move(event: KeyboardEvent): void {

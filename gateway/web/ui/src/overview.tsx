@@ -56,7 +56,7 @@ function Figures({ said }: { said: State }) {
         value={strip.rows_per_s === null ? "—" : figure(strip.rows_per_s, 3)}
         unit={t("figure.per_s")}
         tone="calm"
-        note={<Spark points={past} width={180} height={24} label={t("figure.minute")} />}
+        note={<Spark points={past} width={180} height={24} fromZero label={t("figure.minute")} />}
       />
       <Figure
         title={t("figure.store")}

@@ -42,10 +42,10 @@ export function Card({ title, note, label, children }: { title: string; note?: C
 }
 
 /** A line through what was measured; a gap stays a gap. */
-export function Spark({ points, width = 96, height = 20, label }: { points: (number | null)[]; width?: number; height?: number; label?: string }) {
+export function Spark({ points, width = 96, height = 20, label, fromZero }: { points: (number | null)[]; width?: number; height?: number; label?: string; fromZero?: boolean }) {
   const known = points.filter((each): each is number => each !== null);
   if (known.length < 2) return <svg class="spark" width={width} height={height} aria-hidden="true" />;
-  const low = Math.min(...known);
+  const low = fromZero ? 0 : Math.min(...known);
   const span = Math.max(...known) - low || 1;
   const flat = Math.max(...known) === low;
   const step = (width - 4) / Math.max(1, points.length - 1);

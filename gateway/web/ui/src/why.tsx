@@ -126,8 +126,14 @@ function Station({ step, isCause }: { step: Step; isCause: boolean }) {
         <Status tone={TONES[step.state]}>{t(`stepstate.${step.state}`)}</Status>
       </div>
       <div class="when">
-        <p>{step.good_at === null ? t("why.never") : t("why.good", { when: moment(step.good_at), age: age(step.good_at) })}</p>
-        <p class="reason">{past(step)}</p>
+        {step.good_at === null && step.clean && step.state === "blocked" ? (
+          <p class="reason">{t("why.untried")}</p>
+        ) : (
+          <>
+            <p>{step.good_at === null ? t("why.never") : t("why.good", { when: moment(step.good_at), age: age(step.good_at) })}</p>
+            <p class="reason">{past(step)}</p>
+          </>
+        )}
       </div>
       <p class="facts">
         {facts.map((fact, i) => (
