@@ -31,7 +31,7 @@ from cryptography.exceptions import InvalidSignature
 LARGEST_CHUNK: Final = 65_536
 """Bytes; asyncua alone would allow 2 GiB, and gathers a chunk in memory before it looks at it."""
 LARGEST_MESSAGE: Final = 96 * 2**20
-"""Bytes of one answer; more ends the session. One absurd text of 64 MB must not silence the nodes beside it."""
+"""Bytes of one answer; more ends the session. One text of 64 MB must not silence the nodes beside it."""
 
 POLICIES: Final = {
     "none": SecurityPolicyNone,

@@ -120,7 +120,7 @@ class Publishing:
     def _arrive(self, future: "asyncio.Future[Any]") -> None:
         self._waiting -= 1
         if not future.cancelled():
-            future.exception()  # looked at when its turn comes; without this asyncio would complain if none does
+            future.exception()  # looked at when its turn comes; if none does, asyncio would complain
         self._arrived.append((self._clock.now(), future))
         self.arrived.set()
 

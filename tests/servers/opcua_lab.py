@@ -4,7 +4,7 @@
 
 Security None, anonymous. Items are ns=1;i=0 … items - 1 of the namespace "urn:wanglian:lab"; what they are
 and hold is in `lab_values`. A tick sends every subscribed item once: `sorted` in the order they were created
-in, `mixed` in random order. `--rate 0` answers every PublishRequest at once. A message nobody asked for within
+in, `mixed` in random order. `--rate 0` answers every PublishRequest at once. What nobody asks for within
 a second is skipped and counted. Sending begins half a second after the last item was created. Prints a JSON
 line a second: rows and messages sent, rows skipped. asyncua encodes the handshake; nothing of ours is used.
 """
