@@ -5,6 +5,7 @@ import json
 import math
 import os
 import re
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -179,3 +180,4 @@ def test_without_mosquitto_it_runs_too_and_outlives_neither_a_child_nor_itself(t
         assert len(running_in(folder)) == PROCESSES - 1
         process.popen.kill()
         wait_for(lambda: not running_in(folder), "the end of the killed demo's children", GONE_WITHIN_S)
+        shutil.rmtree(folder)
