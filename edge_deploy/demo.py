@@ -151,7 +151,7 @@ def main() -> None:
     parser.add_argument("--hours", type=float, help="the plant stands still after so many of its hours")
     parser.add_argument("--broker", choices=("mosquitto", "amqtt"), help="mosquitto where it is installed")
     asked = parser.parse_args()
-    for name in ("SIGTERM", "SIGHUP"):
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # a shell lets what runs in its background ignore SIGINT
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.default_int_handler)
     with (
