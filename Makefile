@@ -1,4 +1,4 @@
-# make demo   a simulated plant, the gateway and its messages, on embedded defaults
+# make demo   a simulated plant, the gateway and its page; SPEED=60 lets a minute of the plant pass in a second
 # make test   everything, installing what it needs
 # make check  ruff, mypy, import contracts, unit and contract tests: under a minute
 # make page   the page, built into gateway/web/static (Node 20);  make pictures  its pictures in docs/
@@ -7,6 +7,7 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+SPEED  ?= 1
 export WL_SCALE ?= 0.1
 
 UI     := gateway/web/ui
@@ -31,8 +32,8 @@ pictures: $(VENV)/ready $(BUILT) peers
 peers:
 	edge_deploy/peers.sh
 
-demo: $(VENV)/ready $(BUILT) peers
-	$(BIN)/python -m edge_deploy.demo
+demo: $(VENV)/ready $(BUILT)
+	@$(BIN)/python -m edge_deploy.demo --speed $(SPEED)
 
 lint: $(VENV)/ready
 	$(BIN)/ruff format --check .

@@ -1,159 +1,165 @@
-"""`make demo`: a simulated plant, a broker, the gateway, and a platform that counts what it gets.
+"""`make demo`: a simulated plant speaking real protocols, the gateway, its page, a platform that counts.
 
 Everything listens on loopback and free ports and ends with Ctrl-C; nothing stays but a folder under the
-system's temporary directory, which goes too.
+system's temporary directory, which goes too. It needs Python and, to build the page, Node; nothing else.
 """
 
+import argparse
 import contextlib
-import json
+import os
 import shutil
 import signal
 import socket
-import subprocess
-import sys
 import tempfile
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
+from datetime import datetime
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from paho.mqtt.client import Client, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion
-from rich.console import Console, Group
+import yaml
+from rich.console import Console
 from rich.live import Live
-from rich.table import Table
-from rich.text import Text
+
+from edge_deploy.children import Children
+from edge_deploy.plant.clock import ZONE
+from edge_deploy.stand_in import Platform
 
 console = Console()
+_PATIENCE_S: Final = 90.0
+_NAMES: Final = ("meters", "controllers", "broker", "status", "page")
+_HAS_LINES: Final = os.name == "posix"
+"""Whether this machine has pseudo-terminals."""
 
 
-class Platform:
-    """Subscribes, keeps each tag's last value, and knows by the keys what is missing or came twice."""
-
-    def __init__(self, port: int) -> None:
-        self.last: dict[tuple[str, str], tuple[Any, str, int]] = {}
-        self.units: dict[tuple[str, str], str] = {}
-        self.seen: set[int] = set()
-        self.rows = self.twice = 0
-        self._lock = threading.Lock()
-        self._client = Client(CallbackAPIVersion.VERSION2, client_id="demo-platform")
-        self._client.on_connect = lambda client, *_: client.subscribe("wanglian/#", qos=1)
-        self._client.on_message = self._on_message
-        self._client.connect("127.0.0.1", port)
-        self._client.loop_start()
-
-    @property
-    def missing(self) -> int:
-        """Return how many stored batches between the first and the newest have not arrived."""
-        return max(self.seen) - min(self.seen) + 1 - len(self.seen) if self.seen else 0
-
-    def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
-        said = json.loads(message.payload)
-        with self._lock:
-            if message.topic.endswith("/_tags"):
-                for name, tag in said["tags"].items():
-                    self.units[said["dev"], name] = "" if tag["symbol"] == "1" else tag["symbol"]
-            elif "seq" in said:
-                self.twice += said["seq"] in self.seen
-                self.seen.add(said["seq"])
-                self.rows += len(said["v"])
-                qualities = said.get("q") or [0] * len(said["v"])
-                for name, value, quality in zip(said["tags"], said["v"], qualities, strict=True):
-                    self.last[said["dev"], name] = (
-                        value,
-                        "Good" if quality == 0 else f"0x{quality:08X}",
-                        said["t0"],
-                    )
-
-    def table(self, seconds: float) -> Group:
-        """Return what is known now, for the terminal."""
-        table = Table("设备 device", "测点 tag", "值 value", "单位 unit", "质量 quality", "龄 age")
-        with self._lock:
-            for (device, name), (value, quality, t0) in sorted(self.last.items()):
-                shown = f"{value:.2f}" if isinstance(value, float) else str(value)
-                age = f"{max(0.0, time.time() - t0 / 1e9):.1f} s"
-                table.add_row(
-                    device.rpartition("/")[2], name, shown, self.units.get((device, name), ""), quality, age
-                )
-            line = (
-                f"{self.rows} rows in {seconds:.0f} s · {self.missing} batches missing · {self.twice} twice"
-                f"   {self.rows} 行 · 缺 {self.missing} 批 · 重 {self.twice} 批"
-            )
-        return Group(table, Text(line))
+def free_ports() -> dict[str, int]:
+    """Return a port of loopback nobody listens on now, for each that is needed."""
+    with contextlib.ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in _NAMES]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return {name: probe.getsockname()[1] for name, probe in zip(_NAMES, probes, strict=True)}
 
 
-def free_port() -> int:
-    """Return a port of loopback nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def wait_until(condition: Callable[[], bool], what: str, children: Children) -> None:
+    """Return once it is so; end the demo with a word when it does not become so."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while not condition():
+        gone = children.ended()
+        if gone or time.monotonic() > deadline:
+            logs = "\n".join(f"{name}:\n{children.log(name)}" for name in gone)
+            raise SystemExit(f"{what} did not come up / 未能启动\n{logs}")
+        time.sleep(0.05)
 
 
-@contextlib.contextmanager
-def child(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a program; end it when the demo ends."""
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output)  # noqa: S603  our own words
-    try:
-        yield process
-    finally:
-        process.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(12)
-        process.kill()
+def listens(port: int) -> bool:
+    """Tell whether somebody listens on a port of loopback."""
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False
 
 
-def write_plant(folder: Path, broker_port: int, status_port: int, page_port: int) -> Path:
-    """Write the shipped demo plant with the ports of this run."""
+def start_broker(children: Children, port: int, wanted: str | None) -> str:
+    """Start mosquitto, or where there is none a broker in Python; return the newest MQTT it speaks."""
+    path = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"))
+    mosquitto = shutil.which("mosquitto", path=path)
+    if mosquitto is not None and wanted != "amqtt":
+        children.start("broker", [mosquitto, "-p", str(port)])
+        return "5"
+    children.python("broker", "-m", "edge_deploy.plant", "broker", "--port", port)
+    return "3.1.1"
+
+
+def start_plant(children: Children, folder: Path, ports: dict[str, int], asked: argparse.Namespace) -> None:
+    """Start the plant's servers, which share one clock and one seed."""
+    clock: list[object] = ["--seed", asked.seed, "--start", asked.start, "--speed", asked.speed]
+    clock += ["--began", time.time_ns()]
+    clock += [] if asked.hours is None else ["--hours", asked.hours]
+    plant = ("-m", "edge_deploy.plant")
+    children.python(
+        "controllers", *plant, "opcua", *clock, "--port", ports["controllers"], "--folder", folder / "opcua"
+    )
+    children.python("meters", *plant, "modbus-tcp", *clock, "--port", ports["meters"])
+    if _HAS_LINES:
+        children.python("meter_line", *plant, "modbus-line", *clock, "--link", folder / "ttyLINE")
+    children.python("sensors", *plant, "sensors", *clock, "--port", ports["broker"])
+
+
+def write_plant(folder: Path, ports: dict[str, int], mqtt: str) -> Path:
+    """Write the shipped demo plant with the places of this run."""
     text = (resources.files("config") / "data" / "plants" / "demo.yaml").read_text(encoding="utf-8")
-    text = text.replace("  id: demo\n", f"  id: demo\n  http_port: {status_port}\n")
-    text = text.replace("    host: localhost\n", f"    host: 127.0.0.1\n    port: {broker_port}\n")
-    text += f"page: {{port: {page_port}}}\n"
-    plant = folder / "plant.yaml"
-    plant.write_text(text, encoding="utf-8")
-    return plant
+    plant: dict[str, Any] = yaml.safe_load(text)
+    sources = plant["sources"]
+    plant["gateway"]["http_port"] = ports["status"]
+    plant["page"] = {"port": ports["page"]}
+    sources["line_plc"]["endpoint"] = f"opc.tcp://127.0.0.1:{ports['controllers']}/plant"
+    sources["meters"]["port"] = ports["meters"]
+    for connection in (sources["sensors"], plant["sinks"]["broker"]):
+        connection |= {"port": ports["broker"], "version": mqtt}
+    if _HAS_LINES:
+        sources["meter_line"]["port"] = str(folder / "ttyLINE")
+    else:
+        del sources["meter_line"]
+        console.print("本机没有伪终端，略去串口。 No pseudo-terminals here: the serial line is left out.")
+    file = folder / "plant.yaml"
+    file.write_text(yaml.safe_dump(plant, allow_unicode=True, sort_keys=False), encoding="utf-8")
+    return file
 
 
-def wait_for_port(port: int, within_s: float = 10.0) -> None:
-    """Return once somebody listens."""
-    deadline = time.monotonic() + within_s
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
-        else:
-            return
+def trust(folder: Path) -> None:
+    """Trust the controllers' certificate, as a person does who has compared its thumbprint."""
+    trusted = folder / "data" / "pki" / "opcua" / "trusted"
+    trusted.mkdir(parents=True)
+    shutil.copy(folder / "opcua" / "certificate.der", trusted)
+
+
+def run(folder: Path, children: Children, asked: argparse.Namespace) -> None:
+    """Start everything, say where the page is, and show what arrives until it is stopped."""
+    ports = free_ports()
+    mqtt = start_broker(children, ports["broker"], asked.broker)
+    start_plant(children, folder, ports, asked)
+    plant = write_plant(folder, ports, mqtt)
+    for name in ("broker", "controllers", "meters"):
+        wait_until(lambda port=ports[name]: listens(port), name, children)  # type: ignore[misc]
+    if _HAS_LINES:
+        wait_until((folder / "ttyLINE").exists, "meter_line", children)
+    trust(folder)
+    platform = Platform(ports["broker"])
+    children.python("gateway", "-m", "gateway", "run", plant)
+    wait_until(lambda: listens(ports["page"]), "page", children)
+    print(f"页面 page  http://127.0.0.1:{ports['page']}/     Ctrl-C 退出 ends it all", flush=True)
+    print(f"消息 data  mosquitto_sub -p {ports['broker']} -v -t 'wanglian/#'   files: {folder}", flush=True)
+    began = time.monotonic()
+    with Live(console=console, refresh_per_second=2) as live:
+        while (passed := time.monotonic() - began) < asked.seconds:
+            gone = children.ended()
+            if "gateway" in gone:
+                raise SystemExit(children.log("gateway"))
+            live.update(platform.table(passed, f"已结束 ended: {', '.join(gone)}" if gone else ""))
+            time.sleep(0.5)
 
 
 def main() -> None:
-    """Run until Ctrl-C, or for as many seconds as the first argument says."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    limit = float(sys.argv[1]) if len(sys.argv) > 1 else float("inf")
-    mosquitto = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
-    broker_port, status_port, page_port = free_port(), free_port(), free_port()
-    with tempfile.TemporaryDirectory(prefix="wanglian-demo-") as name, contextlib.ExitStack() as stack:
-        folder = Path(name)
-        plant = write_plant(folder, broker_port, status_port, page_port)
-        stack.enter_context(child([mosquitto, "-p", str(broker_port)], folder / "broker.log"))
-        wait_for_port(broker_port)
-        platform = Platform(broker_port)
-        run = [sys.executable, "-m", "gateway", "run", str(plant)]
-        gateway = stack.enter_context(child(run, folder / "gateway.log"))
-        wait_for_port(page_port, 60)
-        console.print(f"页面 page  http://127.0.0.1:{page_port}/     Ctrl-C 退出 ends it all")
-        began = time.monotonic()
-        with contextlib.suppress(KeyboardInterrupt), Live(console=console, refresh_per_second=2) as live:
-            while (passed := time.monotonic() - began) < limit and gateway.poll() is None:
-                live.update(platform.table(passed))
-                time.sleep(0.5)
-        if gateway.poll() is not None:
-            console.print((folder / "gateway.log").read_text(encoding="utf-8"))
-            raise SystemExit(1)
+    """Run until Ctrl-C, or for as many seconds as asked."""
+    today = datetime.now(ZONE).date()
+    parser = argparse.ArgumentParser(prog="edge_deploy.demo", description=__doc__)
+    parser.add_argument("--speed", type=int, default=1, help="seconds of the plant in one of ours")
+    parser.add_argument("--start", default=f"{today}T10:00", help="the plant's local time at its beginning")
+    parser.add_argument("--seed", type=int, default=1, help="another seed is another day")
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="end by itself")
+    parser.add_argument("--hours", type=float, help="the plant stands still after so many of its hours")
+    parser.add_argument("--broker", choices=("mosquitto", "amqtt"), help="mosquitto where it is installed")
+    asked = parser.parse_args()
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # a shell lets what runs in its background ignore SIGINT
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.default_int_handler)
+    with (
+        contextlib.suppress(KeyboardInterrupt),
+        tempfile.TemporaryDirectory(prefix="wanglian-demo-", ignore_cleanup_errors=True) as name,
+        Children(Path(name)) as children,
+    ):
+        run(Path(name), children, asked)
 
 
 if __name__ == "__main__":

@@ -102,7 +102,8 @@ def test_a_range_that_meets_another_unit_id_is_told_at_the_later_device() -> Non
 
 
 def test_simulated_devices_have_ranges_too() -> None:
-    devices = plant_of((PLANTS / "demo.yaml").read_text("utf-8")).sources["machines"].devices
+    text = HEAD + "sources: {machines: {kind: simulated, devices: {'press_{1..2}': {tags: {x: {}}}}}}\n"
+    devices = plant_of(text).sources["machines"].devices
     assert list(devices) == ["press_1", "press_2"]
 
 
