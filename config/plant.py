@@ -22,7 +22,7 @@ class Gateway(Model):
     library: str | None = None
     """Folder with your own device templates, searched first; relative to the plant file's folder."""
     language: Literal["zh", "en"] | None = None
-    """Of logs and messages; the machine's own when absent."""
+    """Of what commands say; logs are in English. The machine's own when absent."""
     http_port: Annotated[int, Field(ge=0, le=65535)] = 9464
     """/healthz and /metrics on loopback; 0 takes a free port."""
 

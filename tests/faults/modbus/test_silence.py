@@ -158,7 +158,7 @@ async def test_d1_an_unplugged_adapter_ends_the_session_and_is_had_again(tmp_pat
                 with pytest.raises(NotConnected, match="line"):
                     while True:
                         await it.read()
-            with pytest.raises(NotConnected, match="can't be opened: No such file or directory$"):
+            with pytest.raises(NotConnected, match=r"can't be opened: No such file or directory$"):
                 await it.__aenter__()
             line.mend()
             async with it:
