@@ -140,9 +140,11 @@ def _stop_on_signal(stop: asyncio.Event) -> None:
 @app.command()
 def probe(plant_file: PlantFile, *, lang: Lang = None, as_json: AsJson = False) -> None:
     """Read every device once: value, unit, quality, latency. 每台设备读一次。"""
+    from gateway.logs import set_up_logging  # noqa: PLC0415
     from gateway.probe import probe_plant  # noqa: PLC0415
 
     plant, language = _load(plant_file, lang)
+    set_up_logging(as_json=False, verbose=False)
     readings = asyncio.run(probe_plant(plant, _data_dir(plant_file, plant)))
     if as_json:
         _print_json([reading.as_dict() for reading in readings])
