@@ -78,7 +78,7 @@ class Link:
         elif was_connected:
             log.warning("link lost", extra=extra)
         else:
-            log.info("link not connected", extra=extra)
+            log.warning("link not connected", extra=extra)
 
     def count(self, name: str, amount: int) -> None:
         """Add to one of the further counters."""
