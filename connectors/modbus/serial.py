@@ -1,6 +1,8 @@
 """Serial lines: a port of this machine, or one behind a TCP server that hands bytes on as they are."""
 
 import asyncio
+import errno
+import os
 from typing import Any, Final
 
 import serial
@@ -82,10 +84,21 @@ class SerialPort:
             opening.add_done_callback(_close)
             raise
         except (serial.SerialException, OSError, ValueError, _REFUSED) as exc:
-            raise NotConnected(f"{self.peer} can't be opened: {exc}") from exc
+            raise NotConnected(f"{self.peer} can't be opened: {_why(exc)}") from exc
         exchange.connection_made(port)
         port.setup()
         return exchange
+
+
+def _why(exc: Exception) -> str:
+    """Return what the system says, without the name of the port and what pyserial puts around it."""
+    if isinstance(exc, OSError) and exc.errno == errno.EAGAIN:
+        return "another program has it open"
+    if isinstance(exc, OSError) and exc.errno:
+        return os.strerror(exc.errno)
+    if isinstance(exc, _REFUSED) or isinstance(exc.__context__, _REFUSED):
+        return "it is not a serial port, or can't be set so"
+    return str(exc)
 
 
 class _Port(SerialTransport):
