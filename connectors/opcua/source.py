@@ -77,6 +77,7 @@ class OpcUa:
         self._unstored: deque[tuple[Batch, tuple[Acknowledgement, ...]]] = deque()
         self._acknowledgements: list[Acknowledgement] = []
         self._told: set[int] = set()
+        self._ended: NotConnected | None = None
 
     async def __aenter__(self) -> Self:
         """Announce the tags, connect, find the nodes, subscribe; NotConnected tells why not."""
@@ -91,8 +92,16 @@ class OpcUa:
 
     async def read(self) -> Batch:
         """Wait for changes or a due poll; NotConnected when the link or what it should bring is gone."""
+        if self._ended is not None:
+            raise self._ended
         while True:
-            await self._take_published()
+            try:
+                await self._take_published()
+            except NotConnected as exc:
+                if not self._gathering.rows:
+                    raise
+                self._ended = exc  # what came before the end is told first
+                return self._batch()
             now = self._clock.monotonic()
             if self._gathering.rows and self._full_at is None:
                 self._full_at = now + _LINGER_NS
