@@ -8,6 +8,7 @@ rejected/   what was shown to us and nobody trusts yet
 
 import re
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,6 +28,8 @@ FOLDERS: Final[tuple[Folder, ...]] = ("trusted", "rejected")
 _NOT_IN_A_FILE_NAME: Final = re.compile(r"[^\w.-]+")
 _MOST_REJECTED: Final = 100
 """Files kept in rejected/: a server that shows a new certificate each time must not fill the disk."""
+_MAKING: Final = threading.Lock()
+"""Sources begin together: one makes the certificate, the others wait for it."""
 
 
 def below(directory: Path) -> Path:
@@ -78,9 +81,10 @@ class Pki:
         for name in ("own", "trusted", "issuers", "rejected"):
             (self._directory / name).mkdir(parents=True, exist_ok=True)
         key = self._directory / "own" / "key.pem"
-        if not (key.exists() and self.own_certificate.exists()):
-            make_own(self.own_certificate, key, f"urn:{socket.gethostname()}:wanglian:{gateway}")
-        return Own.load(self.own_certificate, key)
+        with _MAKING:
+            if not (key.exists() and self.own_certificate.exists()):
+                make_own(self.own_certificate, key, f"urn:{socket.gethostname()}:wanglian:{gateway}")
+            return Own.load(self.own_certificate, key)
 
     def examine(self, shown: bytes, application_uri: str, host: str) -> None:
         """Accept a server's certificate (DER, its issuers may follow) or tell all that is wrong with it.
