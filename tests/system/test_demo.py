@@ -86,7 +86,7 @@ def named_tags(file: Path) -> int:
 
 def has_all_protocols(heard: Listener) -> bool:
     """Tell whether a tag of each has come and is Good: Modbus TCP and RTU, OPC UA, MQTT."""
-    keys = ("grid", "p"), ("oven_meter", "p"), ("assembly_1", "good"), ("climate_office", "humidity")
+    keys = ("grid", "p"), ("oven_meter", "p"), ("assembly_1", "good"), ("climate_offices", "humidity")
     return all(heard.last.get(key, (0, 1))[1] == 0 for key in keys)
 
 
