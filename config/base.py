@@ -1,5 +1,6 @@
 """The words a plant file is written with: durations, sizes, secrets, and the strict model they live in."""
 
+import ipaddress
 import math
 import re
 from decimal import Decimal
@@ -163,7 +164,7 @@ def _finite(value: Any) -> float:
 Number = Annotated[float, BeforeValidator(_finite), WithJsonSchema({"type": "number"})]
 """A finite number; 1 and 1.0 are the same, text is not a number."""
 
-NAME_CHARACTERS: Final = r"[^\s/#+*?\[\]{}$\"'\\\x00-\x1f\x7f]"
+NAME_CHARACTERS: Final = r"[^\s/#+*?\[\]{}$\"'“”‘’\\\x00-\x1f\x7f]"
 LONGEST_NAME: Final = 64
 _NAME: Final = re.compile(f"{NAME_CHARACTERS}{{1,{LONGEST_NAME}}}")
 
@@ -184,12 +185,26 @@ Name = Annotated[
 ]
 """One level of a tag's path: no space, no slash, none of MQTT's or a glob's own characters."""
 
+_NOT_IN_A_HOST: Final = re.compile(r"[\s:/@?#\\\[\]]")
 _NAME_OR_RANGE: Final = rf"^({_NAME.pattern}|{NAME_CHARACTERS}*\{{\d+\.\.\d+\}}{NAME_CHARACTERS}*)$"
 
 DeviceName = Annotated[
     str, BeforeValidator(_name), WithJsonSchema({"type": "string", "pattern": _NAME_OR_RANGE})
 ]
 """A device's name; in the file ``meter_{1..100}`` stands for a hundred devices alike."""
+
+
+def _host(value: str) -> str:
+    if _NOT_IN_A_HOST.search(value):
+        try:
+            ipaddress.IPv6Address(value)
+        except ValueError:
+            raise PydanticCustomError("host", "not a host") from None
+    return value
+
+
+Host = Annotated[str, Field(min_length=1), AfterValidator(_host)]
+"""A host's name or IP address, without protocol, port or path."""
 
 
 def _from_folder(value: str, info: ValidationInfo) -> str:

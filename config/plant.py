@@ -23,7 +23,7 @@ class Gateway(Model):
     library: str | None = None
     """Folder with your own device templates, searched first; relative to the plant file's folder."""
     language: Literal["zh", "en"] | None = None
-    """Of logs and messages; the machine's own when absent."""
+    """Of what commands say; logs are in English. The machine's own when absent."""
     http_port: Annotated[int, Field(ge=0, le=65535)] = 9464
     """/healthz and /metrics on loopback; 0 takes a free port."""
 
@@ -52,7 +52,7 @@ class BufferOptions(Model):
     """… or at this age."""
     commit_interval: Duration = 0
     """Least time between two commits; raise it to spare flash media."""
-    memory: Size = 24 * 2**20
+    memory: Size = 16 * 2**20
     """The newest data healthy sinks read without touching the disk."""
 
 

@@ -4,7 +4,7 @@ A connector is imported only when the plant names it: everything together would 
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, Any, assert_never
 
 from config.connections import (
     AnySink,
@@ -34,11 +34,14 @@ def build_source(
     tags: TagTable,
     clock: Clock,
     directory: Path,
+    kept: dict[str, Any] | None = None,
 ) -> Source:
     """Return the source; it touches nothing until it is entered.
 
-    `gateway` is the gateway's id; what a connector must keep (certificates) lies below `directory`.
+    `gateway` is the gateway's id; what a connector must keep (certificates) lies below `directory`. `kept` is
+    the same for every session of a source: what was learned of a serial line outlives them.
     """
+    kept = {} if kept is None else kept
     match options:
         case ModbusTcpSource():
             from connectors.modbus import Modbus, TcpLine
@@ -47,12 +50,16 @@ def build_source(
                 return Modbus(name, options, TcpLine(options), site=site, tags=tags, clock=clock)
             from connectors.modbus.serial import SerialServer
 
-            return Modbus(name, options, SerialServer(options), site=site, tags=tags, clock=clock)
+            if "line" not in kept:
+                kept["line"] = SerialServer(options)
+            return Modbus(name, options, kept["line"], site=site, tags=tags, clock=clock)
         case ModbusSerialSource():
             from connectors.modbus import Modbus
             from connectors.modbus.serial import SerialPort
 
-            return Modbus(name, options, SerialPort(options), site=site, tags=tags, clock=clock)
+            if "line" not in kept:
+                kept["line"] = SerialPort(options)
+            return Modbus(name, options, kept["line"], site=site, tags=tags, clock=clock)
         case MqttSource():
             from connectors.mqtt import Mqtt
 

@@ -27,5 +27,5 @@ def unreachable(peer: str, cause: OSError | ValueError) -> NotConnected:
         case TimeoutError():
             text = " did not answer in time"
         case _:
-            text = f" can't be reached: {cause}"
+            text = f" can't be reached: {cause.strerror or cause if isinstance(cause, OSError) else cause}"
     return NotConnected(peer + text, needs_a_person=needs_a_person)

@@ -97,6 +97,7 @@ class Gateway:
 
     def _start_source(self, name: str, options: SourceOptions) -> None:
         link = self._link(name, "source", About("source", options.kind, peer(options)))
+        kept: dict[str, Any] = {}
 
         def open_source() -> Source:
             return build_source(
@@ -107,6 +108,7 @@ class Gateway:
                 tags=self._tags,
                 clock=self.clock,
                 directory=self.directory,
+                kept=kept,
             )
 
         # Built once for its imports: asyncua's take seconds, in which no other link could answer its peer.

@@ -94,7 +94,7 @@ class Link:
         elif was_connected:
             log.warning("link lost", extra=extra)
         else:
-            log.info("link not connected", extra=extra)
+            log.warning("link not connected", extra=extra)
 
     def moved(self, rows: int) -> None:
         """Count rows a source had accepted, or a sink delivered."""

@@ -15,6 +15,10 @@ from config.tags import SHORTEST_ACCOUNTING_INTERVAL_NS
 _BITS_OF_A_BYTE: Final = 8
 _WINDOWS_PORT: Final = re.compile(r"com[0-9]{1,4}", re.IGNORECASE)
 
+_TRADE: Final = {"holding": ("4", 40_000), "input": ("3", 30_000), "discrete": ("1", 10_000)}
+_TRADE_COUNT: Final = 10_000
+"""Manuals write 40001 for the first holding register, up to 49999."""
+
 ModbusSource = ModbusTcpSource | ModbusSerialSource
 
 HIGHEST_UNIT_ID_ON_A_LINE: Final = 247
@@ -37,6 +41,7 @@ def check_modbus(plant: Plant, document: Document) -> Iterator[Problem]:
         yield from _unit_ids(source, document, path)
         for device_name, device in source.devices.items():
             yield from _device(device, document, (*path, "devices", device_name))
+        yield from _trade_addresses(source, document, path)
         if isinstance(source, ModbusSerialSource) or source.framing != "tcp":
             yield from _devices_on_line(source, document, path)
 
@@ -77,13 +82,22 @@ def _port(name: str) -> str:
     return bare.upper() if _WINDOWS_PORT.fullmatch(bare) else os.path.normpath(name)
 
 
-def _device_on_line(device: ModbusDevice, document: Document, path: Path) -> Iterator[Problem]:
-    if not 1 <= device.unit_id <= HIGHEST_UNIT_ID_ON_A_LINE:
-        yield document.problem(
-            "E-CF-0521", (*path, "unit_id"), unit_id=device.unit_id, most=HIGHEST_UNIT_ID_ON_A_LINE
-        )
-    if device.max_in_flight > 1:
-        yield document.problem("E-CF-0522", (*path, "max_in_flight"))
+def _trade_addresses(source: ModbusSource, document: Document, path: Path) -> Iterator[Problem]:
+    """Doubt, once a device, a number that looks like a manual's 40001 but is taken as it stands."""
+    told: set[int] = set()
+    for name, device in source.devices.items():
+        at = (*path, "devices", name)
+        written = document.value((*at, "tags"))
+        if id(written) in told:
+            continue  # of one range
+        told.add(id(written))
+        for tag_name, tag in device.tags.items():
+            place = (*at, "tags", tag_name, "address")
+            digit, first = _TRADE.get(tag.table, ("", 0))
+            if digit and document.value(place) == tag.address and 0 < tag.address - first < _TRADE_COUNT:
+                trade = f"{digit}x{tag.address - first:05}"
+                yield document.problem("W-CF-0525", place, address=tag.address, trade=trade)
+                break
 
 
 def _unit_ids(source: ModbusSource, document: Document, path: Path) -> Iterator[Problem]:

@@ -105,7 +105,7 @@ def _matches(rule: SelectRule, tag: _Named) -> bool:
 
 def _influxdb(sink: InfluxDbSink, document: Document, path: Path) -> Iterator[Problem]:
     host = _host(sink.url)
-    if host is None:
+    if host is None or "/api/v2" in sink.url:
         yield document.problem("E-CF-0720", (*path, "url"), url=quote(sink.url))
     if sink.tls is not None:
         yield from check_tls(sink.tls, document, (*path, "tls"))

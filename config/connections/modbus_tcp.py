@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, WithJsonSchema, model_validator
 
-from config.base import DeviceName, Duration, Model, Name, Number
+from config.base import DeviceName, Duration, Host, Model, Name, Number
 from config.tags import DeviceOptions, TagOptions
 
 RegisterTable = Literal["holding", "input", "coil", "discrete"]
@@ -126,7 +126,7 @@ class ModbusTcpSource(Model):
     """A Modbus TCP connection."""
 
     kind: Literal["modbus_tcp"]
-    host: Annotated[str, Field(min_length=1)]
+    host: Host
     port: Annotated[int, Field(ge=1, le=65535)] = 502
     framing: Literal["tcp", "rtu", "ascii"] = "tcp"
     """rtu, ascii: a serial server that hands on what comes on its line as it is (RTU over TCP)."""

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from config.base import Duration, Model, NamedSecret
+from config.base import Duration, Host, Model, NamedSecret
 from config.connections.tls import Tls
 from config.select import SinkOptions
 
@@ -12,7 +12,7 @@ from config.select import SinkOptions
 class MqttConnection(Model):
     """What any connection to a broker needs, in either direction."""
 
-    host: Annotated[str, Field(min_length=1)]
+    host: Host
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
     """1883, or 8883 with TLS, when absent."""
     version: Literal["3.1.1", "5"] = "5"

@@ -15,7 +15,7 @@ from config.connections.mqtt import MqttConnection
 from config.tags import DeviceOptions, TagOptions
 
 _STEP: Final = re.compile(r"([^.\[\]]+)|\[([0-9]{1,6})\]")
-_PATH: Final = re.compile(r"(?:[^.\[\]]+|\[[0-9]{1,6}\])(?:\.[^.\[\]]+|\[[0-9]{1,6}\])*")
+_PATH: Final = re.compile(r"(?!\$[.\[])(?:[^.\[\]]+|\[[0-9]{1,6}\])(?:\.[^.\[\]]+|\[[0-9]{1,6}\])*")
 PLACE: Final = re.compile(r"\{([1-9])\}")
 """Where a topic's part goes in a name."""
 

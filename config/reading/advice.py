@@ -36,7 +36,7 @@ def near(word: str, known: tuple[str, ...]) -> Phrase:
 def meant(value: object, choices: Iterable[str]) -> Phrase:
     """Return "did you mean …?" for the nearest choice, nothing when none is near."""
     by_fold = {each.lower(): each for each in choices}
-    if f"{value}" in by_fold:
+    if not isinstance(value, str) and f"{value}" in by_fold:
         return for_text(value)  # the right word, but a number for lack of quotes
     close = difflib.get_close_matches(str(value).lower(), by_fold, n=2, cutoff=0.5)
     return _perhaps([by_fold[each] for each in close]) if close else NOTHING
@@ -68,6 +68,8 @@ def for_truth(value: object) -> Phrase:
 
 def for_duration(value: object) -> Phrase:
     """Return the duration that was probably meant."""
+    if isinstance(value, int) and value > 0 and not isinstance(value, bool):
+        return _perhaps([f"{value}ms", f"{value}s"])
     return _amount(value, _TIME_WORDS, parse_duration, "1s")
 
 

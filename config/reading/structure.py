@@ -30,6 +30,7 @@ _ROUNDS: Final = 4
 """Leaving out a tag may empty its device, that its source, that the plant."""
 _WANTS_NO_TEXT: Final = ("int_type", "int_from_float", "float_type", "bool_type", "number")
 _QUOTED: Final = re.compile(r"'([^']*)'")
+_NUMBER: Final = re.compile(r"[0-9]+")
 
 _CODES: Final = {
     "missing": "E-CF-0101",
@@ -56,6 +57,7 @@ _CODES: Final = {
     "too_short": "E-CF-0119",
     "duration": "E-CF-0120",
     "size": "E-CF-0121",
+    "host": "E-CF-0127",
     "name": "E-CF-0122",
     "unit": "E-CF-0123",
     "deadband": "E-CF-0124",
@@ -188,7 +190,7 @@ def _problem_of_value(document: Document, model: type[BaseModel], path: Path, er
         args["advice"] = _ADVICE[code](value)
     match code:
         case "E-CF-0109":
-            choices = _QUOTED.findall(ctx["expected"])
+            choices = _QUOTED.findall(ctx["expected"]) or _NUMBER.findall(ctx["expected"])
             if path[-1] == "kind":
                 code = "E-CF-0110"
             args |= {

@@ -23,6 +23,18 @@ MOST_PROBLEMS: Final = 100
 
 _PARSER: Final = yaml.CBaseLoader if yaml.__with_libyaml__ else yaml.BaseLoader
 _INDENTING_TAB: Final = re.compile(r"^[ ]*\t[ \t]*[^\s#]", re.MULTILINE)
+_FULL_WIDTH: Final = re.compile(
+    r"^[ ]*(?:- +)*[\w{}.-]+(：)|[{,，]\s*[\w{}.-]+(：)|[:：{\[,，]\s*([“‘])|[\w”’\"'}\]](，)\s*[\w“\"'{]"
+)
+"""Punctuation of a Chinese keyboard where YAML wants its own; looked for only in what is no YAML."""
+_FULL_WIDTH_NAMES: Final = {
+    "：": "syntax.wide_colon",
+    "，": "syntax.wide_comma",
+    "“": "syntax.wide_quote",
+    "‘": "syntax.wide_quote",
+    "\u3000": "syntax.wide_space",
+}
+_INDENTING_SPACE: Final = re.compile(r"^[ ]*(\u3000)", re.MULTILINE)
 _CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
 _INTEGER: Final = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,39})")
 _OTHER_BASE: Final = re.compile(r"0x[0-9a-fA-F]{1,32}|0o[0-7]{1,32}")
@@ -70,14 +82,29 @@ def read_document(data: bytes, name: str) -> tuple[Document | None, list[Problem
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         detail = Phrase(_SYNTAX.get(error.problem or "", "syntax.other"))
-        builder.add("E-CF-0010", line, column, detail=detail)
+        if not (wide := _full_width(text, name, line)):
+            builder.add("E-CF-0010", line, column, detail=detail)
+        builder.problems += wide
     except yaml.YAMLError:
         builder.add("E-CF-0010", 1, 1, detail=Phrase("syntax.other"))
+    if not builder.problems and not isinstance(builder.root, Mapping):
+        builder.problems += _full_width(text, name)
     if not builder.problems and not isinstance(builder.root, Mapping):
         builder.add("E-CF-0003" if builder.root is None else "E-CF-0004", 1, 1)
     if builder.problems or not isinstance(builder.root, Mapping):
         return None, builder.problems
     return Document(name, builder.root), []
+
+
+def _full_width(text: str, name: str, last_line: int | None = None) -> list[Problem]:
+    """Return the full-width punctuation that may be why the text, up to a line, is no YAML."""
+    problems = []
+    for number, line in enumerate(text.split("\n")[:last_line], 1):
+        for match in _FULL_WIDTH.finditer(line.partition(" #")[0]):
+            group = match.lastindex or 0
+            what = Phrase(_FULL_WIDTH_NAMES[match[group]])
+            problems.append(Problem("E-CF-0018", name, number, match.start(group) + 1, "", {"what": what}))
+    return problems[:MOST_PROBLEMS]
 
 
 def plain_value(text: str) -> Any:
@@ -109,11 +136,19 @@ def _decode(data: bytes, name: str) -> str | Problem:
     if control:
         shown = quote(control[0])
         return Problem("E-CF-0007", name, *_position(text, control.start()), "", {"character": shown})
+    return _indentation(text, name) or text
+
+
+def _indentation(text: str, name: str) -> Problem | None:
+    """Return the first indentation by something else than spaces."""
+    space = _INDENTING_SPACE.search(text)
+    if space:
+        where = _position(text, space.start(1))
+        return Problem("E-CF-0018", name, *where, "", {"what": Phrase(_FULL_WIDTH_NAMES[space[1]])})
     tab = _INDENTING_TAB.search(text)
     if tab:
-        at = text.index("\t", tab.start())
-        return Problem("E-CF-0008", name, *_position(text, at), "")
-    return text
+        return Problem("E-CF-0008", name, *_position(text, text.index("\t", tab.start())), "")
+    return None
 
 
 def _is_gbk(data: bytes) -> bool:

@@ -23,6 +23,9 @@ from connectors.tls import tls_context
 
 GRACE_S: Final = 2.0
 """Longest wait for the thread when the session is closed."""
+_STORED: Final = 204
+"""Answer to a write that was stored whole. A web server, a proxy's login page or a database that stored only
+some of the rows say another number that sounds like success."""
 _STEPS: Final = 3
 """Connecting, sending, waiting for the answer: each may take the timeout."""
 
@@ -147,6 +150,13 @@ class Requests:
 
     def _write(self, body: bytes) -> None:
         self._api.write(self._options.bucket, record=body)
+        status = self._client.api_client.last_response.status
+        if status != _STORED:
+            raise NotConnected(
+                f"{self._peer} answered {status} to a write, where a database that stored it says {_STORED}; "
+                "check `url`",
+                needs_a_person=True,
+            )
 
 
 def _finish(future: asyncio.Future[Any]) -> None:

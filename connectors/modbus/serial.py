@@ -1,6 +1,10 @@
 """Serial lines: a port of this machine, or one behind a TCP server that hands bytes on as they are."""
 
 import asyncio
+import contextlib
+import errno
+import os
+import threading
 from typing import Any, Final
 
 import serial
@@ -54,6 +58,7 @@ class SerialPort:
         self.peer = options.port
         self._options = options
         self._manners: dict[int, Manner] = {}
+        self._opening: asyncio.Future[_Port] | None = None
 
     async def connect(self, clock: Clock, statistics: Statistics) -> Exchange:
         """Return the exchange over the opened port, or raise NotConnected; never longer than the timeout."""
@@ -68,10 +73,9 @@ class SerialPort:
         )
         exchange = Exchange(self.peer, clock, line)
         timeout_s = options.timeout / 1e9
-        # Some drivers take seconds to open a port, and nothing but a thread keeps the loop from waiting.
-        opening = asyncio.ensure_future(
-            asyncio.to_thread(_Port, asyncio.get_running_loop(), exchange, options)
-        )
+        if self._opening is not None and not self._opening.done():
+            raise NotConnected(f"{self.peer} is still being opened: its driver hangs")
+        opening = self._opening = _open(asyncio.get_running_loop(), exchange, options)
         try:
             async with asyncio.timeout(max(timeout_s, 1.0)):
                 port = await asyncio.shield(opening)
@@ -82,10 +86,21 @@ class SerialPort:
             opening.add_done_callback(_close)
             raise
         except (serial.SerialException, OSError, ValueError, _REFUSED) as exc:
-            raise NotConnected(f"{self.peer} can't be opened: {exc}") from exc
+            raise NotConnected(f"{self.peer} can't be opened: {_why(exc)}") from exc
         exchange.connection_made(port)
         port.setup()
         return exchange
+
+
+def _why(exc: Exception) -> str:
+    """Return what the system says, without the name of the port and what pyserial puts around it."""
+    if isinstance(exc, OSError) and exc.errno == errno.EAGAIN:
+        return "another program has it open"
+    if isinstance(exc, OSError) and exc.errno:
+        return os.strerror(exc.errno)
+    if isinstance(exc, _REFUSED) or isinstance(exc.__context__, _REFUSED):
+        return "it is not a serial port, or can't be set so"
+    return str(exc)
 
 
 class _Port(SerialTransport):
@@ -118,6 +133,34 @@ class _Port(SerialTransport):
         if port is not None:
             self.close()
             self.async_loop.call_soon(self.intern_protocol.connection_lost, None)
+
+
+def _open(
+    loop: asyncio.AbstractEventLoop, exchange: Exchange, options: ModbusSerialSource
+) -> "asyncio.Future[_Port]":
+    """Open the port on a thread: some drivers take seconds, and one that hangs may do so for good.
+
+    A daemon thread of its own: hung threads would fill asyncio's pool, on which the store is read, and hold
+    up the program's end.
+    """
+    opened: asyncio.Future[_Port] = loop.create_future()
+
+    def run() -> None:
+        try:
+            found: _Port | Exception = _Port(loop, exchange, options)
+        except Exception as exc:  # noqa: BLE001  it is raised where it is awaited
+            found = exc
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(tell, found)
+
+    def tell(found: _Port | Exception) -> None:
+        if isinstance(found, _Port):
+            opened.set_result(found)
+        else:
+            opened.set_exception(found)
+
+    threading.Thread(target=run, name=f"open {options.port}", daemon=True).start()
+    return opened
 
 
 def _close(opening: "asyncio.Future[Any]") -> None:

@@ -5,11 +5,11 @@ from collections.abc import Callable
 
 from config.connections import ModbusTcpSource
 from connectors.clock import Clock
-from connectors.errors import NotConnected
 from connectors.modbus.dialogue import Dialogue
 from connectors.modbus.exchange import Exchange
 from connectors.modbus.mbap import Transactions
 from connectors.modbus.statistics import Statistics
+from connectors.unreachable import unreachable
 
 MakeDialogue = Callable[[Clock, Statistics], Dialogue]
 
@@ -32,10 +32,6 @@ class TcpLine:
                     self._options.host,
                     self._options.port,
                 )
-        except TimeoutError as exc:
-            raise NotConnected(f"{self.peer} did not accept the connection in {timeout_s:g} s") from exc
-        except ConnectionRefusedError as exc:
-            raise NotConnected(f"{self.peer} refused the connection") from exc
         except OSError as exc:
-            raise NotConnected(f"{self.peer} can't be reached: {exc.strerror or exc}") from exc
+            raise unreachable(self.peer, exc) from exc
         return exchange

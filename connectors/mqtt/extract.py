@@ -68,9 +68,12 @@ def _lenient(payload: bytes | bytearray, max_depth: int, cause: ValueError) -> A
     if _depth(payload) > max_depth:  # json recurses
         raise Malformed("deeper than max_depth") from cause
     try:
-        return json.loads(payload)
+        found = json.loads(payload)
+        # Unlike orjson, json takes halves of surrogate pairs, and no sink could ever tell such a text.
+        json.dumps(found, ensure_ascii=False).encode()
     except ValueError as exc:
         raise Malformed(f"not JSON: {exc}") from exc
+    return found
 
 
 def _depth(payload: bytes | bytearray) -> int:

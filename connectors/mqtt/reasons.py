@@ -21,7 +21,7 @@ _NEEDS_A_PERSON: Final = {
     0x84: "use another `version`",
     0x85: "use another `client_id`",
     0x86: "check `username` and `password`",
-    0x87: "check the broker's access list",
+    0x87: "check `username`, `password` and the broker's access list",
     0x8A: "ask the broker's operator",
     0x8C: "the broker wants another way to log in",
     SESSION_TAKEN_OVER: "the client id is in use by another client: give each its own `client_id`",

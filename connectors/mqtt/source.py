@@ -92,7 +92,7 @@ class Mqtt:
         until = 0.0
         await asyncio.sleep(0)  # under a flood there is always something: others want their turn too
         while True:
-            if self._lost is not None:
+            if self._lost is not None and not self._has_left():
                 raise self._lost
             took = self._take()
             if self._is_ready(took):
@@ -176,6 +176,15 @@ class Mqtt:
         finally:
             self._feed.wanted = False
             self._change = None
+
+    def _has_left(self) -> bool:
+        """Tell whether a lost link has brought what is not read yet; what comes again is let go."""
+        waiting = self._feed.waiting
+        if any(message.qos for message, _ in waiting):
+            once = [arrival for arrival in waiting if not arrival[0].qos]
+            waiting.clear()
+            waiting.extend(once)
+        return bool(waiting) or len(self._rows) > 0
 
     def _is_ready(self, took: int) -> bool:
         """Tell whether the batch is full, ends with its origin, or fills the broker's window."""

@@ -10,6 +10,7 @@ from connectors.batch import Batch, Columns
 from connectors.opcua.items import KIND_OF_BUILTIN, Items
 from connectors.opcua.rows import Other, Run
 from connectors.opcua.statistics import Statistics
+from connectors.opcua.told import Told
 from connectors.quality import (
     BAD,
     BAD_ENCODING_LIMITS_EXCEEDED,
@@ -50,6 +51,7 @@ class Gathering:
         self.strange_types: set[int] = set()
         """Items that brought a value of a type that is not theirs."""
         self.rows = 0
+        self.told = Told(len(items))
 
     def add(
         self,
@@ -75,6 +77,7 @@ class Gathering:
     def add_bad(self, items: NDArray[np.intp], quality: NDArray[np.uint32] | int, time: int) -> None:
         """Say of these items that they are Bad from `time` on."""
         status = np.broadcast_to(np.asarray(quality, np.uint32), items.shape)
+        self.told.take_status(items, status)
         for part in Part:
             mine = self._items.part[items] == part
             if mine.any():
@@ -127,6 +130,7 @@ class Gathering:
         if fits.all() and (part_of == own).all():
             if own is Part.TEXT:
                 status = _shortened(run.value, status)
+            self.told.take(own, item, run.value, status)
             yield own, Piece(run.place, Columns(items.number[item], time, run.value, status))
             return
         status = self._misfits(run, item, fits)
@@ -134,6 +138,7 @@ class Gathering:
             mine = part_of == part
             if mine.any():
                 value, marked = _converted(run, part, fits, status)
+                self.told.take(part, item[mine], value[mine], marked[mine])
                 columns = Columns(items.number[item[mine]], time[mine], value[mine], marked[mine])
                 yield part, Piece(run.place[mine], columns)
 
@@ -168,6 +173,7 @@ class Gathering:
             self.strange_types.add(item)
             status = each.status if each.status >= BAD else BAD_NOT_SUPPORTED
             part = Part(int(items.part[item]))
+            self.told.take_status(np.array([item]), status)
             columns = Columns(
                 items.number[item : item + 1],
                 np.array([each.source_time or each.server_time or arrived], np.int64),

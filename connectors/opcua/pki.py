@@ -25,9 +25,9 @@ T = TypeVar("T")
 
 Folder = Literal["trusted", "rejected"]
 FOLDERS: Final[tuple[Folder, ...]] = ("trusted", "rejected")
-_NOT_IN_A_FILE_NAME: Final = re.compile(r"[^\w.-]+")
 _MAKING: Final = threading.Lock()
-"""Several sources may start at once, each in a thread, and all have one certificate."""
+"""Sources begin together and share one certificate: the first makes it, the others wait."""
+_NOT_IN_A_FILE_NAME: Final = re.compile(r"[^\w.-]+")
 _MOST_REJECTED: Final = 100
 """Files kept in rejected/: a server that shows a new certificate each time must not fill the disk."""
 

@@ -56,6 +56,7 @@ class Publishing:
         self._arrived: deque[tuple[int, asyncio.Future[Any]]] = deque()
         self._ready: deque[tuple[Published, int]] = deque()
         self._acknowledged: list[Acknowledgement] = []
+        self._ended: NotConnected | None = None
         self._waiting = 0
         self._window = _IN_FLIGHT
         self.arrived: asyncio.Event = asyncio.Event()
@@ -86,6 +87,8 @@ class Publishing:
         """
         while not self._ready:
             if not self._arrived:
+                if self._ended is not None:
+                    raise self._ended
                 self._session.check()
                 self.arrived.clear()
                 if self._clock.monotonic() >= self.deadline:
@@ -97,7 +100,10 @@ class Publishing:
                 await self._close_gap(published)
                 self._hear(published, at)
             self._arrived.popleft()
-            self._fill()
+            try:
+                self._fill()
+            except NotConnected as exc:  # told once what has arrived is taken
+                self._ended = exc
         return self._ready.popleft()
 
     def _fill(self) -> None:

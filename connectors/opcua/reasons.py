@@ -9,6 +9,7 @@ from cryptography.exceptions import InvalidSignature
 from config.connections import OpcUaSource
 from connectors.errors import NotConnected
 from connectors.opcua.client import ReadableToken, UnofferedToken
+from connectors.unreachable import unreachable
 
 _OF_THE_USER: Final = frozenset(
     {
@@ -18,6 +19,9 @@ _OF_THE_USER: Final = frozenset(
         ua.StatusCodes.BadUserSignatureInvalid,
         ua.StatusCodes.BadIdentityChangeNotSupported,
     }
+)
+_OF_THE_SECURITY: Final = frozenset(
+    {ua.StatusCodes.BadSecurityModeRejected, ua.StatusCodes.BadSecurityPolicyRejected}
 )
 _OF_OUR_CERTIFICATE: Final = frozenset(
     {
@@ -49,6 +53,8 @@ def status_of(exc: BaseException) -> str:
 
 def explain(exc: Exception, options: OpcUaSource, own_certificate: str) -> NotConnected:
     """Return what a failure means; `own_certificate` names the file a server's owner must trust."""
+    if isinstance(exc, OSError) and not isinstance(exc, TimeoutError | ConnectionResetError):
+        return unreachable(options.endpoint, exc)
     reason, needs_a_person = _reason(exc, options, own_certificate)
     return NotConnected(f"{options.endpoint} {reason}", needs_a_person=needs_a_person)
 
@@ -67,8 +73,8 @@ def _reason(exc: Exception, options: OpcUaSource, own_certificate: str) -> tuple
             reason = "does not open a secure channel"
         case TimeoutError():
             reason = f"did not answer in {options.timeout / 1e9:g} s"
-        case OSError():
-            reason = f"can't be reached: {exc.strerror or exc}"
+        case ConnectionResetError():
+            reason = "broke off the connection; check that an OPC UA server listens there"
         case _:
             reason = f"does not speak as it should: {exc}"
     return reason, False
@@ -78,7 +84,10 @@ def _refusal(exc: UaStatusCodeError, options: OpcUaSource, own_certificate: str)
     status = status_of(exc)
     if exc.code in _OF_THE_USER:
         who = "anonymous users" if options.user is None else "this user"
-        return f"does not let {who} in: {status}", True
+        return f"does not let {who} in: {status}; check `user`", True
+    if exc.code in _OF_THE_SECURITY:
+        asked = "without security" if options.security.policy == "none" else "with this `security`"
+        return f"takes no connection {asked}: {status}; write in `security` what the server offers", True
     if exc.code in _OF_OUR_CERTIFICATE:
         return f"refuses the gateway's certificate: {status}; have it trusted there: {own_certificate}", True
     return f"refuses: {status}", False

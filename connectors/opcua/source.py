@@ -28,6 +28,7 @@ from connectors.opcua.security import Security
 from connectors.opcua.session import Session
 from connectors.opcua.statistics import Statistics
 from connectors.opcua.subscribing import Subscribed, Subscriber
+from connectors.opcua.watch import Watch
 from connectors.quality import BAD, BAD_NODE_ID_UNKNOWN
 from connectors.schedule import Schedule
 from connectors.tags import TagTable
@@ -80,6 +81,8 @@ class OpcUa:
         self._unstored: deque[tuple[Batch, tuple[Acknowledgement, ...]]] = deque()
         self._acknowledgements: list[Acknowledgement] = []
         self._told: set[int] = set()
+        self._ended: NotConnected | None = None
+        self._watch = Watch(name, self._items, self._gathering.told, self._statistics, clock)
 
     async def __aenter__(self) -> Self:
         """Announce the tags, connect, find the nodes, subscribe; NotConnected tells why not."""
@@ -94,8 +97,16 @@ class OpcUa:
 
     async def read(self) -> Batch:
         """Wait for changes or a due poll; NotConnected when the link or what it should bring is gone."""
+        if self._ended is not None:
+            raise self._ended
         while True:
-            await self._take_published()
+            try:
+                await self._take_published()
+            except NotConnected as exc:
+                if not self._gathering.rows:
+                    raise
+                self._ended = exc  # what came before the end is told first
+                return self._batch()
             now = self._clock.monotonic()
             if self._gathering.rows and self._full_at is None:
                 self._full_at = now + _LINGER_NS
@@ -103,6 +114,9 @@ class OpcUa:
                 return self._batch()
             if self._refused and now >= self._ask_again:
                 await self._ask_refused_again()
+                continue
+            if now >= self._watch.at:
+                self._poll(await self._watch.look(self._session, self._nodes, self._limits))
                 continue
             if await self._poll_what_is_due():
                 return self._batch()
@@ -165,6 +179,7 @@ class OpcUa:
         done = await self._subscriber.subscribe({i: self._nodes[i] for i in places})
         for each in done.subscriptions:
             self._publishing.add(each)
+        self._watch.add(done.items, self._options.publish)
         if done.polled:
             log.warning(
                 "the server does not subscribe all nodes, the others are polled",
@@ -179,6 +194,8 @@ class OpcUa:
 
     def _poll(self, places: list[int]) -> None:
         """Poll these items from now on, those of one interval together."""
+        if not places:
+            return
         for interval, group in by_interval(self._items, places).items():
             self._intervals.append(interval)
             self._groups.append(Group(group, self._nodes, self._limits))
@@ -263,6 +280,7 @@ class OpcUa:
         )
         if self._refused:
             until = min(until, self._ask_again)
+        until = min(until, self._watch.at)
         if self._groups:
             until = min(until, now + self._schedule.next(self._clock.now())[1])
         with contextlib.suppress(TimeoutError):

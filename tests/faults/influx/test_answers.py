@@ -236,6 +236,20 @@ async def test_words_that_are_not_utf_8_end_the_session_and_are_no_bug() -> None
                 await influx.write(many(100))
 
 
+@pytest.mark.parametrize(
+    ("status", "body"), [(200, b"<html>"), (200, b'{"error":"no"}'), (201, b""), (202, b"")]
+)
+async def test_an_answer_that_only_sounds_like_success_is_none(status: int, body: bytes) -> None:
+    """FAULTS B12: a login page, a web server that answers 200 to whatever is asked, a part stored."""
+    answer = Answer(status, body, stores=nothing)
+    with ScriptedInflux(lambda _: answer, ping=answer) as database:
+        async with sink(database.url) as influx:
+            with pytest.raises(NotConnected, match=f"answered {status} to a write") as raised:
+                await influx.write(many(100))
+        assert raised.value.needs_a_person
+        assert len(database.writes) == 1
+
+
 @pytest.mark.parametrize("status", [401, 403, 503])
 async def test_a_ping_that_is_refused_is_not_connected(status: int) -> None:
     with ScriptedInflux(ping=Answer(status)) as database:

@@ -92,6 +92,24 @@ async def test_malformed_messages_are_counted_told_of_and_acknowledged(
     assert len(samples[0].encode()) <= 1024
 
 
+async def test_what_came_once_is_read_although_the_broker_has_gone_since(
+    broker: Broker, publisher: Client
+) -> None:
+    """FAULTS G: QoS 0 comes no second time; QoS 1 does, and is left to that."""
+    async with running(source(broker, TagTable(), PLAIN)) as opened:
+        for i in range(300):
+            publish(publisher, "plant/a", b'{"x": %d.5}' % i, qos=i % 2)
+        while len(opened._feed.waiting) < 300:
+            await asyncio.sleep(0.01)
+        broker.kill()
+        while opened._lost is None:
+            await asyncio.sleep(0.01)
+        found = await read_until(opened, 298.5)
+        assert values(found) == [i + 0.5 for i in range(0, 300, 2)]
+        with pytest.raises(NotConnected):
+            await opened.read()
+
+
 async def test_a_huge_message_is_kept_away_by_the_broker_with_mqtt_5(
     broker: Broker, publisher: Client
 ) -> None:

@@ -49,6 +49,26 @@ async def test_f1_after_a_restart_of_the_server_a_new_session_reports_everything
         await it.__aexit__(None, None, None)
 
 
+async def test_f1_what_came_before_the_server_went_is_not_lost_with_it(
+    opcua_server: NodeServer, tmp_path: Path
+) -> None:
+    """FAULTS F1: the last values before a stop arrive together with the end of the connection."""
+    await opcua_server.restart(variables=COUNT)
+    async with source(options(opcua_server.endpoint, variables(COUNT)), tmp_path) as it:
+        await read_until(it, lambda rows: len(rows) >= COUNT)
+        tick = (await asyncio.to_thread(opcua_server.ask, "advance"))["tick"]
+        async with asyncio.timeout(10):
+            while not it._publishing._arrived:
+                await asyncio.sleep(0.01)
+            await opcua_server.restart(variables=COUNT)
+            while not it._session._lost:
+                await asyncio.sleep(0.01)
+        found = await read_until(it, lambda rows: len(rows) >= COUNT)
+        assert {row[:2] for row in found} == {(f"v{i}", value_of("Double", i, tick)) for i in range(COUNT)}
+        with pytest.raises(NotConnected):
+            await it.read()
+
+
 @pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS.keys())
 async def test_f2_a_node_is_found_by_its_namespaces_name_or_not_at_all(
     opcua_server: NodeServer, tmp_path: Path, variant: dict[str, Any]

@@ -153,6 +153,17 @@ async def test_users_are_let_in_by_password_or_certificate_and_told_when_not(
     assert "wrong" not in str(refused)
 
 
+async def test_a_server_that_wants_security_is_named_as_such(
+    opcua_server: NodeServer, tmp_path: Path
+) -> None:
+    await secured(opcua_server, tmp_path)
+    refused = await refusal(
+        source(options(opcua_server.endpoint, variables(COUNT), security="none"), tmp_path / "gateway")
+    )
+    assert refused.needs_a_person
+    assert "takes no connection without security" in str(refused)
+
+
 def secret(text: str) -> Any:
     from config.base import SecretText
 

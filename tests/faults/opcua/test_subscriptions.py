@@ -155,6 +155,51 @@ async def test_f4_a_node_the_server_does_not_have_is_named_and_silences_no_other
         assert tags[late].kind is Kind.TEXT
 
 
+async def test_f3_a_node_that_was_replaced_without_a_word_is_heard_again(
+    opcua_server: NodeServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """FAULTS F3: a program was loaded; the server lives, keeps alive, and says nothing of this node."""
+    monkeypatch.setattr("connectors.opcua.watch._EVERY_NS", 300_000_000)
+    await opcua_server.restart(variables=2, extra=["number"])
+    async with source(options(opcua_server.endpoint, variables(2) | {"n": "s=number"}), tmp_path) as it:
+        await read_until(it, all_of(3))
+        await asyncio.to_thread(opcua_server.ask, "remove", name="number")
+        found = await read_until(it, lambda rows: any(row[0] == "n" for row in rows))
+        assert found[-1][2] >= 0x80000000
+        await asyncio.to_thread(opcua_server.ask, "add", name="number", dataType="UInt16", value=7)
+        found = await read_until(it, lambda rows: any(row[:3] == ("n", 7, GOOD) for row in rows))
+        assert "tells no more of changes" in caplog.text
+
+
+async def test_f3_nodes_that_change_or_rest_are_never_taken_for_deaf(
+    opcua_server: NodeServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """FAULTS F3: thousands of comparisons, with values changing under them."""
+    monkeypatch.setattr("connectors.opcua.watch._EVERY_NS", 50_000_000)
+    monkeypatch.setattr("connectors.opcua.watch._MESSAGES", 1)
+    kinds = ["Double", "Int64", "UInt64", "Boolean", "String", "Float", "LocalizedText"]
+    names = ["array", "structure", "null", "enumeration", "duration"]
+    await opcua_server.restart(variables=COUNT, types=kinds, rateMs=70, bad=[3], extra=names)
+    nodes = variables(COUNT) | {name: f"s={name}" for name in names}
+    async with source(options(opcua_server.endpoint, nodes, scan="25ms"), tmp_path) as it:
+        looks = 0
+        look = it._watch.look
+
+        async def counted(*args: Any) -> list[int]:
+            nonlocal looks
+            looks += 1
+            return await look(*args)
+
+        monkeypatch.setattr(it._watch, "look", counted)
+        await read_until(it, lambda _: looks > 300 * SCALE, within_s=60)
+        assert it.statistics()["polls"] == 0
+
+
 async def test_f6_what_is_not_one_number_truth_value_or_text_is_bad_and_the_rest_flows(
     opcua_server: NodeServer, tmp_path: Path
 ) -> None:

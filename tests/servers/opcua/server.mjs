@@ -228,6 +228,10 @@ const commands = {
         addExtra(spaces[options.machine], folder, name, { dataType, value: { dataType: DataType[dataType], value } });
         return {};
     },
+    remove: ({ name }) => {
+        server.engine.addressSpace.deleteNode(extras[name]);
+        return {};
+    },
     namespace: ({ uri }) => {
         server.engine.addressSpace.registerNamespace(uri);
         return {};

@@ -261,3 +261,21 @@ def test_a_file_of_two_megabytes_loads_in_time() -> None:
     outcome, seconds = timed(text, Path())
     assert outcome.plant is not None
     assert seconds < 3
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("kind: modbus_serial, port: COM3, stop_bits: 1.5", "Write one of: 1, 2."),
+        ("kind: modbus_tcp, host: h, timeout: 100", "Did you mean 100ms, 100s?"),
+        ("kind: opcua, endpoint: opc.tcp://h, security: {mode: signandencrypt}", "mean SignAndEncrypt?"),
+        (
+            "kind: opcua, endpoint: opc.tcp://h, security: None",
+            "Write none, or e.g. {policy: Basic256Sha256}.",
+        ),
+    ],
+)
+def test_a_mistake_comes_with_what_to_write_instead(written: str, said: str) -> None:
+    text = f"gateway: {{id: g, site: s}}\nsources: {{a: {{{written}}}}}\n"
+    problems = read_plant_bytes(text.encode(), "plant.yaml", Path("/nowhere")).problems
+    assert [said for problem in problems if said in problem.render("en")] == [said]

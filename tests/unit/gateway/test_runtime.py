@@ -8,6 +8,8 @@ from typing import Self
 import pytest
 
 from config.load import read_plant_bytes
+from connectors import NotConnected
+from connectors.modbus.serial import SerialPort
 from gateway import runtime
 from gateway.runtime import Gateway
 from tests.fakes import ReplaySource
@@ -50,3 +52,33 @@ async def test_every_connector_is_imported_before_any_link_begins(
             await asyncio.sleep(0.01)
         stop.set()
     assert set(happened[: happened.index("begun")]) == {"imported one", "imported two"}
+
+
+async def test_what_was_learned_of_a_serial_line_outlives_its_sessions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How late its devices are: a session that does not know takes a late reply for its own answer."""
+    lines: list[SerialPort] = []
+
+    async def connect(self: SerialPort, *_: object) -> None:
+        lines.append(self)
+        raise NotConnected("gone again")
+
+    monkeypatch.setattr(SerialPort, "connect", connect)
+    device = b"{unit_id: 1, tags: {x: {address: 1}}}"
+    plant = (
+        b"""
+gateway: {id: g, site: s, http_port: 0}
+sources: {line: {kind: modbus_serial, port: /dev/none, devices: {d: %b}}}
+"""
+        % device
+    )
+    outcome = read_plant_bytes(plant, "plant.yaml", tmp_path)
+    assert outcome.plant is not None, outcome
+    gateway, stop = Gateway(outcome.plant, tmp_path / "data"), asyncio.Event()
+    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+        tasks.create_task(gateway.run(stop))
+        while len(lines) < 2:
+            await asyncio.sleep(0.01)
+        stop.set()
+    assert all(line is lines[0] for line in lines)

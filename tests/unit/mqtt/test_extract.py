@@ -59,6 +59,16 @@ def one(payload: bytes, **tag: Any) -> tuple[Any, int]:
     return value, quality
 
 
+@pytest.mark.parametrize("text", [rb"\ud800", rb"\udc00\ud800", b"\xed\xa0\x80"])
+@pytest.mark.parametrize("beside", [b"1", b"NaN"])
+def test_half_a_surrogate_pair_is_malformed_whatever_stands_beside_it(text: bytes, beside: bytes) -> None:
+    """No sink can write it: a row of it would stop every sink for good."""
+    with pytest.raises(Malformed):
+        parse_json(b'{"a": ' + beside + b', "b": "' + text + b'"}', 32)
+    with pytest.raises(Malformed):
+        parse_json(b'{"' + text + b'": ' + beside + b"}", 32)
+
+
 def test_several_values_and_a_time_are_taken_from_one_message() -> None:
     rows, missing = extract(
         b'{"ts": 1764000000123, "data": {"temp": 21.5, "hum": [40, 41]}}',

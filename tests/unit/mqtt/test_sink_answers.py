@@ -8,7 +8,7 @@ import time
 import pytest
 
 from connectors import NotConnected, Rejected
-from tests.servers.broker import free_port
+from tests.processes import free_port
 from tests.servers.scripted_broker import SUBSCRIBE, Publish, ScriptedBroker
 from tests.unit.mqtt.plant import DEVICE, delivery, sink, tag_table, until
 

@@ -1,7 +1,9 @@
 """A server's certificate is believed when nothing is wrong with it and a person trusts it or its issuer."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -102,6 +104,18 @@ def test_the_first_start_makes_a_certificate_servers_accept_and_a_key_nobody_els
     assert own.key.key_size >= 2048
     assert (tmp_path / "own" / "key.pem").stat().st_mode & 0o777 == 0o600
     assert pki.own("g1").certificate == own.certificate
+
+
+def test_sources_that_begin_together_share_one_certificate(tmp_path: Path) -> None:
+    begin = Barrier(4)
+
+    def own() -> bytes:
+        begin.wait(10)
+        return Pki(tmp_path).own("g1").certificate.fingerprint(hashes.SHA256())
+
+    with ThreadPoolExecutor(4) as threads:
+        shown = [each.result() for each in [threads.submit(own) for _ in range(4)]]
+    assert len(set(shown)) == 1
 
 
 def test_an_unknown_certificate_is_kept_until_a_person_decides(tmp_path: Path) -> None:

@@ -1,0 +1,66 @@
+"""What every command needs: the plant file and its language, messages, tables, JSON."""
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Annotated, Literal, NoReturn
+
+import typer
+
+from config.load import read_plant
+from config.plant import Plant
+from config.problems import Language, Phrase, default_language
+
+PlantFile = Annotated[Path, typer.Argument(help="Plant file, YAML. 工厂配置文件。", metavar="PLANT")]
+Lang = Annotated[
+    Literal["zh", "en"] | None, typer.Option("--lang", help="Language of messages; the locale's by default.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+def say(language: Language, key: str, **args: object) -> str:
+    """Return a message of the command line."""
+    return Phrase(f"cli.{key}", args).text(language)
+
+
+def load(path: Path, lang: Language | None) -> tuple[Plant, Language]:
+    """Return the plant and the language to speak: asked for, else the plant's own, else the machine's."""
+    outcome = read_plant(path)
+    own = outcome.plant.gateway.language if outcome.plant else None
+    language = lang or own or default_language()
+    for problem in outcome.problems:
+        typer.echo(problem.render(language), err=True)
+    if outcome.plant is None:
+        errors = sum(problem.severity == "error" for problem in outcome.problems)
+        typer.secho(say(language, "mistakes", count=errors), fg="red", err=True)
+        raise typer.Exit(2)
+    return outcome.plant, language
+
+
+def data_dir(path: Path, plant: Plant) -> Path:
+    """Return where the gateway of this plant file keeps everything."""
+    return (path.resolve().parent / plant.gateway.data_dir).resolve()
+
+
+def fail(message: str) -> NoReturn:
+    """Say why not, and end with 1."""
+    typer.secho(message, fg="red", err=True)
+    raise typer.Exit(1)
+
+
+def print_json(value: object) -> None:
+    """Print for programs."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n")
+
+
+def print_table(titles: Sequence[str], rows: Iterable[tuple[Sequence[str], bool]]) -> None:
+    """Print rows of cells; one that is not good is red."""
+    from rich.console import Console  # noqa: PLC0415  4 MB a running gateway has no use for
+    from rich.table import Table  # noqa: PLC0415
+
+    table = Table(*titles)
+    for cells, is_good in rows:
+        table.add_row(*cells, style=None if is_good else "red")
+    # A program behind a pipe, or a file, is as wide as the table.
+    Console(width=None if sys.stdout.isatty() else 240).print(table)
