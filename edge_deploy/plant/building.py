@@ -8,7 +8,7 @@ from typing import Final
 from edge_deploy.plant.clock import SECOND
 from edge_deploy.plant.sun import DAY
 
-ROOMS: Final = ("press_shop", "assembly_shop", "office")
+ROOMS: Final = ("press_shop", "assembly_shop", "offices")
 
 
 class Weather:
@@ -43,7 +43,7 @@ class Room:
 
     def step(self, weather: Weather, watts: int) -> None:
         """Let a second pass; `watts` are what turns to heat here."""
-        target = 24.0 if self.name == "office" else 22.0
+        target = 24.0 if self.name == "offices" else 22.0
         heat = watts / 2000 + 0.9 * (target - self.temperature)
         loss = 0.25 * (self.temperature - weather.outside)
         self.temperature += (heat - loss) / 3000 + 0.004 * (self._random.random() - 0.5)
