@@ -100,6 +100,8 @@ def read_document(data: bytes, name: str) -> tuple[Document | None, list[Problem
 
 def _full_width(text: str, name: str, last_line: int | None = None) -> list[Problem]:
     """Return the full-width punctuation that may be why the text, up to a line, is no YAML."""
+    if not any(each in text for each in _FULL_WIDTH_NAMES):
+        return []
     found = (
         (number, match)
         for number, line in enumerate(text.split("\n")[:last_line], 1)
