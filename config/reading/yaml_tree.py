@@ -9,6 +9,7 @@ levels. Plain words mean what YAML 1.2's core schema says: only ``true`` and ``f
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, Final
 
 import yaml
@@ -24,7 +25,8 @@ MOST_PROBLEMS: Final = 100
 _PARSER: Final = yaml.CBaseLoader if yaml.__with_libyaml__ else yaml.BaseLoader
 _INDENTING_TAB: Final = re.compile(r"^[ ]*\t[ \t]*[^\s#]", re.MULTILINE)
 _FULL_WIDTH: Final = re.compile(
-    r"^[ ]*(?:- +)*[\w{}.-]+(：)|[{,，]\s*[\w{}.-]+(：)|[:：{\[,，]\s*([“‘])|[\w”’\"'}\]](，)\s*[\w“\"'{]"
+    r"^[ ]*(?:- +)*[\w{}.-]{1,99}(：)|[{,，]\s*[\w{}.-]{1,99}(：)"
+    r"|[:：{\[,，]\s*([“‘])|[\w”’\"'}\]](，)\s*[\w“\"'{]"
 )
 """Punctuation of a Chinese keyboard where YAML wants its own; looked for only in what is no YAML."""
 _FULL_WIDTH_NAMES: Final = {
@@ -98,13 +100,19 @@ def read_document(data: bytes, name: str) -> tuple[Document | None, list[Problem
 
 def _full_width(text: str, name: str, last_line: int | None = None) -> list[Problem]:
     """Return the full-width punctuation that may be why the text, up to a line, is no YAML."""
+    if not any(each in text for each in _FULL_WIDTH_NAMES):
+        return []
+    found = (
+        (number, match)
+        for number, line in enumerate(text.split("\n")[:last_line], 1)
+        for match in _FULL_WIDTH.finditer(line.partition(" #")[0])
+    )
     problems = []
-    for number, line in enumerate(text.split("\n")[:last_line], 1):
-        for match in _FULL_WIDTH.finditer(line.partition(" #")[0]):
-            group = match.lastindex or 0
-            what = Phrase(_FULL_WIDTH_NAMES[match[group]])
-            problems.append(Problem("E-CF-0018", name, number, match.start(group) + 1, "", {"what": what}))
-    return problems[:MOST_PROBLEMS]
+    for number, match in islice(found, MOST_PROBLEMS):
+        group = match.lastindex or 0
+        what = Phrase(_FULL_WIDTH_NAMES[match[group]])
+        problems.append(Problem("E-CF-0018", name, number, match.start(group) + 1, "", {"what": what}))
+    return problems
 
 
 def plain_value(text: str) -> Any:

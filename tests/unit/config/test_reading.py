@@ -120,6 +120,8 @@ LAUGHS = "a: &a [x, x]\n" + "".join(
         '"' + "a" * 1_900_000,
         "!!python/object/apply:time.sleep [9]",
         "a: " + "9" * 1_000_000 + "\nb: &x 1",
+        "a：1\n" * 250_000,
+        'a: "' + ",{" * 900_000,
     ],
     ids=lambda bomb: bomb[:12].strip(),
 )
