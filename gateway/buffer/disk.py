@@ -45,7 +45,7 @@ from gateway.buffer.cursor import LogCursor
 from gateway.buffer.identity import StoreLock, fingerprint, new_epoch
 from gateway.buffer.reader import Readers
 from gateway.buffer.recovery import recover
-from gateway.buffer.retention import Retention
+from gateway.buffer.retention import RESERVE, Retention
 from gateway.buffer.segment import Job, Segment
 from gateway.buffer.shelf import Shelf
 from gateway.buffer.state import NAME, Changes, EpochRecord, Gap, State
@@ -259,6 +259,7 @@ class DiskBuffer:
             self._lock.__enter__()
         except OSError as exc:
             raise StoreFailed(f"{self._directory} cannot be used: {exc}") from exc
+        (self._directory / RESERVE).unlink(missing_ok=True)  # putting files in order takes room
         try:
             found = recover(self._directory, self._clock)
         except BaseException:
@@ -287,6 +288,7 @@ class DiskBuffer:
         self._retention.hold_reserve()
 
     def _close(self, changes: Changes) -> None:
+        self._retention.release_reserve()
         try:
             self._state.save(changes)
         except sqlite3.Error:

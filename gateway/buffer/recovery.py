@@ -15,7 +15,7 @@ from gateway.buffer.reader import Damaged, SegmentReader
 from gateway.buffer.repair import salvage, set_aside
 from gateway.buffer.segment import SCHEMA, SUFFIX, Segment, SourceState
 from gateway.buffer.state import NAME, Changes, EpochRecord, Gap, State, Totals
-from gateway.sqlite import check_version, checkpoint, connect, connect_for_reading, files_of
+from gateway.sqlite import check_version, checkpoint, connect, connect_for_reading, files_of, is_full
 
 log = logging.getLogger(__name__)
 LEAP: Final = 1_000_000
@@ -136,6 +136,9 @@ class _Recovery:
                 )
             damaged = False
         except (sqlite3.Error, Damaged) as exc:
+            if isinstance(exc, sqlite3.Error) and is_full(exc):
+                # Nothing is wrong with the segment, and a copy would need room too.
+                raise StoreFailed(f"{self._directory}: the disk is full, the store can't be opened") from exc
             log.error("segment is damaged", extra={"file": path.name, "reason": str(exc)})  # noqa: TRY400
             epochs = [record.epoch for record in reversed(self._state.epochs)]
             last = min(limit, known.last_seq + LEAP if known else first_seq + 10 * LEAP)

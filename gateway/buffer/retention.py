@@ -135,6 +135,10 @@ class Retention:
         except OSError:
             path.unlink(missing_ok=True)
 
+    def release_reserve(self) -> None:
+        """Give the space back, for what must be written now."""
+        (self._directory / RESERVE).unlink(missing_ok=True)
+
     def _drop_oldest(self, reason: str) -> bool:
         segments = self._shelf.segments
         if not segments or not segments[0].closed:
@@ -167,7 +171,7 @@ class Retention:
             if not is_full(exc):
                 log.exception("a loss could not be recorded")
                 return
-            (self._directory / RESERVE).unlink(missing_ok=True)
+            self.release_reserve()
             try:
                 self._shelf.save(changes)
             except sqlite3.Error:

@@ -56,11 +56,11 @@ def batches(directory: Path) -> Iterator[tuple[str, int, str, int, list[tuple[st
         epoch = struct.pack("<QQ", ordinal := int(meta["epoch"]), random := int(meta["random"], 16))
         sources = {number: name for number, name, *_ in db.execute("SELECT * FROM sources")}
         kept = db.execute("SELECT layout, crc, CAST(tags AS BLOB) FROM layouts")
-        layouts = {i: tags for i, crc, tags in kept if zlib.crc32(tags) == crc}
+        layouts = {i: tags for i, crc, tags in kept if tags is not None and zlib.crc32(tags) == crc}
         names = {}
         with suppress(sqlite3.DatabaseError):
             for number, crc, record in db.execute("SELECT number, crc, CAST(record AS BLOB) FROM tags"):
-                names[number] = json.loads(record)["path"] if zlib.crc32(record, number) == crc else ""
+                names[number] = json.loads(record)["path"] if zlib.crc32(record or b"", number) == crc else ""
         stored = db.execute("SELECT * FROM batches WHERE seq < ? ORDER BY seq", (stop,))
         for seq, source, arrived, rows, layout, inline, resume, crc, data in stored:
             with suppress(KeyError, TypeError, AttributeError, struct.error):  # a flipped type
