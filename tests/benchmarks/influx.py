@@ -78,6 +78,7 @@ def gateway(
     plant = {
         "gateway": {"id": "bench", "site": "cz", "http_port": status_port},
         "page": {"enabled": False},
+        "history": {"enabled": False},
         "sources": sources,
         "sinks": sinks,
     }

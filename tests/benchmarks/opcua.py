@@ -91,10 +91,8 @@ def plant_file(plant: Plant, *, broker: int, status: int) -> str:
     source |= {"namespace": plant.namespace, "publish": plant.scan, "timeout": "30s", "devices": devices}
     sink = {"kind": "mqtt", "host": "127.0.0.1", "port": broker}
     gateway = {"id": "bench", "site": "cz", "http_port": status}
-    page = {"enabled": False}
-    return json.dumps(
-        {"gateway": gateway, "sources": {"plc": source}, "sinks": {"platform": sink}, "page": page}
-    )
+    off = {"page": {"enabled": False}, "history": {"enabled": False}}
+    return json.dumps({"gateway": gateway, "sources": {"plc": source}, "sinks": {"platform": sink}} | off)
 
 
 @contextlib.contextmanager

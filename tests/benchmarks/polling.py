@@ -90,7 +90,8 @@ def plant_file(load: Load, ports: list[int], broker: int, status: int) -> str:
     }
     sink = {"kind": "mqtt", "host": "127.0.0.1", "port": broker}
     gateway = {"id": "bench", "site": "cz", "http_port": status}
-    plant = {"gateway": gateway, "sources": sources, "sinks": {"platform": sink}, "page": {"enabled": False}}
+    off = {"page": {"enabled": False}, "history": {"enabled": False}}
+    plant = {"gateway": gateway, "sources": sources, "sinks": {"platform": sink}} | off
     return json.dumps(plant)  # JSON is YAML
 
 

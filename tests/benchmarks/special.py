@@ -18,6 +18,7 @@ def start_up_s(folder: Path, devices: int = 100, values: int = 1000) -> tuple[li
     tag = {"v": {"shape": "constant", "count": values}}
     plant = {
         "page": {"enabled": False},
+        "history": {"enabled": False},
         "gateway": {"id": "bench", "site": "cz", "http_port": free_port()},
         "sources": {
             f"s{d}": {"kind": "simulated", "devices": {f"d{d}": {"scan": "1h", "tags": tag}}}
