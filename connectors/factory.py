@@ -50,16 +50,14 @@ def build_source(
                 return Modbus(name, options, TcpLine(options), site=site, tags=tags, clock=clock)
             from connectors.modbus.serial import SerialServer
 
-            if "line" not in kept:
-                kept["line"] = SerialServer(options)
-            return Modbus(name, options, kept["line"], site=site, tags=tags, clock=clock)
+            line = kept.setdefault("line", SerialServer(options))
+            return Modbus(name, options, line, site=site, tags=tags, clock=clock)
         case ModbusSerialSource():
             from connectors.modbus import Modbus
             from connectors.modbus.serial import SerialPort
 
-            if "line" not in kept:
-                kept["line"] = SerialPort(options)
-            return Modbus(name, options, kept["line"], site=site, tags=tags, clock=clock)
+            line = kept.setdefault("line", SerialPort(options))
+            return Modbus(name, options, line, site=site, tags=tags, clock=clock)
         case MqttSource():
             from connectors.mqtt import Mqtt
 
@@ -103,17 +101,13 @@ def build_sink(name: str, options: AnySink, *, site: str, context: Context) -> S
 def describe_source(name: str, options: SourceOptions) -> list[str]:
     """Return what a source will ask its devices, a line per request."""
     match options:
-        case ModbusTcpSource():
+        case ModbusTcpSource() | ModbusSerialSource():
             from connectors.modbus import describe_plan
 
-            head = f"{name}: modbus_tcp {options.host}:{options.port}, framing {options.framing}"
-            return [head] + [
-                line for each, device in options.devices.items() for line in describe_plan(each, device)
-            ]
-        case ModbusSerialSource():
-            from connectors.modbus import describe_plan
-
-            head = f"{name}: modbus_serial {options.port}, framing {options.framing}, {options.baud} baud"
+            if isinstance(options, ModbusTcpSource):
+                head = f"{name}: modbus_tcp {options.host}:{options.port}, framing {options.framing}"
+            else:
+                head = f"{name}: modbus_serial {options.port}, framing {options.framing}, {options.baud} baud"
             return [head] + [
                 line for each, device in options.devices.items() for line in describe_plan(each, device)
             ]

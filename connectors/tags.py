@@ -49,6 +49,7 @@ PART_OF_KIND: Final = {
     Kind.UINT64: Part.INTEGER,
     Kind.TEXT: Part.TEXT,
 }
+_PART_NUMBER: Final = np.array([PART_OF_KIND[kind] for kind in Kind], np.uint8)
 DTYPE_OF_PART: Final[dict[Part, np.dtype[Any]]] = {
     Part.NUMBER: np.dtype(np.float64),
     Part.INTEGER: np.dtype(np.int64),
@@ -108,6 +109,14 @@ class Tag:
 Identity = tuple[str, Kind, str, str]
 Persist = Callable[[Sequence[tuple[int, Tag]]], None]
 """Called with every new or changed (number, tag) before `announce` returns; durable when it returns."""
+
+
+def as_float(value: NDArray[Any], unsigned: NDArray[np.bool_] | bool) -> NDArray[np.float64]:
+    """Return numbers as float64, (n,); `unsigned` tells which of an int64 column are a UINT64's bits."""
+    number: NDArray[np.float64] = value.astype(np.float64)
+    if value.dtype == np.int64:
+        number[unsigned & (value < 0)] += 2.0**64
+    return number
 
 
 class TagTable:
@@ -178,10 +187,11 @@ class TagTable:
 
     def as_float(self, columns: Columns) -> NDArray[np.float64]:
         """Return the numbers of a column as float64, (n,): a UINT64 travels as int64 and is unsigned here."""
-        value: NDArray[np.float64] = columns.value.astype(np.float64)
-        if columns.value.dtype == np.int64:
-            value[(self.kind[columns.tag] == Kind.UINT64) & (columns.value < 0)] += 2.0**64
-        return value
+        return as_float(columns.value, self.kind[columns.tag] == Kind.UINT64)
+
+    def part(self, numbers: NDArray[np.int32]) -> NDArray[np.uint8]:
+        """Return the Part each of these tags travels in, (n,)."""
+        return _PART_NUMBER[self.kind[numbers]]
 
     def sortable(self, columns: Columns, value: NDArray[Any] | None = None) -> NDArray[Any]:
         """Return the values of a column, or others of the same tags, so that a UINT64 sorts as unsigned.

@@ -8,11 +8,9 @@ from numpy.typing import NDArray
 
 from connectors import (
     DTYPE_OF_PART,
-    PART_OF_KIND,
     Batch,
     Clock,
     Columns,
-    Kind,
     Part,
     Resumable,
     Source,
@@ -131,11 +129,10 @@ async def _acknowledge(source: Source, unacked: Unacked) -> None:
 
 def bad_batch(tags: TagTable, numbers: NDArray[np.int32], time: int, quality: int, arrived: int) -> Batch:
     """Return a batch that says of every one of these tags: Bad from `time` on, grouped by device."""
-    part_of = np.array([PART_OF_KIND[kind] for kind in Kind], np.uint8)
     numbers = numbers[np.argsort(tags.device[numbers], kind="stable")]
     parts = []
     for part in Part:
-        mine = numbers[part_of[tags.kind[numbers]] == part]
+        mine = numbers[tags.part(numbers) == part]
         if len(mine):
             value = np.zeros(len(mine), DTYPE_OF_PART[part])
             if part is Part.TEXT:

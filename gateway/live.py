@@ -19,8 +19,7 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from connectors import Batch, Columns, Kind, Origin, TagTable
-from connectors.tags import PART_OF_KIND, Part
+from connectors import Batch, Columns, Origin, Part, TagTable
 from gateway.mapped import TEXT_BYTES, MappedFile, check
 
 _GOOD_BELOW: Final = np.uint32(0x4000_0000)
@@ -108,7 +107,7 @@ class LiveValues:
         column = self._file.column
         tags = tags[tags < self._file.capacity]
         tags = tags[column["rows"][tags] > 0]
-        part_of = np.array([PART_OF_KIND[kind] for kind in Kind], np.uint8)[self._tags.kind[tags]]
+        part_of = self._tags.part(tags)
         found = []
         for part in Part:
             mine = tags[part_of == part]

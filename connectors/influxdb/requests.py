@@ -19,6 +19,7 @@ from influxdb_client.client.write_api import SYNCHRONOUS
 from config.connections import InfluxDbSink
 from connectors.errors import NotConnected
 from connectors.influxdb.reasons import Refused, read_failure
+from connectors.post import post
 from connectors.tls import tls_context
 
 GRACE_S: Final = 2.0
@@ -130,8 +131,7 @@ class Requests:
         self._tell(self._ended.set)
 
     def _tell(self, call: Callable[..., object], *args: Any) -> None:
-        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            self._loop.call_soon_threadsafe(call, *args)
+        post(self._loop, call, *args)
 
     def _connect(self) -> None:
         options = self._options

@@ -1,7 +1,6 @@
 """Serial lines: a port of this machine, or one behind a TCP server that hands bytes on as they are."""
 
 import asyncio
-import contextlib
 import errno
 import os
 import threading
@@ -18,6 +17,7 @@ from connectors.modbus.framing import FRAMINGS
 from connectors.modbus.serial_line import Manner, Pace, SerialLine
 from connectors.modbus.statistics import Statistics
 from connectors.modbus.tcp import TcpLine
+from connectors.post import post
 
 try:
     import termios
@@ -150,8 +150,7 @@ def _open(
             found: _Port | Exception = _Port(loop, exchange, options)
         except Exception as exc:  # noqa: BLE001  it is raised where it is awaited
             found = exc
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            loop.call_soon_threadsafe(tell, found)
+        post(loop, tell, found)
 
     def tell(found: _Port | Exception) -> None:
         if isinstance(found, _Port):

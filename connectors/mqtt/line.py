@@ -9,6 +9,7 @@ import contextlib
 import socket
 import sys
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
@@ -21,6 +22,7 @@ from config.connections import MqttConnection
 from connectors.errors import NotConnected
 from connectors.mqtt import properties as _cheaper  # noqa: F401  it takes its place when imported
 from connectors.mqtt.reasons import refused_by
+from connectors.post import post
 from connectors.tls import tls_context
 from connectors.unreachable import unreachable
 
@@ -35,7 +37,7 @@ class Listener(Protocol):
         ...
 
 
-class Line:
+class Line(ABC):
     """Dial once, hang up."""
 
     def __init__(self, options: MqttConnection, client_id: str, listener: Listener) -> None:
@@ -132,9 +134,9 @@ class Line:
     def _connect(self, client: Client, host: str, port: int, keepalive: int) -> None:
         client.connect(host, port, keepalive=keepalive)
 
+    @abstractmethod
     def _accepted(self, client: Client, flags: ConnectFlags, properties: Properties | None) -> None:
         """Go on after CONNACK."""
-        raise NotImplementedError
 
     def _dial(self, client: Client) -> None:
         options = self._options
@@ -158,8 +160,7 @@ class Line:
                 client.loop_start()
 
     def _post(self, call: Callable[..., None], *args: Any) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            self._loop.call_soon_threadsafe(call, *args)
+        post(self._loop, call, *args)
 
     def _on_connect(
         self,

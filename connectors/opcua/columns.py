@@ -20,7 +20,7 @@ from connectors.quality import (
     UNCERTAIN,
     UNCERTAIN_ENGINEERING_UNITS_EXCEEDED,
 )
-from connectors.tags import DTYPE_OF_PART, Part
+from connectors.tags import DTYPE_OF_PART, Part, as_float
 
 LONGEST_TEXT: Final = 65_536
 """Characters; a longer text is Bad."""
@@ -230,8 +230,7 @@ def _converted(
         return _nothing(part, len(run)), status
     if part is Part.INTEGER:
         return np.where(fits, run.value, 0).astype(np.int64), status
-    number = run.value.astype(np.float64)
-    number[(run.builtin == _UINT64) & (run.value < 0)] += 2.0**64
+    number = as_float(run.value, run.builtin == _UINT64)
     inexact = fits & (np.abs(number) > _EXACT) & (status < np.uint32(UNCERTAIN))
     marked = np.where(inexact, np.uint32(UNCERTAIN_ENGINEERING_UNITS_EXCEEDED), status).astype(np.uint32)
     return np.where(fits, number, 0.0), marked

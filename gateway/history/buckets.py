@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from connectors.quality import is_bad
+from connectors.tags import as_float
 
 MINUTE_NS: Final = 60_000_000_000
 
@@ -68,9 +69,7 @@ def buckets_of(
         total = np.zeros(len(tag))
     else:
         number = value
-        total = value.astype(np.float64)
-        if value.dtype == np.int64:
-            total[unsigned & (value < 0)] += 2.0**64
+        total = as_float(value, unsigned)
     good = usable.astype(np.int64)
     rows = Buckets(
         tag,

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from connectors import Columns
+from connectors.tags import as_float
 from gateway.history.buckets import Buckets, buckets_of, widened
 
 
@@ -57,10 +58,7 @@ def _trend(tag: int, buckets: Buckets, width: int, time: NDArray[np.int64], *, u
     known = buckets.good > 0
 
     def as_number(column: NDArray[Any]) -> NDArray[np.float64]:
-        number = column.astype(np.float64)
-        if unsigned and column.dtype == np.int64:
-            number[column < 0] += 2.0**64
-        return np.where(known, number, np.nan)
+        return np.where(known, as_float(column, unsigned), np.nan)
 
     nothing = np.full(len(buckets), np.nan)
     mean = np.where(known, buckets.total / np.maximum(buckets.good, 1), np.nan)
