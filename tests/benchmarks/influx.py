@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.harness import GATEWAY_CORE, OTHER_CORE, rss_mb
-from tests.benchmarks.polling import Load, simulator
+from tests.benchmarks.polling import Load, polled, simulator
 from tests.processes import Process, free_port, python, started, wait_for
 from tests.servers.victoria import Victoria
 from tests.verify.metrics import metrics
@@ -34,7 +34,10 @@ def drain(folder: Path, rows: int) -> dict[str, float]:
     status_port = free_port()
     database = Victoria(folder / "victoria", core=OTHER_CORE)
     sinks = {"history": {"kind": "influxdb", "url": database.url, "bucket": "plant", "start": "oldest"}}
-    with simulator(LOAD, folder, "journal") as ports, gateway(folder, status_port, sinks, polled(ports)):
+    with (
+        simulator(LOAD, folder, "journal") as ports,
+        gateway(folder, status_port, sinks, polled(LOAD, ports)),
+    ):
         wait_for(lambda: metrics(status_port).get("store_rows_total", 0) >= rows, "a full buffer", 300)
     idle = {
         "s": {"kind": "simulated", "devices": {"d": {"scan": "1h", "tags": {"x": {"shape": "constant"}}}}}
@@ -50,25 +53,6 @@ def drain(folder: Path, rows: int) -> dict[str, float]:
             found["bare_per_s"], found["bare_core"] = map(float, bare.log.read_text().split())
     shutil.rmtree(folder)
     return found
-
-
-def polled(ports: list[int]) -> dict[str, Any]:
-    return {
-        f"plc{d}": {
-            "kind": "modbus_tcp",
-            "host": "127.0.0.1",
-            "port": port,
-            "devices": {
-                f"m{d}": {
-                    "at": "hall/line_1",
-                    "scan": LOAD.scan,
-                    "max_in_flight": LOAD.in_flight,
-                    "tags": {"v": {"address": 0, "type": "float32", "count": LOAD.values}},
-                }
-            },
-        }
-        for d, port in enumerate(ports)
-    }
 
 
 @contextlib.contextmanager

@@ -10,8 +10,10 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tests.benchmarks.harness import GATEWAY_CORE, OTHER_CORE, Usage, watch
+from tests.plants import modbus_sources
 from tests.processes import ROOT, Process, free_port, python, started, wait_for
 from tests.servers.broker import Broker
 from tests.verify.metrics import metrics
@@ -71,27 +73,15 @@ class Running:
         return metrics(self.status_port)
 
 
+def polled(load: Load, ports: list[int]) -> dict[str, Any]:
+    return modbus_sources(ports, load.values, load.scan, max_in_flight=load.in_flight)
+
+
 def plant_file(load: Load, ports: list[int], broker: int, status: int) -> str:
-    sources = {
-        f"plc{d}": {
-            "kind": "modbus_tcp",
-            "host": "127.0.0.1",
-            "port": port,
-            "devices": {
-                f"m{d}": {
-                    "at": "hall/line_1",
-                    "scan": load.scan,
-                    "max_in_flight": load.in_flight,
-                    "tags": {"v": {"address": 0, "type": "float32", "count": load.values}},
-                }
-            },
-        }
-        for d, port in enumerate(ports)
-    }
     sink = {"kind": "mqtt", "host": "127.0.0.1", "port": broker}
     gateway = {"id": "bench", "site": "cz", "http_port": status}
     off = {"page": {"enabled": False}, "history": {"enabled": False}}
-    plant = {"gateway": gateway, "sources": sources, "sinks": {"platform": sink}} | off
+    plant = {"gateway": gateway, "sources": polled(load, ports), "sinks": {"platform": sink}} | off
     return json.dumps(plant)  # JSON is YAML
 
 

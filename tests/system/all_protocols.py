@@ -4,7 +4,6 @@ import json
 import shutil
 import signal
 import time
-import urllib.request
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,6 +15,7 @@ from tests.servers.broker import Broker
 from tests.servers.mqtt_sensors import read_journal
 from tests.servers.victoria import Victoria
 from tests.verify.accounts import Accounts, Points
+from tests.verify.metrics import metric
 from tests.verify.plant_truth import Truth
 from tests.verify.read_store import batches
 from tests.verify.values import read_journals
@@ -213,13 +213,7 @@ class Factory:
         wait_for(is_still, what, 60)
 
     def metric(self, name: str) -> float:
-        """Return a metric's sum over its labels; 0 while the gateway does not answer."""
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.status_port}/metrics", timeout=2) as reply:
-                lines = reply.read().decode().splitlines()
-        except OSError:
-            return 0.0
-        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(f"wanglian_{name}"))
+        return metric(self.status_port, name)
 
     def books(self) -> Accounts:
         """Compare everything with everything."""

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.plants import modbus_sources
 from tests.processes import ROOT, free_port, python, started, wait_for
 from tests.servers.victoria import Victoria
 from tests.verify.influx_points import PointReport, compare
-from tests.verify.metrics import metrics
+from tests.verify.metrics import metric
 from tests.verify.read_store import batches
 from tests.verify.values import read_journals
 
@@ -37,16 +38,7 @@ class Rig:
 
     def run(self, *, polling: bool = True) -> object:
         """Start the gateway; without polling it only delivers what is stored."""
-        tags = {"v": {"address": 0, "type": "float32", "count": VALUES}}
-        sources = {
-            f"plc{d}": {
-                "kind": "modbus_tcp",
-                "host": "127.0.0.1",
-                "port": port,
-                "devices": {f"m{d}": {"at": "hall/line_1", "scan": "100ms", "tags": tags}},
-            }
-            for d, port in enumerate(self.ports)
-        }
+        sources = modbus_sources(self.ports, VALUES, "100ms")
         if not polling:
             text = {"state": {"shape": "text"}}
             sources = {"idle": {"kind": "simulated", "devices": {"d": {"scan": "1h", "tags": text}}}}
@@ -61,7 +53,7 @@ class Rig:
         return started("gateway", python("-m", "gateway", "run", self.folder / "plant.yaml"), self.folder)
 
     def metric(self, name: str) -> float:
-        return metrics(self.status_port).get(name, 0.0)
+        return metric(self.status_port, name)
 
     def copy_store(self) -> None:
         copy = self.folder / f"copy{len(self.copies)}"

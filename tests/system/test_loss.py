@@ -6,15 +6,16 @@ import random
 import shutil
 import signal
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from tests.plants import modbus_sources
 from tests.processes import ROOT, Process, free_port, python, started, wait_for
 from tests.servers.broker import Broker
+from tests.verify.metrics import metric
 from tests.verify.read_store import batches
 from tests.verify.values import read_journals
 from tests.verify.verify import Report, verify
@@ -33,24 +34,9 @@ class Rig:
         self.broker = broker
         self.copies: list[Path] = []
         self.status_port = free_port()
-        sources = {
-            f"plc{d}": {
-                "kind": "modbus_tcp",
-                "host": "127.0.0.1",
-                "port": port,
-                "devices": {
-                    f"m{d}": {
-                        "at": "hall/line_1",
-                        "scan": SCAN,
-                        "tags": {"v": {"address": 0, "type": "float32", "count": VALUES}},
-                    }
-                },
-            }
-            for d, port in enumerate(ports)
-        }
         plant = {
             "gateway": {"id": "g1", "site": "cz", "http_port": self.status_port},
-            "sources": sources,
+            "sources": modbus_sources(ports, VALUES, SCAN),
             "sinks": {"platform": {"kind": "mqtt", "host": "127.0.0.1", "port": broker.port}},
             # Small segments, so that kills also fall into their change.
             "page": {"enabled": False},
@@ -65,13 +51,7 @@ class Rig:
             yield process
 
     def metric(self, name: str) -> float:
-        """Return a metric's sum over its labels; 0 while the gateway does not answer."""
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.status_port}/metrics", timeout=2) as reply:
-                lines = reply.read().decode().splitlines()
-        except OSError:
-            return 0.0
-        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(f"wanglian_{name}"))
+        return metric(self.status_port, name)
 
     def copy_store(self) -> None:
         """Keep what the store holds now: what is in it was accepted."""

@@ -6,7 +6,6 @@ import random
 import re
 import signal
 import time
-import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ import pytest
 from tests.processes import ROOT, Process, free_port, python, started, wait_for
 from tests.servers.broker import Broker
 from tests.servers.mqtt_sensors import read_journal, value
+from tests.verify.metrics import metric
 from tests.verify.read_store import batches
 
 SCALE = float(os.environ.get("WL_SCALE", "0.1"))
@@ -53,13 +53,7 @@ class Rig:
             yield process
 
     def metric(self, name: str) -> float:
-        """Return a metric's sum over its labels; 0 while the gateway does not answer."""
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.status_port}/metrics", timeout=2) as reply:
-                lines = reply.read().decode().splitlines()
-        except OSError:
-            return 0.0
-        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(f"wanglian_{name}"))
+        return metric(self.status_port, name)
 
     def stored(self) -> Counter[Row]:
         """Return how often each Good (path, time in ns, value) is in the store."""

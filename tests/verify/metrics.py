@@ -5,14 +5,24 @@ import urllib.request
 
 def metrics(port: int) -> dict[str, float]:
     """Return them without their prefix, sums over the labels; nothing while the gateway does not answer."""
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as reply:
-            lines = reply.read().decode().splitlines()
-    except OSError:
-        return {}
     found: dict[str, float] = {}
-    for line in lines:
+    for line in _lines(port, 10):
         if not line.startswith("#"):
             name = line.partition("{")[0].partition(" ")[0].removeprefix("wanglian_")
             found[name] = found.get(name, 0.0) + float(line.rsplit(" ", 1)[1])
     return found
+
+
+def metric(port: int, name: str) -> float:
+    """Return the sum of those that begin so, labels included; 0 while the gateway does not answer."""
+    return sum(
+        float(line.rsplit(" ", 1)[1]) for line in _lines(port, 2) if line.startswith(f"wanglian_{name}")
+    )
+
+
+def _lines(port: int, timeout_s: float) -> list[str]:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=timeout_s) as reply:
+            return reply.read().decode().splitlines()
+    except OSError:
+        return []

@@ -29,10 +29,19 @@ export function Live() {
   const words = at.query.get("q") ?? "";
   const which = at.query.get("which") ?? "all";
   const [typed, type] = useState(words);
-  useEffect(() => type(words), [words]);
+  // What the address said last: an address that comes from here must not undo what is typed meanwhile.
+  const said = useRef(words);
   useEffect(() => {
-    if (typed === words) return;
-    const timer = window.setTimeout(() => location.replace(liveOf(typed, which)), 200);
+    if (words === said.current) return;
+    said.current = words;
+    type(words);
+  }, [words]);
+  useEffect(() => {
+    if (typed === said.current) return;
+    const timer = window.setTimeout(() => {
+      said.current = typed;
+      location.replace(liveOf(typed, which));
+    }, 200);
     return () => window.clearTimeout(timer);
   }, [typed]);
   const found = useTags(words, which);
