@@ -33,6 +33,15 @@ _ORDER: Final = (
     ("BufferOptions", "buffer"),
     ("HistoryOptions", "history"),
     ("PageOptions", "page"),
+    ("EnergyOptions", "energy"),
+    ("MeterOptions", "energy.meters.<name>"),
+    ("Ratio", "energy.meters.<name>.ratios[]"),
+    ("Swap", "energy.meters.<name>.swaps[]"),
+    ("Shift", "energy.shifts.<name>"),
+    ("Break", "energy.shifts.<name>.breaks[]"),
+    ("Billing", "energy.billing"),
+    ("Demand", "energy.demand"),
+    ("Identifiers", "energy.identifiers"),
 )
 
 

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from config.base import Duration, Model, Name, Size, TimeZone
 from config.connections import AnySink, SourceOptions
+from config.energy import EnergyOptions
 from config.select import SelectRule
 
 
@@ -89,3 +90,4 @@ class Plant(Model):
     buffer: BufferOptions = BufferOptions()
     history: HistoryOptions = HistoryOptions()
     page: PageOptions = PageOptions()
+    energy: EnergyOptions = EnergyOptions()

@@ -69,6 +69,12 @@ _CODES: Final = {
     "endpoint": "E-CF-0810",
     "node": "E-CF-0811",
     "node_index": "E-CF-0812",
+    "greater_than": "E-CF-1324",
+    "identifier": "E-CF-1314",
+    "check_digit": "E-CF-1315",
+    "date_text": "E-CF-1320",
+    "moment": "E-CF-1321",
+    "time_of_day": "E-CF-1322",
 }
 _OTHER: Final = "E-CF-0199"
 _EMPTY: Final = "E-CF-0103"
@@ -211,6 +217,8 @@ def _problem_of_value(document: Document, model: type[BaseModel], path: Path, er
             args["limit"] = _as_written(value, limit)
         case "E-CF-0115":
             args["limit"] = ctx["max_length"]
+        case "E-CF-1315":
+            args["digit"] = ctx["digit"]
     return document.problem_with(code, path, args)
 
 

@@ -1,0 +1,162 @@
+"""Periods of the plant's own calendar as moments in UTC: quarters, days, months, shifts, billing periods.
+
+Days are those of the plant's zone; one in which clocks change has 23 or 25 hours. The books hold boundaries on
+a grid fine enough for all of them: a quarter of an hour, or less where a shift begins at 07:50.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Final, Literal, NamedTuple
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from numpy.typing import NDArray
+
+from config.energy import WEEKDAYS, Billing, EnergyOptions, Shift
+
+MINUTE_NS: Final = 60_000_000_000
+QUARTER_NS: Final = 15 * MINUTE_NS
+HOUR_NS: Final = 60 * MINUTE_NS
+DAY_NS: Final = 24 * HOUR_NS
+Interval = Literal["15min", "60min", "day", "week", "month", "year", "shift", "billing", "batch", "whole"]
+
+
+class Span(NamedTuple):
+    """A period: first ≤ time < last, ns UTC."""
+
+    first: int
+    last: int
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """The plant's zone, shifts and billing: what turns words into moments."""
+
+    zone: ZoneInfo
+    shifts: Mapping[str, Shift]
+    billing: Billing
+
+    @property
+    def grid(self) -> int:
+        """Return the step of the books' boundaries, ns: the longest that meets every shift and break."""
+        minutes = 15
+        for shift in self.shifts.values():
+            for each in (shift, *shift.breaks):
+                minutes = math.gcd(minutes, each.from_, each.to)
+        return minutes * MINUTE_NS
+
+    def spans(self, interval: Interval, first: int, last: int) -> list[Span]:
+        """Return the intervals that begin within first ≤ time < last, in order, the last one whole.
+
+        `whole` is the period itself. Batches are no matter of the calendar: ValueError.
+        """
+        match interval:
+            case "15min" | "60min":
+                return self._of_length(QUARTER_NS if interval == "15min" else HOUR_NS, first, last)
+            case "day":
+                return self._between(self.days(first, last), first, last)
+            case "week":
+                return self._between(self._weeks(first, last), first, last)
+            case "month" | "year":
+                return self._between(self._months(first, last, 12 if interval == "year" else 1), first, last)
+            case "billing":
+                return self._between(self._bills(first, last), first, last)
+            case "shift":
+                return [each for each in self._shifts(first, last) if first <= each.first < last]
+            case "whole":
+                return [Span(first, last, "")]
+            case _:
+                raise ValueError(f"{interval} is no interval of the calendar")
+
+    def days(self, first: int, last: int) -> list[int]:
+        """Return local midnights from the last one not after `first` to the first one not before `last`."""
+        day, found = self.local(first).date(), []
+        while True:
+            found.append(self.midnight(day))
+            if found[-1] >= last:
+                return found
+            day += timedelta(days=1)
+
+    def midnight(self, day: date) -> int:
+        """Return the first moment of a local day, ns UTC."""
+        return self.moment(datetime(day.year, day.month, day.day))  # noqa: DTZ001  the zone is given below
+
+    def moment(self, local: datetime) -> int:
+        """Return ns UTC of a local time; of one that comes twice the first, of one that is skipped the next."""
+        return round(local.replace(tzinfo=self.zone, fold=0).timestamp()) * 1_000_000_000
+
+    def local(self, time: int) -> datetime:
+        """Return the plant's local time."""
+        return datetime.fromtimestamp(time // 1_000_000_000, self.zone)
+
+    def _of_length(self, step: int, first: int, last: int) -> list[Span]:
+        begins = np.arange(-(-first // step) * step, last, step, dtype=np.int64)
+        return [Span(a, a + step, self.local(a).isoformat(timespec="minutes")) for a in begins.tolist()]
+
+    def _between(self, moments: list[int], first: int, last: int) -> list[Span]:
+        pairs = zip(moments, moments[1:], strict=False)
+        return [Span(a, b, f"{self.local(a):%Y-%m-%d}") for a, b in pairs if first <= a < last]
+
+    def _weeks(self, first: int, last: int) -> list[int]:
+        return [each for each in self.days(first - 7 * DAY_NS, last + 7 * DAY_NS) if self.local(each).weekday() == 0]
+
+    def _months(self, first: int, last: int, length: int) -> list[int]:
+        at = self.local(first)
+        month = (at.year * 12 + at.month - 1) // length * length
+        found = []
+        while not found or found[-1] < last:
+            found.append(self.midnight(date(month // 12, month % 12 + 1, 1)))
+            month += length
+        return found
+
+    def _bills(self, first: int, last: int) -> list[int]:
+        at = self.local(first)
+        month, found = at.year * 12 + at.month - 2, []
+        while not found or found[-1] < last:
+            found.append(
+                self.moment(datetime(month // 12, month % 12 + 1, self.billing.day, self.billing.hour))  # noqa: DTZ001
+            )
+            month += 1
+        return found
+
+    def _shifts(self, first: int, last: int) -> list[Span]:
+        found = []
+        day = self.local(first).date() - timedelta(days=1)
+        until = self.local(last).date()
+        while day <= until:
+            for name, shift in self.shifts.items():
+                if WEEKDAYS[day.weekday()] in shift.days:
+                    found.append(Span(*self._clock_span(day, shift.from_, shift.to), f"{day} {name}"))
+            day += timedelta(days=1)
+        return sorted(found)
+
+    def breaks(self, shift: Shift, day: date) -> Iterator[Span]:
+        """Yield the pauses of a shift that begins on this day."""
+        for each in shift.breaks:
+            begins = day + timedelta(days=each.from_ < shift.from_)
+            yield Span(*self._clock_span(begins, each.from_, each.to))
+
+    def _clock_span(self, day: date, begins: int, ends: int) -> tuple[int, int]:
+        last_day = day + timedelta(days=(ends <= begins) + ends // 1440 if ends < 1440 else 1)
+        return self._at(day, begins), self._at(last_day, ends % 1440)
+
+    def _at(self, day: date, minutes: int) -> int:
+        return self.moment(datetime(day.year, day.month, day.day, minutes // 60, minutes % 60))  # noqa: DTZ001
+
+
+def calendar_of(energy: EnergyOptions, zone: ZoneInfo) -> Calendar:
+    """Return the calendar of a plant."""
+    return Calendar(zone, energy.shifts, energy.billing)
+
+
+def month_of(local: datetime) -> int:
+    """Return months since year 0, by which a month of days is filed."""
+    return local.year * 12 + local.month - 1
+
+
+def moments_of(spans: list[Span]) -> NDArray[np.int64]:
+    """Return every begin and end, ascending, each once."""
+    return np.unique(np.array([[each.first, each.last] for each in spans], np.int64))
