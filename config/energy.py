@@ -1,7 +1,7 @@
 """What a plant file says about energy: meters, how they hang together, shifts, billing. Small by default.
 
-A counter whose name says what it counts (`e_import`, `e_export`, `gas_total` …, `config/data/energy/media.csv`)
-is a meter by itself; the section only adds and corrects.
+A counter whose name says what it counts (`e_import`, `e_export`, `gas_total` …, see
+`config/data/energy/media.csv`) is a meter by itself; the section only adds and corrects.
 """
 
 import csv
@@ -160,7 +160,7 @@ class Demand(Model):
     """How demand is watched, for meters with a contract value."""
 
     warn_at: Annotated[Number, Field(gt=0, le=100)] = 95.0
-    """Alarm when the forecast of the running quarter of an hour passes this share of the contract, percent."""
+    """Alarm when the forecast of the running quarter of an hour passes this percentage of the contract."""
 
 
 class Identifiers(Model):

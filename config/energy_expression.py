@@ -103,19 +103,19 @@ class _Reader:
         return result
 
     def _factor(self, depth: int) -> Linear:
-        token = self._take()
-        if token == "-":
+        word = self._take()
+        if word == "-":
             return {name: -times for name, times in self._deeper(depth).items()}
-        if token == "(":
+        if word == "(":
             inside = self.sum(depth + 1)
             if self._take() != ")":
-                raise NotAnExpression("syntax.expression", token)
+                raise NotAnExpression("syntax.expression", word)
             return inside
-        if token.startswith('"'):
-            return {token[1:]: Fraction(1)}
-        if token[0].isdigit():
-            return {"": Fraction(token)}
-        raise NotAnExpression("syntax.expression", token)
+        if word.startswith('"'):
+            return {word[1:]: Fraction(1)}
+        if word[0].isdigit():
+            return {"": Fraction(word)}
+        raise NotAnExpression("syntax.expression", word)
 
     def _deeper(self, depth: int) -> Linear:
         if depth >= DEEPEST:

@@ -29,7 +29,7 @@ def split(identifier: str) -> tuple[Scheme, str]:
     """Return the scheme of a checked identifier and what the scheme itself would print."""
     for scheme in ("oid", "gs1", "free"):
         if identifier.startswith(f"{scheme}:"):
-            return scheme, identifier.removeprefix(f"{scheme}:")  # type: ignore[return-value]
+            return scheme, identifier.removeprefix(f"{scheme}:")
     return "handle", identifier
 
 
@@ -45,7 +45,9 @@ def _identifier(value: object) -> str:
         case "gs1":
             is_right = text.isascii() and text.isdigit() and len(text) in _GS1_LENGTHS
             if is_right and check_digit(text[:-1]) != text[-1]:
-                raise PydanticCustomError("check_digit", "wrong check digit", {"digit": check_digit(text[:-1])})
+                raise PydanticCustomError(
+                    "check_digit", "wrong check digit", {"digit": check_digit(text[:-1])}
+                )
         case "free":
             is_right = 0 < len(text.strip()) <= LONGEST_HANDLE
     if not is_right:
@@ -57,7 +59,10 @@ Identifier = Annotated[
     str,
     BeforeValidator(_identifier),
     WithJsonSchema(
-        {"type": "string", "examples": ["88.608.6688/press-1", "oid:1.2.156.3", "gs1:6901234567892", "free:A-17"]}
+        {
+            "type": "string",
+            "examples": ["88.608.6688/press-1", "oid:1.2.156.3", "gs1:6901234567892", "free:A-17"],
+        }
     ),
 ]
 """``88.608.6688/press-1``, ``oid:1.2.156.3``, ``gs1:6901234567892`` or ``free:A-17``."""

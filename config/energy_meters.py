@@ -171,7 +171,9 @@ def has_source(options: MeterOptions) -> bool:
     return bool(options.tag or options.power or options.expression or options.manual)
 
 
-def medium_of(name: str, plant: Plant, own: Mapping[str, tuple[Source, Medium]], deep: int = 0) -> Medium | None:
+def medium_of(
+    name: str, plant: Plant, own: Mapping[str, tuple[Source, Medium]], deep: int = 0
+) -> Medium | None:
     """Return what a meter counts: as written, else as its counter's name says, else as its first term."""
     options = plant.energy.meters.get(name, MeterOptions())
     if options.medium is not None:
@@ -228,7 +230,9 @@ def _meter(
         and getattr(source.tag if source else None, "type", "") == "float32",
         scan=_MANUAL_SCAN_NS if kind == "manual" else source.scan if source else _MQTT_SCAN_NS,
         parent=options.parent,
-        ratios=tuple((to_ns(each.from_, zone), fraction(each.ct) * fraction(each.pt)) for each in options.ratios),
+        ratios=tuple(
+            (to_ns(each.from_, zone), fraction(each.ct) * fraction(each.pt)) for each in options.ratios
+        ),
         swaps=tuple(
             (
                 to_ns(each.at, zone),

@@ -9,6 +9,7 @@ from prometheus_client.registry import Collector
 
 from connectors import Clock
 from gateway.buffer import DiskBuffer, LogCursor
+from gateway.energy.link import Bookkeeper
 from gateway.history import Historian
 from gateway.supervise import Link, LinkState
 
@@ -180,3 +181,9 @@ def observe_history(observer: Observer, historian: Historian) -> None:
     """Ask the history for its rows, lag and size."""
     observer.ask("history", {}, historian.gauges, is_counter=False)
     observer.ask("history", {}, historian.counters, is_counter=True)
+
+
+def observe_ledger(observer: Observer, keeper: Bookkeeper) -> None:
+    """Ask the ledger for its lag, revisions and demand alarms."""
+    observer.ask("energy", {}, keeper.gauges, is_counter=False)
+    observer.ask("energy", {}, keeper.counters, is_counter=True)

@@ -2,6 +2,7 @@
 
 source ─collect─▶ buffer ═cursor═▶ select ─forward─▶ sink
                      ▲     ║╚═cursor═▶ select ──book──▶ history
+                     ▲     ║╚═cursor═▶ counters ─book──▶ energy
                      ▲     ╚══thin (windows)═╗
                      ╚══════════append═══════╝
 """
@@ -9,25 +10,36 @@ source ─collect─▶ buffer ═cursor═▶ select ─forward─▶ sink
 import asyncio
 import logging
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from config.connections import AnySink, SourceOptions
+from config.energy_meters import meters
 from config.plant import Plant
 from connectors import Clock, Context, Order, Sink, Source, SystemClock, TagTable
 from connectors.factory import build_sink, build_source
 from gateway.buffer import Backlog, DiskBuffer, LogCursor
 from gateway.buffer.contract import STORE
 from gateway.collect import Collector
+from gateway.energy.files import FOLDER as ENERGY
+from gateway.energy.link import Bookkeeper
+from gateway.energy.periods import calendar_of
 from gateway.forward import Forwarder
 from gateway.history import Historian, Reader
 from gateway.http import StatusServer
 from gateway.live import LiveValues
 from gateway.mapped import live_folder
 from gateway.memory import give_back, keep_what_is_there
-from gateway.observe import Observer, observe_backlog, observe_connector, observe_history, observe_store
+from gateway.observe import (
+    Observer,
+    observe_backlog,
+    observe_connector,
+    observe_history,
+    observe_ledger,
+    observe_store,
+)
 from gateway.page import Page
 from gateway.select import Rules, Selection
 from gateway.supervise import Link, LinkState, supervise
@@ -81,6 +93,7 @@ class Gateway:
             for name, sink in plant.sinks.items():
                 self._start_sink(name, sink)
             historian = self._start_history() if plant.history.enabled else None
+            keeper = self._start_ledger()
             buffer.ready()
             for name, source in plant.sources.items():
                 self._start_source(name, source)
@@ -92,7 +105,7 @@ class Gateway:
             log.info("gateway running", extra={"gateway": plant.gateway.id, "status_port": status.port})
             await stop.wait()
             await self._end("source/")
-            await self._drain(historian)
+            await self._drain([each for each in (historian, keeper) if each is not None])
             await self._end("")
 
     def _start_source(self, name: str, options: SourceOptions) -> None:
@@ -184,6 +197,27 @@ class Gateway:
         self._spawn("history", link, historian.session)
         return historian
 
+    def _start_ledger(self) -> Bookkeeper | None:
+        """Start the energy ledger where there is anything to book."""
+        found = meters(self.plant)
+        if not found:
+            return None
+        link = self._link("local", "energy")
+        keeper = Bookkeeper(
+            link,
+            self.directory / ENERGY,
+            self.plant.energy,
+            found,
+            calendar_of(self.plant.energy, self.plant.gateway.zone),
+            tags=self._tags,
+            buffer=self._buffer,
+            clock=self.clock,
+        )
+        keeper.reserve()
+        observe_ledger(self.observer, keeper)
+        self._spawn("energy", link, keeper.session)
+        return keeper
+
     def _status(self, waiting: Backlog) -> dict[str, Any]:
         """Return what a status message tells the platform."""
         return {
@@ -215,7 +249,7 @@ class Gateway:
         )
 
     def _link(
-        self, name: str, direction: Literal["source", "sink", "history"], about: About | None = None
+        self, name: str, direction: Literal["source", "sink", "history", "energy"], about: About | None = None
     ) -> Link:
         link = Link(name, direction, self.clock)
         self.observer.links.append(link)
@@ -239,17 +273,17 @@ class Gateway:
             task.cancel()
         await asyncio.gather(*ending, return_exceptions=True)
 
-    async def _drain(self, historian: Historian | None) -> None:
+    async def _drain(self, booking: Sequence[Historian | Bookkeeper]) -> None:
         """Give connected sinks a moment to take what is stored; what they don't take stays stored."""
-        if historian is not None:
-            historian.hurry.set()
+        for each in booking:
+            each.hurry.set()
         connected = {link.name for link in self.observer.links if link.state is LinkState.CONNECTED}
         until = self.clock.monotonic() + DRAIN_NS
         while self.clock.monotonic() < until:
             # What was read last may still wait for its commit, and counts as stored only then.
             committing = self._buffer.stats().queued_bytes
             waiting = any(c.backlog().rows for c in self._cursors if c.sink in connected)
-            unbooked = historian is not None and historian.is_running and historian.backlog().rows
+            unbooked = any(each.is_running and each.backlog().rows for each in booking)
             if not committing and not waiting and not unbooked:
                 return
             await asyncio.sleep(0.02)

@@ -5,15 +5,14 @@ from fractions import Fraction
 from typing import Final
 
 from config.checks.energy_shifts import check_shifts
+from config.connections import MqttSource
 from config.energy import MeterOptions, media
 from config.energy_expression import NotAnExpression, parse
 from config.energy_meters import (
-
     Source,
     by_themselves,
     delivered,
     fraction,
-    has_source,
     is_counter,
     medium_of,
     resolution_of,
@@ -24,7 +23,6 @@ from config.plant import Plant
 from config.problems import Phrase, Problem, quote
 from config.reading import advice
 from config.reading.document import Document, Path
-from config.connections import MqttSource
 
 _SOURCES: Final = ("tag", "power", "expression", "manual")
 _MOST_STEPS: Final = 10**9
@@ -62,9 +60,9 @@ def check_energy(plant: Plant, document: Document, *, is_whole: bool) -> Iterato
             yield document.problem("E-CF-1318", (*path, field), tag=tag, first=first_use[tag])
         elif tag is not None:
             first_use[tag] = name
-        yield from _medium(name, options, plant, own, known, document)
+        yield from _medium(name, options, plant, own, known=known, document=document)
         yield from _relations(name, plant, names, document, is_whole=is_whole)
-        yield from _changes(options, plant, known, own.get(name), document, path)
+        yield from _changes(options, plant, known, own.get(name), document=document, path=path)
     yield from check_shifts(energy, document)
 
 
@@ -93,6 +91,7 @@ def _medium(
     options: MeterOptions,
     plant: Plant,
     own: Mapping[str, tuple[Source, object]],
+    *,
     known: Mapping[str, Source],
     document: Document,
 ) -> Iterator[Problem]:
@@ -106,7 +105,9 @@ def _medium(
         if options.expression is None:
             yield document.problem("E-CF-1304", path, at_key=True, media=list(media()))
     elif options.expression is None and options.power is None:
-        source = known.get(options.tag or "") or (own[name][0] if name in own and not options.manual else None)
+        source = known.get(options.tag or "") or (
+            own[name][0] if name in own and not options.manual else None
+        )
         unit = options.unit or (delivered(source.tag) if source else medium.unit)
         if unit.quantity not in medium.quantities:
             at = "unit" if options.unit else "medium" if options.medium else "tag"
@@ -137,7 +138,9 @@ def _relations(
                 yield document.problem(
                     "E-CF-1309", (*path, "parent"), parent=quote(options.parent), advice=said
                 )
-        elif _comes_back(name, {each: [m.parent] if m.parent else [] for each, m in plant.energy.meters.items()}):
+        elif _comes_back(
+            name, {each: [m.parent] if m.parent else [] for each, m in plant.energy.meters.items()}
+        ):
             yield document.problem("E-CF-1310", (*path, "parent"), parent=options.parent)
     if options.expression is not None:
         yield from _expression(name, options.expression, plant, names, document, is_whole=is_whole)
@@ -189,6 +192,7 @@ def _changes(
     plant: Plant,
     known: Mapping[str, Source],
     own: tuple[Source, object] | None,
+    *,
     document: Document,
     path: Path,
 ) -> Iterator[Problem]:
@@ -207,6 +211,3 @@ def _changes(
         yield document.problem("E-CF-1327", (*path, "verify_by"), verified=options.verified)
     if options.at is not None and options.at != "-" and not all(options.at.split("/")):
         yield document.problem("E-CF-1328", (*path, "at"), at=quote(options.at))
-
-
-

@@ -215,10 +215,8 @@ def _problem_of_value(document: Document, model: type[BaseModel], path: Path, er
         case "E-CF-0112" | "E-CF-0113":
             limit = ctx["ge"] if code == "E-CF-0112" else ctx["le"]
             args["limit"] = _as_written(value, limit)
-        case "E-CF-0115":
-            args["limit"] = ctx["max_length"]
-        case "E-CF-1315":
-            args["digit"] = ctx["digit"]
+        case "E-CF-0115" | "E-CF-1315":
+            args |= {"limit": ctx.get("max_length"), "digit": ctx.get("digit")}
     return document.problem_with(code, path, args)
 
 

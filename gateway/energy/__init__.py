@@ -1,1 +1,1 @@
-"""The energy books: what counters read, as energy in intervals an auditor accepts (docs/explanation/energy.md)."""
+"""The energy books: what counters read, as energy an auditor accepts (docs/explanation/energy.md)."""

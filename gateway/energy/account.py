@@ -9,13 +9,26 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from gateway.energy.counter import MOST_SCANS, Event, Integers, Knots, Odd, Rules, State, judge
+from gateway.energy.counter import MOST_SCANS, judge
 from gateway.energy.demand import Minutes, Sliding, after, minutes_of, peaks
 from gateway.energy.intervals import Boundaries, boundaries, flags_left_open, grid
 from gateway.energy.readings import Readings
+from gateway.energy.state import Event, Integers, Knots, Odd, Rules, State
 
 _MW_NS_TO_QUANTA: Final = 3_600_000_000_000
 """ns in an hour: mW × ns / this is mWh."""
+
+
+ENDS: Final = np.dtype(
+    [
+        (name, "<i8")
+        for name in (
+            "time", "total", "estimated", "manual", "slack", "covered", "width", "open_flags",
+            "first", "first_total", "first_width",
+        )
+    ]
+)  # fmt: skip
+"""What a figure needs of an account's ends: its newest reading and its first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +49,10 @@ class Stand:
     state: State = field(default_factory=State)
     sliding: Sliding = field(default_factory=Sliding)
     integral: Integral = field(default_factory=Integral)
+
+    def ends(self) -> bytes:
+        """Return the first and the newest reading as an ENDS record, for those who only ask."""
+        return np.array([tuple(getattr(self.state, name) for name in ENDS.names or ())], ENDS).tobytes()
 
     def to_text(self) -> str:
         """Return it as JSON: whole numbers only."""
@@ -76,7 +93,7 @@ def book(
     raw, doubt, integrals = readings.raw, None, None
     if rules.is_power:
         raw, doubt, integrals = _integrated(rules, stand.integral, readings)
-    judged = judge(rules, stand.state, readings.time, raw, readings.manual, cuts, doubt)
+    judged = judge(rules, stand.state, readings.time, raw, manual=readings.manual, cuts=cuts, doubt=doubt)
     knots = judged.knots
     if not len(knots.time):
         return Booking(
@@ -133,9 +150,7 @@ def _integrated(
     return total, doubt, (time, power, total)
 
 
-def _integral_at(
-    before: Integral, integrals: tuple[Integers, Integers, Integers], state: State
-) -> Integral:
+def _integral_at(before: Integral, integrals: tuple[Integers, Integers, Integers], state: State) -> Integral:
     time, power, total = integrals
     at = int(np.searchsorted(time, state.seen, "right")) - 1
     return before if at < 0 else Integral(int(time[at]), int(power[at]), int(total[at]))

@@ -5,18 +5,19 @@ Lives within one transaction: pages are read once, changed in memory and written
 
 import sqlite3
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
 
 from gateway.energy import pages
 from gateway.energy.account import Stand, stand_from
-from gateway.energy.counter import Event, Integers
 from gateway.energy.flags import MISSING
 from gateway.energy.intervals import Boundaries
 from gateway.energy.pages import MONTH_SLOTS, RECORD, Slots
 from gateway.energy.periods import DAY_NS, HOUR_NS, Calendar, month_of
 from gateway.energy.readings import NONE, Readings, decode, encode, merged
+from gateway.energy.state import Event, Integers
 
 FOLD_AT: Final = 48
 """Pieces of one meter's readings before they are made into one an hour."""
@@ -102,13 +103,11 @@ class Books:
         )
         pieces = [decode(data) for (data,) in rows]
         kept = merged(*pieces) if pieces else NONE
-        first = int(np.searchsorted(kept.time, since))
-        return Readings(*(column[first:] for column in kept))
+        return kept.where(kept.time >= since)
 
     def put_readings(self, meter: int, new: Readings, keep_from: int) -> None:
         """Keep readings, those from before `keep_from` excepted."""
-        first = int(np.searchsorted(new.time, keep_from))
-        kept = Readings(*(column[first:] for column in new))
+        kept = new.where(new.time >= keep_from)
         if len(kept.time):
             self._db.execute(
                 "INSERT INTO readings (meter, first, last, rows, data) VALUES (?, ?, ?, ?, ?)",
@@ -129,8 +128,7 @@ class Books:
         kept = merged(*pieces)
         hours = kept.time // HOUR_NS
         for each in np.unique(hours).tolist():
-            within = hours == each
-            self.put_readings(meter, Readings(*(column[within] for column in kept)), hour)
+            self.put_readings(meter, kept.where(hours == each), hour)
 
     def let_go(self, keep_from: int) -> None:
         """Let go readings and checkpoints from before a time."""
@@ -148,7 +146,7 @@ class Books:
     def file_days(self, meter: int, first: int, last: int) -> None:
         """Write the local midnights in first ≤ time ≤ last, and those whose day a change lies in."""
         midnights = self._calendar.days(first - 1, last + 1)
-        for begin, end in zip(midnights, midnights[1:], strict=False):
+        for begin, end in pairwise(midnights):
             cells = self.boundaries(meter, np.arange(begin, end + 1, self._step, dtype=np.int64))
             if cells["flags"][-1] & MISSING:
                 if not cells["flags"][0] & MISSING:

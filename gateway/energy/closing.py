@@ -1,8 +1,8 @@
 """Closed periods: what was settled stays as it was settled; what comes later becomes adjustment entries.
 
-Closing keeps a copy of every page of the period. Figures of the period are read from that copy for good. The
-books themselves go on being corrected; by how much they then differ from what was settled is entered, meter by
-meter, as adjustments.
+Closing keeps a copy of every page of the period, and figures of the period are read from that copy for good.
+The books themselves go on being corrected; by how much they then differ from what was settled is entered,
+meter by meter, as adjustments.
 """
 
 import sqlite3
@@ -38,9 +38,7 @@ def take(db: sqlite3.Connection, now: int) -> None:
         settle(db, entry, "booked")
 
 
-def adjust(
-    db: sqlite3.Connection, books: Books, changed: Mapping[int, tuple[int, int]], now: int
-) -> None:
+def adjust(db: sqlite3.Connection, books: Books, changed: Mapping[int, tuple[int, int]], now: int) -> None:
     """Enter by how much closed periods now differ, beyond what was entered already."""
     for meter, (since, until) in sorted(changed.items()):
         touched = db.execute(
@@ -63,10 +61,8 @@ def adjust(
                 )
 
 
-def settled_total(
-    db: sqlite3.Connection, closing: int, meter: int, first: int, last: int
-) -> int | None:
-    """Return what a closed period was settled at, quanta; 0 where nothing was known then, None off the grid."""
+def settled_total(db: sqlite3.Connection, closing: int, meter: int, first: int, last: int) -> int | None:
+    """Return what a closed period was settled at, quanta; 0: nothing was known then, None: off the grid."""
     totals = []
     for time in (first, last):
         row = db.execute(

@@ -1,8 +1,8 @@
 """From a counter's readings to energy that only grows: the one place where counter faults are judged.
 
-A reading is plain when it is not below the one before and not above what the meter can physically have passed
-since: 1.5 × maximum × time, and one step of the register. Plain readings add their difference. Everything else
-waits for the next reading, because one misread register must not cost an hour's energy:
+A reading is plain when it is not below the one before and not above what the meter can physically have
+passed since: 1.5 × maximum × time, and one step of the register. Plain readings add their difference.
+Everything else waits for the next reading, because one misread register must not cost an hour's energy:
 
     the next one fits the reading before     the odd one was misread: left out, SUSPECT
     the next one fits the odd one            the counter did move there: ROLLOVER, RESET, or UNKNOWN
@@ -16,155 +16,29 @@ Everything is a whole number: totals in quanta (a thousandth of the register's s
 depends on the readings alone, not on how they were cut into calls: the state carries everything.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from config.energy_meters import QUANTA, Meter
 from gateway.energy import flags as f
+from gateway.energy.state import (
+    LARGEST,
+    NS_A_MS,
+    SINGLE_BITS,
+    Event,
+    Integers,
+    Judged,
+    Knots,
+    Odd,
+    Rules,
+    State,
+)
 
 MOST_SCANS: Final = 3
 """Readings further apart than so many scans bound their energy, but not when it passed."""
-LARGEST: Final = 2**61
-"""No total, and no reading, is above this."""
-_NS_A_MS: Final = 1_000_000
-_SINGLE_BITS: Final = 23
-"""A float32 has so many bits behind its first."""
-COLUMNS: Final = ("time", "total", "estimated", "manual", "slack", "covered", "width", "flags")
-
-Integers = NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What is known of a counter, in whole numbers."""
-
-    step: int = QUANTA
-    """Quanta in one step of the register."""
-    modulus: int | None = None
-    """Quanta at which it begins again at 0."""
-    per_second: int = 1
-    """1.5 × maximum: quanta a second, behind the transformers."""
-    scan: int = 1_000_000_000
-    is_single: bool = False
-    is_manual: bool = False
-    """Read by people: every reading counts at once, and no two are too far apart."""
-    is_power: bool = False
-    ratios: tuple[tuple[int, Fraction], ...] = ()
-    swaps: tuple[tuple[int, int, int | None], ...] = ()
-
-    @property
-    def longest_ms(self) -> int:
-        """Return the longest time for which a limit fits 61 bits."""
-        return (LARGEST - self.step) // max(1, self.per_second)
-
-    def limit(self, ns: int) -> int:
-        """Return the most quanta that can have passed in this time."""
-        ms = min(-(-ns // _NS_A_MS), self.longest_ms)
-        return self.per_second * ms // 1000 + self.step
-
-    def ratio(self, time: int) -> Fraction:
-        """Return the ratio in force."""
-        ratio = Fraction(1)
-        for since, each in self.ratios:
-            if since <= time:
-                ratio = each
-        return ratio
-
-    def width(self, raw: int) -> int:
-        """Return how far a reading may be from the truth, in its own quanta."""
-        return max(self.step, (raw >> _SINGLE_BITS) + 1) if self.is_single else self.step
-
-
-def rules_of(meter: Meter) -> Rules:
-    """Return the rules a meter of the plant file is judged by."""
-    per_second = Fraction(meter.maximum) * 3 / 2 / 3600 / meter.quantum
-    return Rules(
-        modulus=meter.rollover,
-        per_second=-(-per_second.numerator // per_second.denominator),
-        scan=meter.scan,
-        is_single=meter.is_single,
-        is_manual=meter.kind == "manual",
-        is_power=meter.kind == "power",
-        ratios=meter.ratios,
-        swaps=meter.swaps,
-    )
-
-
-class Odd(NamedTuple):
-    """A reading that waits for the next."""
-
-    time: int
-    raw: int
-    is_manual: bool
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """Everything the books need to go on behind the last reading; `time` is -1 before the first."""
-
-    time: int = -1
-    """Of the last accepted reading, ns."""
-    raw: int = 0
-    """The counter's highest, in quanta as read."""
-    total: int = 0
-    estimated: int = 0
-    manual: int = 0
-    slack: int = 0
-    """How far the total may be from the truth by what is not known, ever."""
-    covered: int = 0
-    """ns between readings that lie close enough together."""
-    width: int = 0
-    anchor_raw: int = 0
-    anchor_total: int = 0
-    """total = anchor_total + ratio × (raw − anchor_raw), rounded: a ratio is never rounded twice."""
-    is_manual: bool = False
-    odd: Odd | None = None
-    seen: int = -1
-    """Time of the newest reading given, accepted or not."""
-    open_flags: int = 0
-    """Of the stretches since the last boundary."""
-    pending: int = 0
-    """Flags for the next stretch: a reading before it was left out."""
-
-
-class Knots(NamedTuple):
-    """Accepted readings, (n,) each, in time's order; the first is where the state stood before.
-
-    `flags` of knot i are those of the stretch from knot i-1 to it. All int64, in quanta and ns.
-    """
-
-    time: Integers
-    total: Integers
-    estimated: Integers
-    manual: Integers
-    slack: Integers
-    covered: Integers
-    width: Integers
-    flags: Integers
-
-
-class Event(NamedTuple):
-    """Something that happened to a counter and belongs into the books."""
-
-    time: int
-    flag: int
-    before: int
-    """Quanta as read."""
-    after: int
-
-
-class Judged(NamedTuple):
-    """What came of some readings."""
-
-    state: State
-    knots: Knots
-    events: list[Event]
-    snapshots: list[State]
-    """The state before the first reading at or after each of the wanted times."""
 
 
 def judge(
@@ -172,6 +46,7 @@ def judge(
     state: State,
     time: Integers,
     raw: Integers,
+    *,
     manual: NDArray[np.bool_] | None = None,
     cuts: Integers | None = None,
     doubt: Integers | None = None,
@@ -179,8 +54,8 @@ def judge(
     """Take Good readings, times ascending, each after `state.seen`; `raw` ≥ 0 in quanta as read.
 
     `manual` tells which were entered by a person. `doubt` is how far each one's difference to the one before
-    may be from the truth, beside the register's step. `cuts` are ascending times for snapshots; a cut behind the
-    last reading gives none.
+    may be from the truth, beside the register's step. `cuts` are ascending times for snapshots; a cut behind
+    the last reading gives none.
     """
     work = _Work(rules, state)
     n = len(time)
@@ -209,7 +84,7 @@ def judge(
                 at = end
                 continue
         by_hand = bool(manual is not None and manual[at]) or rules.is_manual
-        work.take(int(time[at]), int(raw[at]), by_hand, 0 if doubt is None else int(doubt[at]))
+        work.take(int(time[at]), int(raw[at]), 0 if doubt is None else int(doubt[at]), is_manual=by_hand)
         at += 1
     return Judged(work.state, work.knots(), work.events, snapshots)
 
@@ -219,7 +94,7 @@ def _odd_pairs(
 ) -> NDArray[np.intp]:
     """Return the rows that do not plainly follow the row before: they are taken one by one."""
     gain, passed = np.diff(raw), np.diff(time)
-    limit = rules.per_second * np.minimum(-(-passed // _NS_A_MS), rules.longest_ms) // 1000 + rules.step
+    limit = rules.per_second * np.minimum(-(-passed // NS_A_MS), rules.longest_ms) // 1000 + rules.step
     odd = (gain < 0) | (gain > limit)
     if rules.ratios:
         largest = max(ratio for _, ratio in rules.ratios)
@@ -264,7 +139,7 @@ class _Work:
         covered = state.covered + np.cumsum(np.where(is_gap, 0, passed))
         width = np.full(len(raw), rules.step, np.int64)
         if rules.is_single:
-            width = np.maximum(width, (raw >> _SINGLE_BITS) + 1)
+            width = np.maximum(width, (raw >> SINGLE_BITS) + 1)
         width = _scaled(width, ratio) if ratio != 1 else width
         flags = np.where(is_gap, f.GAP, 0) | (f.POWER if rules.is_power else 0)
         same = np.ones(len(raw), np.int64)
@@ -275,11 +150,11 @@ class _Work:
         )
         self.state = replace(
             state, time=int(time[-1]), seen=int(time[-1]), raw=int(raw[-1]), total=int(total[-1]),
-            estimated=int(estimated[-1]), slack=int(slack[-1]), covered=int(covered[-1]), width=int(width[-1]),
-            is_manual=False,
+            estimated=int(estimated[-1]), slack=int(slack[-1]), covered=int(covered[-1]),
+            width=int(width[-1]), is_manual=False,
         )  # fmt: skip
 
-    def take(self, time: int, raw: int, is_manual: bool, doubt: int) -> None:
+    def take(self, time: int, raw: int, doubt: int, *, is_manual: bool) -> None:
         """Take one reading, whatever it is."""
         self._doubt = doubt
         self.state = replace(self.state, seen=time)
@@ -292,8 +167,11 @@ class _Work:
         for moment, start, final in self._rules.swaps:
             if self.state.time < moment <= time:
                 self._swap(moment, start, final)
-        if self.state.time == time:  # a swap entered for this very moment: its start is what counts
-            return
+        # Of a swap entered for this very moment its start is what counts.
+        if self.state.time < time:
+            self._judge(time, raw, is_manual=is_manual)
+
+    def _judge(self, time: int, raw: int, *, is_manual: bool) -> None:
         odd = self.state.odd
         if self._fits(time, raw):
             if odd is not None:
@@ -320,7 +198,7 @@ class _Work:
         """Return what was accepted."""
         self._flush()
         if not self._blocks:
-            return Knots(*np.zeros((len(COLUMNS), 0), np.int64))
+            return Knots(*np.zeros((len(Knots._fields), 0), np.int64))
         return Knots(*np.concatenate(self._blocks, axis=1))
 
     def _gain(self, raw: int, time: int, base: int | None = None) -> int:
@@ -358,7 +236,8 @@ class _Work:
         total = int(_round(self._rules.ratio(time) * raw))
         self.state = replace(
             self.state, time=time, raw=raw, total=total, anchor_raw=raw, anchor_total=total,
-            width=self._width(raw, time), is_manual=is_manual,
+            width=self._width(raw, time), is_manual=is_manual, first=time, first_total=total,
+            first_width=self._width(raw, time),
         )  # fmt: skip
         self._note(0)
 
@@ -432,8 +311,16 @@ class _Work:
         return int(_round(self._rules.ratio(time) * self._rules.width(raw)))
 
     def _advance(
-        self, time: int, raw: int, gain: int, slack: int, flags: int, *, is_manual: bool, is_turned: bool = False
-    ) -> None:  # fmt: skip
+        self,
+        time: int,
+        raw: int,
+        gain: int,
+        slack: int,
+        flags: int,
+        *,
+        is_manual: bool,
+        is_turned: bool = False,
+    ) -> None:
         """Book a gain up to a time; `is_turned` begins a new count there."""
         state, rules = self.state, self._rules
         passed = time - state.time

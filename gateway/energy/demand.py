@@ -1,4 +1,4 @@
-"""Demand: the mean power of a quarter of an hour, fixed by the clock or sliding by the minute, and its forecast.
+"""Demand: the mean power of a quarter of an hour, by the clock or sliding by the minute, and its forecast.
 
 Energy in a window divided by its length: a demand is as exact as the energy it comes from.
 """
@@ -9,9 +9,9 @@ from typing import Final
 
 import numpy as np
 
-from gateway.energy.counter import Integers, Knots
 from gateway.energy.intervals import grid, totals_at
 from gateway.energy.periods import MINUTE_NS, QUARTER_NS
+from gateway.energy.state import Integers, Knots
 
 WINDOW: Final = QUARTER_NS // MINUTE_NS
 """Minutes in a demand window."""
@@ -67,7 +67,7 @@ def peaks(before: Sliding, minutes: Minutes, boundaries: Integers) -> Integers:
 
 
 def after(before: Sliding, minutes: Minutes, time: int, boundary: int) -> Sliding:
-    """Return where the minutes stand at `time`, the newest boundary being `boundary` (-1: none among them)."""
+    """Return where the minutes stand at `time`; `boundary` is the newest boundary (-1: none among them)."""
     end = int(np.searchsorted(minutes.time, time, "right"))
     begin = max(minutes.new, int(np.searchsorted(minutes.time, boundary, "right")))
     peak = int(minutes.windows[begin:end].max(initial=-1))

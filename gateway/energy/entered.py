@@ -14,8 +14,8 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from config.energy_meters import Meter
-from gateway.energy.counter import LARGEST
 from gateway.energy.readings import Readings, merged, sorted_readings
+from gateway.energy.state import LARGEST
 
 READING: Final = "reading"
 BATCH: Final = "batch"
@@ -60,7 +60,7 @@ def settle(db: sqlite3.Connection, entry: Entry, outcome: str) -> None:
 
 
 def quanta_of(meter: Meter, value: str) -> int | None:
-    """Return a reading as a person wrote it, in the meter's own unit, in quanta; None where it can't be one."""
+    """Return a reading as a person wrote it, in the meter's unit, in quanta; None where it can't be one."""
     try:
         exact = Fraction(Decimal(value)) * meter.to_unit / meter.quantum
     except (ArithmeticError, ValueError):

@@ -1,13 +1,13 @@
 """The books on disk: one SQLite file, its tables, how it is opened and set aside.
 
-    meta          up to where everything is booked; the zone and the step of the boundaries
-    meters        name, what the books know of it, where its account stands
-    readings      pieces of readings, kept so that late data correct the books
-    checkpoints   where an account stood when a day (UTC) began
-    pages, days   boundaries: by meter and day, and local midnights by meter and month
-    events        what happened to a counter
-    entered       readings, batches and closings people have entered, booked or waiting
-    closings, closed_pages, closed_days, adjustments     periods that are closed, and what came later
+meta          up to where everything is booked; the zone and the step of the boundaries
+meters        name, what the books know of it, where its account stands
+readings      pieces of readings, kept so that late data correct the books
+checkpoints   where an account stood when a day (UTC) began
+pages, days   boundaries: by meter and day, and local midnights by meter and month
+events        what happened to a counter
+entered       readings, batches and closings people have entered, booked or waiting
+closings, closed_pages, closed_days, adjustments     periods that are closed, and what came later
 """
 
 import json
@@ -28,26 +28,42 @@ _PAGE: Final = "meter INTEGER, day INTEGER, data BLOB NOT NULL"
 SCHEMA: Final = (
     (
         "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
-        "CREATE TABLE meters (id INTEGER PRIMARY KEY, name TEXT NOT NULL, quantum TEXT NOT NULL,"
-        " about TEXT NOT NULL, stand TEXT NOT NULL, first INTEGER NOT NULL, UNIQUE (name, quantum))",
-        "CREATE TABLE readings (id INTEGER PRIMARY KEY, meter INTEGER, first INTEGER, last INTEGER,"
-        " rows INTEGER, data BLOB NOT NULL)",
+        (
+            "CREATE TABLE meters (id INTEGER PRIMARY KEY, name TEXT NOT NULL, quantum TEXT NOT NULL,"
+            " about TEXT NOT NULL, stand TEXT NOT NULL, ends BLOB NOT NULL, UNIQUE (name, quantum))"
+        ),
+        (
+            "CREATE TABLE readings (id INTEGER PRIMARY KEY, meter INTEGER, first INTEGER, last INTEGER,"
+            " rows INTEGER, data BLOB NOT NULL)"
+        ),
         "CREATE INDEX readings_of ON readings (meter, last)",
-        "CREATE TABLE checkpoints (meter INTEGER, day INTEGER, stand TEXT NOT NULL,"
-        " PRIMARY KEY (meter, day)) WITHOUT ROWID",
+        (
+            "CREATE TABLE checkpoints (meter INTEGER, day INTEGER, stand TEXT NOT NULL,"
+            " PRIMARY KEY (meter, day)) WITHOUT ROWID"
+        ),
         f"CREATE TABLE pages ({_PAGE}, PRIMARY KEY (meter, day))",
         "CREATE TABLE days (meter INTEGER, month INTEGER, data BLOB NOT NULL, PRIMARY KEY (month, meter))",
-        "CREATE TABLE events (meter INTEGER, time INTEGER, flag INTEGER, before INTEGER, after INTEGER,"
-        " PRIMARY KEY (meter, time, flag, after)) WITHOUT ROWID",
-        "CREATE TABLE entered (id INTEGER PRIMARY KEY, kind TEXT NOT NULL, at INTEGER NOT NULL,"
-        " who TEXT NOT NULL, what TEXT NOT NULL, outcome TEXT)",
-        "CREATE TABLE batches (node TEXT, name TEXT, first INTEGER, last INTEGER, product TEXT,"
-        " PRIMARY KEY (node, first)) WITHOUT ROWID",
-        "CREATE TABLE closings (id INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL,"
-        " who TEXT NOT NULL, at INTEGER NOT NULL)",
+        (
+            "CREATE TABLE events (meter INTEGER, time INTEGER, flag INTEGER, before INTEGER, after INTEGER,"
+            " PRIMARY KEY (meter, time, flag, after)) WITHOUT ROWID"
+        ),
+        (
+            "CREATE TABLE entered (id INTEGER PRIMARY KEY, kind TEXT NOT NULL, at INTEGER NOT NULL,"
+            " who TEXT NOT NULL, what TEXT NOT NULL, outcome TEXT)"
+        ),
+        (
+            "CREATE TABLE batches (node TEXT, name TEXT, first INTEGER, last INTEGER, product TEXT,"
+            " PRIMARY KEY (node, first)) WITHOUT ROWID"
+        ),
+        (
+            "CREATE TABLE closings (id INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL,"
+            " who TEXT NOT NULL, at INTEGER NOT NULL)"
+        ),
         f"CREATE TABLE closed_pages (closing INTEGER, {_PAGE}, PRIMARY KEY (closing, meter, day))",
-        "CREATE TABLE adjustments (id INTEGER PRIMARY KEY, closing INTEGER NOT NULL, meter INTEGER NOT NULL,"
-        " at INTEGER NOT NULL, quanta INTEGER NOT NULL)",
+        (
+            "CREATE TABLE adjustments (id INTEGER PRIMARY KEY, closing INTEGER NOT NULL,"
+            " meter INTEGER NOT NULL, at INTEGER NOT NULL, quanta INTEGER NOT NULL)"
+        ),
     ),
 )
 
@@ -78,8 +94,8 @@ def _open(path: Path) -> sqlite3.Connection:
     connection = connect(path)
     try:
         migrate(connection, SCHEMA)
-        if not is_new and not is_healthy(connection):
-            raise sqlite3.DatabaseError("its pages contradict each other")
+        if not is_new:
+            _check(connection)
     except BaseException:
         connection.close()
         raise
@@ -88,8 +104,13 @@ def _open(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def _check(connection: sqlite3.Connection) -> None:
+    if not is_healthy(connection):
+        raise sqlite3.DatabaseError("its pages contradict each other")
+
+
 def quantum_text(meter: Meter) -> str:
-    """Return what one quantum of a meter's books is, e.g. ``1/100000 KWH``: with another, books begin anew."""
+    """Return what one quantum of a meter's books is, e.g. ``1/100000 KWH``; with another, books begin."""
     return f"{meter.quantum} {meter.medium.unit.code}"
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from config.energy_meters import Meter, medium_units
 from config.units import find_unit
 from connectors import Delivery, Kind, TagTable
-from gateway.energy.counter import LARGEST, Integers
 from gateway.energy.readings import Readings, sorted_readings
+from gateway.energy.state import LARGEST, Integers
 from gateway.history.files import Booked
 
 _GOOD: Final = np.uint32(0x40000000)
@@ -87,18 +87,14 @@ class Wanted:
 def gather(
     deliveries: Sequence[Delivery], booked: Booked, wanted: Wanted, *, latest: int
 ) -> dict[int, Readings]:
-    """Return the Good readings not later than `latest`, by meter (its place), of deliveries not booked yet."""
+    """Return the Good readings up to `latest`, by meter (its place), of deliveries not booked yet."""
     found: dict[int, list[tuple[Integers, Integers]]] = {}
-    columns: list[tuple[NDArray[np.int32], Integers, NDArray[np.int32], Integers]] = []
-    for tag, time, value, meter in _rows(deliveries, booked, wanted, latest):
-        columns.append((tag, time, meter, value))
-    if not columns:
-        return {}
+    columns = list(_rows(deliveries, booked, wanted, latest))
     for sort in ("f", "i"):
-        chosen = [each for each in columns if each[3].dtype.kind == sort]
+        chosen = [each for each in columns if each[2].dtype.kind == sort]
         if not chosen:
             continue
-        tag, time, meter, value = (np.concatenate(column) for column in zip(*chosen, strict=True))
+        tag, time, value, meter = (np.concatenate(column) for column in zip(*chosen, strict=True))
         for number, rows in _groups(tag):
             raw = wanted.quanta(number, value[rows])
             found.setdefault(int(meter[rows[0]]), []).append((time[rows], raw))
@@ -112,7 +108,7 @@ def gather(
 
 def _rows(
     deliveries: Iterable[Delivery], booked: Booked, wanted: Wanted, latest: int
-) -> Iterator[tuple[NDArray[np.int32], Integers, NDArray[np.float64] | Integers, NDArray[np.int32]]]:
+) -> Iterator[tuple[NDArray[np.int32], Integers, NDArray[Any], NDArray[np.int32]]]:
     for delivery in deliveries:
         if delivery.seq <= booked.get(delivery.epoch, -1):
             continue
@@ -134,5 +130,4 @@ def _groups(tag: NDArray[np.int32]) -> Iterator[tuple[int, NDArray[np.intp]]]:
     """Yield each tag and its rows, tags ascending, rows in the order they came."""
     order = np.argsort(tag, kind="stable")
     numbers, first = np.unique(tag[order], return_index=True)
-    for number, rows in zip(numbers.tolist(), np.split(order, first[1:]), strict=True):
-        yield number, rows
+    yield from zip(numbers.tolist(), np.split(order, first[1:]), strict=True)

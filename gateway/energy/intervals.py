@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.energy.counter import Integers, Knots
+from gateway.energy.state import Integers, Knots
 
 _FITS: Final = 4.0e18
 """A product below it fits 63 bits, whatever a float64 made of it."""
@@ -116,9 +116,7 @@ def _share(gain: Integers, passed: Integers, length: Integers) -> Integers:
     return share
 
 
-def _cell_flags(
-    knots: Knots, right: NDArray[np.intp], is_on: NDArray[np.bool_], open_flags: int
-) -> Integers:
+def _cell_flags(knots: Knots, right: NDArray[np.intp], is_on: NDArray[np.bool_], open_flags: int) -> Integers:
     """Return the flags of every stretch between each boundary and the one before."""
     if not len(right):
         return np.zeros(0, np.int64)

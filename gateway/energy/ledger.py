@@ -26,11 +26,11 @@ from connectors import Clock, Delivery, TagTable
 from gateway.energy import closing, entered, pages
 from gateway.energy.account import Booking, Stand, book, stand_from
 from gateway.energy.books import FOLD_AT, Books
-from gateway.energy.counter import Rules, rules_of
 from gateway.energy.files import NAME, about, open_books, quantum_text
 from gateway.energy.gather import Wanted, gather
 from gateway.energy.periods import DAY_NS, Calendar
 from gateway.energy.readings import Readings, merged
+from gateway.energy.state import Rules, rules_of
 from gateway.history.files import Booked, mark_from_text, mark_to_text
 from gateway.sqlite import checkpoint, files_of, transaction
 
@@ -43,13 +43,11 @@ _KEEP_LEAST: Final = 40 * DAY_NS
 class Account:
     """One meter in memory."""
 
-    def __init__(self, number: int, meter: Meter, stand: Stand, first: int) -> None:
+    def __init__(self, number: int, meter: Meter, stand: Stand) -> None:
         self.number = number
         self.meter = meter
         self.rules: Rules = rules_of(meter)
         self.stand = stand
-        self.first = first
-        """Time of its first reading ever, -1 before."""
         self.unfolded: list[int] = []
         """First times of pieces of readings that are not folded yet."""
         self.has_peaks = meter.medium.name in ("electricity", "electricity_export") and meter.kind != "manual"
@@ -99,7 +97,7 @@ class Ledger:
             self.booked = {} if reached is None else mark_from_text(reached[0])[1]
 
     def book(self, deliveries: Sequence[Delivery], reached: Delivery | None = None) -> int:
-        """Book rows, and that everything up to and with `reached` is booked; return how many readings counted.
+        """Book rows, and that all up to and with `reached` is booked; return how many readings counted.
 
         All in one transaction; deliveries booked before are left out. What people entered meanwhile is booked
         with them. Raises sqlite3.Error: then nothing is booked.
@@ -112,7 +110,7 @@ class Ledger:
                 booked[each.epoch] = max(each.seq, booked.get(each.epoch, -1))
             if len(booked) > _MOST_EPOCHS:
                 booked = dict(sorted(booked.items())[-_MOST_EPOCHS:])
-            before = [(account.stand, account.first) for account in self._accounts]
+            before = [account.stand for account in self._accounts]
             try:
                 with transaction(db):
                     books = Books(db, self._calendar, self._step)
@@ -121,7 +119,9 @@ class Ledger:
                         books.let_go(self._let_go)
                     for at, readings in entered.take_readings(db, self._meters, self._clock.now()).items():
                         found[at] = merged(found[at], readings) if at in found else readings
-                    rows = sum(self._book_meter(books, self._accounts[at], each) for at, each in found.items())
+                    rows = sum(
+                        self._book_meter(books, self._accounts[at], each) for at, each in found.items()
+                    )
                     books.write()
                     self._write_accounts(db, [self._accounts[at] for at in found])
                     closing.adjust(db, books, books.changed, self._clock.now())
@@ -130,8 +130,8 @@ class Ledger:
                         "INSERT OR REPLACE INTO meta VALUES ('reached', ?)", (mark_to_text(0, booked),)
                     )
             except BaseException:
-                for account, (stand, first) in zip(self._accounts, before, strict=True):
-                    account.stand, account.first = stand, first
+                for account, stand in zip(self._accounts, before, strict=True):
+                    account.stand = stand
                 raise
             self.booked = booked
             self.rows_total += rows
@@ -174,17 +174,17 @@ class Ledger:
     def _account(self, db: sqlite3.Connection, meter: Meter) -> Account:
         quantum = quantum_text(meter)
         row = db.execute(
-            "SELECT id, stand, first FROM meters WHERE name = ? AND quantum = ?", (meter.name, quantum)
+            "SELECT id, stand FROM meters WHERE name = ? AND quantum = ?", (meter.name, quantum)
         ).fetchone()
         if row is None:
             stand = Stand()
             number = db.execute(
-                "INSERT INTO meters (name, quantum, about, stand, first) VALUES (?, ?, ?, ?, -1)",
-                (meter.name, quantum, about(meter), stand.to_text()),
+                "INSERT INTO meters (name, quantum, about, stand, ends) VALUES (?, ?, ?, ?, ?)",
+                (meter.name, quantum, about(meter), stand.to_text(), stand.ends()),
             ).lastrowid
-            return Account(int(number or 0), meter, stand, -1)
+            return Account(int(number or 0), meter, stand)
         db.execute("UPDATE meters SET about = ? WHERE id = ?", (about(meter), row[0]))
-        return Account(row[0], meter, stand_from(row[1]), row[2])
+        return Account(row[0], meter, stand_from(row[1]))
 
     def _book_meter(self, books: Books, account: Account, readings: Readings) -> int:
         """Book one meter's new readings; return how many counted."""
@@ -194,12 +194,11 @@ class Ledger:
             new = self._book_late(books, account, readings, keep_from)
         else:
             result = self._run(account, account.stand, readings)
-            self._put(books, account, result, readings, keep_from)
+            self._put(books, account, result, readings, keep_from=keep_from)
             new = len(readings.time)
         if not new:
             return 0
         first = int(readings.time[0])
-        account.first = first if account.first < 0 else min(account.first, first)
         account.unfolded.append(first)
         if len(account.unfolded) >= FOLD_AT:
             books.fold(account.number, max(min(account.unfolded), keep_from))
@@ -220,15 +219,15 @@ class Ledger:
                 "readings came too late to be booked: those around them are no longer kept",
                 extra={"code": "E-EN-0003", "meter": account.meter.name, "readings": int(lost.sum())},
             )
-        readings = Readings(*(column[~lost] for column in readings))
+        readings = readings.where(~lost)
         if not len(readings.time):
             return 0
         if int(readings.time[0]) > account.stand.state.seen:
             result = self._run(account, account.stand, readings)
-            self._put(books, account, result, readings, keep_from)
+            self._put(books, account, result, readings, keep_from=keep_from)
             return len(readings.time)
         at = books.checkpoint(account.number, int(readings.time[0]))
-        if at is None and account.first < keep_from:
+        if at is None and account.stand.state.first < keep_from:
             self.too_late += len(readings.time)
             return 0
         since, stand = (-(2**62), Stand()) if at is None else (at[0] * DAY_NS, at[1])
@@ -241,7 +240,7 @@ class Ledger:
         result = self._run(account, stand, again)
         self.revised += 1
         books.put_events(account.number, (), stand.state.time)
-        self._put(books, account, result, again, keep_from, new=readings)
+        self._put(books, account, result, again, keep_from=keep_from, new=readings)
         return len(readings.time)
 
     def _run(self, account: Account, stand: Stand, readings: Readings) -> Booking:
@@ -259,6 +258,7 @@ class Ledger:
         account: Account,
         result: Booking,
         readings: Readings,
+        *,
         keep_from: int,
         new: Readings | None = None,
     ) -> None:
@@ -270,8 +270,8 @@ class Ledger:
 
     def _write_accounts(self, db: sqlite3.Connection, accounts: Sequence[Account]) -> None:
         db.executemany(
-            "UPDATE meters SET stand = ?, first = ? WHERE id = ?",
-            [(each.stand.to_text(), each.first, each.number) for each in accounts],
+            "UPDATE meters SET stand = ?, ends = ? WHERE id = ?",
+            [(each.stand.to_text(), each.stand.ends(), each.number) for each in accounts],
         )
 
     def _shorten(self, db: sqlite3.Connection) -> None:

@@ -1,4 +1,4 @@
-"""Boundaries on disk: a page for each meter and day (UTC), a page of local midnights for each meter and month.
+"""Boundaries on disk: a page for each meter and day (UTC), one of local midnights for each month.
 
 A slot that nothing is known of carries MISSING. `revision` counts how often a slot that was known came to
 hold something else; it is no part of what the books say, only of how they came to say it.
@@ -10,10 +10,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.energy.counter import Integers
 from gateway.energy.flags import MISSING
 from gateway.energy.intervals import Boundaries
 from gateway.energy.periods import DAY_NS
+from gateway.energy.state import Integers
 
 WIDE: Final = ("total", "estimated", "manual", "slack", "covered", "below", "above", "peak")
 MONTH_SLOTS: Final = 32

@@ -1,13 +1,15 @@
 """Periods of the plant's own calendar as moments in UTC: quarters, days, months, shifts, billing periods.
 
-Days are those of the plant's zone; one in which clocks change has 23 or 25 hours. The books hold boundaries on
-a grid fine enough for all of them: a quarter of an hour, or less where a shift begins at 07:50.
+Days are those of the plant's zone; one in which clocks change has 23 or 25 hours. The books hold boundaries
+on a grid fine enough for all of them: a quarter of an hour, or less where a shift begins at 07:50.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import partial
+from itertools import pairwise
 from typing import Final, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -44,8 +46,9 @@ class Calendar:
         """Return the step of the books' boundaries, ns: the longest that meets every shift and break."""
         minutes = 15
         for shift in self.shifts.values():
-            for each in (shift, *shift.breaks):
-                minutes = math.gcd(minutes, each.from_, each.to)
+            minutes = math.gcd(minutes, shift.from_, shift.to)
+            for pause in shift.breaks:
+                minutes = math.gcd(minutes, pause.from_, pause.to)
         return minutes * MINUTE_NS
 
     def spans(self, interval: Interval, first: int, last: int) -> list[Span]:
@@ -53,23 +56,24 @@ class Calendar:
 
         `whole` is the period itself. Batches are no matter of the calendar: ValueError.
         """
-        match interval:
-            case "15min" | "60min":
-                return self._of_length(QUARTER_NS if interval == "15min" else HOUR_NS, first, last)
-            case "day":
-                return self._between(self.days(first, last), first, last)
-            case "week":
-                return self._between(self._weeks(first, last), first, last)
-            case "month" | "year":
-                return self._between(self._months(first, last, 12 if interval == "year" else 1), first, last)
-            case "billing":
-                return self._between(self._bills(first, last), first, last)
-            case "shift":
-                return [each for each in self._shifts(first, last) if first <= each.first < last]
-            case "whole":
-                return [Span(first, last, "")]
-            case _:
-                raise ValueError(f"{interval} is no interval of the calendar")
+        if interval in ("15min", "60min"):
+            return self._of_length(QUARTER_NS if interval == "15min" else HOUR_NS, first, last)
+        if interval == "shift":
+            return [each for each in self._shifts(first, last) if first <= each.first < last]
+        if interval == "whole":
+            return [Span(first, last, "")]
+        known: dict[str, Callable[[int, int], list[int]]] = {
+            "day": self.days,
+            "week": self._weeks,
+            "month": self._months,
+            "year": partial(self._months, length=12),
+            "billing": self._bills,
+        }
+        moments = known.get(interval)
+        if moments is None:
+            raise ValueError(f"{interval} is no interval of the calendar")
+        pairs = pairwise(moments(first, last))
+        return [Span(a, b, f"{self.local(a):%Y-%m-%d}") for a, b in pairs if first <= a < last]
 
     def days(self, first: int, last: int) -> list[int]:
         """Return local midnights from the last one not after `first` to the first one not before `last`."""
@@ -85,7 +89,7 @@ class Calendar:
         return self.moment(datetime(day.year, day.month, day.day))  # noqa: DTZ001  the zone is given below
 
     def moment(self, local: datetime) -> int:
-        """Return ns UTC of a local time; of one that comes twice the first, of one that is skipped the next."""
+        """Return ns UTC of a local time; of one that comes twice the first, of a skipped one the next."""
         return round(local.replace(tzinfo=self.zone, fold=0).timestamp()) * 1_000_000_000
 
     def local(self, time: int) -> datetime:
@@ -96,17 +100,17 @@ class Calendar:
         begins = np.arange(-(-first // step) * step, last, step, dtype=np.int64)
         return [Span(a, a + step, self.local(a).isoformat(timespec="minutes")) for a in begins.tolist()]
 
-    def _between(self, moments: list[int], first: int, last: int) -> list[Span]:
-        pairs = zip(moments, moments[1:], strict=False)
-        return [Span(a, b, f"{self.local(a):%Y-%m-%d}") for a, b in pairs if first <= a < last]
-
     def _weeks(self, first: int, last: int) -> list[int]:
-        return [each for each in self.days(first - 7 * DAY_NS, last + 7 * DAY_NS) if self.local(each).weekday() == 0]
+        return [
+            each
+            for each in self.days(first - 7 * DAY_NS, last + 7 * DAY_NS)
+            if self.local(each).weekday() == 0
+        ]
 
-    def _months(self, first: int, last: int, length: int) -> list[int]:
+    def _months(self, first: int, last: int, length: int = 1) -> list[int]:
         at = self.local(first)
         month = (at.year * 12 + at.month - 1) // length * length
-        found = []
+        found: list[int] = []
         while not found or found[-1] < last:
             found.append(self.midnight(date(month // 12, month % 12 + 1, 1)))
             month += length
@@ -114,7 +118,8 @@ class Calendar:
 
     def _bills(self, first: int, last: int) -> list[int]:
         at = self.local(first)
-        month, found = at.year * 12 + at.month - 2, []
+        month = at.year * 12 + at.month - 2
+        found: list[int] = []
         while not found or found[-1] < last:
             found.append(
                 self.moment(datetime(month // 12, month % 12 + 1, self.billing.day, self.billing.hour))  # noqa: DTZ001

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.energy.counter import Integers
+from gateway.energy.state import Integers
 
 _HEAD: Final = struct.Struct("<IqqqB")
 """Rows, first time, distance (0: not the same for all), first value, bytes of a difference of values."""
@@ -24,6 +24,14 @@ class Readings(NamedTuple):
     time: Integers
     raw: Integers
     manual: NDArray[np.bool_]
+
+    def where(self, keep: NDArray[np.bool_]) -> "Readings":
+        """Return those for which `keep` is true."""
+        return Readings(self.time[keep], self.raw[keep], self.manual[keep])
+
+    def between(self, first: int, last: int) -> "Readings":
+        """Return those with first ≤ time < last."""
+        return self.where((self.time >= first) & (self.time < last))
 
 
 NONE: Final = Readings(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.bool_))

@@ -1,0 +1,191 @@
+"""What the books hold between two boundaries, read back: cells of a quarter of an hour or of a local day.
+
+The stretch from the last boundary to the newest reading is a cell too, so that a figure of today tells what
+there is. Of a closed period the cells are those that were settled.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.energy import pages
+from gateway.energy.account import ENDS
+from gateway.energy.flags import MISSING
+from gateway.energy.pages import MONTH_SLOTS, RECORD, Slots
+from gateway.energy.periods import DAY_NS, Calendar, month_of
+from gateway.energy.state import Integers
+
+AMOUNTS: Final = ("total", "estimated", "manual", "slack", "covered")
+_MANY: Final = 400
+"""More meters than this are not named one by one in a query."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """Differences between boundaries: (meters, cells); the edges are (meters, cells + 1)."""
+
+    time: Integers
+    """Boundaries, ns, (cells + 1,)."""
+    amounts: dict[str, Integers]
+    """total, estimated, manual, slack in quanta; covered in ns."""
+    known: NDArray[np.bool_]
+    below: Integers
+    """At the boundaries: the truth is at least so far below …"""
+    above: Integers
+    peak: Integers
+    flags: NDArray[np.uint16]
+    revision: NDArray[np.uint16]
+    closed: NDArray[np.bool_]
+    """Cells of a closed period, (cells,)."""
+    reached: Integers
+    """Time of each meter's newest reading, -1: none; (meters,)."""
+
+
+def by_day(
+    db: sqlite3.Connection, calendar: Calendar, numbers: Sequence[int], first: int, last: int
+) -> Cells:
+    """Return the local days from `first` to `last`, both local midnights."""
+    time = np.array(calendar.days(first, last), np.int64)
+    slots = np.empty((len(numbers), len(time)), RECORD)
+    slots[:] = pages.empty(1)[0]
+    place = {number: i for i, number in enumerate(numbers)}
+    days = [calendar.local(each) for each in time.tolist()]
+    months = sorted({month_of(each) for each in days})
+    for month in months:
+        at = np.array([month_of(each) == month for each in days])
+        slot = [each.day - 1 for each in days if month_of(each) == month]
+        found, blobs = [], []
+        for number, data in _rows(db, "days", "month", month, numbers):
+            if number in place:
+                found.append(place[number])
+                blobs.append(data)
+        if blobs:
+            whole = np.frombuffer(b"".join(blobs), RECORD).reshape(len(blobs), MONTH_SLOTS)
+            slots[np.ix_(np.array(found, np.intp), np.flatnonzero(at))] = whole[:, slot]
+    return _cells(db, numbers, time, slots)
+
+
+def by_step(
+    db: sqlite3.Connection, numbers: Sequence[int], first: int, last: int, *, closing: int | None = None
+) -> Cells:
+    """Return the cells from `first` to `last`, both on the grid; of one closing's copy if given."""
+    step = _step(db)
+    time = np.arange(first, last + 1, step, dtype=np.int64)
+    return _cells(db, numbers, time, _from_pages(db, numbers, time, step, closing))
+
+
+def is_on_grid(db: sqlite3.Connection, time: int) -> bool:
+    """Tell whether the books have a boundary at this time."""
+    return time % _step(db) == 0
+
+
+def _step(db: sqlite3.Connection) -> int:
+    row = db.execute("SELECT json_extract(value, '$.step') FROM meta WHERE key = 'calendar'").fetchone()
+    return int(row[0])
+
+
+def _rows(
+    db: sqlite3.Connection, table: str, column: str, value: int, numbers: Sequence[int]
+) -> sqlite3.Cursor:
+    some = "" if len(numbers) > _MANY else f" AND meter IN ({','.join(str(int(n)) for n in numbers)})"
+    return db.execute(f"SELECT meter, data FROM {table} WHERE {column} = ?{some}", (value,))  # noqa: S608
+
+
+def _from_pages(
+    db: sqlite3.Connection, numbers: Sequence[int], time: Integers, step: int, closing: int | None
+) -> Slots:
+    slots = np.empty((len(numbers), len(time)), RECORD)
+    slots[:] = pages.empty(1)[0]
+    day, slot = pages.slot_of(time, step)
+    table = "pages WHERE" if closing is None else f"closed_pages WHERE closing = {int(closing)} AND"
+    for row, number in enumerate(numbers):
+        query = f"SELECT day, data FROM {table} meter = ? AND day BETWEEN ? AND ?"  # noqa: S608
+        for each, data in db.execute(query, (number, int(day[0]), int(day[-1]))):
+            page = pages.decode(data)
+            at = day == each
+            if len(page) * step == DAY_NS:
+                slots[row, at] = page[slot[at]]
+    return slots
+
+
+def _cells(db: sqlite3.Connection, numbers: Sequence[int], time: Integers, slots: Slots) -> Cells:
+    is_known = (slots["flags"] & MISSING) == 0
+    known = is_known[:, 1:] & is_known[:, :-1]
+    amounts = {name: np.where(known, np.diff(slots[name].astype(np.int64), axis=1), 0) for name in AMOUNTS}
+    flags = np.where(known, slots["flags"][:, 1:], 0).astype(np.uint16)
+    below, above = slots["below"].astype(np.int64), slots["above"].astype(np.int64)
+    reached = _add_ends(
+        db, numbers, time, slots,
+        is_known=is_known, known=known, amounts=amounts, flags=flags, below=below, above=above,
+    )  # fmt: skip
+    return Cells(
+        time,
+        amounts,
+        known,
+        below,
+        above,
+        np.where(known, slots["peak"][:, 1:], -1),
+        flags,
+        np.where(known, np.maximum(slots["revision"][:, 1:], slots["revision"][:, :-1]), 0).astype(np.uint16),
+        np.zeros(len(time) - 1, np.bool_),
+        reached,
+    )
+
+
+def _add_ends(
+    db: sqlite3.Connection,
+    numbers: Sequence[int],
+    time: Integers,
+    slots: Slots,
+    *,
+    is_known: NDArray[np.bool_],
+    known: NDArray[np.bool_],
+    amounts: dict[str, Integers],
+    flags: NDArray[np.uint16],
+    below: Integers,
+    above: Integers,
+) -> Integers:
+    """Fill the cells a meter's first and newest reading lie in: from that reading on, and up to it."""
+    reached = np.full(len(numbers), -1, np.int64)
+    if is_known.all() or not len(time):
+        return reached
+    blobs = dict(db.execute("SELECT id, ends FROM meters"))
+    there = np.flatnonzero([number in blobs for number in numbers])
+    if not len(there):
+        return reached
+    ends = np.frombuffer(b"".join(blobs[numbers[row]] for row in there.tolist()), ENDS)
+    reached[there] = ends["time"]
+    # The cell of the newest reading begins at a boundary that is known and ends at one that is not yet.
+    cell = np.searchsorted(time, ends["time"]) - 1
+    within = (cell >= 0) & (cell < len(time) - 1)
+    rows, at, new = there[within], cell[within], ends[within]
+    opens = is_known[rows, at] & ~is_known[rows, at + 1]
+    rows, at, new = rows[opens], at[opens], new[opens]
+    for name in AMOUNTS:
+        amounts[name][rows, at] = new[name] - slots[name][rows, at]
+    known[rows, at] = True
+    flags[rows, at] = new["open_flags"]
+    below[rows, at + 1] = above[rows, at + 1] = new["width"]
+    # That of the first reading begins at one that never was, and ends at the first there is, or nowhere yet.
+    cell = np.searchsorted(time, ends["first"], "right") - 1
+    within = (cell >= 0) & (cell < len(time) - 1) & (ends["first"] >= 0)
+    rows, at, old = there[within], cell[within], ends[within]
+    begins = ~is_known[rows, at]
+    rows, at, old = rows[begins], at[begins], old[begins]
+    has_end = is_known[rows, at + 1]
+    is_short = ~has_end & (old["time"] <= time[at + 1])
+    for name in AMOUNTS:
+        begun = old["first_total"] if name == "total" else 0
+        end = np.where(has_end, slots[name][rows, at + 1], np.where(is_short, old[name], begun))
+        amounts[name][rows, at] = end - begun
+    is_filled = has_end | (is_short & (old["time"] > old["first"]))
+    known[rows, at] = is_filled
+    flags[rows, at] = np.where(has_end, slots["flags"][rows, at + 1], old["open_flags"])
+    below[rows, at] = above[rows, at] = old["first_width"]
+    short = rows[~has_end], at[~has_end] + 1
+    below[short] = above[short] = old["width"][~has_end]
+    return reached

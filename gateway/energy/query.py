@@ -1,0 +1,261 @@
+"""Figures out of the books: any meter or node, any medium, interval and period, each with what it is worth.
+
+A total is the sum of its parts because both are sums of the same whole numbers. Opens the books read-only for
+each question, beside the gateway that writes them and from any process.
+"""
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from config.energy_meters import Meter, fraction
+from gateway.energy.cells import Cells, by_day, by_step, is_on_grid
+from gateway.energy.counter import judge
+from gateway.energy.demand import Forecast, forecast
+from gateway.energy.figures import Answer, Figure, Peak, Table, edges, figures_of, peaks_of, rounded, sum_of
+from gateway.energy.files import NAME, SCHEMA, quantum_text
+from gateway.energy.periods import MINUTE_NS, Calendar, Interval, Span
+from gateway.energy.readings import NONE, Readings, decode, merged
+from gateway.energy.state import Event, State, rules_of
+from gateway.energy.virtual import Made, NoSuchFigure, made_of_meter, made_of_node
+from gateway.sqlite import check_version, connect_for_reading
+
+_RUNNING_NS: Final = 40 * MINUTE_NS
+"""So far back a running quarter of an hour is looked at, from the newest reading."""
+
+
+class Closing(NamedTuple):
+    """A closed period."""
+
+    span: Span
+    who: str
+    at: int
+    """When, ns UTC."""
+
+
+class NoBooks(Exception):
+    """Nothing has been booked in this data directory yet."""
+
+
+class Query:
+    """Questions to the books of a data directory."""
+
+    def __init__(self, directory: Path, meters: Mapping[str, Meter], calendar: Calendar) -> None:
+        self._directory = directory
+        self.meters = meters
+        self.calendar = calendar
+
+    def energy(
+        self, subject: str, interval: Interval, first: int, last: int, medium: str = "electricity"
+    ) -> Answer:
+        """Return the amounts of a meter (name) or a node (path) in each interval that begins in a period.
+
+        `first` and `last` are ns UTC. Raises NoSuchFigure, NoBooks, sqlite3.Error.
+        """
+        made = self.made(subject, medium)
+        name = self.meters[subject].medium.name if subject in self.meters else medium
+        with _opened(self._directory) as db:
+            spans = self._spans(db, subject, interval, first, last)
+            figures = figures_of(self._parts(db, made, spans), made, spans)
+        return Answer(subject, name, interval, made, tuple(figures), sum_of(figures, Span(first, last)))
+
+    def demand(
+        self, subject: str, interval: Interval, first: int, last: int, medium: str = "electricity"
+    ) -> list[Peak]:
+        """Return the highest demand in each interval; ns UTC. Raises as `energy`."""
+        made = self.made(subject, medium)
+        with _opened(self._directory) as db:
+            spans = self._spans(db, subject, interval, first, last)
+            parts = self._parts(db, made, spans, by_quarter=True)
+        return peaks_of(parts, made, spans)
+
+    def table(self, names: Sequence[str], interval: Interval, first: int, last: int) -> Table:
+        """Return amounts of many meters that are read at once; closed periods as the books are now."""
+        spans = self.calendar.spans(interval, first, last)
+        with _opened(self._directory) as db:
+            numbers = _numbers(db, [self.meters[name] for name in names])
+            cells = self._cells(db, numbers, spans)
+        begins, ends = edges(cells.time, spans)
+        sums = np.concatenate(
+            [np.zeros((len(names), 1), np.int64), np.cumsum(cells.amounts["total"], axis=1)], axis=1
+        )
+        count = np.concatenate([np.zeros((len(names), 1), np.int64), np.cumsum(cells.known, axis=1)], axis=1)
+        flags = np.bitwise_or.reduceat(cells.flags, begins, axis=1) if len(spans) else cells.flags[:, :0]
+        return Table(
+            list(names), spans, sums[:, ends] - sums[:, begins], (count[:, ends] - count[:, begins]) > 0,
+            [self.meters[name].quantum for name in names], flags,
+        )  # fmt: skip
+
+    def made(self, subject: str, medium: str = "electricity") -> Made:
+        """Return what a subject's figures are made of."""
+        if subject in self.meters:
+            return made_of_meter(self.meters, subject)
+        return made_of_node(self.meters, subject, medium)
+
+    def adjustments(self, name: str) -> list[tuple[Span, int, int]]:
+        """Return (closed period, when, quanta) of every adjustment of a meter."""
+        with _opened(self._directory) as db:
+            (number,) = _numbers(db, [self.meters[name]])
+            return [
+                (Span(first, last), at, quanta)
+                for first, last, at, quanta in db.execute(
+                    "SELECT first, last, adjustments.at, quanta FROM adjustments"
+                    " JOIN closings ON closings.id = closing WHERE meter = ? ORDER BY adjustments.id",
+                    (number,),
+                )
+            ]
+
+    def closings(self) -> list[Closing]:
+        """Return the closed periods, in the order in which they were closed."""
+        with _opened(self._directory) as db:
+            rows = db.execute("SELECT first, last, who, at FROM closings ORDER BY id")
+            return [Closing(Span(first, last), who, at) for first, last, who, at in rows]
+
+    def readings(self, name: str, first: int, last: int) -> Readings:
+        """Return the Good readings that are kept of a meter, first ≤ time < last, quanta as read."""
+        with _opened(self._directory) as db:
+            return _readings(db, _numbers(db, [self.meters[name]])[0], first, last)
+
+    def events(self, name: str, first: int, last: int) -> list[Event]:
+        """Return what happened to a meter's counter, first ≤ time < last."""
+        with _opened(self._directory) as db:
+            (number,) = _numbers(db, [self.meters[name]])
+            rows = db.execute(
+                "SELECT time, flag, before, after FROM events WHERE meter = ? AND time >= ? AND time < ?"
+                " ORDER BY time, flag, after",
+                (number, first, last),
+            )
+            return [Event(*row) for row in rows]
+
+    def running(self, name: str, warn_at: Fraction = Fraction(95, 100)) -> Forecast | None:
+        """Return where a meter's running quarter of an hour is heading; None: its readings do not tell."""
+        meter = self.meters[name]
+        if meter.kind not in ("counter", "manual"):
+            return None
+        with _opened(self._directory) as db:
+            (number,) = _numbers(db, [meter])
+            newest = db.execute("SELECT MAX(last) FROM readings WHERE meter = ?", (number,)).fetchone()[0]
+            if newest is None:
+                return None
+            kept = _readings(db, number, newest - _RUNNING_NS, newest + 1)
+        knots = judge(rules_of(meter), State(), kept.time, kept.raw, manual=kept.manual).knots
+        contract = None if meter.options.contract is None else fraction(meter.options.contract)
+        return forecast(knots.time, knots.total, meter.quantum, contract, warn_at)
+
+    def _spans(
+        self, db: sqlite3.Connection, subject: str, interval: Interval, first: int, last: int
+    ) -> list[Span]:
+        if interval != "batch":
+            return self.calendar.spans(interval, first, last)
+        node = self.meters[subject].node if subject in self.meters else subject
+        rows = db.execute(
+            "SELECT first, last, name FROM batches WHERE node = ? AND first BETWEEN ? AND ? ORDER BY first",
+            (node, first, last - 1),
+        )
+        return [Span(*row) for row in rows]
+
+    def _cells(
+        self,
+        db: sqlite3.Connection,
+        numbers: Sequence[int],
+        spans: Sequence[Span],
+        *,
+        by_quarter: bool = False,
+    ) -> Cells:
+        first, last = spans[0].first, max(each.last for each in spans)
+        midnights = set(self.calendar.days(first, last))
+        if not by_quarter and all({each.first, each.last} <= midnights for each in spans):
+            return by_day(db, self.calendar, numbers, first, last)
+        step = self.calendar.grid
+        return by_step(db, numbers, first // step * step, -(-last // step) * step)
+
+    def _parts(
+        self, db: sqlite3.Connection, made: Made, spans: Sequence[Span], *, by_quarter: bool = False
+    ) -> list[Cells]:
+        """Return the cells of each term; those of closed periods as they were settled."""
+        if not spans:
+            return []
+        closings = db.execute("SELECT id, first, last FROM closings").fetchall()
+        parts = []
+        for number in _numbers(db, [meter for meter, _ in made.terms]):
+            cells = self._cells(db, [number], spans, by_quarter=by_quarter)
+            for closing, begin, end in closings:
+                if begin < cells.time[-1] and end > cells.time[0] and is_on_grid(db, begin):
+                    cells = _settled(db, cells, number, closing, Span(begin, end))
+            parts.append(cells)
+        return parts
+
+
+def _settled(db: sqlite3.Connection, cells: Cells, number: int, closing: int, period: Span) -> Cells:
+    """Return the cells with those of a closed period as they were when it was closed."""
+    inside = (cells.time[:-1] >= period.first) & (cells.time[1:] <= period.last)
+    if not inside.any():
+        return cells
+    where = np.flatnonzero(inside)
+    first, last = int(cells.time[where[0]]), int(cells.time[where[-1] + 1])
+    kept = by_step(db, [number], first, last, closing=closing)
+    begins = np.searchsorted(kept.time, cells.time[where])
+    amounts = {name: values.copy() for name, values in cells.amounts.items()}
+    for name, values in amounts.items():
+        values[:, where] = np.add.reduceat(kept.amounts[name], begins, axis=1)
+    known, flags, revision = cells.known.copy(), cells.flags.copy(), cells.revision.copy()
+    known[:, where] = np.logical_or.reduceat(kept.known, begins, axis=1)
+    flags[:, where] = np.bitwise_or.reduceat(kept.flags, begins, axis=1)
+    revision[:, where] = np.maximum.reduceat(kept.revision, begins, axis=1)
+    return replace(
+        cells, amounts=amounts, known=known, flags=flags, revision=revision, closed=cells.closed | inside
+    )
+
+
+def _numbers(db: sqlite3.Connection, meters: Sequence[Meter]) -> list[int]:
+    known = {(name, quantum): n for n, name, quantum in db.execute("SELECT id, name, quantum FROM meters")}
+    return [known.get((meter.name, quantum_text(meter)), -1) for meter in meters]
+
+
+def _readings(db: sqlite3.Connection, number: int, first: int, last: int) -> Readings:
+    rows = db.execute(
+        "SELECT data FROM readings WHERE meter = ? AND last >= ? AND first < ? ORDER BY id",
+        (number, first, last),
+    )
+    pieces = [decode(data) for (data,) in rows]
+    return (merged(*pieces) if pieces else NONE).between(first, last)
+
+
+class _opened:  # noqa: N801  reads as a verb where it is used
+    """The books, read-only, in one view of one moment."""
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory / NAME
+
+    def __enter__(self) -> sqlite3.Connection:
+        if not self._path.exists():
+            raise NoBooks(str(self._path.parent))
+        self._db = connect_for_reading(self._path, sealed=False)
+        try:
+            check_version(self._db, SCHEMA)
+            self._db.execute("BEGIN")
+        except BaseException:
+            self._db.close()
+            raise
+        return self._db
+
+    def __exit__(self, *_: object) -> None:
+        self._db.close()
+
+
+__all__ = [
+    "Answer",
+    "Closing",
+    "Figure",
+    "NoBooks",
+    "NoSuchFigure",
+    "Peak",
+    "Query",
+    "Table",
+    "rounded",
+]
