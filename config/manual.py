@@ -33,6 +33,10 @@ _ORDER: Final = (
     ("BufferOptions", "buffer"),
     ("HistoryOptions", "history"),
     ("PageOptions", "page"),
+    ("Supply", "tariff[]"),
+    ("Contract", "tariff[].contract"),
+    ("Prices", "tariff[].standing, tariff[].prices.<month>"),
+    ("CalendarOptions", "calendar"),
 )
 
 

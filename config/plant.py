@@ -6,8 +6,10 @@ from zoneinfo import ZoneInfo
 from pydantic import Field
 
 from config.base import Duration, Model, Name, Size, TimeZone
+from config.calendars import CalendarOptions
 from config.connections import AnySink, SourceOptions
 from config.select import SelectRule
+from config.supply import SupplyEntries
 
 
 class Gateway(Model):
@@ -89,3 +91,6 @@ class Plant(Model):
     buffer: BufferOptions = BufferOptions()
     history: HistoryOptions = HistoryOptions()
     page: PageOptions = PageOptions()
+    calendar: CalendarOptions = CalendarOptions()
+    tariff: SupplyEntries | None = None
+    """How the plant buys electricity, an entry from each day something changed; absent: no prices."""

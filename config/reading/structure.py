@@ -69,6 +69,10 @@ _CODES: Final = {
     "endpoint": "E-CF-0810",
     "node": "E-CF-0811",
     "node_index": "E-CF-0812",
+    "above_zero": "E-CF-1400",
+    "date": "E-CF-1401",
+    "month": "E-CF-1402",
+    "hours": "E-CF-1403",
 }
 _OTHER: Final = "E-CF-0199"
 _EMPTY: Final = "E-CF-0103"
