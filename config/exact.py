@@ -26,7 +26,7 @@ def _exact(value: object) -> Decimal:
     if not exact.is_finite():
         raise PydanticCustomError("finite", "not a finite number")
     if len(exact.as_tuple().digits) > _MOST_DIGITS:
-        raise PydanticCustomError("number", "more digits than can be kept")
+        raise PydanticCustomError("digits", "more digits than can be kept")
     return exact
 
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Final
 
 from config.bands import BANDS, PARTS, Band
-from config.checks.tariff_days import check_calendar, check_days, concerns
+from config.checks.tariff_days import at_key_if_unreadable, check_calendar, check_days, concerns
 from config.plant import Plant
 from config.problems import Phrase, Problem, quote
 from config.reading.advice import near
@@ -44,7 +44,7 @@ def _tariff(supply: Supply, document: Document, path: Path) -> tuple[Tariff | No
         known = near(supply.use or "", tariff_names())
         name = quote(supply.use or "")
         return None, [document.problem("E-CF-1404", (*path, "use"), name=name, advice=known)]
-    return reading.tariff, list(reading.problems)
+    return reading.tariff, [*at_key_if_unreadable(reading.problems, document, (*path, "file"))]
 
 
 def _entry(plant: Plant, supply: Supply, tariff: Tariff, document: Document, i: int) -> Iterator[Problem]:

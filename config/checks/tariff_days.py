@@ -1,6 +1,6 @@
 """Days a tariff depends on: are major holidays named, hot days to be had, and its open readings told?"""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from config.calendars import CalendarFile
 from config.exact import days_of
@@ -30,7 +30,14 @@ def check_calendar(plant: Plant, document: Document) -> Iterator[Problem]:
             yield document.problem("E-CF-1431", ("calendar", "hot_days", month), month=month, days=wrong)
     if options.file is not None:
         _, problems = read_calendar_file(options.file)
-        yield from problems
+        yield from at_key_if_unreadable(problems, document, ("calendar", "file"))
+
+
+def at_key_if_unreadable(problems: Iterable[Problem], document: Document, path: Path) -> Iterator[Problem]:
+    """Yield problems of a file the plant file names; that it can't be read is told where it is named."""
+    for problem in problems:
+        is_file = problem.code == "E-CF-0002"
+        yield document.problem_with(problem.code, path, problem.args) if is_file else problem
 
 
 def _is_day(month: str, day: int) -> bool:
@@ -64,7 +71,7 @@ def check_days(
     mine = [each for each in tariff.overlays if concerns(each, supply)]
     calendar = plant.calendar
     if calendar.major_holidays is None and any(each.days == "major_holiday" for each in mine):
-        yield document.problem("W-CF-1432", path, instrument=quote(tariff.instrument))
+        yield document.problem("W-CF-1432", path, title=tariff.title)
     weather = next((each.weather for each in mine if each.weather), None)
     if weather is not None and not calendar.hot_days and calendar.hot_tag is None:
         words = {"measured": weather.measured}
@@ -86,7 +93,7 @@ def concerns(overlay: Overlay, supply: Supply) -> bool:
     """Tell whether an overlay may concern a customer."""
     contract = supply.contract
     is_its_use = overlay.who.use in (None, contract.use)
-    return is_its_use and within(overlay.who.capacity_kva, contract.capacity_kva) is not False
+    return is_its_use and within(overlay.who.capacity_kva, contract.capacity_kva) is True
 
 
 def _bands(overlays: list[Overlay]) -> list[Phrase]:

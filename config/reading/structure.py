@@ -70,6 +70,7 @@ _CODES: Final = {
     "node": "E-CF-0811",
     "node_index": "E-CF-0812",
     "above_zero": "E-CF-1400",
+    "digits": "E-CF-1406",
     "date": "E-CF-1401",
     "month": "E-CF-1402",
     "hours": "E-CF-1403",
