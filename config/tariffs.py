@@ -131,6 +131,8 @@ class Tariff(Model):
     """Absent: no source says."""
     valid_to: Date | None = None
     """The last day; absent: no end is known."""
+    dates: Row
+    """Where the two days come from."""
     sources: Annotated[dict[Name, Source], Field(min_length=1)]
     confidence: Confidence
     """The lowest of what every customer of the tariff depends on."""
@@ -144,7 +146,7 @@ class Tariff(Model):
 
     def rows(self) -> list[tuple[tuple[str | int, ...], Row]]:
         """Return every row with its path in the file."""
-        found: list[tuple[tuple[str | int, ...], Row]] = []
+        found: list[tuple[tuple[str | int, ...], Row]] = [(("dates",), self.dates)]
         if self.floating is not None:
             found.append((("floating",), self.floating))
         found += [(("classes", name), row) for name, row in self.classes.items()]

@@ -162,18 +162,19 @@ def _half_hours(theirs: Kwh, mine: Kwh, table: Timetable, energy: Energy) -> Ite
     half = ((energy.start + zone_ns) % (_HALF_HOURS * 2 * QUARTER_NS)) // (2 * QUARTER_NS)
     band = table.cell[energy.start // QUARTER_NS - table.first] % (len(BANDS) + 1)
     for code, name in enumerate(BANDS):
-        used = np.bincount(half[band == code], minlength=_HALF_HOURS)
+        of_half = [energy.quanta[(band == code) & (half == each)] for each in range(_HALF_HOURS)]
+        kwh = [Decimal(sum(each.tolist())) * energy.quantum for each in of_half]
         for first in range(_HALF_HOURS):
             for many in (1, 2):
-                moved = (band == code) & (half >= first) & (half < first + many)
-                if not used[first] or not used[min(first + many, _HALF_HOURS) - 1]:
+                last = first + many
+                if last > _HALF_HOURS or not kwh[first] or not kwh[last - 1]:
                     continue
-                kwh = Decimal(energy.quanta[moved].sum().item()) * energy.quantum
+                moved = sum(kwh[first:last], Decimal(0))
+                span = hours_text((first * 30, last * 30))
                 for to in BANDS:
-                    if to != name and kwh and (to in theirs or to in mine):
-                        changed = {**mine, name: mine.get(name, Decimal(0)) - kwh}
-                        changed[to] = changed.get(to, Decimal(0)) + kwh
-                        span = hours_text((first * 30, min((first + many) * 30, 24 * 60)))
+                    if to != name and (to in theirs or to in mine):
+                        changed = {**mine, name: mine.get(name, Decimal(0)) - moved}
+                        changed[to] = changed.get(to, Decimal(0)) + moved
                         args = {"hours": span, "band": Phrase(f"band.{name}"), "to": Phrase(f"band.{to}")}
                         yield Reason("hours", args), changed
 

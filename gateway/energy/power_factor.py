@@ -1,7 +1,8 @@
 """The month's power factor and what it adds to the bill or takes off, (83)水电财字第215号.
 
-Decided in whole numbers: a power factor of 0.895 exactly is 0.90, one hair less is 0.89, and no float tells
-them apart.
+Decided in whole numbers: a hair above 0.895 is 0.90 and a hair below is 0.89, which floats do not tell
+them apart. Exactly on the half no power factor can be: P / S = n / 200 with odd n would be a right triangle
+of whole sides whose longest side, in lowest terms, is even, and there is none.
 """
 
 from dataclasses import dataclass
@@ -88,7 +89,7 @@ def standards() -> tuple[Decimal, ...]:
 
 
 def power_factor(active: Decimal, reactive: Decimal) -> Decimal | None:
-    """Return the power factor of energies (kWh, kvarh; not below zero) to two decimals, halves upwards.
+    """Return the power factor of energies (kWh, kvarh; not below zero) to two decimals, the nearest.
 
     None where there is no energy. P / sqrt(P² + Q²) is at least k hundredths less a half exactly when
     (200 P)² is at least (2k - 1)² (P² + Q²).

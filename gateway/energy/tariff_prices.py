@@ -9,6 +9,7 @@ from config.bands import PARTS, Band
 from config.supply import Prices
 from config.tariff_library import Terms
 from config.tariffs import Overlay
+from gateway.energy.cost_lines import exactly
 
 PricePart = Literal["purchase", "losses", "transmission", "system", "funds", "energy"]
 """`energy` is a price billed as a whole, less its funds where these are known."""
@@ -34,6 +35,11 @@ class BandPrice:
 
 def price_of(terms: Terms, month: str, band: Band) -> BandPrice:
     """Return the price of a band in a local month (2026-07)."""
+    with exactly():
+        return _price_of(terms, month, band)
+
+
+def _price_of(terms: Terms, month: str, band: Band) -> BandPrice:
     prices = prices_of(terms, month)
     if prices.energy is not None:
         return _whole(prices, band)
