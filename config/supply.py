@@ -1,6 +1,6 @@
 """The plant file's `tariff`: under which tariff, class and contract the plant buys, and at what prices."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 
@@ -78,6 +78,22 @@ class Supply(Model):
     """Prices that are the same in every month; a month's own take their place."""
     prices: dict[Month, Prices] = Field(default_factory=dict)
     """By local calendar month."""
+
+    def prices_of(self, month: str) -> Prices:
+        """Return a month's prices: its own, else the standing ones; a way of pricing is taken whole."""
+        own = _given(self.prices.get(month, Prices()))
+        standing = _given(self.standing)
+        if not _WAYS.isdisjoint(own):
+            standing = {name: price for name, price in standing.items() if name not in _WAYS}
+        return Prices.model_construct(**standing | own)
+
+
+_WAYS: Final = frozenset({"purchase", "purchase_by_band", "energy"})
+"""Of which one is given."""
+
+
+def _given(prices: Prices) -> dict[str, Any]:
+    return {name: price for name in Prices.model_fields if (price := getattr(prices, name)) is not None}
 
 
 SupplyEntries = Annotated[tuple[Supply, ...], Field(min_length=1, strict=False)]

@@ -127,13 +127,9 @@ def _prices(
         missing = _missing(supply, supply.standing, tariff, customer, _seasonal(tariff))
         if missing:
             yield document.problem("W-CF-1420", path, missing=missing)
-    for month, prices in supply.prices.items():
-        own = {name: getattr(prices, name) for name in prices.model_fields_set}
-        standing = {name: getattr(supply.standing, name) for name in supply.standing.model_fields_set}
-        if own.keys() & {"purchase", "purchase_by_band"}:
-            standing = {name: price for name, price in standing.items() if not name.startswith("purchase")}
+    for month in supply.prices:
         bands = bands_of(supply, tariff, int(month[5:]))
-        missing = _missing(supply, Prices.model_construct(**standing | own), tariff, customer, bands)
+        missing = _missing(supply, supply.prices_of(month), tariff, customer, bands)
         if missing:
             at = (*path, "prices", month)
             yield document.problem("W-CF-1421", at, at_key=True, month=month, missing=missing)

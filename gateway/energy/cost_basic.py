@@ -12,7 +12,6 @@ from config.tariff_library import Terms, is_two_part
 from gateway.energy.cost_lines import Line, fen
 from gateway.energy.power_factor import Reactive, adjustment_percent, measures, power_factor
 from gateway.energy.tariff import QUARTER_NS, Open, Timetable, local_midnight
-from gateway.energy.tariff_prices import prices_of
 
 _PERCENT: Final = Decimal("0.01")
 _BASIC: Final = ("capacity", "demand", "demand_excess")
@@ -74,7 +73,7 @@ def _terms_of_month(table: Timetable, month: str, notes: list[Open]) -> Terms | 
 
 
 def _basic(terms: Terms, month: str, facts: MonthFacts, notes: list[Open]) -> Iterator[Line]:
-    contract, prices = terms.supply.contract, prices_of(terms, month)
+    contract, prices = terms.supply.contract, terms.supply.prices_of(month)
     if not is_two_part(terms.customer, contract) or contract.charge is None:
         return
     price = getattr(prices, contract.charge)

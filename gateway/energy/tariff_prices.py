@@ -40,7 +40,7 @@ def price_of(terms: Terms, month: str, band: Band) -> BandPrice:
 
 
 def _price_of(terms: Terms, month: str, band: Band) -> BandPrice:
-    prices = prices_of(terms, month)
+    prices = terms.supply.prices_of(month)
     if prices.energy is not None:
         return _whole(prices, band)
     factor, whole = _factors(terms, month, band)
@@ -61,17 +61,6 @@ def _price_of(terms: Terms, month: str, band: Band) -> BandPrice:
     if floats is not None and floats.digits is not None and not asked and prices.purchase_by_band is None:
         _round_total(parts, floats.digits)
     return BandPrice(parts, tuple(asked))
-
-
-def prices_of(terms: Terms, month: str) -> Prices:
-    """Return a month's prices: its own, else the standing ones."""
-    own = terms.supply.prices.get(month, Prices())
-    standing = terms.supply.standing
-    taken = {name: getattr(standing, name) for name in standing.model_fields_set}
-    if own.purchase is not None or own.purchase_by_band is not None:
-        taken.pop("purchase", None)
-        taken.pop("purchase_by_band", None)
-    return Prices.model_construct(**taken | {name: getattr(own, name) for name in own.model_fields_set})
 
 
 def _whole(prices: Prices, band: Band) -> BandPrice:

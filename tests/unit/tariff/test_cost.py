@@ -192,3 +192,26 @@ def test_bands_are_called_as_on_the_invoice() -> None:
         "valley",
         "deep valley",
     ]
+
+
+def test_a_months_own_way_of_pricing_takes_the_place_of_the_standing_one() -> None:
+    standing = {"energy": {"peak": 1.0, "flat": 0.6, "valley": 0.3}, "funds": 0.03}
+    months = {
+        "2026-04": {name: PRICES[name] for name in PRICES if name != "funds"},
+        "2026-05": {"energy": {"flat": 0.7}},
+        "2026-06": {"system": None},
+    }
+    terms = plan({**ENTRY, "standing": standing, "prices": months}).terms[0]
+    assert price_of(terms, "2026-04", "flat").parts["purchase"] == Decimal("0.4")
+    assert price_of(terms, "2026-05", "flat").total == Decimal("0.7")
+    assert price_of(terms, "2026-05", "peak").total is None
+    assert price_of(terms, "2026-06", "peak").total == Decimal(1)
+
+
+def test_nothing_is_rounded_before_the_line_is() -> None:
+    """(10^15 + 1) × 0.00499999999999999 = 4999999999999.99499999999999999: 30 digits, a hair below a half."""
+    prices = dict.fromkeys(PRICES, 0) | {"purchase": 0.00499999999999999}
+    start = local_midnight(date(2026, 4, 1), SHANGHAI)
+    energy = Energy(np.array([start]), HALF_HOUR, np.array([10**15 + 1]))
+    found = cost(timetable(plan({**ENTRY, "standing": prices}), start, start + HALF_HOUR), energy)
+    assert found.yuan == Decimal("4999999999999.99")
