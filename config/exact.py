@@ -10,6 +10,8 @@ from pydantic_core import PydanticCustomError
 
 _MOST_DIGITS: Final = 15
 """A float gives back every decimal of so many digits; of more it does not."""
+_LONGEST_RUN: Final = 366
+"""Days; a longer run is a slip of the pen."""
 _DATE: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _MONTH: Final = re.compile(r"[0-9]{4}-(?:0[1-9]|1[0-2])")
 _HOURS: Final = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])-([01][0-9]|2[0-4]):([0-5][0-9])")
@@ -25,7 +27,7 @@ def _exact(value: object) -> Decimal:
     exact = Decimal(repr(value))
     if not exact.is_finite():
         raise PydanticCustomError("finite", "not a finite number")
-    if len(exact.as_tuple().digits) > _MOST_DIGITS:
+    if len(exact.as_tuple().digits) > _MOST_DIGITS or (exact and abs(exact.adjusted()) > _MOST_DIGITS):
         raise PydanticCustomError("digits", "more digits than can be kept")
     return exact
 
@@ -91,7 +93,7 @@ Month = Annotated[
 
 def _days(value: object) -> str:
     first, _, last = value.partition("..") if isinstance(value, str) else ("", "", "")
-    if _date(first) > _date(last or first):
+    if not 0 <= (_date(last or first) - _date(first)).days < _LONGEST_RUN:
         raise PydanticCustomError("date", "not a date")
     return str(value)
 

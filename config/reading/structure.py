@@ -170,7 +170,7 @@ def _problem(document: Document, model: type[BaseModel], error: ErrorDetails) ->
         return document.problem(
             code, path, at_key=True, field=quote(field), hint=advice.hint(field), advice=said
         )
-    if kind in ("name", "name_pattern") and error["loc"][-1] == "[key]":
+    if kind in ("name", "name_pattern", "date", "month") and error["loc"][-1] == "[key]":
         return document.problem(code, path, at_key=True, found=found(field))
     if value is None and kind != "union_tag_not_found":
         choice = advice.NOTHING if is_required(model, error["loc"]) else Phrase("advice.or_delete")

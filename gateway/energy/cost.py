@@ -78,7 +78,8 @@ class Cost:
     known_yuan: Decimal
     """Sum of the lines that are known."""
     missing: int
-    """Intervals without energy; then every figure is of the rest."""
+    """Intervals without energy, with `basic` also those that were not handed over; every figure is of the
+    rest, and no adjustment is computed."""
     open: tuple[Open, ...]
     """What must be entered or decided, each once."""
     notes: tuple[str, ...] = field(default=())
@@ -100,7 +101,8 @@ def cost(
     are by local month, ``2026-07``.
 
     Raises:
-        ValueError: an interval lies outside the timetable or across two bands, or an energy is below zero.
+        ValueError: an interval lies outside the timetable, across two bands or over another, an energy is
+            below zero, or its shares are more than itself.
     """
     one = Energy(
         energy.start,
@@ -122,7 +124,9 @@ def costs(table: Timetable, energy: Energy, *, facts: Sequence[MonthFacts] | Non
     """
     cells, sums = _sums(table, energy)
     none = np.zeros(energy.quanta.shape, bool)
-    missing = (energy.missing if energy.missing is not None else none).sum(axis=1).tolist()
+    # A bill is of the whole period; a sub-meter may be asked for some hours of it only.
+    left_out = 0 if facts is None else -(-(table.end - table.start) // energy.width) - len(energy.start)
+    missing = ((energy.missing if energy.missing is not None else none).sum(axis=1) + left_out).tolist()
     with exactly():
         prices: dict[int, BandPrice] = {}
         for cell in cells:
@@ -154,6 +158,8 @@ def _sums(table: Timetable, energy: Energy) -> tuple[list[int], list[list[list[A
     if len(first) and (first.min() < 0 or last.max() >= len(table.cell)):
         raise ValueError("an interval lies outside the timetable")
     run = np.cumsum(np.append(False, table.cell[1:] != table.cell[:-1]))
+    if (np.diff(np.sort(energy.start)) < energy.width).any():
+        raise ValueError("intervals overlap")
     if (run[first] != run[last]).any():
         raise ValueError("an interval lies across two bands: use shorter intervals")
     cell = table.cell[first]
@@ -206,6 +212,8 @@ def _priced(
         share = shares.setdefault(
             band, {"measured": Decimal(0), "estimated": Decimal(0), "manual": Decimal(0)}
         )
+        if estimated + manual > all_:
+            raise ValueError("more is estimated and manual than there is")
         share["measured"] += all_ - estimated - manual
         share["estimated"] += estimated
         share["manual"] += manual
@@ -213,7 +221,7 @@ def _priced(
             lines += _band_lines(month, band, all_, prices[cell], opened)
     has_undecided = bool(kwh.get(None))
     if facts is not None:
-        basic, notes = basic_lines(table, lines, by_month, facts, is_whole=not has_undecided)
+        basic, notes = basic_lines(table, lines, by_month, facts, is_whole=not has_undecided and not missing)
         lines += basic
         opened |= {(each.code, str(each.args)): each for each in notes}
     if missing:

@@ -36,8 +36,8 @@ def basic_lines(
 ) -> tuple[list[Line], list[Open]]:
     """Return the charges of each month that lies whole in the timetable, and what is open about them.
 
-    `lines` are the month's energy lines, `kwh` the energy of each month. Without `is_whole` some energy has
-    no band yet, so no adjustment can be computed.
+    `lines` are the month's energy lines, `kwh` the energy of each month. Without `is_whole` some energy is
+    missing or has no band yet, so no adjustment can be computed.
     """
     found: list[Line] = []
     notes: list[Open] = []

@@ -9,7 +9,7 @@ from typing import Final, Literal
 from config.bands import BANDS, PARTS, Band
 
 FEN: Final = Decimal("0.01")
-_DIGITS: Final = 60
+_DIGITS: Final = 100
 """Enough for every product of an energy and a price without a first rounding of its own."""
 _ITEMS: Final = (*PARTS, "energy", "capacity", "demand", "demand_excess", "power_factor")
 

@@ -58,7 +58,8 @@ def test_two_months_and_a_part_have_two_basic_charges() -> None:
 def test_a_month_in_which_the_entry_changes_has_no_basic_charge_and_says_so() -> None:
     start, end = (local_midnight(day, SHANGHAI) for day in APRIL)
     its = plan(with_contract(), with_contract() | {"from": "2026-04-16"})
-    energy = Energy(np.array([start]), HALF_HOUR, np.array([1]))
+    times = np.arange(start, end, HALF_HOUR)
+    energy = Energy(times, HALF_HOUR, np.ones(len(times), int))
     assert notes(cost(timetable(its, start, end), energy, basic=True)) == ["E-TF-0010"]
 
 
@@ -215,3 +216,32 @@ def test_nothing_is_rounded_before_the_line_is() -> None:
     energy = Energy(np.array([start]), HALF_HOUR, np.array([10**15 + 1]))
     found = cost(timetable(plan({**ENTRY, "standing": prices}), start, start + HALF_HOUR), energy)
     assert found.yuan == Decimal("4999999999999.99")
+
+
+def test_intervals_that_were_not_handed_over_are_missing_on_a_bill_and_stop_the_adjustment() -> None:
+    start, end = (local_midnight(day, SHANGHAI) for day in APRIL)
+    times = np.arange(start, end, HALF_HOUR)[5:]
+    entry, facts = with_contract(power_factor=0.9), {"2026-04": Reactive(Decimal(5))}
+    energy = Energy(times, HALF_HOUR, np.ones(len(times), int))
+    table = timetable(plan(entry), start, end)
+    found = cost(table, energy, reactive=facts, basic=True)
+    assert found.missing == 5
+    assert notes(found) == ["E-TF-0007", "E-TF-0008"]
+    assert cost(table, energy).missing == 0
+
+
+def test_intervals_that_overlap_are_refused() -> None:
+    start = local_midnight(date(2026, 4, 1), SHANGHAI)
+    table = timetable(plan(), start, start + 4 * HALF_HOUR)
+    for second in (start, start + HALF_HOUR // 2):
+        with pytest.raises(ValueError, match="overlap"):
+            cost(table, Energy(np.array([start, second]), HALF_HOUR, np.array([1, 1])))
+
+
+def test_shares_that_are_more_than_the_energy_are_refused() -> None:
+    start = local_midnight(date(2026, 4, 1), SHANGHAI)
+    energy = Energy(
+        np.array([start]), HALF_HOUR, np.array([5]), estimated=np.array([3]), manual=np.array([3])
+    )
+    with pytest.raises(ValueError, match="more is estimated"):
+        cost(timetable(plan(), start, start + HALF_HOUR), energy)
