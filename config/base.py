@@ -29,6 +29,13 @@ class Model(BaseModel):
     )
 
 
+class Text(Model):
+    """A sentence or a name in both languages."""
+
+    zh: Annotated[str, Field(min_length=1)]
+    en: Annotated[str, Field(min_length=1)]
+
+
 _DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(ns|us|ms|s|min|h|d)")
 LONGEST_DURATION_NS: Final = 36_500 * 86_400_000_000_000
 """A hundred years; any sum of a time and a duration still fits 64 bits."""

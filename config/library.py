@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 
-from config.base import Duration, Model, Name
+from config.base import Duration, Model, Name, Text
 from config.checks.tags import check_tags
 from config.connections.modbus_tcp import ModbusTag, RegisterTable
 from config.problems import Problem
@@ -22,13 +22,6 @@ from config.reading.document import Document, Mapping
 from config.reading.references import why_unreadable
 from config.reading.structure import validate
 from config.reading.yaml_tree import read_document
-
-
-class Text(Model):
-    """A sentence or a name in both languages."""
-
-    zh: Annotated[str, Field(min_length=1)]
-    en: Annotated[str, Field(min_length=1)]
 
 
 class SerialDefaults(Model):

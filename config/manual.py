@@ -42,6 +42,10 @@ _ORDER: Final = (
     ("Billing", "energy.billing"),
     ("Demand", "energy.demand"),
     ("Identifiers", "energy.identifiers"),
+    ("Supply", "tariff[]"),
+    ("Contract", "tariff[].contract"),
+    ("Prices", "tariff[].standing, tariff[].prices.<month>"),
+    ("CalendarOptions", "calendar"),
 )
 
 

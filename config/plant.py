@@ -6,9 +6,11 @@ from zoneinfo import ZoneInfo
 from pydantic import Field
 
 from config.base import Duration, Model, Name, Size, TimeZone
+from config.calendars import CalendarOptions
 from config.connections import AnySink, SourceOptions
 from config.energy import EnergyOptions
 from config.select import SelectRule
+from config.supply import SupplyEntries
 
 
 class Gateway(Model):
@@ -91,3 +93,6 @@ class Plant(Model):
     history: HistoryOptions = HistoryOptions()
     page: PageOptions = PageOptions()
     energy: EnergyOptions = EnergyOptions()
+    calendar: CalendarOptions = CalendarOptions()
+    tariff: SupplyEntries | None = None
+    """How the plant buys electricity, an entry from each day something changed; absent: no prices."""

@@ -15,6 +15,8 @@ from typing import Final, Literal
 
 import yaml
 
+from config.base import Text
+
 Language = Literal["zh", "en"]
 
 _BLANK: Final = re.compile(r"\{(\w+)\}")
@@ -147,6 +149,8 @@ def _filled(value: object, language: Language) -> str:
     match value:
         case Phrase():
             return value.text(language)
+        case Text():
+            return value.zh if language == "zh" else value.en
         case list() | tuple():
             return "、".join(_filled(v, language) for v in value) if language == "zh" else _listed(value)
         case _:

@@ -12,6 +12,7 @@ from config.checks.page import check_page
 from config.checks.paths import check_paths
 from config.checks.sinks import check_sinks
 from config.checks.tags import check_tags
+from config.checks.tariff import check_tariffs
 from config.plant import Plant
 from config.problems import Problem
 from config.reading.document import Document
@@ -33,3 +34,4 @@ def check_plant(plant: Plant, document: Document, *, is_whole: bool) -> Iterator
     yield from check_history(plant, document, is_whole=is_whole)
     yield from check_page(plant, document)
     yield from check_energy(plant, document, is_whole=is_whole)
+    yield from check_tariffs(plant, document)

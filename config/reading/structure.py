@@ -75,6 +75,11 @@ _CODES: Final = {
     "date_text": "E-CF-1320",
     "moment": "E-CF-1321",
     "time_of_day": "E-CF-1322",
+    "above_zero": "E-CF-1400",
+    "digits": "E-CF-1406",
+    "date": "E-CF-1401",
+    "month": "E-CF-1402",
+    "hours": "E-CF-1403",
 }
 _OTHER: Final = "E-CF-0199"
 _EMPTY: Final = "E-CF-0103"
@@ -171,7 +176,7 @@ def _problem(document: Document, model: type[BaseModel], error: ErrorDetails) ->
         return document.problem(
             code, path, at_key=True, field=quote(field), hint=advice.hint(field), advice=said
         )
-    if kind in ("name", "name_pattern") and error["loc"][-1] == "[key]":
+    if kind in ("name", "name_pattern", "date", "month") and error["loc"][-1] == "[key]":
         return document.problem(code, path, at_key=True, found=found(field))
     if value is None and kind != "union_tag_not_found":
         choice = advice.NOTHING if is_required(model, error["loc"]) else Phrase("advice.or_delete")

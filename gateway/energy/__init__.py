@@ -1,1 +1,1 @@
-"""The energy books: what counters read, as energy an auditor accepts (docs/explanation/energy.md)."""
+"""Energy, cost and carbon an auditor accepts: books of counters, and figures that can be traced to them."""

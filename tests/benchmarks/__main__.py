@@ -17,9 +17,23 @@ from tests.benchmarks.history import table as history_table
 from tests.benchmarks.polling import Load, Result, measure
 from tests.benchmarks.special import bare_loop, drain, start_up_s
 from tests.benchmarks.stages import table as stage_table
+from tests.benchmarks.tariff import table as tariff_table
 from tests.processes import ROOT
 
-PARTS = ("w1", "w2", "opcua", "rate", "w3", "stages", "start", "drain", "influx", "mqtt_in", "history")
+PARTS = (
+    "w1",
+    "w2",
+    "opcua",
+    "rate",
+    "w3",
+    "stages",
+    "start",
+    "drain",
+    "influx",
+    "mqtt_in",
+    "history",
+    "tariff",
+)
 PAGE = ROOT / "docs" / "reference" / "performance.md"
 
 
@@ -168,6 +182,8 @@ def main() -> None:
             page += [f"paho alone, throwing the messages away on the same core: {per_s:,.0f} messages/s."]
         if "history" in asked:
             page += ["", "## History", "", history_table()]
+        if "tariff" in asked:
+            page += ["", "## Pricing", "", rows([["what", "best of seven"], *tariff_table()])]
     text = "\n".join(page) + "\n"
     print(text)
     if options.write:
