@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from config.base import Model, Name
-from config.factors import Calibre
+from config.factor_rows import Calibre
 
 
 def _date(value: object) -> date:

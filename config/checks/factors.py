@@ -5,7 +5,8 @@ from datetime import date
 from typing import Final
 
 from config.carbon import GridPick, MediumPick, Pick
-from config.factors import Calibre, ElectricityFactor, Factors, FuelFactor, Row
+from config.factor_rows import Calibre, ElectricityFactor, FuelFactor, Row
+from config.factors import Factors
 from config.plant import Plant
 from config.problems import Phrase, Problem, quote
 from config.reading.advice import near

@@ -12,7 +12,8 @@ from typing import Final, Generic, TypeVar
 from zoneinfo import ZoneInfo
 
 from config.carbon import CarbonOptions, Contract, GridPick, MediumPick, Pick, PrimaryPick
-from config.factors import Calibre, ElectricityFactor, Factors, HeatFactor
+from config.factor_rows import Calibre, ElectricityFactor, HeatFactor
+from config.factors import Factors
 from config.problems import Phrase
 from gateway.energy.figure import Missing, Quantity
 from gateway.energy.refused import Refused

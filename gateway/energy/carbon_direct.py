@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from config.carbon import MediumPick
-from config.factors import FuelFactor, constant
+from config.factor_rows import FuelFactor
+from config.factors import constant
 from config.problems import Phrase
 from gateway.energy.carbon_choice import Choices, Timeline
 from gateway.energy.coal import entered, needs_density

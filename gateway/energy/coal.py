@@ -10,7 +10,8 @@ from decimal import Decimal
 from fractions import Fraction
 
 from config.carbon import MediumPick, PrimaryPick
-from config.factors import CoalFactor, constant
+from config.factor_rows import CoalFactor
+from config.factors import constant
 from config.problems import Phrase
 from gateway.energy.carbon_choice import Choices, Timeline
 from gateway.energy.coal_steam import SOURCE, steam_heat, table_hash

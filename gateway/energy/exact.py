@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
+from functools import cache
 from typing import Final
 
 from config.units import Unit, find_unit
@@ -42,19 +43,23 @@ def converted(amount: Decimal, unit: str, target: str, density: Decimal | None =
     Raises:
         Refused: E-FA-0005, the units measure different quantities, or a unit is unknown.
     """
+    return Fraction(amount) * _ratio(unit, target, density)
+
+
+@cache
+def _ratio(unit: str, target: str, density: Decimal | None) -> Fraction:
     source, source_times = _unit(unit)
     goal, goal_times = _unit(target)
-    number = Fraction(amount) * source_times * _factor(source)
-    if source.quantity != goal.quantity and density is not None:
-        # kg/L is 1000 kg/m³, and both tables' base units are kg and m³.
-        match (source.quantity, goal.quantity):
-            case ("volume", "mass"):
-                return number * Fraction(density) * 1000 / (_factor(goal) * goal_times)
-            case ("mass", "volume"):
-                return number / (Fraction(density) * 1000) / (_factor(goal) * goal_times)
-    if source.quantity != goal.quantity or source.offset or goal.offset:
-        raise Refused("E-FA-0005", unit=unit, target=target)
-    return number / (_factor(goal) * goal_times)
+    ratio = source_times * _factor(source) / (_factor(goal) * goal_times)
+    if source.quantity == goal.quantity and not (source.offset or goal.offset):
+        return ratio
+    # kg/L is 1000 kg/m³, and the table's base units are kg and m³.
+    match (source.quantity, goal.quantity, density):
+        case ("volume", "mass", Decimal()):
+            return ratio * Fraction(density) * 1000
+        case ("mass", "volume", Decimal()):
+            return ratio / (Fraction(density) * 1000)
+    raise Refused("E-FA-0005", unit=unit, target=target)
 
 
 def _unit(text: str) -> tuple[Unit, int]:

@@ -9,9 +9,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any, Final, Literal
 
-from config.factors import Row
+from config.factor_rows import Row
 from config.problems import Language, Phrase
 from gateway.energy.exact import ROUNDING, rounded
 from gateway.energy.refused import Refused
@@ -118,6 +119,7 @@ class Used:
         }
 
 
+@lru_cache(maxsize=1_000)  # a row's version is a hash of all of it
 def used(symbol: str, value: Decimal, unit: str, row: Row, others: tuple[str, ...] = ()) -> Used:
     """Return a number taken from a row."""
     about = (row.source, row.confidence, row.instrument, row.note)

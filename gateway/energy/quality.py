@@ -14,7 +14,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from config.factors import QualityRule, shipped
+from config.factor_rows import QualityRule
+from config.factors import shipped
 from gateway.energy.figure import Used, used
 from gateway.energy.refused import Refused
 
