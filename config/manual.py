@@ -46,6 +46,13 @@ _ORDER: Final = (
     ("Contract", "tariff[].contract"),
     ("Prices", "tariff[].standing, tariff[].prices.<month>"),
     ("CalendarOptions", "calendar"),
+    ("CarbonOptions", "carbon"),
+    ("GridPick", "carbon.electricity[], carbon.residual[], carbon.footprint[]"),
+    ("PrimaryPick", "carbon.primary[]"),
+    ("HeatPick", "carbon.heat[]"),
+    ("MediumPick", "carbon.media.<name>[]"),
+    ("SteamState", "carbon.media.<name>[].steam"),
+    ("GreenContract", "carbon.contracts[]"),
 )
 
 

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from config.base import Duration, Model, Name, Size, TimeZone
 from config.calendars import CalendarOptions
+from config.carbon import CarbonOptions
 from config.connections import AnySink, SourceOptions
 from config.energy import EnergyOptions
 from config.select import SelectRule
@@ -96,3 +97,4 @@ class Plant(Model):
     calendar: CalendarOptions = CalendarOptions()
     tariff: SupplyEntries | None = None
     """How the plant buys electricity, an entry from each day something changed; absent: no prices."""
+    carbon: CarbonOptions = CarbonOptions()
