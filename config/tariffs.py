@@ -109,7 +109,7 @@ class Overlay(Row):
     applies_to: Literal["base", "whole"]
     """The factor multiplies the floating parts, or every part of that band's price."""
     reading: Text | None = None
-    """Present where the source leaves something open: how we read it, to be checked against one invoice."""
+    """Present where the source does not settle `applies_to`: how we read it, to be checked on an invoice."""
 
     def in_month(self, month: str) -> bool:
         """Tell whether the overlay may hold in a month, 2026-07."""
