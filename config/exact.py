@@ -93,9 +93,12 @@ Month = Annotated[
 
 def _days(value: object) -> str:
     first, _, last = value.partition("..") if isinstance(value, str) else ("", "", "")
-    if not 0 <= (_date(last or first) - _date(first)).days < _LONGEST_RUN:
-        raise PydanticCustomError("date", "not a date")
-    return str(value)
+    try:
+        if 0 <= (_date(last or first) - _date(first)).days < _LONGEST_RUN:
+            return str(value)
+    except PydanticCustomError:
+        pass
+    raise PydanticCustomError("days", "not a day nor a run of days")
 
 
 Days = Annotated[

@@ -73,6 +73,9 @@ class Supply(Model):
     overlays_on: Literal["base", "whole"] | None = None
     """Your reading of sharp and deep-valley factors, once an invoice has shown it; the tariff's own when
     absent."""
+    checked: Month | None = None
+    """A month whose invoice agreed with our figures: `wanglian check` no longer tells what the sources leave
+    open."""
     contract: Contract = Contract()
     standing: Prices = Prices()
     """Prices that are the same in every month; a month's own take their place."""

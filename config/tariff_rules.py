@@ -1,6 +1,7 @@
 """What is wrong inside a tariff although its rows are well formed: holes, clashing overlays, no source."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from itertools import combinations
 from typing import Final
 
@@ -25,6 +26,10 @@ def check_tariff(tariff: Tariff, document: Document) -> Iterator[Problem]:
     for (i, one), (j, other) in combinations(enumerate(tariff.overlays), 2):
         if _differ(one, other) and _meet(one, other):
             yield document.problem("E-CF-1425", ("overlays", j, "hours"), at_key=True, first=i + 1)
+    for i, overlay in enumerate(tariff.overlays):
+        ends = (overlay.valid_from, overlay.valid_to and overlay.valid_to + timedelta(days=1))
+        if any(day is not None and day.day != 1 for day in ends):
+            yield document.problem("E-CF-1422", ("overlays", i))
     for i, choice in enumerate(tariff.choices):
         if choice.hours != "flat" and choice.hours not in tariff.seasons:
             path = ("choices", i, "hours")
@@ -50,12 +55,23 @@ def _hours(document: Document, name: str, season: Season) -> Iterator[Problem]:
 
 
 def _differ(one: Overlay, other: Overlay) -> bool:
-    return (one.band, one.factor, one.of, one.on) != (other.band, other.factor, other.of, other.on)
+    return (one.band, one.factor, one.of, one.applies_to) != (
+        other.band,
+        other.factor,
+        other.of,
+        other.applies_to,
+    )
+
+
+def _ends_before(one: Overlay, other: Overlay) -> bool:
+    return one.valid_to is not None and other.valid_from is not None and one.valid_to < other.valid_from
 
 
 def _meet(one: Overlay, other: Overlay) -> bool:
     """Tell whether two overlays may want the same quarter of a day."""
     if not set(one.months or _MONTHS) & set(other.months or _MONTHS):
+        return False
+    if _ends_before(one, other) or _ends_before(other, one):
         return False
     mine, theirs = ({q for span in each.hours for q in quarters(span)} for each in (one, other))
     # A month's sharp hours have one price, whichever of its overlays they come from.

@@ -23,15 +23,11 @@ class Source(Model):
 
 
 class Row(Model):
-    """What every row of a tariff says about itself."""
+    """What every row of a tariff says about itself; it holds as long as its tariff."""
 
     source: Name
     """A key of the tariff's `sources`. No number without one."""
     confidence: Confidence
-    valid_from: Date | None = None
-    """Where the row begins later than its tariff."""
-    valid_to: Date | None = None
-    """Last day, where the row ends earlier than its tariff."""
     note: Text | None = None
     """What the source leaves open, in words for whoever pays the bill."""
 
@@ -103,13 +99,23 @@ class Overlay(Row):
     """Only holidays of these names, where the source names them."""
     weather: Weather | None = None
     who: Who = Who()
+    valid_from: Date | None = None
+    """First day, where it begins later than its tariff; on the first of a month."""
+    valid_to: Date | None = None
+    """Last day, where it ends earlier than its tariff; on the last of a month."""
     factor: ExactPositive
     of: Literal["flat", "peak", "valley"]
     """The band whose price the factor multiplies."""
-    on: Literal["base", "whole"]
+    applies_to: Literal["base", "whole"]
     """The factor multiplies the floating parts, or every part of that band's price."""
     reading: Text | None = None
-    """Present where the source does not settle `on`: how we read it, to be checked against one invoice."""
+    """Present where the source does not settle `applies_to`: how we read it, to be checked on an invoice."""
+
+    def in_month(self, month: str) -> bool:
+        """Tell whether the overlay may hold in a month, 2026-07."""
+        is_late = self.valid_from is not None and month < f"{self.valid_from}"[:7]
+        is_early = self.valid_to is not None and month > f"{self.valid_to}"[:7]
+        return not is_late and not is_early and (self.months is None or int(month[5:]) in self.months)
 
 
 class Choice(Row):

@@ -104,7 +104,8 @@ def _what(row: Row, language: Language) -> Iterator[str]:
                     yield f"{_band(band, language)} {', '.join(map(hours_text, row.hours[band]))}"
         case Overlay():
             hours = ", ".join(map(hours_text, row.hours))
-            yield f"{_band(row.band, language)} {hours} = {_band(row.of, language)} ×{row.factor} ({row.on})"
+            price = f"{_band(row.of, language)} ×{row.factor} ({row.applies_to})"
+            yield f"{_band(row.band, language)} {hours} = {price}"
             if row.reading is not None:
                 yield _in(row.reading, language)
         case Choice():

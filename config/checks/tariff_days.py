@@ -79,6 +79,8 @@ def check_days(
     elif weather is not None and calendar.hot_tag is not None:
         words = {"measured": weather.measured}
         yield document.problem_with("W-CF-1434", ("calendar", "hot_tag"), words)
+    if supply.checked is not None:
+        return
     if supply.overlays_on is None and any(each.reading for each in mine):
         yield document.problem("W-CF-1435", path, bands=_bands(mine))
     if supply.use is not None:

@@ -78,6 +78,7 @@ _CODES: Final = {
     "above_zero": "E-CF-1400",
     "digits": "E-CF-1406",
     "date": "E-CF-1401",
+    "days": "E-CF-1429",
     "month": "E-CF-1402",
     "hours": "E-CF-1403",
 }
@@ -176,7 +177,7 @@ def _problem(document: Document, model: type[BaseModel], error: ErrorDetails) ->
         return document.problem(
             code, path, at_key=True, field=quote(field), hint=advice.hint(field), advice=said
         )
-    if kind in ("name", "name_pattern", "date", "month") and error["loc"][-1] == "[key]":
+    if kind in ("name", "name_pattern", "days", "month") and error["loc"][-1] == "[key]":
         return document.problem(code, path, at_key=True, found=found(field))
     if value is None and kind != "union_tag_not_found":
         choice = advice.NOTHING if is_required(model, error["loc"]) else Phrase("advice.or_delete")

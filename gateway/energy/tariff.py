@@ -235,9 +235,8 @@ def _holds(
     overlay: Overlay, on: date, calendar: Calendar, maxima: Maxima, opened: dict[tuple[str, str], Open]
 ) -> bool | None:
     """Tell whether an overlay holds on a day; None where that can't be known yet, and note why."""
-    if overlay.months is not None and on.month not in overlay.months:
-        return False
-    if (overlay.valid_from and on < overlay.valid_from) or (overlay.valid_to and on > overlay.valid_to):
+    month = f"{on.year:04}-{on.month:02}"
+    if not overlay.in_month(month):
         return False
     by_day = _on_day(overlay, calendar.day(on)) if overlay.days or overlay.festivals else True
     if by_day is None:
@@ -246,7 +245,6 @@ def _holds(
         opened.setdefault((note.code, str(on.year) if is_year else ""), note)
     if by_day is not True or overlay.weather is None:
         return by_day
-    month = f"{on.year:04}-{on.month:02}"
     listed = calendar.options.hot_days.get(month)
     if listed is not None:
         return on.day in listed

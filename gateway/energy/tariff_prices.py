@@ -84,15 +84,14 @@ def _factors(terms: Terms, month: str, band: Band) -> tuple[Decimal | None, Deci
     of = _ONE if overlay.of == "flat" else factors.get(overlay.of)
     if of is None:
         return None, _ONE
-    on = terms.supply.overlays_on or overlay.on
+    on = terms.supply.overlays_on or overlay.applies_to
     return (of * overlay.factor, _ONE) if on == "base" else (of, overlay.factor)
 
 
 def _overlay(terms: Terms, month: str, band: Band) -> Overlay | None:
     """Return the overlay a month's band comes from; the rules let a month have one price for it."""
-    number = int(month[5:])
     for overlay in terms.overlays():
-        if overlay.band == band and (overlay.months is None or number in overlay.months):
+        if overlay.band == band and overlay.in_month(month):
             return overlay
     return None
 

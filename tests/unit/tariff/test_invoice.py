@@ -217,3 +217,33 @@ def test_mistakes_of_a_yaml_invoice_are_named() -> None:
 def test_a_month_without_energy_by_band_has_only_the_rows_it_states() -> None:
     (row,) = reconcile(Invoice.model_validate({"month": "2026-07", "total": 5}), meter())
     assert (row.figure, row.agrees) == ("total", False)
+
+
+def test_a_month_billed_by_the_entry_before_is_suspected_with_its_name() -> None:
+    old = {
+        "use": "jiangsu-2020",
+        "from": "2020-01-01",
+        "standing": {"energy": {"peak": 1, "flat": 1, "valley": 1}},
+    }
+    both = plan(old, ENTRY)
+    always = Plan((replace(both.terms[0], last=None),), both.calendar)
+    found = reconcile(bill(meter(its=always), lines=(), total=None), meter(its=both))
+    assert (found[0].reasons[0].key, found[0].reasons[0].args) == ("entry", {"tariff": "jiangsu-2020"})
+
+
+def test_yuan_that_differ_with_the_energy_are_not_put_down_to_the_price() -> None:
+    ours = meter()
+    found = reconcile(bill(meter(LOAD * 2)), ours)
+    assert set(reasons(found, "transmission")) == {"energy"}
+
+
+def test_energy_without_a_band_is_said_beside_an_invoice() -> None:
+    guangdong = {"use": "guangdong-2021", "contract": {"capacity_kva": 500}, "standing": PRICES}
+    start, end = (local_midnight(date(2026, month, 1), SHANGHAI) for month in (5, 6))
+    times = np.arange(start, end, HALF_HOUR)
+    table, energy = timetable(plan(guangdong), start, end), Energy(times, HALF_HOUR, np.ones(len(times), int))
+    ours = Meter(table, energy, cost(table, energy))
+    kwh = {"sharp": 12.0, "peak": 422.0, "flat": 558.0, "valley": 496.0}
+    found = reconcile(Invoice.model_validate({"month": "2026-05", "kwh": kwh, "total": 900}), ours)
+    assert "undecided" in reasons(found)
+    assert next(row for row in found if row.figure == "total").agrees is None

@@ -1,15 +1,22 @@
 """No shipped number without where it comes from, and what is uncertain says so."""
 
+import json
+from decimal import Decimal
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
 from config.checks.tariff import STANDARDS
+from config.load import read_plant_bytes
 from config.tariff_library import read_tariff, shipped_tariff, tariff_names
 from gateway.energy.power_factor import measures, standards
+from gateway.energy.tariff_prices import price_of
+from tests.unit.tariff.plans import PRICES, plan
 
+HEAD = "gateway: {id: g, site: s}\nsources: {t: {kind: simulated, devices: {d: {tags: {x: {}}}}}}\n"
 FOLDER = resources.files("config") / "data" / "tariffs"
 FREE = (
     "notes",
@@ -102,3 +109,31 @@ def test_the_power_factor_tables_have_sources_and_are_those_the_checks_know() ->
             assert step.source in found.sources
     assert found.base.source in found.sources
     assert standards() == STANDARDS
+
+
+def test_two_prices_of_a_band_may_follow_each_other_by_month(tmp_path: Any) -> None:
+    text = (FOLDER / "zhejiang-2026.yaml").read_text("utf-8")
+    data = yaml.safe_load(text)
+    sharp = data["overlays"][0]
+    later = sharp | {"valid_from": "2027-01-01", "factor": 2.1}
+    data["overlays"] = [sharp | {"valid_to": "2026-12-31"}, later]
+    file = tmp_path / "own.yaml"
+    file.write_text(json.dumps(data, ensure_ascii=False, default=str), "utf-8")
+    reading = read_tariff(file, "own.yaml")
+    assert reading.problems == ()
+    entry = {"file": str(file), "contract": {"capacity_kva": 500}, "standing": PRICES}
+    (terms,) = plan(entry).terms
+    assert price_of(terms, "2026-12", "sharp").parts["purchase"] == Decimal("0.82")
+    assert price_of(terms, "2027-01", "sharp").parts["purchase"] == Decimal("0.84")
+
+
+@pytest.mark.parametrize("name", ["jiangsu-2025", "zhejiang-2026"])
+def test_an_invoice_that_agreed_ends_the_warnings_of_what_sources_leave_open(name: str) -> None:
+    contract = "{capacity_kva: 500}"
+    entry = f"  - {{use: {name}, contract: {contract}, standing: {json.dumps(PRICES)}"
+    if name.startswith("jiangsu"):
+        entry += ", class: single_100"
+    text = f"{HEAD}calendar: {{major_holidays: [national_day]}}\ntariff:\n{entry}"
+    doubts = read_plant_bytes(f"{text}}}\n".encode(), "plant.yaml", Path()).problems
+    assert {problem.code for problem in doubts} == {"W-CF-1435" if "jiangsu" in name else "W-CF-1436"}
+    assert read_plant_bytes(f"{text}, checked: 2026-08}}\n".encode(), "plant.yaml", Path()).problems == ()
