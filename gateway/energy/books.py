@@ -162,7 +162,7 @@ class Books:
                 self._put_day(meter, begin, cells[:1], only_as_begin=True)
 
     def _put_running(self, meter: int, end: int, cells: Slots) -> None:
-        """Leave what a day that is not over says so far where its end will be: flags and peak, still MISSING."""
+        """Leave flags and peak of a day that is not over where its end will be, still MISSING."""
         known = cells[1:][(cells["flags"][1:] & MISSING) == 0]
         if len(known):
             so_far = pages.empty(1)

@@ -177,7 +177,7 @@ def _add_ends(
     for name in AMOUNTS:
         amounts[name][rows, at] = new[name] - slots[name][rows, at]
     known[rows, at] = True
-    flags[rows, at] = new["open_flags"] | (slots["flags"][rows, at + 1] & ~MISSING)
+    flags[rows, at] = new["open_flags"] | (slots["flags"][rows, at + 1] & (MISSING - 1))
     below[rows, at + 1] = above[rows, at + 1] = new["width"]
     # That of the first reading begins at one that never was, and ends at the first there is, or nowhere yet.
     cell = np.searchsorted(time, ends["first"], "right") - 1

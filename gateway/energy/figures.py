@@ -177,7 +177,7 @@ def _figure(parts: Sequence[Cells], made: Made, span: Span, begin: int, end: int
 
 
 def total_of(parts: Sequence[Cells], made: Made, figures: Sequence[Figure], span: Span) -> Figure:
-    """Return the total of figures; where they follow each other, bounded by the readings at its two ends alone."""
+    """Return the total; of figures that follow each other, bounded by the readings at its two ends."""
     total = sum_of(figures, span)
     follows = all(a.span.last == b.span.first for a, b in pairwise(figures))
     if not figures or not follows or any(each.quanta is None for each in figures):

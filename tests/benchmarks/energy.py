@@ -105,8 +105,10 @@ def table(*, days: int = 365) -> list[str]:
         booked(folder / "many", meters=5_000, days=32, every=60 * MINUTE_NS, at_once=768)
         many, one = asked(folder / "many", 5_000)
     return [
-        f"| {days} days of 200 meters at 1 min booked from scratch, one core |"
-        f" {seconds:.1f} s ({rows / seconds / 1e6:.2f} M readings/s, {size / 2**20:.0f} MiB) |",
+        (
+            f"| {days} days of 200 meters at 1 min booked from scratch, one core |"
+            f" {seconds:.1f} s ({rows / seconds / 1e6:.2f} M readings/s, {size / 2**20:.0f} MiB) |"
+        ),
         f"| a month of daily totals of 5,000 meters | {many * 1e3:.0f} ms |",
         f"| a month of daily totals of one meter, with shares and uncertainty | {one * 1e3:.1f} ms |",
     ]
