@@ -16,6 +16,7 @@ from config.schema import plant_schema
 from gateway.buffer.contract import StoreFailed
 from gateway.cli_certificates import certificates_app
 from gateway.cli_factors import factors
+from gateway.cli_energy import energy_app
 from gateway.cli_quarantine import quarantine_app
 from gateway.cli_tariffs import tariffs
 from gateway.console import AsJson, Lang, PlantFile, data_dir, fail, load, print_json, print_table, say
@@ -31,6 +32,7 @@ app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(certificates_app, name="certificates")
 app.command()(tariffs)
 app.command()(factors)
+app.add_typer(energy_app, name="energy")
 
 
 def main() -> None:

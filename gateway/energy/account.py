@@ -4,8 +4,8 @@ Pure: what comes out depends on the readings in time's order alone, however they
 """
 
 import json
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Final, NamedTuple
+from dataclasses import dataclass, field, fields, replace
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -55,20 +55,25 @@ class Stand:
         return np.array([tuple(getattr(self.state, name) for name in ENDS.names or ())], ENDS).tobytes()
 
     def to_text(self) -> str:
-        """Return it as JSON: whole numbers only."""
-        return json.dumps(asdict(self), separators=(",", ":"))
+        """Return it as JSON: whole numbers only, in the order of the fields."""
+        s, m, i = self.state, self.sliding, self.integral
+        said = [
+            [getattr(s, name) for name in _STATE],
+            [m.minute, m.totals, m.peak],
+            [i.time, i.power, i.total],
+        ]
+        return json.dumps(said, separators=(",", ":"))
+
+
+_STATE: Final = tuple(each.name for each in fields(State))
+_ODD: Final = _STATE.index("odd")
 
 
 def stand_from(text: str) -> Stand:
     """Return the stand of `to_text`."""
-    said: dict[str, Any] = json.loads(text)
-    odd = said["state"].pop("odd")
-    sliding = said["sliding"]
-    return Stand(
-        State(**said["state"], odd=None if odd is None else Odd(*odd)),
-        Sliding(sliding["minute"], tuple(sliding["totals"]), sliding["peak"]),
-        Integral(**said["integral"]),
-    )
+    state, (minute, totals, peak), integral = json.loads(text)
+    state[_ODD] = None if state[_ODD] is None else Odd(*state[_ODD])
+    return Stand(State(*state), Sliding(minute, tuple(totals), peak), Integral(*integral))
 
 
 class Booking(NamedTuple):

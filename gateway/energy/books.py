@@ -109,9 +109,9 @@ class Books:
         """Keep readings, those from before `keep_from` excepted."""
         kept = new.where(new.time >= keep_from)
         if len(kept.time):
+            piece = (meter, int(kept.time[0]), int(kept.time[-1]), len(kept.time), encode(kept))
             self._db.execute(
-                "INSERT INTO readings (meter, first, last, rows, data) VALUES (?, ?, ?, ?, ?)",
-                (meter, int(kept.time[0]), int(kept.time[-1]), len(kept.time), encode(kept)),
+                "INSERT INTO readings (meter, first, last, rows, data) VALUES (?, ?, ?, ?, ?)", piece
             )
 
     def fold(self, meter: int, since: int) -> None:
@@ -149,6 +149,7 @@ class Books:
         for begin, end in pairwise(midnights):
             cells = self.boundaries(meter, np.arange(begin, end + 1, self._step, dtype=np.int64))
             if cells["flags"][-1] & MISSING:
+                self._put_running(meter, end, cells)
                 if not cells["flags"][0] & MISSING:
                     self._put_day(meter, begin, cells[:1], only_as_begin=True)
                 continue
@@ -159,6 +160,15 @@ class Books:
             self._put_day(meter, end, at_end)
             if not cells["flags"][0] & MISSING:
                 self._put_day(meter, begin, cells[:1], only_as_begin=True)
+
+    def _put_running(self, meter: int, end: int, cells: Slots) -> None:
+        """Leave flags and peak of a day that is not over where its end will be, still MISSING."""
+        known = cells[1:][(cells["flags"][1:] & MISSING) == 0]
+        if len(known):
+            so_far = pages.empty(1)
+            so_far["flags"] |= np.bitwise_or.reduce(known["flags"])
+            so_far["peak"] = known["peak"].max()
+            self._put_day(meter, end, so_far)
 
     def _put_day(self, meter: int, midnight: int, record: Slots, *, only_as_begin: bool = False) -> None:
         """Write a midnight into its month and, of a first of the month, behind the last one's end."""

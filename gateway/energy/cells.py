@@ -78,6 +78,15 @@ def by_step(
     return _cells(db, numbers, time, _from_pages(db, numbers, time, step, closing))
 
 
+def stored(db: sqlite3.Connection, number: int, time: int) -> Slots:
+    """Return what the books hold at one boundary, (1,); MISSING where nothing, or it is off the grid."""
+    step = _step(db)
+    if time % step:
+        return pages.empty(1)
+    found: Slots = _from_pages(db, [number], np.array([time], np.int64), step, None)[0]
+    return found
+
+
 def is_on_grid(db: sqlite3.Connection, time: int) -> bool:
     """Tell whether the books have a boundary at this time."""
     return time % _step(db) == 0
@@ -168,7 +177,7 @@ def _add_ends(
     for name in AMOUNTS:
         amounts[name][rows, at] = new[name] - slots[name][rows, at]
     known[rows, at] = True
-    flags[rows, at] = new["open_flags"]
+    flags[rows, at] = new["open_flags"] | (slots["flags"][rows, at + 1] & (MISSING - 1))
     below[rows, at + 1] = above[rows, at + 1] = new["width"]
     # That of the first reading begins at one that never was, and ends at the first there is, or nowhere yet.
     cell = np.searchsorted(time, ends["first"], "right") - 1

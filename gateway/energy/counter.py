@@ -304,7 +304,9 @@ class _Work:
         self.events.append(Event(time, flag, self.state.raw, raw))
 
     def _leave_out(self, time: int, raw: int) -> None:
-        self.events.append(Event(time, f.SUSPECT, self.state.raw, max(-LARGEST, min(raw, LARGEST))))
+        # A counter that is never understood again shall not fill the books with saying so.
+        if not self.state.pending:
+            self.events.append(Event(time, f.SUSPECT, self.state.raw, max(-LARGEST, min(raw, LARGEST))))
         self.state = replace(self.state, odd=None, pending=self.state.pending | f.SUSPECT)
 
     def _width(self, raw: int, time: int) -> int:

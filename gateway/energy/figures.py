@@ -1,9 +1,10 @@
 """What a question to the books is answered with: figures, what they are worth, and how they add up."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -164,6 +165,8 @@ def _figure(parts: Sequence[Cells], made: Made, span: Span, begin: int, end: int
         covered += whole["covered"]
         flags |= int(np.bitwise_or.reduce(cells.flags[0, begin:end]))
         revision = max(revision, int(cells.revision[0, begin:end].max()))
+    if all(factor > 0 for factor in made.factors):
+        below = min(below, quanta)
     length = max(1, (span.last - span.first) * len(parts))
     if is_known and quanta < 0:
         flags |= f.NEGATIVE
@@ -171,6 +174,17 @@ def _figure(parts: Sequence[Cells], made: Made, span: Span, begin: int, end: int
         span, quanta if is_known else None, gross, estimated, manual, below, above,
         Fraction(min(covered, length), length), revision, flags, is_closed and bool(parts),
     )  # fmt: skip
+
+
+def total_of(parts: Sequence[Cells], made: Made, figures: Sequence[Figure], span: Span) -> Figure:
+    """Return the total; of figures that follow each other, bounded by the readings at its two ends."""
+    total = sum_of(figures, span)
+    follows = all(a.span.last == b.span.first for a, b in pairwise(figures))
+    if not figures or not follows or any(each.quanta is None for each in figures):
+        return total
+    begins, ends = edges(parts[0].time, [total.span])
+    whole = _figure(parts, made, total.span, int(begins[0]), int(ends[0]))
+    return replace(total, below=whole.below, above=whole.above)
 
 
 def sum_of(figures: Sequence[Figure], span: Span) -> Figure:

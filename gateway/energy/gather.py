@@ -1,6 +1,6 @@
 """From deliveries to readings: which rows are a meter's, Good, and what they are in whole quanta."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, Final, NamedTuple
 
@@ -9,14 +9,13 @@ from numpy.typing import NDArray
 
 from config.energy_meters import Meter, medium_units
 from config.units import find_unit
-from connectors import Delivery, Kind, TagTable
+from connectors import Columns, Delivery, Kind, TagTable
 from gateway.energy.readings import Readings, sorted_readings
 from gateway.energy.state import LARGEST, Integers
 from gateway.history.files import Booked
 
 _GOOD: Final = np.uint32(0x40000000)
 """Below it a StatusCode is Good: Uncertain values are shown, not booked."""
-_EXACT: Final = 2.0**53
 
 
 class Scale(NamedTuple):
@@ -88,46 +87,47 @@ def gather(
     deliveries: Sequence[Delivery], booked: Booked, wanted: Wanted, *, latest: int
 ) -> dict[int, Readings]:
     """Return the Good readings up to `latest`, by meter (its place), of deliveries not booked yet."""
+    parts = [
+        part
+        for delivery in deliveries
+        if delivery.seq > booked.get(delivery.epoch, -1)
+        for part in delivery.batch.parts
+        if part.value.dtype.kind in "fi"
+    ]
     found: dict[int, list[tuple[Integers, Integers]]] = {}
-    columns = list(_rows(deliveries, booked, wanted, latest))
-    for sort in ("f", "i"):
-        chosen = [each for each in columns if each[2].dtype.kind == sort]
-        if not chosen:
-            continue
-        tag, time, value, meter = (np.concatenate(column) for column in zip(*chosen, strict=True))
-        for number, rows in _groups(tag):
-            raw = wanted.quanta(number, value[rows])
-            found.setdefault(int(meter[rows[0]]), []).append((time[rows], raw))
+    for kind in ("f", "i"):
+        chosen = [part for part in parts if part.value.dtype.kind == kind]
+        for number, time, value in _by_tag(chosen, wanted, latest):
+            at = int(wanted.of(np.array([number], np.int32))[0])
+            found.setdefault(at, []).append((time, wanted.quanta(number, value)))
     return {
         at: sorted_readings(
-            np.concatenate([time for time, _ in parts]), np.concatenate([raw for _, raw in parts])
+            np.concatenate([time for time, _ in some]), np.concatenate([raw for _, raw in some])
         )
-        for at, parts in sorted(found.items())
+        for at, some in sorted(found.items())
     }
 
 
-def _rows(
-    deliveries: Iterable[Delivery], booked: Booked, wanted: Wanted, latest: int
-) -> Iterator[tuple[NDArray[np.int32], Integers, NDArray[Any], NDArray[np.int32]]]:
-    for delivery in deliveries:
-        if delivery.seq <= booked.get(delivery.epoch, -1):
-            continue
-        for part in delivery.batch.parts:
-            if part.value.dtype.kind not in "fi":
-                continue
-            meter = wanted.of(part.tag)
-            keep = meter >= 0
-            if not keep.any():
-                continue
-            keep &= (part.quality < _GOOD) & (part.time <= latest)
-            if part.value.dtype.kind == "f":
-                keep &= np.isfinite(part.value)
-            if keep.any():
-                yield part.tag[keep], part.time[keep], part.value[keep], meter[keep]
-
-
-def _groups(tag: NDArray[np.int32]) -> Iterator[tuple[int, NDArray[np.intp]]]:
-    """Yield each tag and its rows, tags ascending, rows in the order they came."""
-    order = np.argsort(tag, kind="stable")
-    numbers, first = np.unique(tag[order], return_index=True)
-    yield from zip(numbers.tolist(), np.split(order, first[1:]), strict=True)
+def _by_tag(
+    parts: Sequence[Columns], wanted: Wanted, latest: int
+) -> Iterator[tuple[int, Integers, NDArray[Any]]]:
+    """Yield the number, times and values of each tag that is a meter's, in the order they came."""
+    if not parts:
+        return
+    tag = np.concatenate([part.tag for part in parts])
+    keep = np.flatnonzero(wanted.of(tag) >= 0)
+    if not len(keep):
+        return
+    time = np.concatenate([part.time for part in parts])[keep]
+    value = np.concatenate([part.value for part in parts])[keep]
+    quality = np.concatenate([part.quality for part in parts])[keep]
+    good = (quality < _GOOD) & (time <= latest)
+    if value.dtype.kind == "f":
+        good &= np.isfinite(value)
+    order = np.argsort(tag[keep], kind="stable")
+    order = order[good[order]]
+    numbers, first = np.unique(tag[keep][order], return_index=True)
+    ends = np.append(first[1:], len(order)).tolist()
+    time, value = time[order], value[order]
+    for number, begin, end in zip(numbers.tolist(), first.tolist(), ends, strict=True):
+        yield number, time[begin:end], value[begin:end]

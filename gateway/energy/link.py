@@ -31,7 +31,8 @@ from gateway.supervise import Link, LinkState
 log = logging.getLogger(__name__)
 CURSOR: Final = "gateway/energy"
 """The cursor's name; no plant file can give it to a sink."""
-MOST_ROWS: Final = 200_000
+MOST_ROWS: Final = 1_000_000
+"""One booking of a backlog: about 30 MB while it is sorted."""
 _PAUSE_S: Final = 10.0
 """How late a figure may be."""
 _LOOK_S: Final = 0.5

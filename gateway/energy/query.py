@@ -14,11 +14,12 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from config.energy_meters import Meter, fraction
-from gateway.energy.cells import Cells, by_day, by_step, is_on_grid
+from gateway.energy.cells import Cells, by_day, by_step, is_on_grid, stored
 from gateway.energy.counter import judge
 from gateway.energy.demand import Forecast, forecast
-from gateway.energy.figures import Answer, Figure, Peak, Table, edges, figures_of, peaks_of, rounded, sum_of
+from gateway.energy.figures import Answer, Figure, Peak, Table, edges, figures_of, peaks_of, rounded, total_of
 from gateway.energy.files import NAME, SCHEMA, quantum_text
+from gateway.energy.pages import Slots
 from gateway.energy.periods import MINUTE_NS, Calendar, Interval, Span
 from gateway.energy.readings import NONE, Readings, decode, merged
 from gateway.energy.state import Event, State, rules_of
@@ -61,8 +62,10 @@ class Query:
         name = self.meters[subject].medium.name if subject in self.meters else medium
         with _opened(self._directory) as db:
             spans = self._spans(db, subject, interval, first, last)
-            figures = figures_of(self._parts(db, made, spans), made, spans)
-        return Answer(subject, name, interval, made, tuple(figures), sum_of(figures, Span(first, last)))
+            parts = self._parts(db, made, spans)
+        figures = figures_of(parts, made, spans)
+        total = total_of(parts, made, figures, Span(first, last))
+        return Answer(subject, name, interval, made, tuple(figures), total)
 
     def demand(
         self, subject: str, interval: Interval, first: int, last: int, medium: str = "electricity"
@@ -131,6 +134,11 @@ class Query:
                 (number, first, last),
             )
             return [Event(*row) for row in rows]
+
+    def boundary(self, name: str, time: int) -> Slots:
+        """Return what the books hold of a meter at a boundary, (1,) RECORD; MISSING where nothing."""
+        with _opened(self._directory) as db:
+            return stored(db, _numbers(db, [self.meters[name]])[0], time)
 
     def running(self, name: str, warn_at: Fraction = Fraction(95, 100)) -> Forecast | None:
         """Return where a meter's running quarter of an hour is heading; None: its readings do not tell."""
