@@ -56,6 +56,7 @@ bench: $(VENV)/ready peers
 docs: $(VENV)/ready
 	$(BIN)/python -m config.manual > docs/reference/plant-file.md
 	$(BIN)/python -m config.vocabulary > docs/reference/tag-names.md
+	$(BIN)/python -m config.factors_page > docs/reference/factors.md
 	$(BIN)/python -m gateway.web.typescript > $(UI)/src/api.ts
 
 lock:

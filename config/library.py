@@ -124,6 +124,7 @@ class Library:
     def __init__(self, own: Path | None = None, *, is_whole: bool = True) -> None:
         self.is_whole = is_whole
         """False when the user's own folder can't be had: an unknown name may well be in there."""
+        self.own = own
         ours = resources.files("config") / "data" / "devices"
         self._folders: list[Traversable] = [ours] if own is None else [own, ours]
         self._read: dict[str, Reading | None] = {}

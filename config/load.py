@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from config.checks import check_plant, check_tags
+from config.checks.factors import check_factors
 from config.connections import MqttSource
+from config.factors import Factors
 from config.library import Library
 from config.plant import Plant
 from config.problems import ConfigurationError, Language, Phrase, Problem, in_order
@@ -82,6 +84,7 @@ def read_plant_bytes(data: bytes, name: str, folder: Path) -> Outcome:
         problems += expand_problems
         is_whole = is_whole and not any(problem.severity == "error" for problem in problems)
         problems += check_plant(plant, document, is_whole=is_whole)
+        problems += check_factors(plant, document, Factors(library.own), is_whole=library.is_whole)
     is_usable = not any(problem.severity == "error" for problem in problems)
     return Outcome(plant if is_usable else None, in_order(problems))
 

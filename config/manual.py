@@ -33,6 +33,13 @@ _ORDER: Final = (
     ("BufferOptions", "buffer"),
     ("HistoryOptions", "history"),
     ("PageOptions", "page"),
+    ("CarbonOptions", "carbon"),
+    ("GridPick", "carbon.electricity[], carbon.residual[], carbon.footprint[]"),
+    ("PrimaryPick", "carbon.primary[]"),
+    ("HeatPick", "carbon.heat[]"),
+    ("MediumPick", "carbon.media.<name>[]"),
+    ("SteamState", "carbon.media.<name>[].steam"),
+    ("Contract", "carbon.contracts[]"),
 )
 
 

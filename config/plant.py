@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field
 
 from config.base import Duration, Model, Name, Size, TimeZone
+from config.carbon import CarbonOptions
 from config.connections import AnySink, SourceOptions
 from config.select import SelectRule
 
@@ -89,3 +90,4 @@ class Plant(Model):
     buffer: BufferOptions = BufferOptions()
     history: HistoryOptions = HistoryOptions()
     page: PageOptions = PageOptions()
+    carbon: CarbonOptions = CarbonOptions()

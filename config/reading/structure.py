@@ -69,6 +69,8 @@ _CODES: Final = {
     "endpoint": "E-CF-0810",
     "node": "E-CF-0811",
     "node_index": "E-CF-0812",
+    "date": "E-CF-1501",
+    "positive": "E-CF-1514",
 }
 _OTHER: Final = "E-CF-0199"
 _EMPTY: Final = "E-CF-0103"

@@ -1,0 +1,82 @@
+"""The carbon inventory of one period: scope 1, and scope 2 by location and by market beside each other."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any, Final, Literal
+
+from config.problems import Language
+from gateway.energy.carbon_choice import Choices
+from gateway.energy.carbon_direct import direct
+from gateway.energy.carbon_indirect import Indirect, indirect
+from gateway.energy.exact import rounded
+from gateway.energy.figure import PLACES, Figure, Period, Quantity, period_of
+from gateway.energy.refused import Refused
+
+Way = Literal["location", "market"]
+_KINDS: Final = ("co2_direct", "co2_location", "co2_market")
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """Scopes 1 and 2; the two ways of scope 2 are never added to each other."""
+
+    scope_1: Figure
+    scope_2: Indirect
+
+    def __post_init__(self) -> None:
+        """Refuse figures of products and of standard coal."""
+        kinds = tuple(each.kind for each in (self.scope_1, self.scope_2.location, self.scope_2.market))
+        if kinds != _KINDS:
+            raise Refused("E-FA-0001", kinds=list(kinds))
+
+    def exact(self, way: Way) -> Fraction | None:
+        """Return scopes 1 and 2 together, kgCO2; None while a choice is missing in either."""
+        one, two = self.scope_1.exact, self._two(way).exact
+        return None if one is None or two is None else one + two
+
+    def total(self, way: Way) -> Decimal | None:
+        """Return the same, rounded once to a gram."""
+        exact = self.exact(way)
+        return None if exact is None else rounded(exact, PLACES)
+
+    def _two(self, way: Way) -> Figure:
+        return self.scope_2.location if way == "location" else self.scope_2.market
+
+    def as_dict(self, language: Language) -> dict[str, Any]:
+        """Return the inventory with all of its arithmetic."""
+        ways: tuple[Way, ...] = ("location", "market")
+        totals = {way: self.total(way) for way in ways}
+        return {
+            "scope_1": self.scope_1.as_dict(language),
+            "scope_2_location": self.scope_2.location.as_dict(language),
+            "scope_2_market": self.scope_2.market.as_dict(language),
+            "total": {way: None if value is None else f"{value:f}" for way, value in totals.items()},
+            "unit": "kgCO2",
+        }
+
+
+def inventory(
+    bought: Sequence[Quantity],
+    choices: Choices,
+    *,
+    generated: Sequence[Quantity] = (),
+    exported: Sequence[Quantity] = (),
+    bought_heat: Sequence[str] = ("heat", "steam"),
+    period: Period | None = None,
+) -> Inventory:
+    """Return the inventory of everything bought or burnt in a period, the quantities' span when absent.
+
+    `bought` holds quantities of any medium, electricity at the grid's meter; media named in `bought_heat`
+    come from others (steam from an own boiler is in its fuel and must not be among them).
+
+    Raises:
+        Refused: see `direct` and `indirect`.
+    """
+    period = period or period_of((*bought, *generated, *exported))
+    electricity = [each for each in bought if each.medium == "electricity"]
+    heat = [each for each in bought if each.medium in bought_heat]
+    two = indirect(electricity, choices, heat=heat, generated=generated, exported=exported, period=period)
+    one = direct(bought, choices, period, not_burnt=("electricity", *bought_heat))
+    return Inventory(one, two)
