@@ -58,25 +58,32 @@ class Inventory:
 
 
 def inventory(
-    bought: Sequence[Quantity],
+    quantities: Sequence[Quantity],
     choices: Choices,
     *,
-    generated: Sequence[Quantity] = (),
-    exported: Sequence[Quantity] = (),
     bought_heat: Sequence[str] = ("heat", "steam"),
     period: Period | None = None,
 ) -> Inventory:
     """Return the inventory of everything bought or burnt in a period, the quantities' span when absent.
 
-    `bought` holds quantities of any medium, electricity at the grid's meter; media named in `bought_heat`
-    come from others (steam from an own boiler is in its fuel and must not be among them).
+    Media as the books name them: ``electricity`` taken from the grid, ``electricity_generation`` by own
+    generators, ``electricity_export`` fed into the grid, fuels, heat. Media named in `bought_heat` come from
+    others (steam from an own boiler is in its fuel and must not be among the quantities).
 
     Raises:
         Refused: see `direct` and `indirect`.
     """
-    period = period or period_of((*bought, *generated, *exported))
-    electricity = [each for each in bought if each.medium == "electricity"]
-    heat = [each for each in bought if each.medium in bought_heat]
-    two = indirect(electricity, choices, heat=heat, generated=generated, exported=exported, period=period)
-    one = direct(bought, choices, period, not_burnt=("electricity", *bought_heat))
-    return Inventory(one, two)
+    period = period or period_of(quantities)
+
+    def of(*media: str) -> list[Quantity]:
+        return [each for each in quantities if each.medium in media]
+
+    two = indirect(
+        of("electricity"),
+        choices,
+        heat=of(*bought_heat),
+        generated=of("electricity_generation"),
+        exported=of("electricity_export"),
+        period=period,
+    )
+    return Inventory(direct(quantities, choices, period, not_burnt=bought_heat), two)

@@ -4,7 +4,7 @@ A factor for an inventory and one for products are different types; neither can 
 """
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from fractions import Fraction
@@ -15,7 +15,7 @@ from config.carbon import CarbonOptions, Contract, GridPick, MediumPick, Pick, P
 from config.factor_rows import Calibre, ElectricityFactor, HeatFactor
 from config.factors import Factors
 from config.problems import Phrase
-from gateway.energy.figure import Missing, Quantity
+from gateway.energy.figure import Line, Missing, Quantity
 from gateway.energy.refused import Refused
 
 T = TypeVar("T")
@@ -118,6 +118,22 @@ class Choices:
         times = [first for line in lines for first, _ in line.entries]
         times += itertools.chain.from_iterable((each.start, each.end) for each in self.contracts)
         return tuple(sorted({each for each in times if start < each < end}))
+
+
+_OF_A_CHOICE: Final = ("E-FA-0005", "E-FA-0006", "E-FA-0007")
+
+
+def or_missing(choice: str, quantity: Quantity, make: Callable[[], Line]) -> Line | Missing:
+    """Return the line, or what is missing where the choice can't take this quantity: unit, row, steam.
+
+    So one wrong choice empties the figures it is in, by name, and no others.
+    """
+    try:
+        return make()
+    except Refused as error:
+        if error.code not in _OF_A_CHOICE:
+            raise
+        return Missing(choice, Phrase(error.code, error.args_of_text), quantity.start, quantity.end)
 
 
 def choices(options: CarbonOptions, factors: Factors, zone: ZoneInfo) -> Choices:

@@ -8,12 +8,13 @@ from the chosen set. Process emissions, refrigerants and vehicles filled elsewhe
 
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import partial
 
 from config.carbon import MediumPick
 from config.factor_rows import FuelFactor
 from config.factors import constant
 from config.problems import Phrase
-from gateway.energy.carbon_choice import Choices, Timeline
+from gateway.energy.carbon_choice import Choices, Timeline, or_missing
 from gateway.energy.coal import entered, needs_density
 from gateway.energy.exact import converted
 from gateway.energy.figure import Figure, Line, Missing, Period, Quantity, Used, figure, period_of, used
@@ -25,28 +26,28 @@ def direct(
     choices: Choices,
     period: Period | None = None,
     *,
-    not_burnt: Sequence[str] = ("electricity", "heat"),
+    not_burnt: Sequence[str] = ("heat",),
 ) -> Figure:
     """Return kgCO2 of the fuels among these quantities; `period` is their span when absent.
 
-    Media in `not_burnt`, steam and working fluids are passed over; any other medium without a set of fuel
-    factors is missing in the figure.
+    Electricity, media in `not_burnt`, steam and working fluids are passed over; any other medium without a
+    set of fuel factors, or in a unit its choice can't take, is missing in the figure.
 
     Raises:
-        Refused: a quantity spans a change of its choice (E-FA-0004) or is in a unit its row can't take
-            (E-FA-0005).
+        Refused: E-FA-0004, a quantity spans a change of its choice.
     """
     lines: list[Line] = []
     missing: list[Missing] = []
     for quantity in quantities:
-        if quantity.medium in not_burnt:
+        if quantity.medium.startswith("electricity") or quantity.medium in not_burnt:
             continue
         chosen = choices.medium(quantity.medium)
         pick = chosen.at(quantity)
         if isinstance(pick, Missing):
             missing.append(pick)
         elif pick.set is not None:
-            lines.append(_burnt(quantity, pick, chosen, choices))
+            line = or_missing(chosen.choice, quantity, partial(_burnt, quantity, pick, chosen, choices))
+            (missing if isinstance(line, Missing) else lines).append(line)  # type: ignore[arg-type]
         elif not _is_not_burnt(pick, choices):
             reason = Phrase("carbon.no_set", {"choice": chosen.choice})
             missing.append(Missing(chosen.choice, reason, quantity.start, quantity.end))

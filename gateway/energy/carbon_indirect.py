@@ -15,9 +15,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
+from functools import partial
 
+from config.carbon import MediumPick
+from config.factor_rows import HeatFactor
 from config.problems import Phrase
-from gateway.energy.carbon_choice import Choices, Covering, InventoryFactor, Timeline, instant
+from gateway.energy.carbon_choice import Choices, Covering, InventoryFactor, Timeline, instant, or_missing
 from gateway.energy.coal import enthalpies
 from gateway.energy.exact import converted
 from gateway.energy.figure import Figure, Line, Missing, Period, Quantity, Used, figure, period_of, used
@@ -47,8 +50,8 @@ def indirect(
     of energy. `heat` is bought heat (energy) or steam (mass, with a state under `carbon.media`).
 
     Raises:
-        Refused: a quantity spans a change of its choice (E-FA-0004), is in a unit that does not fit
-            (E-FA-0005); more was exported or sold than generated (E-FA-0008).
+        Refused: E-FA-0004, a quantity spans a change of its choice; E-FA-0005, electricity or heat is in no
+            unit of energy; E-FA-0008, more was exported or sold than generated.
     """
     period = period or period_of((*imported, *heat, *generated, *exported))
     warm, warm_missing = _heat(heat, choices)
@@ -112,12 +115,17 @@ def _heat(quantities: Sequence[Quantity], choices: Choices) -> tuple[list[Line],
             reason = Phrase("carbon.no_steam", {"choice": chosen.choice})
             missing.append(Missing(chosen.choice, reason, quantity.start, quantity.end))
             continue
-        numbers, gain = enthalpies(pick, chosen.choice)
-        amount = converted(quantity.amount, quantity.unit, "kg")
-        per_kg = Fraction(gain) / 1_000_000 * factor
-        formula = "AD × (h − h₀) / 10⁶ × EF × 1000"
-        lines.append(Line(quantity, amount, "kg", per_kg, formula, (*numbers, number)))
+        line = or_missing(chosen.choice, quantity, partial(_steam, quantity, pick, chosen.choice, row))
+        (missing if isinstance(line, Missing) else lines).append(line)  # type: ignore[arg-type]
     return lines, missing
+
+
+def _steam(quantity: Quantity, pick: MediumPick, choice: str, row: HeatFactor) -> Line:
+    numbers, gain = enthalpies(pick, choice)
+    amount = converted(quantity.amount, quantity.unit, "kg", pick.density)
+    per_kg = Fraction(gain) / 1_000_000 * Fraction(row.value) * 1000
+    formula = "AD × (h − h₀) / 10⁶ × EF × 1000"
+    return Line(quantity, amount, "kg", per_kg, formula, (*numbers, used("EF", row.value, row.unit, row)))
 
 
 def _own_use(generated: Sequence[Quantity], exported: Sequence[Quantity]) -> list[Line]:

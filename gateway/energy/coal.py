@@ -4,16 +4,17 @@ The two differ in electricity alone, but by a factor of about 2.4 for it: a tota
 nothing. Fuels count by the heating value on the supplier's bill or by a chosen row, steam by its enthalpy.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from functools import partial
 
 from config.carbon import MediumPick, PrimaryPick
 from config.factor_rows import CoalFactor
 from config.factors import constant
 from config.problems import Phrase
-from gateway.energy.carbon_choice import Choices, Timeline
+from gateway.energy.carbon_choice import Choices, Timeline, or_missing
 from gateway.energy.coal_steam import SOURCE, steam_heat, table_hash
 from gateway.energy.exact import converted
 from gateway.energy.figure import Figure, Line, Missing, Period, Quantity, Used, figure, period_of, used
@@ -35,18 +36,19 @@ def standard_coal(
 ) -> StandardCoal:
     """Return what these quantities come to in kgce, under both calibres; `period` is their span when absent.
 
-    Own generation that is used on site is not among them: what is bought or burnt is. A working fluid
-    (compressed air, water, oxygen) counts when bought; made on site it is in its electricity already.
+    What is bought or burnt counts (our definition): own generation is passed over and what is fed into the
+    grid is not deducted. A working fluid (compressed air, water, oxygen) counts when bought; made on site it
+    is in its electricity already. A choice that can't take its quantity is missing in the figure.
 
     Raises:
-        Refused: a quantity spans a change of its choice (E-FA-0004), is in a unit its row can't take
-            (E-FA-0005), or its steam can't exist (E-FA-0007).
+        Refused: E-FA-0004, a quantity spans a change of its choice; E-FA-0005, electricity or heat is in no
+            unit of energy.
     """
     both: list[tuple[Line | Missing, Line | Missing]] = []
     for quantity in quantities:
         if quantity.medium == "electricity":
             both.append((_by_row(quantity, "electricity_eq", choices), _primary(quantity, choices)))
-        else:
+        elif not quantity.medium.startswith("electricity_"):
             line = _line(quantity, choices)
             both.append((line, line))
     equivalent, primary = ([pair[i] for pair in both] for i in (0, 1))
@@ -82,12 +84,15 @@ def _line(quantity: Quantity, choices: Choices) -> Line | Missing:
     pick = chosen.at(quantity)
     if isinstance(pick, Missing):
         return pick
+    way: Callable[[], Line] | None = None
     if pick.lhv is not None:
-        return _by_heating_value(quantity, pick, chosen)
-    if pick.steam is not None:
-        return _by_enthalpy(quantity, pick, choices)
-    if pick.coal is not None:
-        return _by_row(quantity, pick.coal, choices, pick, chosen)
+        way = partial(_by_heating_value, quantity, pick, chosen)
+    elif pick.steam is not None:
+        way = partial(_by_enthalpy, quantity, pick, choices)
+    elif pick.coal is not None:
+        way = partial(_by_row, quantity, pick.coal, choices, pick, chosen)
+    if way is not None:
+        return or_missing(chosen.choice, quantity, way)
     reason = Phrase("carbon.no_coal", {"choice": chosen.choice})
     return Missing(chosen.choice, reason, quantity.start, quantity.end)
 

@@ -16,6 +16,22 @@ _TEN_THOUSAND: Final = {"10⁴m³": ("m³", 10_000)}
 _WIDE: Final = Context(prec=60, rounding=ROUND_HALF_EVEN)
 
 
+Number = Decimal | Fraction
+"""An exact amount: the books' fractions, or decimals as people write them."""
+
+
+def text_of(number: Number) -> str:
+    """Return an exact number as text: its digits where they end, a fraction where they do not."""
+    if isinstance(number, Decimal):
+        return f"{number:f}"
+    rest, twos, fives = number.denominator, 0, 0
+    while rest % 2 == 0:
+        rest, twos = rest // 2, twos + 1
+    while rest % 5 == 0:
+        rest, fives = rest // 5, fives + 1
+    return f"{rounded(number, max(twos, fives)):f}" if rest == 1 else str(number)
+
+
 def rounded(exact: Fraction, places: int) -> Decimal:
     """Return the number with this many decimal places, rounded once, half to even; never in exponent form."""
     scale = 10**places
@@ -37,7 +53,7 @@ def telescoped(parts: Sequence[Fraction], places: int) -> list[Decimal]:
     return shown
 
 
-def converted(amount: Decimal, unit: str, target: str, density: Decimal | None = None) -> Fraction:
+def converted(amount: Number, unit: str, target: str, density: Decimal | None = None) -> Fraction:
     """Return an amount in another unit, exactly; `density` (kg/L) leads from volume to mass and back.
 
     Raises:

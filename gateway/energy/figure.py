@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 
 from config.factor_rows import Row
 from config.problems import Language, Phrase
-from gateway.energy.exact import ROUNDING, rounded
+from gateway.energy.exact import ROUNDING, Number, rounded, text_of
 from gateway.energy.refused import Refused
 
 Kind = Literal[
@@ -50,7 +50,7 @@ class Quantity:
     """What was used of one medium at one node in one period, and how much of it was not measured."""
 
     medium: str
-    amount: Decimal
+    amount: Number
     unit: str
     """Symbol of the units table: kWh, m³, t, L, GJ."""
     start: int
@@ -59,28 +59,31 @@ class Quantity:
     """ns UTC, exclusive."""
     node: str
     """Path of the meter, machine, line or site."""
-    estimated: Decimal = Decimal(0)
+    estimated: Number = Decimal(0)
     """Part of the amount that was estimated, in its unit."""
-    manual: Decimal = Decimal(0)
+    manual: Number = Decimal(0)
     """Part of it that was read and entered by hand."""
 
     def __post_init__(self) -> None:
         """Refuse what no meter can have counted."""
-        parts = (self.estimated, self.manual, self.amount - self.estimated - self.manual)
-        if not self.amount.is_finite() or min(parts) < 0 or self.end <= self.start:
+        numbers = (self.amount, self.estimated, self.manual)
+        if not all(isinstance(each, Fraction) or each.is_finite() for each in numbers):
             raise Refused("E-FA-0003", medium=self.medium, amount=self.amount)
+        amount, estimated, manual = (Fraction(each) for each in numbers)
+        if min(estimated, manual, amount - estimated - manual) < 0 or self.end <= self.start:
+            raise Refused("E-FA-0003", medium=self.medium, amount=text_of(self.amount))
 
     def as_dict(self) -> dict[str, object]:
         """Return it for programs; numbers as text, so that no digit is lost."""
         return {
             "medium": self.medium,
-            "amount": f"{self.amount:f}",
+            "amount": text_of(self.amount),
             "unit": self.unit,
             "start_ns": self.start,
             "end_ns": self.end,
             "node": self.node,
-            "estimated": f"{self.estimated:f}",
-            "manual": f"{self.manual:f}",
+            "estimated": text_of(self.estimated),
+            "manual": text_of(self.manual),
         }
 
 

@@ -15,7 +15,7 @@ from config.factors import constant
 from config.problems import Language, Phrase
 from gateway.energy.carbon_choice import Choices
 from gateway.energy.carbon_direct import direct
-from gateway.energy.exact import converted, rounded
+from gateway.energy.exact import Number, converted, rounded, text_of
 from gateway.energy.figure import Figure, Line, Missing, Quantity, figure, used
 from gateway.energy.refused import Refused
 
@@ -31,7 +31,7 @@ class Batch:
     product: str
     start: int
     end: int
-    amount: Decimal
+    amount: Number
     unit: str
     """piece, t, m²."""
     identifier: str = ""
@@ -79,7 +79,7 @@ class Footprint:
             "identifier": self.batch.identifier,
             "start_ns": self.batch.start,
             "end_ns": self.batch.end,
-            "amount": f"{self.batch.amount:f}",
+            "amount": text_of(self.batch.amount),
             "unit": self.batch.unit,
             "boundary": Phrase("carbon.boundary").text(language),
             "footprint": self.figure.as_dict(language),

@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import Any, Final
 
 from config.problems import Language
-from gateway.energy.exact import converted, rounded
+from gateway.energy.exact import Number, converted, rounded, text_of
 from gateway.energy.figure import Figure, Line, Period, Quantity, Shares, figure, period_of, shares_as_dict
 from gateway.energy.refused import Refused
 
@@ -25,7 +25,7 @@ _FEWEST: Final = 3
 class Output:
     """What a period brought forth, or how much area it served."""
 
-    amount: Decimal
+    amount: Number
     unit: str
     """piece, t or m² of the units table."""
     start: int
@@ -69,7 +69,7 @@ class Indicator:
             "value": None if value is None else f"{value:f}",
             "unit": self.unit,
             "places": PLACES,
-            "output": f"{self.output.amount:f}",
+            "output": text_of(self.output.amount),
             "shares": None if shares is None else shares_as_dict(shares),
             "figure": self.figure.as_dict(language),
         }
@@ -106,7 +106,7 @@ def intensity(of: Figure, output: Output) -> Indicator:
     """
     if (of.start, of.end) != (output.start, output.end):
         raise Refused("E-FA-0009")
-    if output.amount < 0 or not output.amount.is_finite():
+    if not (isinstance(output.amount, Fraction) or output.amount.is_finite()) or output.amount < 0:
         raise Refused("E-FA-0003", medium=output.unit, amount=output.amount)
     return Indicator(of, output)
 

@@ -218,33 +218,6 @@ def test_a_quantity_no_meter_can_have_counted_is_refused(wrong: dict[str, Any]) 
     assert error.value.code == "E-FA-0003"
 
 
-def test_more_fed_in_or_sold_than_made_is_refused() -> None:
-    choices = chosen(EVERYTHING)
-    with pytest.raises(Refused) as error:
-        indirect([], choices, generated=[used("electricity", "5")], exported=[used("electricity", "6")])
-    assert error.value.code == "E-FA-0008"
-    sold = {"kind": "sold", "mwh": 0.006, "from": "2026-01-01", "to": "2026-02-01", "document": "s"}
-    with pytest.raises(Refused) as error:
-        indirect([], chosen(EVERYTHING | {"contracts": [sold]}), generated=[used("electricity", "5")])
-    assert error.value.code == "E-FA-0008"
-
-
-def test_a_contract_counts_once_and_shows_what_it_has_too_much() -> None:
-    contract = {
-        "kind": "certificate",
-        "mwh": 3,
-        "from": "2026-01-01",
-        "to": "2026-02-01",
-        "document": "GEC-9",
-    }
-    found = indirect([used("electricity", "2000")], chosen(EVERYTHING | {"contracts": [contract]})).market
-    assert found.exact == 0
-    covered, surplus = found.lines
-    assert (covered.amount, surplus.amount) == (2000, 1000)
-    assert surplus.rule is not None
-    assert "GEC-9" in surplus.rule.text("zh")
-
-
 def test_the_difference_of_amount_and_factor_adds_up_exactly() -> None:
     old = direct([used("natural_gas", "1000"), used("diesel", "10")], chosen(EVERYTHING))
     other = EVERYTHING["media"] | {"natural_gas": [{"set": "cn-guide-b", "coal": "natural_gas_stat"}]}

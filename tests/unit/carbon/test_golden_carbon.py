@@ -48,10 +48,7 @@ class Results:
         return found
 
     def _inventory(self):
-        sides = {
-            side: [quantity(row) for row in self.case.get(side, ())] for side in ("generated", "exported")
-        }
-        return inventory(self.bought, self.choices, **sides)
+        return inventory(self.bought, self.choices)
 
     def _footprint(self):
         made = self.case["batch"]
