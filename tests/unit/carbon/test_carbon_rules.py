@@ -16,7 +16,8 @@ from gateway.energy.carbon_direct import direct
 from gateway.energy.carbon_indirect import indirect
 from gateway.energy.coal import standard_coal
 from gateway.energy.exact import converted, rounded, telescoped
-from gateway.energy.figure import Quantity, total
+from gateway.energy.figure import total
+from gateway.energy.quantity import Quantity
 from gateway.energy.refused import Refused
 from tests.unit.carbon.case import chosen, day, rounded_by_hand
 from tests.unit.carbon.plant import END, EVERYTHING, GRID, START, UNITS, figures, used
