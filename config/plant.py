@@ -91,3 +91,4 @@ class Plant(Model):
     history: HistoryOptions = HistoryOptions()
     page: PageOptions = PageOptions()
     carbon: CarbonOptions = CarbonOptions()
+    """No factor is chosen by itself: what is not chosen here leaves its figures empty, and they say so."""
