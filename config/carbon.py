@@ -37,13 +37,16 @@ class HeatPick(Pick):
     """A row of the heat table."""
 
     set: Name
+    """E.g. cn-default, 0.11 tCO2/GJ."""
 
 
 class PrimaryPick(Pick):
     """Standard coal per kWh by primary energy, 等价值, as the authority sets it for a year."""
 
     kgce_per_kwh: ExactPositive
+    """E.g. 0.298; no value is shipped."""
     year: int
+    """The year it is set for, printed with the figure."""
     source: Words
     """Who sets it, and where."""
 
@@ -75,6 +78,7 @@ class MediumPick(Pick):
     density: ExactPositive | None = None
     """kg/L, where a meter counts litres and the factors kilograms."""
     steam: SteamState | None = None
+    """For steam: its heat by pressure and temperature. There is no default per tonne."""
     source: Words | None = None
     """Where the entered numbers come from; required with lhv, density and steam."""
 
@@ -110,3 +114,4 @@ class CarbonOptions(Model):
     media: dict[Name, Annotated[tuple[MediumPick, ...], Field(strict=False)]] = Field(default_factory=dict)
     """Every other medium by its name."""
     contracts: Annotated[tuple[GreenContract, ...], Field(strict=False)] = ()
+    """Green certificates and green power, for the market-based figure."""

@@ -33,6 +33,10 @@ R = TypeVar("R", bound=Row)
 
 OWN_FOLDER: Final = "factors"
 """Where in a plant's library its own rows are."""
+OWN_TABLES: Final[dict[str, type[Row]]] = {
+    table.table: table for table in (ElectricityFactor, FuelFactor, HeatFactor, CoalFactor)
+}
+"""Tables a plant may add to: what is chosen. Constants and bounds are the formulas' own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +57,19 @@ class Factors:
         for table in TABLES:
             for row in shipped(table):
                 self._rows[row.id] = Listed(row, is_own=False)
-            file = None if own is None else own / OWN_FOLDER / f"{table.table}.csv"
-            if file is not None and file.is_file():
-                rows, problems = read_table(table, file, str(file))
-                self.problems += problems
-                self._rows |= {row.id: Listed(row, is_own=True) for row in rows}
+        if own is not None and (own / OWN_FOLDER).is_dir():
+            for file in sorted((own / OWN_FOLDER).glob("*.csv")):
+                self._take(file)
+
+    def _take(self, file: Path) -> None:
+        table = OWN_TABLES.get(file.stem)
+        if table is None:
+            reason = Phrase("row.table", {"names": tuple(f"{name}.csv" for name in OWN_TABLES)})
+            self.problems.append(Problem("E-CF-1506", str(file), 1, 1, "", {"reason": reason}))
+            return
+        rows, problems = read_table(table, file, str(file))
+        self.problems += problems
+        self._rows |= {row.id: Listed(row, is_own=True) for row in rows}
 
     def listed(self) -> list[Listed]:
         """Return every row, table by table."""

@@ -98,3 +98,4 @@ class Plant(Model):
     tariff: SupplyEntries | None = None
     """How the plant buys electricity, an entry from each day something changed; absent: no prices."""
     carbon: CarbonOptions = CarbonOptions()
+    """No factor is chosen by itself: what is not chosen here leaves its figures empty, and they say so."""

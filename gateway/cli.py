@@ -15,8 +15,8 @@ from config.reading.advice import near
 from config.schema import plant_schema
 from gateway.buffer.contract import StoreFailed
 from gateway.cli_certificates import certificates_app
-from gateway.cli_factors import factors
 from gateway.cli_energy import energy_app
+from gateway.cli_factors import factors
 from gateway.cli_quarantine import quarantine_app
 from gateway.cli_tariffs import tariffs
 from gateway.console import AsJson, Lang, PlantFile, data_dir, fail, load, print_json, print_table, say

@@ -11,7 +11,8 @@ from gateway.energy.carbon_choice import Choices
 from gateway.energy.carbon_direct import direct
 from gateway.energy.carbon_indirect import Indirect, indirect
 from gateway.energy.exact import rounded
-from gateway.energy.figure import PLACES, Figure, Period, Quantity, period_of
+from gateway.energy.figure import PLACES, Figure
+from gateway.energy.quantity import Entry, Period, period_of
 from gateway.energy.refused import Refused
 
 Way = Literal["location", "market"]
@@ -58,7 +59,7 @@ class Inventory:
 
 
 def inventory(
-    quantities: Sequence[Quantity],
+    quantities: Sequence[Entry],
     choices: Choices,
     *,
     bought_heat: Sequence[str] = ("heat", "steam"),
@@ -75,7 +76,7 @@ def inventory(
     """
     period = period or period_of(quantities)
 
-    def of(*media: str) -> list[Quantity]:
+    def of(*media: str) -> list[Entry]:
         return [each for each in quantities if each.medium in media]
 
     two = indirect(

@@ -15,7 +15,8 @@ from config.carbon import CarbonOptions, GreenContract, GridPick, MediumPick, Pi
 from config.factor_rows import Calibre, ElectricityFactor, HeatFactor
 from config.factors import Factors
 from config.problems import Phrase
-from gateway.energy.figure import Line, Missing, Quantity
+from gateway.energy.figure import Line
+from gateway.energy.quantity import Missing, Quantity
 from gateway.energy.refused import Refused
 
 T = TypeVar("T")

@@ -95,17 +95,32 @@ class Delta:
 def difference(old: Figure, new: Figure) -> Delta:
     """Return what lies between two results of one kind and period; lines that are the same are left out.
 
+    Both are made from the same quantities, cut where either side's choices change.
+
     Raises:
-        Refused: E-FA-0001, they are of different kinds; E-FA-0009, of different periods, or one has no value.
+        Refused: E-FA-0001, they are of different kinds; E-FA-0009, of different periods, cut differently, or
+            one has no value.
     """
     if old.kind != new.kind:
         raise Refused("E-FA-0001", kinds=[old.kind, new.kind])
     if (old.start, old.end) != (new.start, new.end) or old.missing or new.missing:
         raise Refused("E-FA-0009")
+    spans = _spans(old.lines), _spans(new.lines)
+    if any(spans[0][each] != spans[1][each] for each in spans[0].keys() & spans[1].keys()):
+        raise Refused("E-FA-0009")
     before, after = _by_quantity(old.lines), _by_quantity(new.lines)
     keys = dict.fromkeys([*before, *after])
     changes = [Change(before.get(key), after.get(key)) for key in keys]
     return Delta(old, new, tuple(each for each in changes if each.old != each.new))
+
+
+def _spans(lines: Sequence[Line]) -> dict[tuple[str, str], set[tuple[int, int]]]:
+    """Return how each node's medium is cut; what a contract has too much is of no node."""
+    found: dict[tuple[str, str], set[tuple[int, int]]] = {}
+    for of in (line.quantity for line in lines):
+        if of.node:
+            found.setdefault((of.node, of.medium), set()).add((of.start, of.end))
+    return found
 
 
 def _by_quantity(lines: Sequence[Line]) -> dict[tuple[object, ...], Line]:

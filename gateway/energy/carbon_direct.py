@@ -17,12 +17,13 @@ from config.problems import Phrase
 from gateway.energy.carbon_choice import Choices, Timeline, or_missing
 from gateway.energy.coal import entered, needs_density
 from gateway.energy.exact import converted
-from gateway.energy.figure import Figure, Line, Missing, Period, Quantity, Used, figure, period_of, used
+from gateway.energy.figure import Figure, Line, Used, figure, used
+from gateway.energy.quantity import Entry, Missing, Period, Quantity, parted, period_of
 from gateway.energy.refused import Refused
 
 
 def direct(
-    quantities: Sequence[Quantity],
+    quantities: Sequence[Entry],
     choices: Choices,
     period: Period | None = None,
     *,
@@ -37,10 +38,9 @@ def direct(
         Refused: E-FA-0004, a quantity spans a change of its choice.
     """
     lines: list[Line] = []
-    missing: list[Missing] = []
-    for quantity in quantities:
-        if quantity.medium.startswith("electricity") or quantity.medium in not_burnt:
-            continue
+    burnt = (each for each in quantities if not each.medium.startswith("electricity"))
+    known, missing = parted(each for each in burnt if each.medium not in not_burnt)
+    for quantity in known:
         chosen = choices.medium(quantity.medium)
         pick = chosen.at(quantity)
         if isinstance(pick, Missing):

@@ -23,7 +23,8 @@ from config.problems import Phrase
 from gateway.energy.carbon_choice import Choices, Covering, InventoryFactor, Timeline, instant, or_missing
 from gateway.energy.coal import enthalpies
 from gateway.energy.exact import converted
-from gateway.energy.figure import Figure, Line, Missing, Period, Quantity, Used, figure, period_of, used
+from gateway.energy.figure import Figure, Line, Used, figure, used
+from gateway.energy.quantity import Entry, Missing, Period, Quantity, parted, period_of
 from gateway.energy.refused import Refused
 
 
@@ -36,12 +37,12 @@ class Indirect:
 
 
 def indirect(
-    imported: Sequence[Quantity],
+    imported: Sequence[Entry],
     choices: Choices,
     *,
-    heat: Sequence[Quantity] = (),
-    generated: Sequence[Quantity] = (),
-    exported: Sequence[Quantity] = (),
+    heat: Sequence[Entry] = (),
+    generated: Sequence[Entry] = (),
+    exported: Sequence[Entry] = (),
     period: Period | None = None,
 ) -> Indirect:
     """Return kgCO2 of what was bought; `period` is the span of all quantities when absent.
@@ -54,13 +55,19 @@ def indirect(
             unit of energy; E-FA-0008, more was exported or sold than generated.
     """
     period = period or period_of((*imported, *heat, *generated, *exported))
+    taken, unknown = parted(imported)
+    made, made_unknown = parted(generated)
+    fed_in, fed_in_unknown = parted(exported)
     warm, warm_missing = _heat(heat, choices)
-    own = _own_use(generated, exported)
-    location, missing = _bought(imported, choices.electricity)
-    lines = [*location, *own, *_not_deducted(exported), *warm]
+    # By location neither side of own generation changes the sum; by market sold certificates may.
+    own = None if made_unknown or fed_in_unknown else _own_use(made, fed_in)
+    location, missing = _bought(taken, choices.electricity)
+    missing += unknown
+    lines = [*location, *(own or ()), *_not_deducted(fed_in), *warm]
     by_location = figure("co2_location", period, lines, [*missing, *warm_missing], _calibre(location))
-    rest, covered, market_missing = _contracts(imported, period, own, choices)
-    lines = [*rest, *covered, *own, *_not_deducted(exported), *warm]
+    rest, covered, market_missing = _contracts(taken, period, own, choices)
+    market_missing += [*unknown, *made_unknown, *fed_in_unknown]
+    lines = [*rest, *covered, *(own or ()), *_not_deducted(fed_in), *warm]
     by_market = figure("co2_market", period, lines, [*market_missing, *warm_missing], _calibre(rest))
     return Indirect(by_location, by_market)
 
@@ -95,10 +102,10 @@ def _calibre(lines: Sequence[Line]) -> str:
     return found[0] if found else ""
 
 
-def _heat(quantities: Sequence[Quantity], choices: Choices) -> tuple[list[Line], list[Missing]]:
+def _heat(entries: Sequence[Entry], choices: Choices) -> tuple[list[Line], list[Missing]]:
     lines: list[Line] = []
-    missing: list[Missing] = []
-    for quantity in quantities:
+    known, missing = parted(entries)
+    for quantity in known:
         row = choices.heat.at(quantity)
         if isinstance(row, Missing):
             missing.append(row)
@@ -152,7 +159,7 @@ def _not_deducted(exported: Sequence[Quantity]) -> list[Line]:
 
 
 def _contracts(
-    imported: Sequence[Quantity], period: Period, own: Sequence[Line], choices: Choices
+    imported: Sequence[Quantity], period: Period, own: Sequence[Line] | None, choices: Choices
 ) -> tuple[list[Line], list[Line], list[Missing]]:
     """Return the lines of the rest, those of the contracts, and what is missing."""
     start, end = period
@@ -169,8 +176,9 @@ def _contracts(
             reason = Phrase("carbon.part_of_contract", until)
             missing.append(Missing("carbon.contracts", reason, start, end))
         elif contract.contract.kind == "sold":
-            line = _sold(contract, own, choices)
-            (missing if isinstance(line, Missing) else rest).append(line)  # type: ignore[arg-type]
+            if own is not None:  # else the market figure is open already
+                line = _sold(contract, own, choices)
+                (missing if isinstance(line, Missing) else rest).append(line)  # type: ignore[arg-type]
         else:
             covered += _cover(contract, imported, left)
     for quantity, amount in zip(imported, left, strict=True):

@@ -17,7 +17,8 @@ from config.problems import Phrase
 from gateway.energy.carbon_choice import Choices, Timeline, or_missing
 from gateway.energy.coal_steam import SOURCE, steam_heat, table_hash
 from gateway.energy.exact import converted
-from gateway.energy.figure import Figure, Line, Missing, Period, Quantity, Used, figure, period_of, used
+from gateway.energy.figure import Figure, Line, Used, figure, used
+from gateway.energy.quantity import Entry, Missing, Period, Quantity, parted, period_of
 from gateway.energy.refused import Refused
 
 
@@ -32,7 +33,7 @@ class StandardCoal:
 
 
 def standard_coal(
-    quantities: Sequence[Quantity], choices: Choices, period: Period | None = None
+    quantities: Sequence[Entry], choices: Choices, period: Period | None = None
 ) -> StandardCoal:
     """Return what these quantities come to in kgce, under both calibres; `period` is their span when absent.
 
@@ -44,11 +45,12 @@ def standard_coal(
         Refused: E-FA-0004, a quantity spans a change of its choice; E-FA-0005, electricity or heat is in no
             unit of energy.
     """
-    both: list[tuple[Line | Missing, Line | Missing]] = []
-    for quantity in quantities:
+    known, unknown = parted(each for each in quantities if not each.medium.startswith("electricity_"))
+    both: list[tuple[Line | Missing, Line | Missing]] = [(each, each) for each in unknown]
+    for quantity in known:
         if quantity.medium == "electricity":
             both.append((_by_row(quantity, "electricity_eq", choices), _primary(quantity, choices)))
-        elif not quantity.medium.startswith("electricity_"):
+        else:
             line = _line(quantity, choices)
             both.append((line, line))
     equivalent, primary = ([pair[i] for pair in both] for i in (0, 1))

@@ -1,11 +1,11 @@
 """A figure with its arithmetic: what was measured, by which rows, by which formula, how it was rounded.
 
-A `Quantity` is what the books counted; a `Line` is one quantity times one factor; a `Figure` is the sum of
+A `Line` is one quantity times one factor; a `Figure` is the sum of
 its lines. Amounts and factors stay exact; the value is rounded once, when it is shown. Figures of different
 kinds do not add: kgCO2 of an inventory, kgCO2e of a product and kgce are different things.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -14,7 +14,8 @@ from typing import Any, Final, Literal
 
 from config.factor_rows import Row
 from config.problems import Language, Phrase
-from gateway.energy.exact import ROUNDING, Number, rounded, text_of
+from gateway.energy.exact import ROUNDING, rounded
+from gateway.energy.quantity import Missing, Period, Quantity
 from gateway.energy.refused import Refused
 
 Kind = Literal[
@@ -43,48 +44,6 @@ UNITS: Final[dict[Kind, str]] = {
 PLACES: Final = 3
 """Decimal places of a figure's value: a gram."""
 _ORDER: Final = {"high": 0, "entered": 1, "medium": 2, "low": 3}
-
-
-@dataclass(frozen=True, slots=True)
-class Quantity:
-    """What was used of one medium at one node in one period, and how much of it was not measured."""
-
-    medium: str
-    amount: Number
-    unit: str
-    """Symbol of the units table: kWh, m³, t, L, GJ."""
-    start: int
-    """ns UTC."""
-    end: int
-    """ns UTC, exclusive."""
-    node: str
-    """Path of the meter, machine, line or site."""
-    estimated: Number = Decimal(0)
-    """Part of the amount that was estimated, in its unit."""
-    manual: Number = Decimal(0)
-    """Part of it that was read and entered by hand."""
-
-    def __post_init__(self) -> None:
-        """Refuse what no meter can have counted."""
-        numbers = (self.amount, self.estimated, self.manual)
-        if not all(isinstance(each, Fraction) or each.is_finite() for each in numbers):
-            raise Refused("E-FA-0003", medium=self.medium, amount=self.amount)
-        amount, estimated, manual = (Fraction(each) for each in numbers)
-        if min(estimated, manual, amount - estimated - manual) < 0 or self.end <= self.start:
-            raise Refused("E-FA-0003", medium=self.medium, amount=text_of(self.amount))
-
-    def as_dict(self) -> dict[str, object]:
-        """Return it for programs; numbers as text, so that no digit is lost."""
-        return {
-            "medium": self.medium,
-            "amount": text_of(self.amount),
-            "unit": self.unit,
-            "start_ns": self.start,
-            "end_ns": self.end,
-            "node": self.node,
-            "estimated": text_of(self.estimated),
-            "manual": text_of(self.manual),
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,17 +121,6 @@ class Line:
             "rule": self.rule.text(language) if self.rule else "",
             "exact": str(self.exact),
         }
-
-
-@dataclass(frozen=True, slots=True)
-class Missing:
-    """A choice nobody made, or a number nobody entered; the figure has no value until then."""
-
-    choice: str
-    """Key of the plant file, e.g. ``carbon.electricity``."""
-    reason: Phrase
-    start: int
-    end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,16 +206,6 @@ def shares_as_dict(shares: Shares) -> dict[str, str]:
     """Return the shares as decimals of four places."""
     parts = (("measured", shares.measured), ("estimated", shares.estimated), ("manual", shares.manual))
     return {name: f"{rounded(part, 4):f}" for name, part in parts}
-
-
-Period = tuple[int, int]
-"""First ns UTC, and the first one after."""
-
-
-def period_of(quantities: Iterable[Quantity]) -> Period:
-    """Return the span of these quantities; (0, 0) without any."""
-    spans = [(each.start, each.end) for each in quantities] or [(0, 0)]
-    return min(start for start, _ in spans), max(end for _, end in spans)
 
 
 def figure(

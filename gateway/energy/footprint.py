@@ -16,7 +16,8 @@ from config.problems import Language, Phrase
 from gateway.energy.carbon_choice import Choices
 from gateway.energy.carbon_direct import direct
 from gateway.energy.exact import Number, converted, rounded, text_of
-from gateway.energy.figure import Figure, Line, Missing, Quantity, figure, used
+from gateway.energy.figure import Figure, Line, figure, used
+from gateway.energy.quantity import Entry, Missing, parted
 from gateway.energy.refused import Refused
 
 FORMAT: Final = "wanglian.footprint/1"
@@ -53,6 +54,8 @@ class Footprint:
     batch: Batch
     figure: Figure
     upstream: Upstream | None = None
+    left_out: tuple[str, ...] = ()
+    """Media used in the batch that are neither electricity nor fuel, e.g. bought steam: not in the figure."""
 
     @property
     def per_unit(self) -> Fraction | None:
@@ -82,6 +85,7 @@ class Footprint:
             "amount": text_of(self.batch.amount),
             "unit": self.batch.unit,
             "boundary": Phrase("carbon.boundary").text(language),
+            "left_out": list(self.left_out),
             "footprint": self.figure.as_dict(language),
             "per_unit": None if per_unit is None else f"{rounded(per_unit, PLACES):f}",
             "per_unit_unit": f"kgCO2e/{self.batch.unit}",
@@ -91,7 +95,7 @@ class Footprint:
 
 
 def footprint(
-    batch: Batch, quantities: Sequence[Quantity], choices: Choices, upstream: Upstream | None = None
+    batch: Batch, quantities: Sequence[Entry], choices: Choices, upstream: Upstream | None = None
 ) -> Footprint:
     """Return the footprint of a batch from the electricity and fuels booked to it.
 
@@ -104,11 +108,9 @@ def footprint(
     if any(each.start < batch.start or batch.end < each.end for each in quantities):
         raise Refused("E-FA-0009")
     lines: list[Line] = []
-    missing: list[Missing] = []
     calibre = ""
-    for quantity in quantities:
-        if quantity.medium != "electricity":
-            continue
+    known, missing = parted(each for each in quantities if each.medium == "electricity")
+    for quantity in known:
         factor = choices.footprint.at(quantity)
         if isinstance(factor, Missing):
             missing.append(factor)
@@ -118,7 +120,14 @@ def footprint(
         number = used("EF", row.value, row.unit, row)
         amount = converted(quantity.amount, quantity.unit, "kWh")
         lines.append(Line(quantity, amount, "kWh", Fraction(row.value), "AD × EF", (number,)))
-    burnt = direct(quantities, choices)
+    left_out: list[str] = []
+    burnt: list[Line] = []
+    for medium in dict.fromkeys(each.medium for each in quantities if each.medium != "electricity"):
+        part = direct([each for each in quantities if each.medium == medium], choices)
+        burnt += part.lines
+        missing += part.missing
+        if not part.lines and not part.missing:
+            left_out.append(medium)
     gwp = constant("gwp_co2")
     potential = used("GWP", gwp.value, gwp.unit, gwp)
     lines += [
@@ -130,8 +139,8 @@ def footprint(
             f"({each.formula}) × GWP",
             (*each.used, potential),
         )
-        for each in burnt.lines
+        for each in burnt
     ]
     period = (batch.start, batch.end)
-    whole = figure("co2e_footprint", period, lines, [*missing, *burnt.missing], calibre)
-    return Footprint(batch, whole, upstream)
+    whole = figure("co2e_footprint", period, lines, missing, calibre)
+    return Footprint(batch, whole, upstream, tuple(left_out))

@@ -12,7 +12,8 @@ from typing import Any, Final
 
 from config.problems import Language
 from gateway.energy.exact import Number, converted, rounded, text_of
-from gateway.energy.figure import Figure, Line, Period, Quantity, Shares, figure, period_of, shares_as_dict
+from gateway.energy.figure import Figure, Line, Shares, figure, shares_as_dict
+from gateway.energy.quantity import Entry, Period, Quantity, parted, period_of
 from gateway.energy.refused import Refused
 
 PLACES: Final = 6
@@ -75,16 +76,15 @@ class Indicator:
         }
 
 
-def energy(quantities: Sequence[Quantity], period: Period | None = None) -> Figure:
+def energy(quantities: Sequence[Entry], period: Period | None = None) -> Figure:
     """Return the energy of these quantities in kWh, each converted from its own unit of energy.
 
     Raises:
         Refused: E-FA-0005, one is no energy: gas and steam take `standard_coal`.
     """
-    lines = [
-        Line(each, converted(each.amount, each.unit, "kWh"), "kWh", Fraction(1), "AD") for each in quantities
-    ]
-    return figure("energy", period or period_of(quantities), lines, ())
+    known, missing = parted(quantities)
+    lines = [Line(each, converted(each.amount, each.unit, "kWh"), "kWh", Fraction(1), "AD") for each in known]
+    return figure("energy", period or period_of(quantities), lines, missing)
 
 
 def cost(quantities: Sequence[tuple[Quantity, Decimal]], period: Period | None = None) -> Figure:

@@ -17,7 +17,7 @@ import yaml
 from config.carbon import CarbonOptions
 from config.factors import Factors
 from gateway.energy.carbon_choice import Choices, choices
-from gateway.energy.figure import Quantity
+from gateway.energy.quantity import Quantity
 
 FOLDER = Path(__file__).parents[2] / "cases" / "carbon"
 ZONE = ZoneInfo("Asia/Shanghai")

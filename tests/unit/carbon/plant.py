@@ -6,8 +6,9 @@ from typing import Any
 from gateway.energy.carbon import inventory
 from gateway.energy.carbon_choice import Choices
 from gateway.energy.coal import standard_coal
-from gateway.energy.figure import Figure, Quantity
+from gateway.energy.figure import Figure
 from gateway.energy.footprint import Batch, footprint
+from gateway.energy.quantity import Quantity
 from tests.unit.carbon.case import day
 
 START, END = day("2026-01-01"), day("2026-02-01")

@@ -10,7 +10,9 @@ from gateway.energy.carbon import inventory
 from gateway.energy.carbon_indirect import indirect
 from gateway.energy.coal import standard_coal
 from gateway.energy.exact import text_of
-from gateway.energy.figure import Quantity
+from gateway.energy.footprint import Batch, footprint
+from gateway.energy.indicators import energy
+from gateway.energy.quantity import Quantity, Unknown
 from gateway.energy.refused import Refused
 from tests.unit.carbon.case import chosen
 from tests.unit.carbon.plant import END, EVERYTHING, START, used
@@ -97,3 +99,38 @@ def test_the_fractions_of_the_books_are_amounts_like_decimals(number: Decimal | 
         assert found.exact == Fraction(number) * Fraction("0.5978")
         assert found.shares is not None
         assert found.shares.estimated == 1
+
+
+def test_what_the_books_do_not_know_leaves_its_figures_without_a_value() -> None:
+    choices = chosen(EVERYTHING)
+    bought = used("electricity", "100")
+    gap = Unknown("natural_gas", START, END, "site/boiler")
+    coal = standard_coal([bought, gap], choices)
+    assert coal.primary.value is coal.equivalent.value is None
+    assert "site/boiler" in coal.primary.missing[0].reason.text("zh")
+    found = inventory([bought, gap], choices)
+    assert found.scope_1.value is None
+    assert found.total("location") is None
+    assert found.scope_2.location.value == Decimal("59.780")
+
+    hour = used("electricity", "100", "", START, START + 3_600_000_000_000)
+    no_power = Unknown("electricity", START + 3_600_000_000_000, END, "site")
+    found = inventory([hour, no_power], choices)
+    assert (found.scope_1.value, found.scope_2.location.value, found.scope_2.market.value) == (0, None, None)
+    assert energy([hour, no_power]).value is None
+    batch = Batch("b", "p", START, END, Decimal(1), "piece")
+    assert footprint(batch, [hour, no_power], choices).figure.value is None
+
+
+def test_an_unknown_export_leaves_only_the_market_figure_open() -> None:
+    roof = used("electricity_generation", "50", "kWh")
+    gap = Unknown("electricity_export", START, END, "site")
+    found = inventory([used("electricity", "100"), roof, gap], chosen(EVERYTHING)).scope_2
+    assert (found.location.value, found.market.value) == (Decimal("59.780"), None)
+
+
+def test_sold_certificates_of_unknown_generation_leave_the_market_figure_open() -> None:
+    sold = {"kind": "sold", "mwh": 3, "from": "2026-01-01", "to": "2026-02-01", "document": "s"}
+    gap = Unknown("electricity_generation", START, END, "roof")
+    found = inventory([used("electricity", "100"), gap], chosen(EVERYTHING | {"contracts": [sold]})).scope_2
+    assert (found.location.value, found.market.value) == (Decimal("59.780"), None)

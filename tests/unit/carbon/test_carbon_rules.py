@@ -16,7 +16,8 @@ from gateway.energy.carbon_direct import direct
 from gateway.energy.carbon_indirect import indirect
 from gateway.energy.coal import standard_coal
 from gateway.energy.exact import converted, rounded, telescoped
-from gateway.energy.figure import Quantity, total
+from gateway.energy.figure import total
+from gateway.energy.quantity import Quantity
 from gateway.energy.refused import Refused
 from tests.unit.carbon.case import chosen, day, rounded_by_hand
 from tests.unit.carbon.plant import END, EVERYTHING, GRID, START, UNITS, figures, used
@@ -249,3 +250,13 @@ def test_every_refusal_is_told_in_both_languages() -> None:
     for code in codes:
         assert code in Refused(code).text("zh")
         assert any("一" <= c <= "鿿" for c in Refused(code).text("zh"))
+
+
+def test_two_results_that_are_cut_differently_are_not_compared() -> None:
+    choices = chosen(EVERYTHING)
+    middle = day("2026-01-16")
+    whole = indirect([used("electricity", "2")], choices).location
+    halves = [used("electricity", "1", "", START, middle), used("electricity", "1", "", middle, END)]
+    with pytest.raises(Refused) as error:
+        difference(whole, indirect(halves, choices).location)
+    assert error.value.code == "E-FA-0009"

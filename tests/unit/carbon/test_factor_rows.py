@@ -239,3 +239,14 @@ def test_the_documented_table_of_ones_own_is_read(tmp_path: Path) -> None:
     (row,), problems = read_table(ElectricityFactor, file, file.name)
     assert not problems
     assert row.id == "electricity/jiangsu/2024/average"
+
+
+@pytest.mark.parametrize("name", ["constants.csv", "quality.csv", "electricty.csv"])
+def test_a_table_nothing_would_take_is_named(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "factors"
+    folder.mkdir()
+    written(folder / name, f"{HEADER}\n{GOOD}\n".encode())
+    (problem,) = Factors(tmp_path).problems
+    assert (problem.code, Path(problem.file).name) == ("E-CF-1506", name)
+    for language in ("zh", "en"):
+        assert "electricity.csv" in problem.message(language)

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from gateway.energy.carbon_indirect import indirect
 from gateway.energy.coal import standard_coal
-from gateway.energy.figure import Quantity
 from gateway.energy.footprint import FORMAT, Batch, Upstream, footprint
 from gateway.energy.indicators import Output, cost, energy, intensity, performance, regression
+from gateway.energy.quantity import Quantity
 from gateway.energy.refused import Refused
 from tests.unit.carbon.case import chosen, day
 
@@ -176,3 +176,11 @@ def test_what_lies_outside_the_batch_is_refused_and_what_is_not_chosen_named() -
     found = footprint(batch(), [kwh("1")], chosen({"electricity": [GRID]}))
     assert [each.choice for each in found.figure.missing] == ["carbon.footprint"]
     assert found.as_dict("zh")["per_unit"] is None
+
+
+def test_a_medium_that_is_neither_electricity_nor_fuel_is_told_as_left_out() -> None:
+    steam = Quantity("heat", Decimal(3), "GJ", START, END, "site")
+    found = footprint(batch(), [kwh("1000"), steam], chosen(OPTIONS))
+    assert found.left_out == ("heat",)
+    assert found.as_dict("zh")["left_out"] == ["heat"]
+    assert found.figure.exact == 1000 * Fraction("0.5777")
