@@ -33,6 +33,7 @@ from gateway.select import Rules, Selection
 from gateway.supervise import Link, LinkState, supervise
 from gateway.thin import Thinner, thin, thinned_source
 from gateway.told import About, Told, links_told, peer, store_told
+from gateway.watchdog import ServiceManager
 
 log = logging.getLogger(__name__)
 
@@ -88,9 +89,13 @@ class Gateway:
             asyncio.get_running_loop().call_later(_SETTLED_S, give_back)
             if plant.page.enabled:
                 self._start_page(status.port)
+            manager = ServiceManager()
+            self.tasks["watchdog"] = group.create_task(manager.feed(buffer.come_round), name="watchdog")
             self.running.set()
+            manager.tell("READY=1")
             log.info("gateway running", extra={"gateway": plant.gateway.id, "status_port": status.port})
             await stop.wait()
+            manager.tell("STOPPING=1")
             await self._end("source/")
             await self._drain(historian)
             await self._end("")

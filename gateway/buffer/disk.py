@@ -191,6 +191,10 @@ class DiskBuffer:
         """End the current epoch, e.g. after a restore; the next batch is stored under the new one."""
         return await asyncio.wrap_future(self._writer.post(partial(self._renew, reason)))
 
+    async def come_round(self) -> None:
+        """Return when the thread that writes has ended what it was doing: the watchdog asks whether it lives."""
+        await asyncio.wrap_future(self._writer.post(lambda: None))
+
     def stats(self) -> BufferStats:
         """Return what /metrics and the status message show."""
         writer, shelf = self._writer, self._shelf
