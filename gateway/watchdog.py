@@ -1,8 +1,8 @@
 """What the service manager is told: that the gateway runs, that it lives, that it stops.
 
-systemd's protocol (sd_notify): a datagram a message to the socket $NOTIFY_SOCKET names. Where nobody has named
-one, as on Windows, nothing is sent. The watchdog is fed from the event loop, and only after the thread that
-writes the log has come round: when either stands still the feeding ends, and systemd starts the gateway anew.
+systemd's protocol (sd_notify): a datagram a message to the socket $NOTIFY_SOCKET names. Where nobody has
+named one, as on Windows, nothing is sent. The watchdog is fed from the event loop, and only after the thread
+that writes the log has come round: when either stands still the feeding ends, and systemd starts anew.
 """
 
 import asyncio

@@ -192,7 +192,7 @@ class DiskBuffer:
         return await asyncio.wrap_future(self._writer.post(partial(self._renew, reason)))
 
     async def come_round(self) -> None:
-        """Return when the thread that writes has ended what it was doing: the watchdog asks whether it lives."""
+        """Return when the thread that writes has ended what it does; the watchdog asks whether it lives."""
         await asyncio.wrap_future(self._writer.post(lambda: None))
 
     def stats(self) -> BufferStats:
