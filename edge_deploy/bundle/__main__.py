@@ -66,13 +66,36 @@ def lay_out(folder: Path, own: Wheel, target: Target, epoch: int, *, cache: Path
     facts |= {"machine": target.machine, "glibc": glibc([own, *runtime])}
     _write(folder / "BUNDLE", "".join(f"{key}={value}\n" for key, value in facts.items()))
     _write(folder / "sbom.cdx.json", json.dumps(bill(own, runtime, tools, target, epoch), indent=1) + "\n")
-    _take(folder, target)
-    listed = sorted(path for path in folder.rglob("*") if path.is_file())
-    sums = [
+    take_common(folder, target)
+    seal(folder)
+
+
+def seal(folder: Path) -> None:
+    """Write the sha256 of every file in a bundle's folder."""
+    sums = folder / "SHA256SUMS"
+    sums.unlink(missing_ok=True)
+    lines = [
         f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(folder).as_posix()}\n"
-        for path in listed
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
     ]
-    _write(folder / "SHA256SUMS", "".join(sums))
+    _write(sums, "".join(lines))
+
+
+def take_common(folder: Path, target: Target) -> None:
+    """Copy what is the same in every bundle: installer, service, example plant, documents."""
+    deploy = ROOT / "edge_deploy"
+    if target.is_windows:
+        files = [*(deploy / "windows").glob("*.ps1"), *(deploy / "windows").glob("*.py")]
+    else:
+        files = [deploy / "bundle" / "install.sh", deploy / "systemd" / "wanglian.service"]
+    files += [deploy / "bundle" / "plant.yaml", ROOT / "LICENSE", ROOT / "NOTICE"]
+    for file in files:
+        shutil.copyfile(file, folder / file.name)
+    for page in (ROOT / "docs").rglob("*.md"):
+        copy = folder / page.relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(page, copy)
 
 
 def glibc(wheels: Sequence[Wheel]) -> str:
@@ -97,22 +120,6 @@ def source_date(root: Path) -> int:
         if done.returncode == 0 and done.stdout.strip():
             return int(done.stdout)
     return _WITHOUT_GIT
-
-
-def _take(folder: Path, target: Target) -> None:
-    """Copy what is the same in every bundle: installer, service, example plant, documents."""
-    deploy = ROOT / "edge_deploy"
-    if target.is_windows:
-        files = [*(deploy / "windows").glob("*.ps1"), *(deploy / "windows").glob("*.py")]
-    else:
-        files = [deploy / "bundle" / "install.sh", deploy / "systemd" / "wanglian.service"]
-    files += [deploy / "bundle" / "plant.yaml", ROOT / "LICENSE", ROOT / "NOTICE"]
-    for file in files:
-        shutil.copyfile(file, folder / file.name)
-    for page in (ROOT / "docs").rglob("*.md"):
-        copy = folder / page.relative_to(ROOT)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(page, copy)
 
 
 def _write(path: Path, text: str) -> None:
