@@ -138,8 +138,10 @@ install_version() {
     set -- "$here"/tools/pip-*.whl
     PIP_CONFIG_FILE=/dev/null "$new/bin/python" -I "$1/pip" install --isolated --quiet \
         --disable-pip-version-check --no-cache-dir --no-deps --no-index --find-links "$here/wheels" \
-        --only-binary :all: --require-hashes --requirement "$here/requirements.txt" ||
+        --no-compile --only-binary :all: --require-hashes --requirement "$here/requirements.txt" ||
         refuse "安装失败，原版本不变。" "that failed; what was there before is unchanged."
+    # The service can't write bytecode here. pip compiles one file after the other; this takes every core.
+    "$new/bin/python" -I -m compileall -q -j 0 "$new/lib" >/dev/null || :
     "$new/bin/wanglian" check "$here/plant.yaml" >/dev/null ||
         refuse "新版本不能运行，原版本不变。" "the new version does not run; what was there before is unchanged."
     cp "$here/install.sh" "$here/BUNDLE" "$here/sbom.cdx.json" "$here/wanglian.service" "$here/plant.yaml" "$new/"

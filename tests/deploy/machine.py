@@ -3,6 +3,7 @@
 import contextlib
 import os
 import platform
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -13,6 +14,7 @@ from tests.processes import Process, started, wait_for
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 SERVICE = "wanglian"
+BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 CREDENTIALS = Path("/run/credentials/wanglian.service")
 
 # /etc is a copy, so that users and units can be made; the others begin empty.
@@ -23,7 +25,7 @@ mkdir -p "$0/etc"
 mount -t tmpfs -o mode=755 tmpfs "$0/etc"
 cp -a /etc/. "$0/etc/"
 mount --move "$0/etc" /etc
-for each in /opt /run /usr/local/bin; do mount -t tmpfs -o mode=755 tmpfs "$each"; done
+for each in /opt /run /usr/local/bin /usr/local/sbin; do mount -t tmpfs -o mode=755 tmpfs "$each"; done
 mount -t tmpfs -o mode=755 tmpfs /var/lib
 echo ready
 exec sleep infinity
@@ -62,8 +64,22 @@ class Machine:
 
     def get(self, url: str) -> str:
         """Return what an address answers, asked from inside."""
-        code = "import sys, urllib.request as r; sys.stdout.buffer.write(r.urlopen(sys.argv[1], timeout=10).read())"
+        code = "import sys, urllib.request as r; print(r.urlopen(sys.argv[1], timeout=10).read().decode())"
         return self.does("/opt/wanglian/current/bin/python", "-I", "-c", code, url)
+
+    def follows(self, block: str, folder: str | Path) -> str:
+        """Type a guide's shell block, as a person would, in a folder; return what was shown."""
+        return self.does("sh", "-e", "-c", f'cd "$0"\n{block}', folder)
+
+    def makes_command(self, name: str, script: str) -> None:
+        """Put a program where root's own belong."""
+        place = f"/usr/local/sbin/{name}"
+        self.does("sh", "-c", 'printf "#!/bin/sh\n%s" "$0" >"$1"; chmod 755 "$1"', script, place)
+
+    @property
+    def root(self) -> Path:
+        """Return where its files are seen from outside."""
+        return Path(f"/proc/{self.first.popen.pid}/root")
 
     @contextlib.contextmanager
     def service(self) -> Iterator[Process]:
@@ -78,7 +94,8 @@ class Machine:
             to = CREDENTIALS / f"secrets_{secret}"
             self.does("install", "-m", "400", "-o", SERVICE, f"/etc/wanglian/secrets/{secret}", to)
         words = ["sh", "-c", f"umask 077; cd /var/lib/wanglian; exec {command}"]
-        with started("service", self.inside(*words, user=SERVICE), self.folder) as process:
+        name = f"service-{len(list(self.folder.glob('service-*.log')))}"
+        with started(name, self.inside(*words, user=SERVICE), self.folder) as process:
             yield process
 
 
@@ -89,6 +106,10 @@ def machine(folder: Path) -> Iterator[Machine]:
     with started("machine", separate, folder) as first:
         wait_for(lambda: first.said("ready"), "the machine")
         yield Machine(first, folder)
+
+
+def shell_blocks(page: Path) -> list[str]:
+    return BLOCK.findall(page.read_text(encoding="utf-8"))
 
 
 def system_python() -> Path:

@@ -1,4 +1,4 @@
-"""What a bundle holds: every wheel the lock asks for, each in the bill of materials, always the same bytes."""
+"""What a bundle holds: every wheel the lock asks for, each in the bill of materials; always the same."""
 
 import hashlib
 import json
@@ -103,7 +103,7 @@ def test_wheels_for_every_promised_machine_exist(platform: str, python: str, tmp
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("platform", BUILT)
 def test_each_bundle_holds_one_wheel_that_runs_there_for_every_pin(platform: str, tmp_path: Path) -> None:
-    """S15, supply chain: nothing unpinned. `make faults` builds for each platform, `make test` for this one."""
+    """S15, supply chain: nothing unpinned. `make faults` builds for every platform, `make test` for one."""
     target = Target(platform, PYTHONS[0])
     packed = make(target, tmp_path / "dist")
     contents = unpacked(packed, tmp_path / "here")

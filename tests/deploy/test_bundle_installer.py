@@ -141,10 +141,7 @@ def test_the_options_are_explained(tmp_path: Path) -> None:
 
 
 # A service manager that runs and writes down what it is asked.
-SYSTEMCTL = """#!/bin/sh
-[ "$1" = --version ] && {{ echo "systemd {version} (toy)"; exit 0; }}
-echo "$@" >>/run/asked
-"""
+SYSTEMCTL = '[ "$1" = --version ] && {{ echo "systemd {version} (toy)"; exit 0; }}; echo "$@" >>/run/asked'
 
 
 @pytest.fixture
@@ -153,15 +150,8 @@ def with_systemd(tmp_path: Path) -> Iterator[Machine]:
     folder.mkdir()
     with machine(folder) as made:
         made.does("mkdir", "-p", "/run/systemd/system")
-        systemd_is(made, 252)
+        made.makes_command("systemctl", SYSTEMCTL.format(version=252))
         yield made
-
-
-def systemd_is(made: Machine, number: int) -> None:
-    script = SYSTEMCTL.format(version=number)
-    made.does(
-        "sh", "-c", 'printf %s "$0" >/usr/local/bin/systemctl; chmod 755 /usr/local/bin/systemctl', script
-    )
 
 
 @pytest.mark.server
@@ -194,7 +184,7 @@ def test_a_systemd_too_old_for_the_unit_and_a_user_without_rights_are_told_so(
     with_systemd: Machine, tmp_path: Path
 ) -> None:
     bundle = toy_bundle(tmp_path, "1.0")
-    systemd_is(with_systemd, 249)
+    with_systemd.makes_command("systemctl", SYSTEMCTL.format(version=249))
     done = with_systemd.install(bundle)
     assert done.returncode == 1
     assert "systemd 250" in done.stderr
