@@ -25,7 +25,7 @@ from tests.deploy.machine import (
 from tests.processes import ROOT, wait_for
 
 GUIDES = ROOT / "docs" / "how-to"
-MAKE, INSTALL, START, BACK, UNINSTALL, WITHOUT_ROOT = shell_blocks(GUIDES / "offline.md")
+MAKE, INSTALL, START, BACK, UNINSTALL, _WITHOUT_ROOT = shell_blocks(GUIDES / "offline.md")
 PLANT = """
 gateway: {id: gw-1, site: s, data_dir: /var/lib/wanglian}
 sources:
