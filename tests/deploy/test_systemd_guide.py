@@ -1,4 +1,4 @@
-"""What the page about the service says can be typed; systemd's programs only take down what they are asked."""
+"""What the page about the service says can be typed; systemd's programs only note what they are asked."""
 
 from collections.abc import Iterator
 from pathlib import Path
