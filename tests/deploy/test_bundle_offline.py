@@ -1,5 +1,6 @@
 """An integrator's way, by the guide: from a stick onto a machine without a network, upgraded, back, away."""
 
+import contextlib
 import json
 import re
 import shutil
@@ -22,7 +23,7 @@ from tests.deploy.machine import (
     shell_blocks,
     system_python,
 )
-from tests.processes import ROOT, wait_for
+from tests.processes import ROOT, Process, wait_for
 
 GUIDES = ROOT / "docs" / "how-to"
 MAKE, INSTALL, START, BACK, UNINSTALL, _WITHOUT_ROOT = shell_blocks(GUIDES / "offline.md")
@@ -74,20 +75,23 @@ def newer(folder: Path) -> Path:
     return bundle
 
 
-def runs_and_shows_its_page(site: Machine) -> None:
-    """Run the service until its page knows the newest value."""
+@contextlib.contextmanager
+def collecting(site: Machine) -> Iterator[Process]:
+    """Run the service until it has stored values; it must end well."""
     with site.service() as service:
-        log = service.log
-        wait_for(lambda: service.said("page running"), "the page", 60)
-        (*_, url) = re.findall(r"page running url='([^']+)'", log.read_text())
-        assert '<div id="page">' in site.get(url)
-        overview = json.loads(site.get(url + "api/overview"))
-        assert overview["strip"]["gateway"] == "gw-1"
-        wait_for(
-            lambda: "wanglian_store_rows_total 0.0" not in site.get("http://127.0.0.1:9464/metrics"), "rows"
-        )
+        wait_for(lambda: service.said("gateway running"), "the start", 60)
+        nothing = "wanglian_store_rows_total 0.0"
+        wait_for(lambda: nothing not in site.get("http://127.0.0.1:9464/metrics"), "rows")
         assert json.loads(site.get("http://127.0.0.1:9464/healthz"))["status"] == "ok"
-        assert service.end(signal.SIGTERM) == 0, log.read_text()
+        yield service
+        assert service.end(signal.SIGTERM) == 0, service.log.read_text()
+
+
+def shows_its_page(site: Machine, service: Process) -> None:
+    wait_for(lambda: service.said("page running"), "the page", 60)
+    (url,) = re.findall(r"page running url='([^']+)'", service.log.read_text())
+    assert '<div id="page">' in site.get(url)
+    assert json.loads(site.get(url + "api/overview"))["strip"]["gateway"] == "gw-1"
 
 
 def stored(site: Machine) -> dict[str, int]:
@@ -115,26 +119,26 @@ def test_the_guide_leads_from_a_stick_to_a_running_gateway_and_through_its_life(
 
     site.does("sh", "-c", 'printf %s "$0" >/etc/wanglian/plant.yaml', PLANT)
     site.does("sh", "-c", "umask 077; echo hidden >/etc/wanglian/secrets/mqtt_password")
-    runs_and_shows_its_page(site)
+    with collecting(site) as service:
+        shows_its_page(site, service)
     before = stored(site)
     assert before
-    assert site.does("stat", "-c", "%a", *(f"/var/lib/wanglian/{name}" for name in before)).split() == [
-        "600"
-    ] * len(before)
+    modes = site.does("stat", "-c", "%a", *(f"/var/lib/wanglian/{name}" for name in before)).split()
+    assert set(modes) == {"600"}
 
     upgrade = INSTALL.splitlines()[-1]
     site.follows(upgrade, newer(tmp_path / "newer"))
     assert (site.root / "opt/wanglian/current").readlink() == Path("99.0.0")
     assert site.reads("/etc/wanglian/plant.yaml") == PLANT
-    runs_and_shows_its_page(site)
+    with collecting(site):
+        pass
     between = stored(site)
     assert before.items() < between.items(), "what the old version stored is there, and more"
 
     site.follows(BACK, "/")
     assert (site.root / "opt/wanglian/current").readlink() == Path(version)
-    with site.service() as service:
-        wait_for(lambda: service.said("link connected link='trial'"), "the version before", 60)
-        assert service.end(signal.SIGTERM) == 0, service.log.read_text()
+    with collecting(site):
+        pass
     assert between.items() < stored(site).items()
 
     site.follows(UNINSTALL, "/")
