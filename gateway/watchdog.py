@@ -12,6 +12,8 @@ import socket
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
+from gateway.buffer.contract import StoreFailed
+
 log = logging.getLogger(__name__)
 
 FEEDINGS: Final = 4
@@ -48,8 +50,12 @@ class ServiceManager:
                 )
 
     async def feed(self, alive: Callable[[], Awaitable[None]]) -> None:
-        """Feed the watchdog each time `alive` returns; ends at once when nobody watches."""
+        """Feed the watchdog each time `alive` returns, until it raises StoreFailed; end if nobody watches."""
         while self._address and self._period_s:
-            await alive()
+            try:
+                await alive()
+            except StoreFailed as exc:
+                log.error("the watchdog is fed no more", extra={"reason": str(exc)})  # noqa: TRY400  the reason is enough
+                return
             self.tell("WATCHDOG=1")
             await asyncio.sleep(self._period_s / FEEDINGS)

@@ -52,7 +52,7 @@ def stick(folder: Path, archive: Path) -> Path:
     """Put a bundle and its hash on a stick."""
     folder.mkdir()
     for name in (archive.name, f"{archive.name}.sha256"):
-        shutil.copyfile(archive.with_name(name), folder / name)
+        (folder / name).hardlink_to(archive.with_name(name))
     return folder
 
 

@@ -134,6 +134,20 @@ async def test_a_writing_thread_that_stands_still_feeds_no_watchdog(
     await until_fed(manager, 1)
 
 
+async def test_a_writing_thread_that_has_ended_feeds_no_watchdog_and_ends_nothing_else(
+    gateway: Gateway, manager: Listening, caplog: pytest.LogCaptureFixture
+) -> None:
+    gateway._buffer._writer.stop()
+    feeding = gateway.tasks["watchdog"]
+    async with asyncio.timeout(20):
+        while not feeding.done():
+            await asyncio.sleep(0.01)
+    assert feeding.exception() is None
+    assert "the watchdog is fed no more" in caplog.messages
+    manager.heard()
+    assert not gateway.tasks["source/sim"].done(), "systemd decides, and everybody else is told"
+
+
 async def test_nobody_who_listens_is_no_reason_to_stop(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
