@@ -10,6 +10,7 @@ command -v chromium >/dev/null || missing="$missing chromium"
 [ -e /usr/include/modbus/modbus.h ] || missing="$missing libmodbus-dev"
 command -v socat >/dev/null || missing="$missing socat"
 command -v systemd-analyze >/dev/null || missing="$missing systemd"
+command -v strace >/dev/null || missing="$missing strace"
 command -v ip >/dev/null || missing="$missing iproute2"
 command -v gcc >/dev/null || missing="$missing gcc libc6-dev"
 if [ -n "$missing" ]; then

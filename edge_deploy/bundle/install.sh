@@ -115,8 +115,8 @@ check_systemd() {
     command -v useradd >/dev/null || refuse "缺少 useradd。" "useradd is missing."
     systemd_runs || return 0
     has=$(systemctl --version | sed -n '1s/^systemd \([0-9]*\).*/\1/p')
-    [ "${has:-0}" -ge 250 ] || refuse "systemd 需要 250 或更新，本机是 ${has:-?}。可用 --prefix 只装程序。" \
-        "systemd 250 or newer is needed, here is ${has:-?}. With --prefix the program alone is installed."
+    [ "${has:-0}" -ge 251 ] || refuse "systemd 需要 251 或更新，本机是 ${has:-?}。可用 --prefix 只装程序。" \
+        "systemd 251 or newer is needed, here is ${has:-?}. With --prefix the program alone is installed."
 }
 
 # Makes the version's own environment; sets $new. SHA256SUMS is copied last: without it a version is not whole.

@@ -82,8 +82,11 @@ class Machine:
         return Path(f"/proc/{self.first.popen.pid}/root")
 
     @contextlib.contextmanager
-    def service(self) -> Iterator[Process]:
-        """Do for the unit what systemd would: its folders, credentials, user, mask, command."""
+    def service(self, *watched_by: str) -> Iterator[Process]:
+        """Do for the unit what systemd would: its folders, credentials, user, mask, command.
+
+        `watched_by` is a program that is given the command.
+        """
         unit = self.reads("/etc/systemd/system/wanglian.service")
         (command,) = [
             line.removeprefix("ExecStart=") for line in unit.splitlines() if line.startswith("ExecStart=")
@@ -93,7 +96,7 @@ class Machine:
         for secret in self.does("ls", "/etc/wanglian/secrets").split():
             to = CREDENTIALS / f"secrets_{secret}"
             self.does("install", "-m", "400", "-o", SERVICE, f"/etc/wanglian/secrets/{secret}", to)
-        words = ["sh", "-c", f"umask 077; cd /var/lib/wanglian; exec {command}"]
+        words = [*watched_by, "sh", "-c", f"umask 077; cd /var/lib/wanglian; exec {command}"]
         name = f"service-{len(list(self.folder.glob('service-*.log')))}"
         with started(name, self.inside(*words, user=SERVICE), self.folder) as process:
             yield process

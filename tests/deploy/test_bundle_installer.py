@@ -199,10 +199,10 @@ def test_a_systemd_too_old_for_the_unit_and_a_user_without_rights_are_told_so(
     with_systemd: Machine, tmp_path: Path
 ) -> None:
     bundle = toy_bundle(tmp_path, "1.0")
-    with_systemd.makes_command("systemctl", SYSTEMCTL.format(version=249))
+    with_systemd.makes_command("systemctl", SYSTEMCTL.format(version=250))
     done = with_systemd.install(bundle)
     assert done.returncode == 1
-    assert "systemd 250" in done.stderr
+    assert "systemd 251" in done.stderr
     assert with_systemd.tries("ls", "/opt/wanglian").returncode != 0
     with_systemd.does("install", "-m", "755", bundle / "install.sh", "/var/lib/install.sh")
     done = subprocess.run(
@@ -228,6 +228,6 @@ def test_a_python_that_only_root_can_run_is_no_python_for_a_service(
     assert done.returncode == 1
     assert "其他用户" in done.stderr
     with_systemd.does("chmod", "755", own)
-    with_systemd.makes_command("systemctl", SYSTEMCTL.format(version=249))
+    with_systemd.makes_command("systemctl", SYSTEMCTL.format(version=250))
     done = with_systemd.install(bundle, "--python", f"{own}/python3")
-    assert "systemd 250" in done.stderr, "it came as far as the next check"
+    assert "systemd 251" in done.stderr, "it came as far as the next check"

@@ -23,6 +23,7 @@ from tests.deploy.machine import (
     shell_blocks,
     system_python,
 )
+from tests.deploy.test_systemd_unit import allowed_calls
 from tests.processes import ROOT, Process, wait_for
 
 GUIDES = ROOT / "docs" / "how-to"
@@ -36,6 +37,13 @@ sinks:
 buffer: {min_free: 1MiB}
 history: {enabled: false}
 """.replace("SECRET", "/run/credentials/wanglian.service/secrets_mqtt_password")
+
+
+TRACE = "/var/lib/wanglian/trace"
+# -D: the tracer stands aside, and what is traced keeps its process and its signals.
+TRACED = ("strace", "-D", "-f", "-qq", "-o", TRACE)
+# numpy's BLAS asks where its memory should lie, and does without an answer.
+TAKES_NO_FOR_AN_ANSWER = {"mbind"}
 
 
 @pytest.fixture
@@ -76,9 +84,9 @@ def newer(folder: Path) -> Path:
 
 
 @contextlib.contextmanager
-def collecting(site: Machine) -> Iterator[Process]:
+def collecting(site: Machine, *watched_by: str) -> Iterator[Process]:
     """Run the service until it has stored values; it must end well."""
-    with site.service() as service:
+    with site.service(*watched_by) as service:
         wait_for(lambda: service.said("gateway running"), "the start", 60)
         nothing = "wanglian_store_rows_total 0.0"
         wait_for(lambda: nothing not in site.get("http://127.0.0.1:9464/metrics"), "rows")
@@ -137,9 +145,12 @@ def test_the_guide_leads_from_a_stick_to_a_running_gateway_and_through_its_life(
 
     site.follows(BACK, "/")
     assert (site.root / "opt/wanglian/current").readlink() == Path(version)
-    with collecting(site):
-        pass
+    with collecting(site, *TRACED) as service:
+        wait_for(lambda: service.said("page running"), "the page", 60)
     assert between.items() < stored(site).items()
+    called = set(re.findall(r"^\d+ +(\w+)\(", site.reads(TRACE), re.MULTILINE))
+    assert "execve" in called
+    assert called - allowed_calls() <= TAKES_NO_FOR_AN_ANSWER
 
     site.follows(UNINSTALL, "/")
     assert site.tries("ls", "/opt/wanglian").returncode != 0

@@ -20,6 +20,29 @@ def settings() -> dict[str, list[str]]:
     return found
 
 
+def members(group: str) -> set[str]:
+    """Return the system calls of one of systemd's groups."""
+    done = subprocess.run(
+        ["systemd-analyze", "syscall-filter", group], capture_output=True, text=True, check=True
+    )
+    words = [line.strip() for line in done.stdout.splitlines()[1:]]
+    named = {word for word in words if word and not word.startswith(("#", "@"))}
+    return named.union(*(members(word) for word in words if word.startswith("@")))
+
+
+def allowed_calls() -> set[str]:
+    """Return the system calls the unit lets a service make; systemd always adds the first group."""
+    allowed = members("@default")
+    for line in settings()["SystemCallFilter"]:
+        words = {
+            name
+            for word in line.lstrip("~").split()
+            for name in (members(word) if word[0] == "@" else {word})
+        }
+        allowed = allowed - words if line.startswith("~") else allowed | words
+    return allowed
+
+
 def test_the_service_exposes_little() -> None:
     command = ["systemd-analyze", "security", "--offline=true", "--no-pager", str(UNIT)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
