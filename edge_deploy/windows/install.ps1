@@ -82,7 +82,8 @@ function Install-Version($facts, [string]$python) {
     & $python -I -m venv --without-pip $new | Out-Host
     if ($LASTEXITCODE -ne 0) { Refuse "无法建立运行环境。" "the environment could not be made." }
     $own = Join-Path $new "Scripts\python.exe"
-    $pip = Join-Path (Get-ChildItem (Join-Path $here "tools\pip-*.whl"))[0].FullName "pip"
+    $tool = @(Get-ChildItem (Join-Path $here "tools\pip-*.whl"))[0]
+    $pip = Join-Path $tool.FullName "pip"
     $env:PIP_CONFIG_FILE = "nul"
     & $own -I $pip install --isolated --quiet --disable-pip-version-check --no-cache-dir --no-deps --no-index `
         --find-links (Join-Path $here "wheels") --only-binary ":all:" --require-hashes `
