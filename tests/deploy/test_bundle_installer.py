@@ -1,6 +1,7 @@
 """The installer changes nothing before all is well, switches whole versions, leaves plant and data alone."""
 
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,10 +13,15 @@ from tests.deploy.machine import PATH, Machine, machine, shell_blocks
 from tests.deploy.toy import toy_bundle
 from tests.processes import ROOT
 
+# A wheel installs in a second; on a machine with both cores taken, in ten.
+pytestmark = pytest.mark.timeout(240)
 
-def install(bundle: Path, prefix: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+
+def install(
+    bundle: Path, prefix: Path, *arguments: str, watched_by: tuple[str, ...] = ()
+) -> subprocess.CompletedProcess[str]:
     """Install for oneself."""
-    command = ["sh", str(bundle / "install.sh"), "--prefix", str(prefix), *arguments]
+    command = [*watched_by, "sh", str(bundle / "install.sh"), "--prefix", str(prefix), *arguments]
     return subprocess.run(
         command, capture_output=True, text=True, check=False, env={"PATH": PATH, "LANG": "C.UTF-8"}
     )
@@ -75,9 +81,25 @@ def test_an_upgrade_keeps_plant_and_data_goes_back_when_asked_and_leaves_both_wh
     done = install(toy_bundle(tmp_path, "1.1"), prefix)
     assert done.returncode == 0, done.stderr
     assert (version(prefix), plant.read_text()) == ("1.1", "mine")
+    trace = tmp_path / "trace"
+    watching = (
+        "strace",
+        "-f",
+        "-qq",
+        "-s",
+        "4096",
+        "-e",
+        "trace=/rename.*,/unlink.*,/symlink.*",
+        "-o",
+        str(trace),
+    )
     for expected in ("1.0", "1.1"):
-        assert install(prefix / "current", prefix, "--rollback").returncode == 0
+        done = install(prefix / "current", prefix, "--rollback", watched_by=watching)
+        assert done.returncode == 0, done.stderr
         assert (version(prefix), plant.read_text()) == (expected, "mine")
+    touched = [line for line in trace.read_text().splitlines() if '/current"' in line]
+    assert len(touched) == 1, "at any moment the link is there, and leads to one whole version"
+    assert re.search(r'rename\w*\(.*/\.current\.new", .*/current"', touched[0])
     done = install(prefix / "current", prefix, "--uninstall")
     assert done.returncode == 0, done.stderr
     assert "保留" in done.stdout

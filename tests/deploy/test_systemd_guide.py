@@ -29,6 +29,7 @@ def installed(tmp_path: Path) -> Iterator[Machine]:
 
 
 @pytest.mark.server
+@pytest.mark.timeout(240)
 def test_every_command_of_the_page_can_be_typed(installed: Machine, tmp_path: Path) -> None:
     (tmp_path / "mqtt_password").write_text("hidden")
     for block in shell_blocks(PAGE):
