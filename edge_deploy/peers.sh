@@ -10,6 +10,10 @@ command -v chromium >/dev/null || missing="$missing chromium"
 [ -e /usr/include/modbus/modbus.h ] || missing="$missing libmodbus-dev"
 command -v socat >/dev/null || missing="$missing socat"
 command -v gcc >/dev/null || missing="$missing gcc libc6-dev"
+command -v buildah >/dev/null || missing="$missing buildah"
+command -v debootstrap >/dev/null || missing="$missing debootstrap"
+command -v docker-compose >/dev/null || missing="$missing docker-compose"
+command -v ip >/dev/null || missing="$missing iproute2"
 if [ -n "$missing" ]; then
     echo "installing:$missing"
     export DEBIAN_FRONTEND=noninteractive
