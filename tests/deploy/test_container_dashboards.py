@@ -42,7 +42,7 @@ class Plant:
 
 @pytest.fixture(scope="module")
 def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
-    """The compose file's services as processes; beside its trial a meter, one that leaves, one that is absent."""
+    """The compose file as processes; beside its trial a meter, one that leaves, one that is absent."""
     folder = tmp_path_factory.mktemp("plant")
     content = yaml.safe_load((COMPOSE / "plant" / "plant.yaml").read_text("utf-8"))
     content["gateway"]["data_dir"] = str(folder / "data")
