@@ -2,20 +2,21 @@
 #
 # BASE is any Debian-like image with Python 3.11 or newer and its venv, a time zone database and CA certificates.
 # NODE is an image with Node 20; a page that `make page` has built is taken as it is, then Node is not asked for.
+# Whoever reaches the indexes by a mirror gives pip.conf and .npmrc as the secrets pip and npm: no layer keeps them.
 ARG BASE=python:3.11-slim-bookworm
 ARG NODE=node:20-bookworm-slim
 
 FROM ${NODE} AS page
 WORKDIR /page
 COPY gateway/web ./
-RUN if [ -z "$(find ui -type f -newer static/index.html 2>&1 | head -n 1)" ]; then exit; fi \
+RUN --mount=type=secret,id=npm,target=/root/.npmrc \
+    if [ -z "$(find ui -type f -newer static/index.html 2>&1 | head -n 1)" ]; then exit; fi \
  && cd ui && npm ci --silent && npm run --silent build && touch ../static/index.html
 
 FROM ${BASE} AS build
 WORKDIR /src
 COPY edge_deploy/locks edge_deploy/locks
 # The second environment holds what installs and builds: none of it is in the first, which is the image's.
-# Who has a package index of their own gives its pip.conf as the secret `pip`; a secret is in no layer.
 RUN --mount=type=secret,id=pip,target=/etc/pip.conf \
     python3 -m venv --without-pip /opt/wanglian \
  && python3 -m venv /tools \

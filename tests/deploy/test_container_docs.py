@@ -20,7 +20,7 @@ IMAGE = services()["wanglian"]["image"]
 
 def words(first: str) -> list[list[str]]:
     """Return the documented commands that begin so, as a shell gives them."""
-    variables = {"PWD": str(ROOT)}
+    variables = {"PWD": str(ROOT), "HOME": "/root"}
     found = [
         re.sub(r"\$(\w+)", lambda name: variables[name[1]], line) for line in LINES if line.startswith(first)
     ]
@@ -63,12 +63,12 @@ def test_images_are_built_under_the_name_the_compose_file_uses() -> None:
     for command in words("docker build "):
         parser = argparse.ArgumentParser()
         parser.add_argument("-t")
-        parser.add_argument("--secret")
+        parser.add_argument("--secret", action="append", default=[])
         parser.add_argument("context")
         asked = parser.parse_args(command[2:])
         assert (asked.t, asked.context) == (IMAGE, ".")
-        if asked.secret:
-            name = dict(part.split("=", 1) for part in asked.secret.split(","))["id"]
+        for secret in asked.secret:
+            name = dict(part.split("=", 1) for part in secret.split(","))["id"]
             assert f"--mount=type=secret,id={name}," in (ROOT / "Dockerfile").read_text()
 
 
