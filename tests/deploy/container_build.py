@@ -159,15 +159,13 @@ def mirror_of(suite: str) -> tuple[str, str]:
 def pip_settings() -> PipSettings:
     """Return this machine's pip settings as one file, with a host of ours that nobody asks for."""
     said = subprocess.check_output([sys.executable, "-m", "pip", "config", "list"], text=True)
+    settings = [line.partition("=")[::2] for line in said.splitlines()]
     found: dict[str, str] = {}
-    for line in said.splitlines():
-        key, _, value = line.partition("=")
-        section, _, name = key.rpartition(".")
-        if section in {"global", "install", "download", ":env:"}:
-            # What the environment says is listed last in effect: it wins over every file.
-            found[name] = (
-                ast.literal_eval(value) if section == ":env:" else found.get(name, ast.literal_eval(value))
-            )
+    # The later wins: the environment over every file, a command's own over what is for all of them.
+    for section in ("global", "install", ":env:"):
+        for key, value in settings:
+            if key.rpartition(".")[0] == section:
+                found[key.rpartition(".")[2]] = ast.literal_eval(value)
     canary = f"canary-{secrets.token_hex(8)}.invalid"
     found["trusted-host"] = f"{found.get('trusted-host', '')} {canary}".strip()
     words = [word for value in found.values() for word in value.split()]
