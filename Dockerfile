@@ -24,7 +24,7 @@ RUN --mount=type=secret,id=pip,target=/etc/pip.conf \
     -r edge_deploy/locks/runtime.txt \
  && awk '/^[a-z]/ { keep = /^(hatchling|packaging|pathspec|pluggy|tomlkit|trove-classifiers)==/ } keep' \
     edge_deploy/locks/dev.txt > /tools/build.txt \
- && /tools/bin/pip install --no-cache-dir --require-hashes -r /tools/build.txt
+ && /tools/bin/pip install --no-cache-dir --no-compile --require-hashes -r /tools/build.txt
 COPY pyproject.toml README.md LICENSE NOTICE wanglian.py ./
 COPY edge_deploy/hook.py edge_deploy/page.py edge_deploy/
 COPY config config

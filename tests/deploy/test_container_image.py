@@ -19,7 +19,7 @@ from tests.deploy.container_net import Namespace
 from tests.deploy.container_run import COMPOSE, Container, running, services
 from tests.processes import ROOT, started, wait_for
 
-pytestmark = [pytest.mark.system, pytest.mark.server, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.system, pytest.mark.server, pytest.mark.timeout(900)]
 
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 DEVICE = "my_factory/hall/line_1/press_1"
