@@ -13,6 +13,10 @@ command -v systemd-analyze >/dev/null || missing="$missing systemd"
 command -v strace >/dev/null || missing="$missing strace"
 command -v ip >/dev/null || missing="$missing iproute2"
 command -v gcc >/dev/null || missing="$missing gcc libc6-dev"
+command -v buildah >/dev/null || missing="$missing buildah"
+command -v debootstrap >/dev/null || missing="$missing debootstrap"
+command -v docker-compose >/dev/null || missing="$missing docker-compose"
+command -v ip >/dev/null || missing="$missing iproute2"
 if [ -n "$missing" ]; then
     echo "installing:$missing"
     export DEBIAN_FRONTEND=noninteractive
