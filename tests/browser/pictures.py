@@ -10,7 +10,7 @@ from tests.processes import ROOT
 
 OUT = ROOT / "docs" / "pictures"
 SITE = "demo_factory"
-SHOWN = ("press_shop/line_1/press_1/state", "utilities/supply/grid/p_total",
+SHOWN = ("press_shop/line_1/press_1/state", "assembly_shop/line_1/assembly_meter/p",
          "press_shop/line_1/press_1/power", "assembly_shop/oven/oven_1/temperature")  # fmt: skip
 VIEWS = {
     "overview": "#/overview",

@@ -100,6 +100,7 @@ export function extent(group: Drawn[], from: number, to: number): [number, numbe
 }
 
 function options(now: { current: Given }, groups: number, hasTimes: boolean): uPlot.Options {
+  let heard: MouseEvent | null | undefined;
   const { paint, width, height } = now.current;
   const scales: Record<string, uPlot.Scale> = { x: { time: true, range: () => [now.current.from, now.current.to] } };
   const axes: uPlot.Axis[] = [
@@ -154,7 +155,10 @@ function options(now: { current: Given }, groups: number, hasTimes: boolean): uP
       draw: [(chart) => drawAll(chart, now.current)],
       setCursor: [(chart) => {
         const left = chart.cursor.left ?? -1;
-        if (chart.cursor.event) now.current.acts.point(left < 0 ? null : chart.posToVal(left, "x"));
+        // It is called too when the scale moves below a mouse that rests.
+        if (!chart.cursor.event || chart.cursor.event === heard) return;
+        heard = chart.cursor.event;
+        now.current.acts.point(left < 0 ? null : chart.posToVal(left, "x"));
       }],
       setSelect: [(chart) => {
         const { left, width: wide } = chart.select;

@@ -19,9 +19,22 @@ export interface Paint {
   font: string;
 }
 
+/** A path that goes on where it was: dashes begin anew with every piece. */
+class Pen {
+  readonly path = new Path2D();
+  private at = [NaN, NaN];
+
+  line(x: number, y: number, toX: number, toY: number): void {
+    if (x !== this.at[0] || y !== this.at[1]) this.path.moveTo(x, y);
+    this.path.lineTo(toX, toY);
+    this.at = [toX, toY];
+  }
+}
+
 /** Band of least to greatest, line, and a dot where one row stands alone. */
 export function drawTrack(context: CanvasRenderingContext2D, place: Place, track: Track, colour: string, paint: Paint): void {
-  const [solid, dashed, band, dots] = [new Path2D(), new Path2D(), new Path2D(), new Path2D()];
+  const [solid, dashed] = [new Pen(), new Pen()];
+  const [band, dots] = [new Path2D(), new Path2D()];
   const holds = track.line.form === "step";
   const { x, y, cut } = track;
   const size = 2 * paint.ratio;
@@ -36,13 +49,11 @@ export function drawTrack(context: CanvasRenderingContext2D, place: Place, track
     const goesOn = !isLast && !cut[i + 1];
     // A state holds until something else is known, also until it is known to be lost.
     const until = holds ? (isLast ? track.until : goesOn || y[i + 1] === null ? (x[i + 1] as number) : (track.end[i] as number)) : isLast ? track.until : (x[i] as number);
-    pen.moveTo(at, level);
-    pen.lineTo(place.x(Math.max(until, x[i] as number)), level);
+    if (until > (x[i] as number)) pen.line(at, level, place.x(until), level);
     if (goesOn) {
-      const next = y[i + 1] as number;
+      const next = place.x(x[i + 1] as number);
       const turn = isWhole(track.quality[i + 1] as number) ? pen : dashed;
-      turn.moveTo(holds ? place.x(x[i + 1] as number) : at, level);
-      turn.lineTo(place.x(x[i + 1] as number), place.y(next));
+      turn.line(holds ? next : at, level, next, place.y(y[i + 1] as number));
     }
     if (!many || (cut[i] && !goesOn)) {
       dots.moveTo(at + size, level);
@@ -61,9 +72,9 @@ export function drawTrack(context: CanvasRenderingContext2D, place: Place, track
   context.fill(band);
   context.globalAlpha = 1;
   context.lineWidth = 1.5 * paint.ratio;
-  context.stroke(solid);
+  context.stroke(solid.path);
   context.setLineDash([4 * paint.ratio, 3 * paint.ratio]);
-  context.stroke(dashed);
+  context.stroke(dashed.path);
   context.fill(dots);
   context.restore();
 }

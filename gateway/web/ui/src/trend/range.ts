@@ -1,5 +1,5 @@
 // Which stretch of time is looked at: so long until now, or from one moment to another; kept in the address.
-import { state } from "../feed";
+import { inZone } from "../format";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -35,12 +35,10 @@ export function clamped(from: number, to: number, now: number): Range {
   return { from: Math.round(end - long), to: Math.round(end) };
 }
 
-const zone = (): string | undefined => state.get()?.strip.zone;
-
 /** Year, month, day, hour, minute, second of a moment in plant time. */
 export function parts(moment: number): Record<string, string> {
-  const format = new Intl.DateTimeFormat("en-CA", {
-    timeZone: zone(), hourCycle: "h23", year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit",
+  const format = inZone("en-CA", {
+    hourCycle: "h23", year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit",
   });
   return Object.fromEntries(format.formatToParts(moment).map(({ type, value }) => [type, value]));
 }

@@ -1,10 +1,11 @@
 // The numbers themselves: beside the chart what it shows at the cursor, and on demand every row as a table.
-import { useState } from "preact/hooks";
+import { useMemo, useState } from "preact/hooks";
 import type { TrendLine, Trends } from "../api";
 import { figure, moment, shown } from "../format";
+import { useValue } from "../observable";
 import { Status } from "../parts";
 import { whyOf } from "../route";
-import { t, word } from "../words";
+import { language, t, word } from "../words";
 import { devicePath, qualityWord, toneOf } from "../live";
 import { wordOf } from "./bands";
 import type { Drawn } from "./chart";
@@ -68,35 +69,42 @@ const PAGE = 200;
 export function Values({ answer }: { answer: Trends }) {
   const [open, setOpen] = useState(false);
   const [count, more] = useState(PAGE);
-  const lines = answer.lines.filter((line) => line.time.length);
-  const times = open ? [...new Set(lines.flatMap((line) => line.time))].sort((a, b) => b - a) : [];
-  const places = lines.map((line) => new Map(line.time.map((time, i) => [time, i])));
+  const speaks = useValue(language);
+  // Drawn anew with an answer, not with every second.
+  const rows = useMemo(() => (open ? <Rows answer={answer} count={count} more={() => more(count + PAGE)} /> : null), [answer, open, count, speaks]);
   return (
     <details class="values" onToggle={(event) => setOpen(event.currentTarget.open)}>
       <summary>{t("trend.table")}</summary>
-      {open && (
-        <div class="scroller" tabIndex={0} aria-label={t("trend.table")}>
-          <table>
-            <caption class="hidden">{t("trend.caption")}</caption>
-            <thead>
-              <tr>
-                <th scope="col">{t("trend.time")}</th>
-                {lines.map((line) => <th key={line.path} scope="col" class="num" title={line.path}>{heading(line)}</th>)}
-              </tr>
-            </thead>
-            <tbody>
-              {times.slice(0, count).map((time) => (
-                <tr key={time}>
-                  <th scope="row"><time dateTime={iso(time)}>{moment(time)}</time></th>
-                  {lines.map((line, j) => <td key={line.path} class="num">{cell(line, places[j]?.get(time))}</td>)}
-                </tr>
-              ))}
-            </tbody>
-          </table>
-          {times.length > count && <button class="more" type="button" onClick={() => more(count + PAGE)}>{t("trend.more", { n: figure(times.length - count) })}</button>}
-        </div>
-      )}
+      {rows}
     </details>
+  );
+}
+
+function Rows({ answer, count, more }: { answer: Trends; count: number; more: () => void }) {
+  const lines = answer.lines.filter((line) => line.time.length);
+  const times = [...new Set(lines.flatMap((line) => line.time))].sort((a, b) => b - a);
+  const places = lines.map((line) => new Map(line.time.map((time, i) => [time, i])));
+  return (
+    <div class="scroller" tabIndex={0} role="group" aria-label={t("trend.table")}>
+      <table>
+        <caption class="hidden">{t("trend.caption")}</caption>
+        <thead>
+          <tr>
+            <th scope="col">{t("trend.time")}</th>
+            {lines.map((line) => <th key={line.path} scope="col" class="num" title={line.path}>{heading(line)}</th>)}
+          </tr>
+        </thead>
+        <tbody>
+          {times.slice(0, count).map((time) => (
+            <tr key={time}>
+              <th scope="row"><time dateTime={iso(time)}>{moment(time)}</time></th>
+              {lines.map((line, j) => <td key={line.path} class="num">{cell(line, places[j]?.get(time))}</td>)}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      {times.length > count && <button class="more" type="button" onClick={more}>{t("trend.more", { n: figure(times.length - count) })}</button>}
+    </div>
   );
 }
 

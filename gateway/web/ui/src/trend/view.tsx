@@ -1,7 +1,7 @@
 // What did these tags do, beside each other, over which time?
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type uPlot from "uplot";
-import { now } from "../feed";
+import { now, state, watch } from "../feed";
 import { Finder } from "../finder";
 import { figure, moment } from "../format";
 import { useValue } from "../observable";
@@ -23,6 +23,8 @@ const MOST = 8;
 const LEAST_HEIGHT = 140;
 
 export default function TrendView() {
+  const isKnown = useValue(state) !== null;
+  useEffect(() => watch([], false), []);
   const at = useValue(route);
   const tags = at.tags.slice(0, MOST);
   const asked = rangeOf(at.query);
@@ -48,6 +50,8 @@ export default function TrendView() {
   if (isLive(range)) period.current = range.period;
 
   const hrefOf = (path: string): string => trendOf([...tags.filter((each) => each !== path), path].slice(-MOST), inAddress(range));
+  // Until then the plant's zone isn't known, and no time could be read or written.
+  if (!isKnown) return <Loading />;
   return (
     <div class="trends">
       <h1 class="hidden">{t("nav.trend")}</h1>
@@ -80,7 +84,8 @@ function Charts({ tags, range, look, back, hrefOf }: Given) {
   const bands = useRef<HTMLCanvasElement | null>(null);
   const paint = usePaint();
   const found = useTrends(tags, range, Math.min(2000, Math.max(100, Math.round(width / 50) * 50)) * Number(width > 0));
-  const [from, to] = bounds(range, now());
+  // What ends now moves once a second, with the values.
+  const [from, to] = bounds(range, Math.ceil(now() / 1000) * 1000);
 
   useEffect(() => {
     const element = box.current;
