@@ -118,6 +118,34 @@ def test_each_sink_is_a_station_and_one_that_does_not_want_the_tag_is_off(plant:
     assert answer.action == "sink_late"
 
 
+@pytest.mark.parametrize(
+    ("changes", "state", "action"),
+    [
+        ({}, "good", "none"),
+        ({"state": LinkState.WAITING, "error": "disk full"}, "bad", "history_stopped"),
+        ({"state": LinkState.CONNECTING}, "warning", "history_connecting"),
+        ({"counts": {"backlog_oldest_seconds": 400.0}}, "warning", "history_late"),
+    ],
+)
+def test_the_history_is_the_last_station(plant: Plant, changes, state, action) -> None:
+    plant.add_link("meters")
+    plant.add_link("cloud", "sink")
+    plant.add_link("local", "history", **changes)
+    about = replace(plant.link("local", "history").about, select=(("**", None, None),))
+    plant.change("local", about=about)
+    answer = asked(plant)
+    assert (answer.steps[-1].step, answer.steps[-1].state, answer.action) == ("history", state, action)
+
+
+def test_a_tag_the_history_does_not_keep_is_off_there(plant: Plant) -> None:
+    plant.add_link("meters")
+    plant.add_link("local", "history", state=LinkState.WAITING, error="disk full")
+    about = replace(plant.link("local", "history").about, select=(("**/y", None, None),))
+    plant.change("local", about=about)
+    answer = asked(plant)
+    assert (answer.steps[-1].state, answer.action) == ("off", "none")
+
+
 def test_a_store_that_takes_nothing_is_the_cause(plant: Plant) -> None:
     plant.told = replace(plant.told, reasons=("disk full",), store={"degraded": 1.0})
     answer = asked(plant)
