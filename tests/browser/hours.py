@@ -21,7 +21,6 @@ from connectors import DTYPE_OF_PART, Batch, Columns, Delivery, Epoch, Part, Sys
 from edge_deploy import demo
 from edge_deploy.children import Children
 from edge_deploy.plant.clock import HOUR, SECOND, ZONE
-from edge_deploy.stand_in import Platform
 from gateway.history import HISTORY, Reader
 from gateway.history.store import Store
 
@@ -31,8 +30,8 @@ OURS = Epoch(0, 1)
 
 
 @contextlib.contextmanager
-def running(folder: Path, start: int, began: int, speed: int) -> Iterator[str]:
-    """Run the demo's processes; yield the page's address; times in ns, the plant's and ours then."""
+def running(folder: Path, start: int, began: int, speed: int) -> Iterator[tuple[str, Children]]:
+    """Run the demo's processes; yield the page's address and them; times in ns, the plant's and ours then."""
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     text = datetime.fromtimestamp(start / SECOND, ZONE).strftime("%Y-%m-%dT%H:%M:%S")
     asked = argparse.Namespace(seed=1, start=text, speed=speed, began=began, hours=None)
@@ -45,18 +44,16 @@ def running(folder: Path, start: int, began: int, speed: int) -> Iterator[str]:
             demo.wait_until(lambda port=ports[name]: demo.listens(port), name, children)
         demo.wait_until((folder / "ttyLINE").exists, "meter_line", children)
         demo.trust(folder)
-        platform = Platform(ports["broker"])
         children.python("gateway", "-m", "gateway", "run", file)
         demo.wait_until(lambda: demo.listens(ports["page"]), "page", children)
-        yield f"http://127.0.0.1:{ports['page']}/"
-        del platform
+        yield f"http://127.0.0.1:{ports['page']}/", children
     for number, handler in handlers.items():
         signal.signal(number, handler)
 
 
 @contextlib.contextmanager
-def stage(folder: Path, hours: float = 8.0, speed: int = SPEED) -> Iterator[str]:
-    """Yield the address of a page behind which the plant has worked for so long."""
+def stage(folder: Path, hours: float = 8.0, speed: int = SPEED) -> Iterator[tuple[str, Children]]:
+    """Yield the address of a page behind which the plant has worked for so long, and the processes."""
     long = round(hours * HOUR)
     # The plant's clock will be the wall's when the fast part is over.
     end = (time.time_ns() + 20 * SECOND + long // speed) // SECOND * SECOND
@@ -68,8 +65,8 @@ def stage(folder: Path, hours: float = 8.0, speed: int = SPEED) -> Iterator[str]
     for left in ("ttyLINE", "data/pki", "opcua"):
         path = folder / left
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-    with running(folder, end - long, end - long, 1) as url:
-        yield url
+    with running(folder, end - long, end - long, 1) as shown:
+        yield shown
 
 
 def stretch(data: Path, began: int, end: int, speed: int) -> None:

@@ -11,14 +11,15 @@ from tests.processes import ROOT
 OUT = ROOT / "docs" / "pictures"
 SITE = "demo_factory"
 SHOWN = ("press_shop/line_1/press_1/state", "assembly_shop/line_1/assembly_meter/p",
-         "press_shop/line_1/press_1/power", "assembly_shop/oven/oven_1/temperature")  # fmt: skip
+         "assembly_shop/oven/oven_1/temperature", "press_shop/line_1/press_1/oil_temperature")  # fmt: skip
 VIEWS = {
     "overview": "#/overview",
     "live": "#/live",
     "trend": f"#/trend?tags={','.join(f'{SITE}/{tag}' for tag in SHOWN)}&span=8h",
-    "why": f"#/why/{SITE}/assembly_shop/oven/oven_1/temperature",
+    "why": f"#/why/{SITE}/assembly_shop/oven/oven_meter/p",
 }
 A_MINUTE_MS = 62_000
+UNPLUGGED_MS = 12_000
 
 
 def main(speed: int = SPEED) -> None:
@@ -26,7 +27,7 @@ def main(speed: int = SPEED) -> None:
     OUT.mkdir(exist_ok=True)
     with (
         tempfile.TemporaryDirectory(prefix="wanglian-pictures-", ignore_cleanup_errors=True) as folder,
-        stage(Path(folder), speed=speed) as url,
+        stage(Path(folder), speed=speed) as (url, plant),
         chromium() as browser,
     ):
         pages = {}
@@ -36,7 +37,15 @@ def main(speed: int = SPEED) -> None:
                 page.goto(url + path)
         page.wait_for_timeout(A_MINUTE_MS)
         for (view, language), page in pages.items():
-            page.screenshot(path=OUT / f"{view}-{language}.png")
+            if view != "why":
+                page.screenshot(path=OUT / f"{view}-{language}.png")
+        # Why is worth a look when something is wrong: somebody pulls the plug of the serial line.
+        plant.stop("meter_line")
+        for language in ("zh", "en"):
+            page = pages["why", language]
+            page.locator(".path li.cause").wait_for()
+            page.wait_for_timeout(UNPLUGGED_MS)
+            page.screenshot(path=OUT / f"why-{language}.png")
 
 
 if __name__ == "__main__":

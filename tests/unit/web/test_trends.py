@@ -1,6 +1,7 @@
 """What a browser gets to draw: from a history that was written by hand."""
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -200,6 +201,7 @@ async def test_many_who_ask_at_once_are_read_for_one_after_the_other(kept: Kept,
     def read(*_: object) -> list[Trend]:
         inside.append(1)
         most.append(len(inside))
+        threading.Event().wait(0.01)  # long enough for another to come in, if it could
         inside.pop()
         return [Reader(Path("nowhere")).trend_now([0], 0, 10, 10)[0]]
 
