@@ -76,6 +76,8 @@ def _link(told: Told, link: LinkTold | None) -> tuple[Step, str]:
     if link.about.peer:
         facts.append(Fact(name="peer", value=link.about.peer))
     state, action = _link_state(link)
+    if action == "link_down" and link.about.kind == "modbus_serial":
+        action = "serial_down"
     good = told.now if link.state is LinkState.CONNECTED else max(link.moved_at, link.connected_at)
     return _step("link", state, link, good=good, facts=facts), action
 

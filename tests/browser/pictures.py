@@ -16,7 +16,7 @@ VIEWS = {
     "overview": "#/overview",
     "live": "#/live",
     "trend": f"#/trend?tags={','.join(f'{SITE}/{tag}' for tag in SHOWN)}&span=8h",
-    "why": f"#/why/{SITE}/assembly_shop/oven/oven_meter/p",
+    "why": f"#/why/{SITE}/press_shop/line_1/press_meter/p",
 }
 A_MINUTE_MS = 62_000
 UNPLUGGED_MS = 12_000
@@ -39,8 +39,8 @@ def main(speed: int = SPEED) -> None:
         for (view, language), page in pages.items():
             if view != "why":
                 page.screenshot(path=OUT / f"{view}-{language}.png")
-        # Why is worth a look when something is wrong: somebody pulls the plug of the serial line.
-        plant.stop("meter_line")
+        # Why is worth a look when something is wrong: somebody pulls the plug of the meters.
+        plant.stop("meters")
         for language in ("zh", "en"):
             page = pages["why", language]
             page.locator(".path li.cause").wait_for()

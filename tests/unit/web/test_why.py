@@ -4,6 +4,7 @@ import pytest
 
 from connectors import quality
 from gateway.supervise import LinkState
+from gateway.told import About
 from gateway.web.app import create_app
 from gateway.web.why import why
 from tests.asgi import ask
@@ -71,6 +72,13 @@ def test_behind_a_broken_link_the_stations_are_blocked_and_the_link_is_the_cause
         "buffer": "good",
     }  # fmt: skip
     assert (answer.steps[0].error, answer.steps[0].error_at) == ("refused", T0 // 1_000_000)
+
+
+def test_of_a_serial_line_the_cable_is_looked_at_and_not_the_network(plant: Plant) -> None:
+    plant.add_link(
+        "meters", state=LinkState.WAITING, error="no such device", about=About("source", "modbus_serial")
+    )
+    assert asked(plant, quality.BAD_NO_COMMUNICATION).action == "serial_down"
 
 
 def test_a_link_that_needs_a_person_says_that_waiting_will_not_do(plant: Plant) -> None:
