@@ -22,7 +22,7 @@ from gateway.buffer import Backlog, DiskBuffer, LogCursor
 from gateway.buffer.contract import STORE
 from gateway.collect import Collector
 from gateway.forward import Forwarder
-from gateway.history import Historian, Reader
+from gateway.history import HISTORY, Historian, Reader
 from gateway.http import StatusServer
 from gateway.live import LiveValues
 from gateway.mapped import live_folder
@@ -37,8 +37,6 @@ from gateway.watchdog import ServiceManager
 
 log = logging.getLogger(__name__)
 
-HISTORY: Final = "history"
-"""Where the trends live, beside the buffer."""
 _SETTLED_S: Final = 10.0
 """By then sessions are open, and what opening them took can go."""
 DRAIN_NS: Final = 8_000_000_000
@@ -174,7 +172,8 @@ class Gateway:
         self._spawn(f"thin/{name}", link, session)
 
     def _start_history(self) -> Historian:
-        link = self._link("local", "history")
+        chosen = tuple((rule.path, rule.class_, rule.every) for rule in self.plant.history.select)
+        link = self._link("local", "history", About("history", "history", select=chosen))
         historian = Historian(
             link,
             self.directory / HISTORY,

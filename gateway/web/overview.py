@@ -15,6 +15,8 @@ from gateway.web.view import View
 
 LATE_S: Final = 60.0
 """A connected sink whose oldest row waits longer is worth a look."""
+HISTORY_LATE_S: Final = 300.0
+"""The history books every ten seconds, on a slow machine every minute."""
 MOST_ATTENTION: Final = 50
 
 
@@ -52,6 +54,7 @@ def link_answer(link: LinkTold) -> Link:
         buffered=int(link.counts.get("backlog_rows", 0)),
         dropped=int(link.counts.get("dropped_rows", 0)),
         quarantined=max(0, int(link.counts.get("quarantined_rows", 0) - link.counts.get("retried_rows", 0))),
+        bytes=int(link.counts.get("bytes", 0)),
     )
 
 
@@ -138,7 +141,12 @@ def _attention(view: View, told: Told, links: list[Link], devices: list[Device])
 
 def _about_link(link: Link, known: LinkTold) -> Iterator[Attention]:
     since = link.since
-    if link.state == "needs_a_person":
+    if link.role == "history":
+        if link.state != "connected" and link.error:
+            yield _about("history_stopped", "", link.error, since, urgent=True)
+        elif link.lag_s > HISTORY_LATE_S:
+            yield _about("history_late", "", count=link.buffered)
+    elif link.state == "needs_a_person":
         yield _about("link_person", link.name, link.error, since, urgent=True)
     elif link.state in ("waiting", "connecting") and link.error:
         yield _about("link_down", link.name, link.error, since, urgent=True)

@@ -13,13 +13,27 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.benchmarks import influx, mqtt_in, opcua
+from tests.benchmarks import page as page_beside
 from tests.benchmarks.history import table as history_table
 from tests.benchmarks.polling import Load, Result, measure
 from tests.benchmarks.special import bare_loop, drain, start_up_s
 from tests.benchmarks.stages import table as stage_table
 from tests.processes import ROOT
 
-PARTS = ("w1", "w2", "opcua", "rate", "w3", "stages", "start", "drain", "influx", "mqtt_in", "history")
+PARTS = (
+    "w1",
+    "w2",
+    "opcua",
+    "rate",
+    "w3",
+    "stages",
+    "start",
+    "drain",
+    "influx",
+    "mqtt_in",
+    "history",
+    "page",
+)
 PAGE = ROOT / "docs" / "reference" / "performance.md"
 
 
@@ -168,6 +182,8 @@ def main() -> None:
             page += [f"paho alone, throwing the messages away on the same core: {per_s:,.0f} messages/s."]
         if "history" in asked:
             page += ["", "## History", "", history_table()]
+        if "page" in asked:
+            page += ["", "## The page beside W1", "", page_beside.text(folder / "page", options.seconds)]
     text = "\n".join(page) + "\n"
     print(text)
     if options.write:

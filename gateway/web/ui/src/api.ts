@@ -1,7 +1,7 @@
 // Written by `make docs` from the interface's OpenAPI. Change gateway/web/models.py, not this.
 
 export interface Attention {
-  code: "gateway_silent" | "store" | "store_full" | "lost" | "link_person" | "link_down" | "link_crashed" | "sink_late" | "quarantined" | "device_silent" | "device_partly";
+  code: "gateway_silent" | "store" | "store_full" | "lost" | "link_person" | "link_down" | "link_crashed" | "sink_late" | "quarantined" | "history_stopped" | "history_late" | "device_silent" | "device_partly";
   urgent: boolean;
   subject: string;
   reason: string;
@@ -27,7 +27,7 @@ export interface Fact {
 
 export interface Link {
   name: string;
-  role: "source" | "sink" | "thinner";
+  role: "source" | "sink" | "thinner" | "history";
   kind: string;
   peer: string;
   state: "connecting" | "connected" | "waiting" | "needs_a_person" | "stopped";
@@ -38,6 +38,7 @@ export interface Link {
   buffered: number;
   dropped: number;
   quarantined: number;
+  bytes: number;
 }
 
 export interface Mistake {
@@ -52,7 +53,7 @@ export interface Overview {
 }
 
 export interface Step {
-  step: "link" | "session" | "request" | "decode" | "rule" | "buffer" | "sink";
+  step: "link" | "session" | "request" | "decode" | "rule" | "buffer" | "sink" | "history";
   name: string;
   state: "good" | "warning" | "bad" | "blocked" | "unknown" | "off";
   good_at: number | null;
@@ -104,6 +105,31 @@ export interface TagRow {
   quality_name: string;
   time: number | null;
   arrived: number | null;
+}
+
+export interface TrendLine {
+  number: number;
+  path: string;
+  unit: string;
+  kind: string;
+  counter: boolean;
+  form: "line" | "step" | "switch" | "words";
+  width: number;
+  time: number[];
+  value: (number | null)[];
+  low: (number | null)[];
+  high: (number | null)[];
+  text: (string | null)[];
+  good: number[];
+  bad: number[];
+  quality: number[];
+}
+
+export interface Trends {
+  start: number;
+  end: number;
+  lines: TrendLine[];
+  unknown: string[];
 }
 
 export interface Why {
