@@ -14,6 +14,7 @@ from config.problems import Language, default_language, quote
 from config.reading.advice import near
 from config.schema import plant_schema
 from gateway.buffer.contract import StoreFailed
+from gateway.cli_backup import backup, restore
 from gateway.cli_certificates import certificates_app
 from gateway.cli_quarantine import quarantine_app
 from gateway.console import AsJson, Lang, PlantFile, data_dir, fail, load, print_json, print_table, say
@@ -27,6 +28,8 @@ app = typer.Typer(
 )
 app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(certificates_app, name="certificates")
+app.command()(backup)
+app.command()(restore)
 
 
 def main() -> None:
