@@ -1,6 +1,7 @@
 """Backup and restore from inside: what happens in between, what is damaged, what has no room."""
 
 import asyncio
+import itertools
 import json
 import random
 import shutil
@@ -124,6 +125,27 @@ async def test_a_segment_that_goes_while_it_is_copied_makes_the_backup_begin_ane
     assert not any(name.endswith(".part") for name in everything(tmp_path))
 
 
+async def test_segments_the_history_has_not_booked_may_not_go_while_the_history_is_copied(
+    tmp_path: Path,
+) -> None:
+    plant, store = write_plant(tmp_path), tmp_path / "data" / "buffer"
+    await make_store(store, range(1, 200), segment_bytes=4096)
+    clock, tags = FakeClock(NOW), table()
+    with opened(tmp_path / "data" / "history", tags, clock) as history:
+        one = delivery(tags, 1, [(0, NOW, 1.0, 0)])
+        history.book([one], one)
+    steps: list[int] = []
+
+    def progress(done: int, _all: int) -> None:
+        if not steps:
+            for file in sorted(store.glob("*.segment"))[:5]:
+                file.unlink()
+        steps.append(done)
+
+    await asyncio.to_thread(make_backup, plant, tmp_path / "b.zip", progress=progress)
+    assert any(later < earlier for earlier, later in itertools.pairwise(steps)), "it did not begin anew"
+
+
 def test_a_head_older_than_the_files_beside_it_is_looked_at_again(tmp_path: Path) -> None:
     """Such a sight would lose the rows between the head's block and the files'."""
     plant, clock, tags = write_plant(tmp_path), FakeClock(NOW), table()
@@ -190,6 +212,17 @@ def test_a_damaged_archive_is_refused_or_the_damage_touched_nothing(archive: Pat
             assert not list(tmp_path.glob(".never*"))
     assert len(refused) > round(150 * SCALE)
     assert set(refused) <= {"E-BK-0011", "E-BK-0012", "E-BK-0013"}
+
+
+def test_a_file_that_is_another_than_the_manifest_says_is_refused(archive: Path, tmp_path: Path) -> None:
+    forged = tmp_path / "forged.zip"
+    with zipfile.ZipFile(archive) as old, zipfile.ZipFile(forged, "w") as new:
+        for member in old.namelist():
+            new.writestr(member, old.read(member) + (b" " if member == "plant/plant.yaml" else b""))
+        new.comment = old.comment
+    with pytest.raises(BackupFailed) as failed:
+        restore_backup(forged, tmp_path / "never")
+    assert code_of(failed) == "E-BK-0012"
 
 
 @pytest.mark.parametrize("name", ["../x", "data/../../x", "/etc/x", "plant/a:b", "data\\x", "x"])
