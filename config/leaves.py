@@ -42,6 +42,8 @@ class Leaf:
     sort: Sort
     field: str
     """Name of the model's field, empty where there is none."""
+    known: int
+    """How many steps of the path the model knows; the keys behind may be anything."""
 
 
 _FILE_MARK: Final = next(each for each in get_args(FileName) if isinstance(each, AfterValidator))
@@ -52,13 +54,35 @@ def leaves(root: Mapping[str, Any]) -> Iterator[Leaf]:
     yield from _of_model(Plant, root, ())
 
 
+@cache
+def vocabulary() -> frozenset[str]:
+    """Return every key and every fixed word a plant file may hold: nothing of these is a secret."""
+    found: set[str] = set()
+    seen: set[Any] = set()
+    todo: list[Any] = [Plant]
+    while todo:
+        for kind in _choices(todo.pop()):
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                if kind not in seen:
+                    seen.add(kind)
+                    found |= _fields(kind).keys()
+                    todo += [each for _, each in _fields(kind).values()]
+            elif get_origin(kind) is Literal:
+                found |= {each for each in get_args(kind) if isinstance(each, str)}
+            elif get_origin(kind) in (dict, tuple):
+                todo += get_args(kind)
+    return frozenset(found)
+
+
 def _of_model(model: type[BaseModel], node: Mapping[str, Any], path: Path) -> Iterator[Leaf]:
     fields = _fields(model)
     is_sound = _is_valid(model, node)
+    if not node:
+        yield Leaf(path, {}, Sort.PLAIN, "", len(path))
     for key, value in node.items():
         field = fields.get(key)
         if field is None:
-            yield from _all(value, (*path, key))
+            yield from _all(value, (*path, key), len(path))
         else:
             yield from _of(field[1], value, (*path, key), field[0], is_sound=is_sound)
 
@@ -74,27 +98,28 @@ def _of(kind: Any, value: Any, path: Path, field: str, *, is_sound: bool) -> Ite
             for key, each in value.items():
                 yield from _of(entry, each, (*path, key), field, is_sound=is_sound)
         else:
-            yield from _all(value, path)
+            yield from _all(value, path, len(path))
     elif isinstance(value, list | tuple):
         entry = _entry(inner, tuple)
         for i, each in enumerate(value):
             if entry is None:
-                yield from _all(each, (*path, i))
+                yield from _all(each, (*path, i), len(path))
             else:
                 yield from _of(entry, each, (*path, i), field, is_sound=is_sound)
     else:
-        yield Leaf(path, value, _sort(kind, inner, marks, value, is_sound=is_sound), field)
+        sort = _sort(kind, inner, marks, value, is_sound=is_sound)
+        yield Leaf(path, value, sort, field, len(path))
 
 
-def _all(value: Any, path: Path) -> Iterator[Leaf]:
+def _all(value: Any, path: Path, known: int) -> Iterator[Leaf]:
     if isinstance(value, Mapping):
         for key, each in value.items():
-            yield from _all(each, (*path, key))
+            yield from _all(each, (*path, key), known)
     elif isinstance(value, list | tuple):
         for i, each in enumerate(value):
-            yield from _all(each, (*path, i))
+            yield from _all(each, (*path, i), known)
     else:
-        yield Leaf(path, value, Sort.UNKNOWN, "")
+        yield Leaf(path, value, Sort.UNKNOWN, "", known)
 
 
 def _sort(kind: Any, inner: Any, marks: tuple[Any, ...], value: Any, *, is_sound: bool) -> Sort:

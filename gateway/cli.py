@@ -17,6 +17,7 @@ from gateway.buffer.contract import StoreFailed
 from gateway.cli_backup import backup, restore
 from gateway.cli_certificates import certificates_app
 from gateway.cli_quarantine import quarantine_app
+from gateway.cli_support import support
 from gateway.console import AsJson, Lang, PlantFile, data_dir, fail, load, print_json, print_table, say
 from gateway.sqlite import NewerFormat
 
@@ -30,6 +31,7 @@ app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(certificates_app, name="certificates")
 app.command()(backup)
 app.command()(restore)
+app.command()(support)
 
 
 def main() -> None:
