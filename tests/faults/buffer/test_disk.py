@@ -1,8 +1,10 @@
 """A7, A8, A10, half-written pages: a disk that is full, fails, is slow, or dies in the middle of a write."""
 
 import asyncio
+import contextlib
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -12,11 +14,12 @@ from pathlib import Path
 import pytest
 
 from connectors import Order
-from gateway.buffer import DiskBuffer
+from gateway.buffer import DiskBuffer, StoreFailed
 from tests.faults.buffer.lab import (
     SCALE,
     T0,
     batch_of,
+    copy,
     drain,
     fill,
     number_of,
@@ -213,6 +216,70 @@ async def test_a_full_disk_drops_the_oldest_and_counts_it_exactly(small_disk: Pa
     async with opened(small_disk / "store") as buffer:
         assert sum(buffer.stats().dropped.values()) == dropped
         assert buffer.cursor("slow", Order.STRICT).backlog().rows == 0
+
+
+def fill_up(place: Path) -> None:
+    """Leave no byte free."""
+    with (place / "others").open("ab", buffering=0) as file, contextlib.suppress(OSError):
+        while file.write(bytes(4096)):
+            pass
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("was_killed", [False, True])
+async def test_a_start_on_a_full_disk_drops_the_oldest_and_counts_it_exactly(
+    small_disk: Path, tmp_path: Path, *, was_killed: bool
+) -> None:
+    store, last = small_disk / "store", 600
+    async with opened(tmp_path / "made", segment_bytes=32 * 1024, memory=0) as buffer:
+        buffer.cursor("slow", Order.STRICT)
+        done = buffer.cursor("done", Order.STRICT)
+        buffer.ready()
+        for start in range(1, last + 1, 20):
+            await fill(buffer, range(start, start + 20))
+        while done.backlog().rows:
+            await done.next(10_000)
+            await done.ack()
+        if was_killed:
+            await saved_cursors(tmp_path / "made")
+            copy(tmp_path / "made", store)
+    if not was_killed:
+        copy(tmp_path / "made", store)
+    (store / "reserve").unlink(missing_ok=True)
+    await asyncio.to_thread(fill_up, small_disk)
+    with pytest.raises(StoreFailed, match="full"):
+        async with opened(store, when_full="wait"):
+            pass
+    await asyncio.to_thread(fill_up, small_disk)
+    async with opened(store) as buffer:
+        slow = buffer.cursor("slow", Order.STRICT)
+        buffer.cursor("done", Order.STRICT)
+        buffer.ready()
+        dropped = buffer.stats().dropped
+        taken: list[int] = []
+        while slow.backlog().rows:
+            taken += [number_of(each) for each in await slow.next(10_000)]
+            await slow.ack()
+        assert 0 < len(taken) < last
+        assert taken == list(range(last + 1 - len(taken), last + 1))
+        lost = rows_of(range(1, last + 1 - len(taken)))
+        assert dropped == {("slow", "disk_full"): lost}
+        gaps = buffer.gaps()
+        assert {gap.reason for gap in gaps} == {"disk_full"}
+        assert sum(gap.rows for gap in gaps) == lost
+        assert gaps[0].start == batch_of(1).arrived
+
+
+async def saved_cursors(store: Path) -> None:
+    """Wait until both cursors are on disk at their places; that is done once a second."""
+    connection = sqlite3.connect(store / "state.sqlite")
+    async with asyncio.timeout(20):
+        while True:
+            heads = dict(connection.execute("SELECT sink, head FROM cursors"))
+            if {"slow", "done"} <= set(heads) and heads["done"] > 600:
+                break
+            await asyncio.sleep(0.02)
+    connection.close()
 
 
 @pytest.mark.timeout(120)
