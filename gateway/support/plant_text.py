@@ -14,6 +14,7 @@ import yaml
 from config.leaves import Leaf, Sort, leaves, vocabulary
 from config.problems import Language, Phrase, Problem
 from config.reading.references import named_in
+from config.reading.yaml_tree import OtherBase
 from gateway.support.secrets import ACCOUNTS, MASK, Secrets
 
 _KEY: Final = re.compile(r"(?P<indent>\s*(?:-\s+)?)(?P<key>[A-Za-z_]+)\s*[:：]\s*(?P<rest>.*)")
@@ -56,6 +57,8 @@ class PlantText:
         if leaf.sort in (Sort.SECRET, Sort.UNKNOWN) or leaf.field in ACCOUNTS:
             is_named = isinstance(value, str) and _REFERENCE_ONLY.fullmatch(value.strip())
             return value if is_named and named_in(value) else MASK
+        if isinstance(value, OtherBase):
+            return int(value)
         if not isinstance(value, str):
             return value
         return self._secrets.in_value(value)
