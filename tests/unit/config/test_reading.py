@@ -8,7 +8,7 @@ import pytest
 
 from config.problems import Problem
 from config.reading.document import Document, Mapping, Place
-from config.reading.yaml_tree import OtherBase, DEEPEST, LARGEST_FILE, plain_value, read_document
+from config.reading.yaml_tree import DEEPEST, LARGEST_FILE, OtherBase, plain_value, read_document
 
 
 def read(text: str | bytes) -> tuple[Document | None, list[Problem]]:
