@@ -58,9 +58,10 @@ def plan(plant_file: PlantFile, *, lang: Lang = None) -> None:
     """Print every request that will be sent, with sizes and gaps. 列出将要发出的每个请求。"""
     from connectors.factory import describe_source  # noqa: PLC0415
 
-    for name, source in load(plant_file, lang)[0].sources.items():
+    plant, language = load(plant_file, lang)
+    for name, source in plant.sources.items():
         for line in describe_source(name, source):
-            typer.echo(line)
+            typer.echo(line.text(language))
 
 
 @app.command()

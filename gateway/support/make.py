@@ -116,7 +116,7 @@ def _gathered(subject: _Subject, language: Language) -> dict[str, str]:
         from connectors.factory import describe_source  # noqa: PLC0415  imports what the plant speaks
 
         lines = [line for name, each in outcome.plant.sources.items() for line in describe_source(name, each)]
-        members["plant/plan.txt"] = subject.secrets.in_resolved(_lines(lines))
+        members["plant/plan.txt"] = subject.secrets.in_resolved(_lines(line.text(language) for line in lines))
     return members
 
 
