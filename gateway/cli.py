@@ -120,7 +120,7 @@ def probe(plant_file: PlantFile, *, lang: Lang = None, as_json: AsJson = False) 
             say(language, f"probe.{each}")
             for each in ("device", "tag", "value", "unit", "quality", "latency")
         ]
-        print_table(titles, [(reading.cells(), reading.is_good) for reading in readings])
+        print_table(titles, [(reading.cells(language), reading.is_good) for reading in readings])
         bad = sum(not reading.is_good for reading in readings)
         typer.echo(say(language, "probe.result", good=len(readings) - bad, bad=bad))
     raise typer.Exit(0 if readings and all(reading.is_good for reading in readings) else 1)
