@@ -62,6 +62,8 @@ class Link(Answer):
     state: LinkState
     since: int | None
     error: str
+    error_zh: str
+    """The same in Chinese, where there is a sentence for it."""
     rows: int
     lag_s: float
     buffered: int
@@ -94,6 +96,8 @@ class Attention(Answer):
     """A link's name or a device's path."""
     reason: str
     """As the connector said it, or the name of a quality."""
+    reason_zh: str
+    """The same in Chinese, where there is a sentence for it."""
     since: int | None
     count: int
 
@@ -169,6 +173,8 @@ class Step(Answer):
     """The last moment it is known to have worked in this run."""
     error: str
     """The last one in this run."""
+    error_zh: str
+    """The same in Chinese, where there is a sentence for it."""
     error_at: int | None
     clean: bool
     """No error in this run; false without an error means that past ones are not kept."""

@@ -6,6 +6,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from config.reasons import in_words
 from connectors.quality import name as quality_name
 from gateway.supervise import LinkState
 from gateway.told import LinkTold, Told
@@ -49,6 +50,7 @@ def link_answer(link: LinkTold) -> Link:
         state=link.state.value,
         since=ms(link.since),
         error=link.error,
+        error_zh=in_words(link.error, "zh"),
         rows=int(link.counts.get("rows", 0)),
         lag_s=round(link.counts.get("backlog_oldest_seconds", 0.0), 1),
         buffered=int(link.counts.get("backlog_rows", 0)),
@@ -169,7 +171,8 @@ def _about(
     count: int = 0,
     urgent: bool = False,
 ) -> Attention:
-    return Attention(code=code, urgent=urgent, subject=subject, reason=reason, since=since, count=count)
+    said = {"reason": reason, "reason_zh": in_words(reason, "zh")}
+    return Attention(code=code, urgent=urgent, subject=subject, **said, since=since, count=count)
 
 
 def _worst(view: View, device: Device) -> str:

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
+from config.reasons import in_words
 from config.select import glob_pattern
 from connectors import Tag, quality
 from gateway.supervise import LinkState
@@ -268,6 +269,7 @@ def _step(
         state=state,
         good_at=ms(good),
         error=error,
+        error_zh=in_words(error, "zh"),
         error_at=error_at,
         clean=is_clean and not error,
         facts=facts or [],

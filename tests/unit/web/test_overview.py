@@ -112,3 +112,15 @@ def test_a_plant_that_is_well_asks_for_nobody(plant: Plant) -> None:
     (number,) = plant.announce(tag("cz/a/l/d/x"))
     plant.put(number, 1.0)
     assert overview(plant).attention == []
+
+
+async def test_a_link_that_is_down_says_why_in_both_languages(plant: Plant) -> None:
+    plant.add_link("away", state=LinkState.WAITING, error="10.0.0.5:502 refused the connection")
+    answer = (await ask(create_app(plant), "/api/overview")).json()
+    (link,) = answer["links"]
+    assert (link["error"], link["error_zh"][:17]) == (
+        "10.0.0.5:502 refused the connection",
+        "10.0.0.5:502 拒绝连接",
+    )
+    (attention,) = [each for each in answer["attention"] if each["code"] == "link_down"]
+    assert attention["reason_zh"] == link["error_zh"]

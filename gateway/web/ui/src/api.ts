@@ -5,6 +5,7 @@ export interface Attention {
   urgent: boolean;
   subject: string;
   reason: string;
+  reason_zh: string;
   since: number | null;
   count: number;
 }
@@ -33,6 +34,7 @@ export interface Link {
   state: "connecting" | "connected" | "waiting" | "needs_a_person" | "stopped";
   since: number | null;
   error: string;
+  error_zh: string;
   rows: number;
   lag_s: number;
   buffered: number;
@@ -58,6 +60,7 @@ export interface Step {
   state: "good" | "warning" | "bad" | "blocked" | "unknown" | "off";
   good_at: number | null;
   error: string;
+  error_zh: string;
   error_at: number | null;
   clean: boolean;
   facts: Fact[];

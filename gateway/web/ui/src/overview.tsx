@@ -7,7 +7,7 @@ import { useValue } from "./observable";
 import { Card, Loading, Mark, Spark, Status, type Tone } from "./parts";
 import { liveOf } from "./route";
 import { PlantTree } from "./tree";
-import { t, word, type Key } from "./words";
+import { reason, t, word, type Key } from "./words";
 
 export function Overview() {
   const said = useValue(state);
@@ -97,7 +97,7 @@ function Needs({ attention }: { attention: Attention[] }) {
               <Mark tone={each.urgent ? "bad" : "look"} />
               <div>
                 <p>{t(`needs.${each.code}` as Key, { subject: each.subject, n: figure(each.count) })}</p>
-                {each.reason && <p class="reason">{word("quality", each.reason)}{each.since ? ` · ${t("needs.since", { age: age(each.since) })}` : ""}</p>}
+                {each.reason && <p class="reason">{reason(each.reason, each.reason_zh)}{each.since ? ` · ${t("needs.since", { age: age(each.since) })}` : ""}</p>}
               </div>
               {each.code.startsWith("device_") && <a href={liveOf(each.subject, "bad")}>{t("needs.see")}</a>}
             </li>
@@ -129,7 +129,7 @@ function Links({ title, links }: { title: string; links: Link[] }) {
               <th scope="row" title={link.peer}>{link.role === "history" ? t("links.stored") : link.name}</th>
               <td class="kind">{link.role === "history" ? t("links.here") : word("kind", link.kind)}</td>
               <td><Status tone={TONES[link.state]}>{t(`state.${link.state}`)}</Status></td>
-              <td class="num" title={link.error}>{amount(link)}</td>
+              <td class="num" title={reason(link.error, link.error_zh)}>{amount(link)}</td>
             </tr>
           ))}
         </tbody>

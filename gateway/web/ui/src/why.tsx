@@ -7,7 +7,7 @@ import { age, bytes, figure, moment, seconds, shown } from "./format";
 import { qualityWord, toneOf } from "./live";
 import { Card, Failed, Loading, Status, type Tone } from "./parts";
 import { trendOf, whyOf } from "./route";
-import { t, word, type Key } from "./words";
+import { reason, t, word, type Key } from "./words";
 
 export function WhyView({ path }: { path: string }) {
   useEffect(() => watch([], false), []);
@@ -107,7 +107,7 @@ function Station({ step, isCause }: { step: Step; isCause: boolean }) {
 
 function past(step: Step): string {
   if (!step.error) return t(step.clean ? "why.no_error" : "why.not_kept");
-  return t("why.error", { reason: word("quality", step.error), when: step.error_at === null ? t("why.unknown") : moment(step.error_at) });
+  return t("why.error", { reason: reason(step.error, step.error_zh), when: step.error_at === null ? t("why.unknown") : moment(step.error_at) });
 }
 
 function told({ name, value, unit }: Fact): string {
