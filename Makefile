@@ -2,18 +2,21 @@
 # make test   everything, installing what it needs
 # make check  ruff, mypy, import contracts, unit and contract tests: under a minute
 # make page   the page, built into gateway/web/static (Node 20);  make pictures  its pictures in docs/
+# make bundle  everything for a machine without internet; PLATFORM=linux-x86_64|linux-aarch64|win-amd64, CPYTHON=3.11|3.12|3.13
 # make faults the fault tests in full;  make bench  the benchmark table;  make docs  generated pages
 
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 SPEED  ?= 1
+PLATFORM ?= linux-x86_64
+CPYTHON  ?= 3.11
 export WL_SCALE ?= 0.1
 
 UI     := gateway/web/ui
 BUILT  := gateway/web/static/index.html
 
-.PHONY: demo test check lint bench faults peers docs lock clean page pictures
+.PHONY: demo test check lint bench faults peers docs lock clean page pictures bundle
 
 $(VENV)/ready: edge_deploy/locks/dev.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -46,6 +49,9 @@ check: lint
 
 test: lint $(BUILT) peers
 	$(BIN)/pytest
+
+bundle: $(VENV)/ready $(BUILT)
+	@$(BIN)/python -m edge_deploy.bundle --platform $(PLATFORM) --python $(CPYTHON)
 
 faults: $(VENV)/ready peers
 	WL_SCALE=1 $(BIN)/pytest -m "fault" --timeout 3600

@@ -111,6 +111,16 @@ class Resumable(Protocol):
 
 
 @runtime_checkable
+class Relayed(Protocol):
+    """A source whose connection proves nothing of the devices behind it (a serial server, a TCP gateway)."""
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether anybody has answered in this session; until then the link does not count as connected."""
+        ...
+
+
+@runtime_checkable
 class Scannable(Protocol):
     """A source that can read one device at once, for `wanglian probe`."""
 

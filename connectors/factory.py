@@ -17,6 +17,7 @@ from config.connections import (
     SimulatedSource,
     SourceOptions,
 )
+from config.problems import Phrase
 from connectors.clock import Clock
 from connectors.contract import Context, Sink, Source
 from connectors.tags import TagTable
@@ -98,29 +99,34 @@ def build_sink(name: str, options: AnySink, *, site: str, context: Context) -> S
             assert_never(options)
 
 
-def describe_source(name: str, options: SourceOptions) -> list[str]:
+def describe_source(name: str, options: SourceOptions) -> list[Phrase]:
     """Return what a source will ask its devices, a line per request."""
     match options:
         case ModbusTcpSource() | ModbusSerialSource():
             from connectors.modbus import describe_plan
 
             if isinstance(options, ModbusTcpSource):
-                head = f"{name}: modbus_tcp {options.host}:{options.port}, framing {options.framing}"
+                how = f"modbus_tcp {options.host}:{options.port}, framing {options.framing}"
             else:
-                head = f"{name}: modbus_serial {options.port}, framing {options.framing}, {options.baud} baud"
-            return [head] + [
-                line for each, device in options.devices.items() for line in describe_plan(each, device)
+                how = f"modbus_serial {options.port}, framing {options.framing}, {options.baud} baud"
+            return [
+                Phrase("plan.source", {"name": name, "how": how}),
+                *(line for each, device in options.devices.items() for line in describe_plan(each, device)),
             ]
         case MqttSource():
-            head = f"{name}: mqtt {options.host}:{options.broker_port}, QoS {options.qos}"
-            return [head] + [
-                f"  {each.topic}: {len(each.tags)} values a message" for each in options.messages
+            how = f"mqtt {options.host}:{options.broker_port}, QoS {options.qos}"
+            return [
+                Phrase("plan.source", {"name": name, "how": how}),
+                *(
+                    Phrase("plan.messages", {"topic": each.topic, "count": len(each.tags)})
+                    for each in options.messages
+                ),
             ]
         case OpcUaSource():
             from connectors.opcua import describe_session
 
             return describe_session(name, options)
         case SimulatedSource():
-            return [f"{name}: simulated"]
+            return [Phrase("plan.source", {"name": name, "how": "simulated"})]
         case _:
             assert_never(options)

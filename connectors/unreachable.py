@@ -3,29 +3,33 @@
 import socket
 import ssl
 
+from config.problems import Phrase
 from connectors.errors import NotConnected
 
 
 def unreachable(peer: str, cause: OSError | ValueError) -> NotConnected:
     """Return why no connection came about; `from` the cause is the caller's to add."""
+    detail: object = ""
     needs_a_person = False
     match cause:
         case ssl.SSLCertVerificationError():
             needs_a_person = True
-            text = f" is not trusted: {cause.verify_message}; check the peer's certificate and `tls.ca`"
+            key, detail = "untrusted", cause.verify_message
         case ssl.SSLError(reason="WRONG_VERSION_NUMBER"):
             needs_a_person = True
-            text = " does not speak TLS on this port"
+            key = "no_tls"
         case ssl.SSLError():
-            text = f": the TLS handshake failed: {cause.reason or cause}"
+            key, detail = "handshake", cause.reason or cause
         case socket.gaierror():
-            text = f": the name can't be resolved: {cause.strerror}"
+            key, detail = "name", cause.strerror
         case ConnectionRefusedError():
-            text = " refused the connection"
+            key = "refused"
         case ConnectionResetError():
-            text = " broke off the handshake; check `port` and `tls`"
+            key = "broke_off_handshake"
         case TimeoutError():
-            text = " did not answer in time"
+            key = "silent"
         case _:
-            text = f" can't be reached: {cause.strerror or cause if isinstance(cause, OSError) else cause}"
-    return NotConnected(peer + text, needs_a_person=needs_a_person)
+            key = "unreachable"
+            detail = cause.strerror or cause if isinstance(cause, OSError) else cause
+    text = Phrase(f"link.{key}", {"peer": peer, "detail": detail}).text("en")
+    return NotConnected(text, needs_a_person=needs_a_person)

@@ -67,6 +67,11 @@ class Children:
         """Start a module or script of ours."""
         self.start(name, [sys.executable, *map(str, arguments)])
 
+    def stop(self, name: str) -> None:
+        """End one of them before the others."""
+        self._running[name].terminate()
+        self._running[name].wait()
+
     def ended(self) -> list[str]:
         """Return the names of those that are no more."""
         return [name for name, child in self._running.items() if child.poll() is not None]

@@ -74,7 +74,7 @@ def start_broker(children: Children, port: int, wanted: str | None) -> str:
 def start_plant(children: Children, folder: Path, ports: dict[str, int], asked: argparse.Namespace) -> None:
     """Start the plant's servers, which share one clock and one seed."""
     clock: list[object] = ["--seed", asked.seed, "--start", asked.start, "--speed", asked.speed]
-    clock += ["--began", time.time_ns()]
+    clock += ["--began", asked.began or time.time_ns()]
     clock += [] if asked.hours is None else ["--hours", asked.hours]
     plant = ("-m", "edge_deploy.plant")
     children.python(
@@ -146,6 +146,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="edge_deploy.demo", description=__doc__)
     parser.add_argument("--speed", type=int, default=1, help="seconds of the plant in one of ours")
     parser.add_argument("--start", default=f"{today}T10:00", help="the plant's local time at its beginning")
+    parser.add_argument("--began", type=int, help="this machine's time then, ns since 1970; now")
     parser.add_argument("--seed", type=int, default=1, help="another seed is another day")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="end by itself")
     parser.add_argument("--hours", type=float, help="the plant stands still after so many of its hours")

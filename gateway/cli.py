@@ -14,10 +14,12 @@ from config.problems import Language, default_language, quote
 from config.reading.advice import near
 from config.schema import plant_schema
 from gateway.buffer.contract import StoreFailed
+from gateway.cli_backup import backup, restore
 from gateway.cli_certificates import certificates_app
 from gateway.cli_energy import energy_app
 from gateway.cli_factors import factors
 from gateway.cli_quarantine import quarantine_app
+from gateway.cli_support import support
 from gateway.cli_tariffs import tariffs
 from gateway.console import AsJson, Lang, PlantFile, data_dir, fail, load, print_json, print_table, say
 from gateway.sqlite import NewerFormat
@@ -33,6 +35,9 @@ app.add_typer(certificates_app, name="certificates")
 app.command()(tariffs)
 app.command()(factors)
 app.add_typer(energy_app, name="energy")
+app.command()(backup)
+app.command()(restore)
+app.command()(support)
 
 
 def main() -> None:
@@ -59,9 +64,10 @@ def plan(plant_file: PlantFile, *, lang: Lang = None) -> None:
     """Print every request that will be sent, with sizes and gaps. 列出将要发出的每个请求。"""
     from connectors.factory import describe_source  # noqa: PLC0415
 
-    for name, source in load(plant_file, lang)[0].sources.items():
+    plant, language = load(plant_file, lang)
+    for name, source in plant.sources.items():
         for line in describe_source(name, source):
-            typer.echo(line)
+            typer.echo(line.text(language))
 
 
 @app.command()
@@ -120,7 +126,7 @@ def probe(plant_file: PlantFile, *, lang: Lang = None, as_json: AsJson = False) 
             say(language, f"probe.{each}")
             for each in ("device", "tag", "value", "unit", "quality", "latency")
         ]
-        print_table(titles, [(reading.cells(), reading.is_good) for reading in readings])
+        print_table(titles, [(reading.cells(language), reading.is_good) for reading in readings])
         bad = sum(not reading.is_good for reading in readings)
         typer.echo(say(language, "probe.result", good=len(readings) - bad, bad=bad))
     raise typer.Exit(0 if readings and all(reading.is_good for reading in readings) else 1)

@@ -54,7 +54,15 @@ def _move_certificate(
     from connectors.factory import trusted_servers  # noqa: PLC0415  imports an OPC UA stack
 
     plant, language = load(plant_file, lang)
-    found = trusted_servers(data_dir(plant_file, plant)).move(prefix, to)
-    if len(found) != 1:
+    servers = trusted_servers(data_dir(plant_file, plant))
+    found = servers.move(prefix, to)
+    if not found:
+        there = [entry for entry in servers.entries() if entry.begins_with(prefix)]
+        if len(there) == 1:
+            name, thumbprint = there[0].name, there[0].thumbprint
+            typer.echo(say(language, f"certificates.already_{to}", name=name, thumbprint=thumbprint))
+            return
+        fail(say(language, "certificates.none", prefix=prefix))
+    if len(found) > 1:
         fail(say(language, "certificates.not_one", prefix=prefix, count=len(found)))
     typer.echo(say(language, f"certificates.{to}", name=found[0].name, thumbprint=found[0].thumbprint))

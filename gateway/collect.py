@@ -12,6 +12,7 @@ from connectors import (
     Clock,
     Columns,
     Part,
+    Relayed,
     Resumable,
     Source,
     TagTable,
@@ -59,7 +60,8 @@ class Collector:
             async with source:
                 self.source = source
                 await self._tell_gap()
-                self._link.become(LinkState.CONNECTED)
+                if not isinstance(source, Relayed):
+                    self._link.become(LinkState.CONNECTED)
                 async with asyncio.TaskGroup() as tasks:
                     unacked: Unacked = asyncio.Queue()
                     tasks.create_task(_acknowledge(source, unacked), name=f"ack {self._link.name}")
@@ -80,7 +82,9 @@ class Collector:
         last: Receipt | None = None
         while True:
             read = await source.read()
-            self._told_lost = False
+            if not isinstance(source, Relayed) or source.is_heard:
+                self._link.become(LinkState.CONNECTED)
+                self._told_lost = False
             stored = pipeline(read)
             receipt = None
             if stored is not None:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from config.plant import Plant
+from config.problems import Language
+from config.reasons import in_words
 from config.units import find_unit
 from connectors import Batch, Kind, Listenable, NotConnected, Scannable, SystemClock, TagTable
 from connectors.describe import device_path
@@ -38,11 +40,11 @@ class Reading:
         """Tell whether the value can be believed."""
         return self.quality.startswith("Good")
 
-    def cells(self) -> tuple[str, ...]:
+    def cells(self, language: Language) -> tuple[str, ...]:
         """Return the row of a table."""
         latency = "" if self.latency_ms is None else f"{self.latency_ms:.1f} ms"
         value = (
-            self.error
+            in_words(self.error, language)
             if self.value is None
             else _digits(self.value)
             if isinstance(self.value, float)

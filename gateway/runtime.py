@@ -27,7 +27,7 @@ from gateway.energy.files import FOLDER as ENERGY
 from gateway.energy.link import Bookkeeper
 from gateway.energy.periods import calendar_of
 from gateway.forward import Forwarder
-from gateway.history import Historian, Reader
+from gateway.history import HISTORY, Historian, Reader
 from gateway.http import StatusServer
 from gateway.live import LiveValues
 from gateway.mapped import live_folder
@@ -45,11 +45,10 @@ from gateway.select import Rules, Selection
 from gateway.supervise import Link, LinkState, supervise
 from gateway.thin import Thinner, thin, thinned_source
 from gateway.told import About, Told, links_told, peer, store_told
+from gateway.watchdog import ServiceManager
 
 log = logging.getLogger(__name__)
 
-HISTORY: Final = "history"
-"""Where the trends live, beside the buffer."""
 _SETTLED_S: Final = 10.0
 """By then sessions are open, and what opening them took can go."""
 DRAIN_NS: Final = 8_000_000_000
@@ -101,9 +100,13 @@ class Gateway:
             asyncio.get_running_loop().call_later(_SETTLED_S, give_back)
             if plant.page.enabled:
                 self._start_page(status.port)
+            manager = ServiceManager()
+            self.tasks["watchdog"] = group.create_task(manager.feed(buffer.come_round), name="watchdog")
             self.running.set()
+            manager.tell("READY=1")
             log.info("gateway running", extra={"gateway": plant.gateway.id, "status_port": status.port})
             await stop.wait()
+            manager.tell("STOPPING=1")
             await self._end("source/")
             await self._drain([each for each in (historian, keeper) if each is not None])
             await self._end("")
@@ -182,7 +185,8 @@ class Gateway:
         self._spawn(f"thin/{name}", link, session)
 
     def _start_history(self) -> Historian:
-        link = self._link("local", "history")
+        chosen = tuple((rule.path, rule.class_, rule.every) for rule in self.plant.history.select)
+        link = self._link("local", "history", About("history", "history", select=chosen))
         historian = Historian(
             link,
             self.directory / HISTORY,

@@ -103,6 +103,20 @@ def checkpoint(connection: sqlite3.Connection, *, truncate: bool) -> bool:
     return not busy and in_wal == moved
 
 
+def copy(source: sqlite3.Connection, target: Path) -> None:
+    """Write what `source` sees now to a new file, while others go on writing; sqlite3.Error when it can't.
+
+    One read transaction: a connection that is inside one copies exactly what that one sees. The copy is not
+    synced; whoever keeps it does that.
+    """
+    # A file nobody else knows needs no journal; a crash leaves something to be deleted either way.
+    connection = _prepared(target, "mode=rwc", "PRAGMA journal_mode = OFF", "PRAGMA synchronous = OFF")
+    try:
+        source.backup(connection)
+    finally:
+        connection.close()
+
+
 def is_healthy(connection: sqlite3.Connection) -> bool:
     """Check every page and index; reads the whole file."""
     try:

@@ -5,10 +5,10 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, TypeAdapter
 
-from gateway.observe import Observer, Snapshot
+from gateway.observe import Observer, Sample, Snapshot
 from gateway.supervise import Link, LinkState
 
-LinkKind = Literal["source", "sink", "thinner"]
+LinkKind = Literal["source", "sink", "thinner", "history"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class About:
     peer: str = ""
     """Where it leads, as a person would write it."""
     select: tuple[tuple[str, str | None, int | None], ...] = ()
-    """A sink's rules: path glob, class, window in ns."""
+    """A sink's or the history's rules: path glob, class, window in ns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +66,10 @@ def links_told(observer: Observer, snapshot: Snapshot, about: dict[tuple[str, st
     """Return every link `about` knows, with its own counts out of the snapshot's samples."""
     counts: dict[tuple[str, str], dict[str, float]] = {}
     for sample in snapshot.samples:
-        direction = "source" if "source" in sample.labels else "sink" if "sink" in sample.labels else ""
+        direction = next((each for each in ("source", "sink", "history") if _is_of(sample, each)), "")
         if direction:
-            mine = counts.setdefault((direction, sample.labels[direction]), {})
+            # Of the history there is one, so its own figures name none.
+            mine = counts.setdefault((direction, sample.labels.get(direction, "local")), {})
             name = sample.name.removeprefix(f"{direction}_")
             # Dropped rows come once per reason; the page tells their sum.
             mine[name] = mine.get(name, 0.0) + sample.value
@@ -77,6 +78,10 @@ def links_told(observer: Observer, snapshot: Snapshot, about: dict[tuple[str, st
         for link in observer.links
         if (found := about.get((link.direction, link.name))) is not None
     ]
+
+
+def _is_of(sample: Sample, direction: str) -> bool:
+    return direction in sample.labels or (direction == "history" and sample.name.startswith("history_"))
 
 
 def _told(link: Link, about: About, counts: dict[tuple[str, str], dict[str, float]]) -> LinkTold:

@@ -10,6 +10,7 @@ from config.connections import ModbusDevice, ModbusSerialSource, ModbusTcpSource
 from config.plant import Plant
 from config.problems import Problem, quote
 from config.reading.document import Document, Path
+from config.reading.yaml_tree import OtherBase
 from config.tags import SHORTEST_ACCOUNTING_INTERVAL_NS
 
 _BITS_OF_A_BYTE: Final = 8
@@ -94,9 +95,12 @@ def _trade_addresses(source: ModbusSource, document: Document, path: Path) -> It
         for tag_name, tag in device.tags.items():
             place = (*at, "tags", tag_name, "address")
             digit, first = _TRADE.get(tag.table, ("", 0))
-            if digit and document.value(place) == tag.address and 0 < tag.address - first < _TRADE_COUNT:
-                trade = f"{digit}x{tag.address - first:05}"
-                yield document.problem("W-CF-0525", place, address=tag.address, trade=trade)
+            as_written = document.value(place)
+            if isinstance(as_written, OtherBase) or as_written != tag.address:
+                continue  # spelled as the wire's address, or as a manual's
+            if digit and 0 < tag.address - first < _TRADE_COUNT:
+                trade, plain = f"{digit}x{tag.address - first:05}", f"0x{tag.address:04X}"
+                yield document.problem("W-CF-0525", place, address=tag.address, trade=trade, plain=plain)
                 break
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from urllib.parse import urlparse
 
 from config.base import format_duration
+from config.checks.certificates import check_pair
 from config.checks.tls import is_this_machine
 from config.connections import OpcUaSource
 from config.plant import Plant
@@ -43,6 +44,7 @@ def _user(source: OpcUaSource, document: Document, path: Path) -> Iterator[Probl
     has_half = (user.certificate is None) != (user.key is None)
     if has_half or has_pair == (user.name is not None):
         yield document.problem("E-CF-0816", at, at_key=True)
+    yield from check_pair(user.certificate, user.key, user.key_password, document, at)
 
 
 def _devices(source: OpcUaSource, document: Document, path: Path) -> Iterator[Problem]:

@@ -8,7 +8,7 @@ line end is not part of what it holds.
 import os
 import re
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from config.base import SecretText
 from config.problems import Phrase, Problem, quote
@@ -56,6 +56,24 @@ def resolve_references(document: Document, folder: Path) -> list[Problem]:
 
 UNRESOLVED: Final = SecretText("${}")
 """Stands where a reference could not be resolved."""
+
+
+def named_in(text: str) -> list[tuple[Literal["env", "file"], str]]:
+    """Return what the references in a text name, none of it looked up."""
+    found: list[tuple[Literal["env", "file"], str]] = []
+    for match in _REFERENCE.finditer(text):
+        named = None if match["escaped"] or not match[0].endswith("}") else _NAMED.fullmatch(match["inside"])
+        if named is not None:
+            found.append(("env", named["env"]) if named["env"] else ("file", named["file"]))
+    return found
+
+
+def looked_up(text: str, folder: Path) -> str | None:
+    """Return a text with its references filled in, None when one can't be."""
+    try:
+        return _resolve(text, folder)
+    except _Unusable:
+        return None
 
 
 def _resolve(text: str, folder: Path) -> str:

@@ -66,6 +66,12 @@ _SYNTAX: Final = {
 }
 
 
+class OtherBase(int):
+    """A number written in hexadecimal or octal: nobody writes it so who counts registers from 40001."""
+
+    __slots__ = ()
+
+
 class _Stop(Exception):
     """What follows can't be read sensibly."""
 
@@ -123,7 +129,7 @@ def plain_value(text: str) -> Any:
         if _INTEGER.fullmatch(text):
             return int(text)
         if _OTHER_BASE.fullmatch(text):
-            return int(text, 0)
+            return OtherBase(text, 0)
         if _FLOAT.fullmatch(text):
             return float(text)
     return text

@@ -33,6 +33,7 @@ from typing import Final
 
 from config.connections import ModbusDevice, ModbusTag
 from config.connections.modbus_tcp import RegisterTable
+from config.problems import Phrase
 from connectors.describe import array_names
 
 FUNCTION_OF_TABLE: Final[dict[RegisterTable, int]] = {"coil": 1, "discrete": 2, "holding": 3, "input": 4}
@@ -147,22 +148,28 @@ def apart(requests: Sequence[Request], slots: Sequence[int]) -> list[int]:
     return order
 
 
-def describe_plan(name: str, device: ModbusDevice) -> list[str]:
-    """Return the plan as text, a line per request: what is asked, how much of it is used."""
+def describe_plan(name: str, device: ModbusDevice) -> list[Phrase]:
+    """Return the plan in words, a line per request: what is asked, how much of it is used."""
     values = values_of(device)
     requests = plan_requests(device, values)
-    lines = [
-        (
-            f"{name}: unit {device.unit_id}, {len(values)} values in {len(requests)} requests of at most"
-            f" {device.max_registers} registers or {device.max_bits} bits, over holes up to {device.max_gap}"
-        )
-    ]
+    facts = {"values": len(values), "requests": len(requests), "gap": device.max_gap}
+    limits = {"registers": device.max_registers, "bits": device.max_bits}
+    lines = [Phrase("plan.modbus_device", {"name": name, "unit": device.unit_id, **facts, **limits})]
     for number, request in enumerate(requests, 1):
         first, last = request.values[0].name, request.values[-1].name
         lines.append(
-            f"  {number:>3}  FC{request.function} {request.table:<8} {request.address:>5}"
-            f" … {request.address + request.count - 1:<5}  {request.count:>4} asked, {request.used:>4} used, "
-            f"{request.count - request.used:>3} unused  {first}{'' if first == last else f' … {last}'}"
+            Phrase(
+                "plan.modbus_request",
+                {
+                    "number": f"{number:>3}",
+                    "where": f"FC{request.function} {request.table:<8} {request.address:>5}"
+                    f" … {request.address + request.count - 1:<5}",
+                    "asked": f"{request.count:>4}",
+                    "used": f"{request.used:>4}",
+                    "unused": f"{request.count - request.used:>3}",
+                    "tags": first if first == last else f"{first} … {last}",
+                },
+            )
         )
     return lines
 

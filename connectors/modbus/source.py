@@ -63,10 +63,13 @@ class Modbus:
         self._connection = Statistics()
         self._exchange: Exchange | None = None
         self._schedule = Schedule((), 0)
+        self.is_heard = False
+        """`contract.Relayed`: what accepts the connection may be a converter with nobody behind it."""
 
     async def __aenter__(self) -> Self:
         """Announce the tags, then connect; NotConnected tells why not."""
         self._announce()
+        self.is_heard = False
         self._exchange = await self._line.connect(self._clock, self._connection)
         self._schedule = Schedule([device.options.scan for device in self._devices], self._clock.now())
         return self
@@ -84,6 +87,7 @@ class Modbus:
         silences = self._schedule.silences(place)
         batch = await self._scan(device, silences)
         now = self._clock.now()
+        self.is_heard = self.is_heard or not device.unheard
         if device.answered:
             device.statistics.overruns += self._schedule.answered(place, now)
         else:

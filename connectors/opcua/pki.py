@@ -54,6 +54,11 @@ class Entry:
         """Return the SHA-1 thumbprint OPC UA names certificates by, 40 hex digits."""
         return thumbprint(self.certificate)
 
+    def begins_with(self, prefix: str) -> bool:
+        """Tell whether the thumbprint begins so; colons and spaces don't count, nothing does not begin."""
+        wanted = prefix.replace(":", "").replace(" ", "").upper()
+        return bool(wanted) and self.thumbprint.startswith(wanted)
+
     @property
     def name(self) -> str:
         """Return who the certificate says it is."""
@@ -122,8 +127,7 @@ class Pki:
 
     def move(self, prefix: str, to: Folder) -> list[Entry]:
         """Move the certificate whose thumbprint begins so; return all that do; only one is moved."""
-        wanted = prefix.replace(":", "").replace(" ", "").upper()
-        found = [e for e in self.entries() if e.folder != to and wanted and e.thumbprint.startswith(wanted)]
+        found = [e for e in self.entries() if e.folder != to and e.begins_with(prefix)]
         if len(found) == 1:
             (self._directory / to).mkdir(parents=True, exist_ok=True)
             found[0].file.replace(self._directory / to / found[0].file.name)

@@ -42,9 +42,10 @@ from connectors import Batch, Clock, Epoch, Order, SystemClock, Tag, nbytes
 from gateway.buffer.codec import encode, tag_bytes
 from gateway.buffer.contract import Receipt, StoreFailed
 from gateway.buffer.cursor import LogCursor
+from gateway.buffer.full import DiskFull, Freed, free_oldest
 from gateway.buffer.identity import StoreLock, fingerprint, new_epoch
 from gateway.buffer.reader import Readers
-from gateway.buffer.recovery import recover
+from gateway.buffer.recovery import Recovered, recover
 from gateway.buffer.retention import RESERVE, Retention
 from gateway.buffer.segment import Job, Segment
 from gateway.buffer.shelf import Shelf
@@ -191,6 +192,10 @@ class DiskBuffer:
         """End the current epoch, e.g. after a restore; the next batch is stored under the new one."""
         return await asyncio.wrap_future(self._writer.post(partial(self._renew, reason)))
 
+    async def come_round(self) -> None:
+        """Return when the thread that writes has ended what it does; the watchdog asks whether it lives."""
+        await asyncio.wrap_future(self._writer.post(lambda: None))
+
     def stats(self) -> BufferStats:
         """Return what /metrics and the status message show."""
         writer, shelf = self._writer, self._shelf
@@ -261,7 +266,7 @@ class DiskBuffer:
             raise StoreFailed(f"{self._directory} cannot be used: {exc}") from exc
         (self._directory / RESERVE).unlink(missing_ok=True)  # putting files in order takes room
         try:
-            found = recover(self._directory, self._clock)
+            found = self._recover()
         except BaseException:
             self._lock.__exit__(None, None, None)
             raise
@@ -286,6 +291,18 @@ class DiskBuffer:
         )
         self._retention = Retention(self._directory, self._options, self._shelf, self._readers, self._clock)
         self._retention.hold_reserve()
+
+    def _recover(self) -> Recovered:
+        """Open what is there, on a full disk without the oldest where that is the policy."""
+        freed: list[Freed] = []
+        while True:
+            try:
+                return recover(self._directory, self._clock, freed)
+            except DiskFull:
+                gone = free_oldest(self._directory) if self._options.when_full == "drop_oldest" else None
+                if gone is None:
+                    raise
+                freed.append(gone)
 
     def _close(self, changes: Changes) -> None:
         self._retention.release_reserve()

@@ -1,5 +1,6 @@
 """Who this store is: the machine and directory it lives in, and the lock that lets one process write it."""
 
+import contextlib
 import hashlib
 import os
 import secrets
@@ -64,10 +65,11 @@ class StoreLock:
                 f"{self._path.parent} is in use by another gateway{owner}: "
                 "stop it, or give this one its own data_dir"
             ) from exc
-        # Byte 0 is what Windows locks, so the owner is written behind it.
-        self._file.truncate(0)
-        self._file.write(b"\n%d\n" % os.getpid())
-        self._file.flush()
+        # Byte 0 is what Windows locks, so the owner is written behind it. It is for a message only: on a full
+        # disk there is none.
+        with contextlib.suppress(OSError):
+            os.ftruncate(self._file.fileno(), 0)
+            os.write(self._file.fileno(), b"\n%d\n" % os.getpid())
         return self
 
     def __exit__(

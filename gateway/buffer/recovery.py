@@ -2,7 +2,7 @@
 
 import logging
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -10,12 +10,13 @@ from typing import Final
 from connectors import Clock, Epoch
 from gateway.buffer.codec import tag_from_json
 from gateway.buffer.contract import StoreFailed
+from gateway.buffer.full import DiskFull, Freed, losses, wants_room
 from gateway.buffer.identity import fingerprint, new_epoch
 from gateway.buffer.reader import Damaged, SegmentReader
 from gateway.buffer.repair import salvage, set_aside
 from gateway.buffer.segment import SCHEMA, SUFFIX, Segment, SourceState
 from gateway.buffer.state import NAME, Changes, EpochRecord, Gap, State, Totals
-from gateway.sqlite import check_version, checkpoint, connect, connect_for_reading, files_of, is_full
+from gateway.sqlite import check_version, checkpoint, connect, connect_for_reading, files_of
 
 log = logging.getLogger(__name__)
 LEAP: Final = 1_000_000
@@ -26,7 +27,6 @@ _NOT_DAMAGE: Final = {
     sqlite3.SQLITE_READONLY,
     sqlite3.SQLITE_PERM,
     sqlite3.SQLITE_BUSY,
-    sqlite3.SQLITE_FULL,
 }
 
 
@@ -43,17 +43,19 @@ class Recovered:
     """The cursors were lost: sinks not known begin at the oldest, duplicates rather than loss."""
 
 
-def recover(directory: Path, clock: Clock) -> Recovered:
-    """Open state and segments; raises NewerFormat, or StoreFailed when the directory cannot be used."""
+def recover(directory: Path, clock: Clock, freed: Sequence[Freed] = ()) -> Recovered:
+    """Open state and segments, `freed` deleted for room; raises NewerFormat, DiskFull, else StoreFailed."""
     try:
         state, lost_state = _open_state(directory)
+        try:
+            return _Recovery(directory, clock, state, freed, lost_state=lost_state).run()
+        except BaseException:
+            state.close()
+            raise
     except (OSError, sqlite3.Error) as exc:
+        if wants_room(exc):
+            raise DiskFull(f"{directory}: the disk is full, the store can't be opened") from exc
         raise StoreFailed(f"{directory} cannot be used: {exc}") from exc
-    try:
-        return _Recovery(directory, clock, state, lost_state=lost_state).run()
-    except BaseException:
-        state.close()
-        raise
 
 
 def _open_state(directory: Path) -> tuple[State, bool]:
@@ -63,7 +65,7 @@ def _open_state(directory: Path) -> tuple[State, bool]:
     try:
         return State(path), lost
     except sqlite3.DatabaseError as exc:
-        if getattr(exc, "sqlite_errorcode", 0) & 0xFF in _NOT_DAMAGE:
+        if wants_room(exc) or getattr(exc, "sqlite_errorcode", 0) & 0xFF in _NOT_DAMAGE:
             raise
         bad = set_aside(path)
         log.error("damaged state set aside", extra={"file": bad.name, "reason": str(exc)})  # noqa: TRY400
@@ -71,8 +73,11 @@ def _open_state(directory: Path) -> tuple[State, bool]:
 
 
 class _Recovery:
-    def __init__(self, directory: Path, clock: Clock, state: State, *, lost_state: bool) -> None:
+    def __init__(
+        self, directory: Path, clock: Clock, state: State, freed: Sequence[Freed], *, lost_state: bool
+    ) -> None:
         self._directory = directory
+        self._freed = freed
         self._now = clock.now()
         self._state = state
         self._lost_state = lost_state
@@ -105,11 +110,13 @@ class _Recovery:
         epoch, next_seq = self._identify(segments, fresh=fresh)
         rebuilt = self._lost_state or self._state.meta.get("rebuilt") == "1"
         totals = [Totals(s.first_seq, s.last_seq, s.batches, s.rows, sealed=True) for s in segments]
+        lost = losses(self._freed, self._state.cursors.values(), self._now)
         self._state.save(
             Changes(
                 totals=totals,
                 gone=[first for first in self._known if first not in {s.first_seq for s in segments}],
-                gaps=self._gaps,
+                gaps=[*self._gaps, *lost.gaps],
+                drops=lost.drops,
                 meta={
                     "host": fingerprint(self._directory),
                     "clean": "0",
@@ -136,9 +143,8 @@ class _Recovery:
                 )
             damaged = False
         except (sqlite3.Error, Damaged) as exc:
-            if isinstance(exc, sqlite3.Error) and is_full(exc):
-                # Nothing is wrong with the segment, and a copy would need room too.
-                raise StoreFailed(f"{self._directory}: the disk is full, the store can't be opened") from exc
+            if wants_room(exc):
+                raise  # nothing is wrong with the segment, and a copy would need room too
             log.error("segment is damaged", extra={"file": path.name, "reason": str(exc)})  # noqa: TRY400
             epochs = [record.epoch for record in reversed(self._state.epochs)]
             last = min(limit, known.last_seq + LEAP if known else first_seq + 10 * LEAP)
@@ -166,8 +172,9 @@ class _Recovery:
         return Gap("damaged", first_seq, known.last_seq, batches, rows, self._now)
 
     def _note_missing(self, found: set[int], newest: int) -> None:
+        freed = {each.first_seq for each in self._freed}
         for first, totals in self._known.items():
-            if first not in found:
+            if first not in found and first not in freed:
                 self._gaps.append(
                     Gap("missing", first, totals.last_seq, totals.batches, totals.rows, self._now)
                 )

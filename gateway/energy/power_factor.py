@@ -37,6 +37,8 @@ class Table(Model):
     """The adjustment of one standard."""
 
     standard: ExactPositive
+    source: Name
+    """Of the standard itself; a name among the measures' sources."""
     steps: Annotated[tuple[Step, ...], Field(min_length=1, strict=False)]
 
 

@@ -1,7 +1,7 @@
 """Trends on disk: a strict reader of the log that books rows and minutes, and who reads them."""
 
-from gateway.history.link import Historian
+from gateway.history.link import HISTORY, Historian
 from gateway.history.reader import Reader
 from gateway.history.trend import Trend
 
-__all__ = ["Historian", "Reader", "Trend"]
+__all__ = ["HISTORY", "Historian", "Reader", "Trend"]

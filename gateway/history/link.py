@@ -29,6 +29,8 @@ from gateway.supervise import Link, LinkState
 log = logging.getLogger(__name__)
 CURSOR: Final = "gateway/history"
 """The cursor's name; no plant file can give it to a sink."""
+HISTORY: Final = "history"
+"""Where the trends live, beside the buffer."""
 MOST_ROWS: Final = 200_000
 """One booking: about 20 MB while it is sorted."""
 _PAUSE_S: Final = 10.0
@@ -133,7 +135,7 @@ class Historian:
         selected = [chosen for each in deliveries if (chosen := self._selection(each))]
         rows = await asyncio.to_thread(self._book, store, selected, deliveries[-1])
         await cursor.ack()
-        self._link.rows_total += rows
+        self._link.moved(rows)
         await self._pause(cursor, _SHARE * (time.monotonic() - began))
 
     def _book(self, store: Store, selected: Sequence[Delivery], reached: Delivery) -> int:

@@ -8,14 +8,17 @@ from typing import Annotated, Any, Final
 import numpy as np
 from fastapi import FastAPI, HTTPException, Query
 from fastapi.responses import FileResponse, PlainTextResponse, Response, StreamingResponse
+from pydantic import Field
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.staticfiles import StaticFiles
 
 from gateway.web.events import MOST_TAGS, Events, Full
 from gateway.web.guard import Guard
-from gateway.web.models import Mistake, Overview, TagPage, Why
+from gateway.web.models import Mistake, Overview, TagPage, Trends, Why
 from gateway.web.overview import overview
 from gateway.web.rows import Which, tag_page
+from gateway.web.trends import LONGEST_MS, MOST_POINTS, TrendReader
+from gateway.web.trends import MOST_TAGS as MOST_TREND_TAGS
 from gateway.web.view import View
 from gateway.web.why import why
 
@@ -23,6 +26,9 @@ NOT_BUILT: Final = (
     "The page is not built. In a checkout: make page (needs Node 20).\n页面尚未构建，请运行 make page。\n"
 )
 MOST_ROWS: Final = 500
+_LAST_MS: Final = 4_102_444_800_000
+"""2100."""
+_Path = Annotated[str, Field(max_length=400)]
 _MISTAKES: Final[dict[int | str, dict[str, Any]]] = {404: {"model": Mistake}, 503: {"model": Mistake}}
 
 
@@ -38,6 +44,7 @@ def create_app(view: View, static: Path | None = None) -> FastAPI:
     )
     app.state.events = Events(view)
     _add_interface(app, view, app.state.events)
+    _add_trend(app, view)
     _add_page(app, static or static_folder())
     app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)
     app.add_middleware(Guard)
@@ -84,6 +91,26 @@ def _add_interface(app: FastAPI, view: View, events: Events) -> None:
         numbers = [int(each) for each in tags.split(",") if each]
         known = [each for each in dict.fromkeys(numbers) if each in view.catalogue.tags][:MOST_TAGS]
         return await _stream(events.listen(np.array(known, np.int32), devices=devices))
+
+
+def _add_trend(app: FastAPI, view: View) -> None:
+    reader = TrendReader(view)
+
+    @app.get("/api/trend", responses=_MISTAKES | {200: {"model": Trends}}, response_class=Response)
+    async def read_trend(
+        tags: Annotated[list[_Path], Query(min_length=1, max_length=MOST_TREND_TAGS)],
+        start: Annotated[int, Query(ge=0, le=_LAST_MS)],
+        end: Annotated[int, Query(ge=0, le=_LAST_MS)],
+        points: Annotated[int, Query(ge=2, le=MOST_POINTS)] = 1000,
+    ) -> Response:
+        await view.fresh()
+        if not start < end <= start + LONGEST_MS:
+            raise HTTPException(422, f"from start to end: more than 0, at most {LONGEST_MS} ms")
+        if view.told is None:
+            raise HTTPException(503, "the gateway has not answered yet")
+        if not view.keeps_history:
+            raise HTTPException(404, "the plant file keeps no history")
+        return Response(await reader.read(tags, start, end, points), media_type="application/json")
 
 
 async def _stream(events: AsyncIterator[bytes]) -> Response:

@@ -8,6 +8,8 @@ Value = bool | int | float | str | None
 """None for a Bad row and before the first; an integer beyond 53 bits is text, or a browser would round it."""
 LinkState = Literal["connecting", "connected", "waiting", "needs_a_person", "stopped"]
 DeviceState = Literal["good", "uncertain", "partly", "bad", "waiting", "link"]
+TrendForm = Literal["line", "step", "switch", "words"]
+"""Joined by lines; holds until the next; on or off; text."""
 StepState = Literal["good", "warning", "bad", "blocked", "unknown", "off"]
 
 
@@ -54,17 +56,21 @@ class Link(Answer):
     """A source or a sink."""
 
     name: str
-    role: Literal["source", "sink", "thinner"]
+    role: Literal["source", "sink", "thinner", "history"]
     kind: str
     peer: str
     state: LinkState
     since: int | None
     error: str
+    error_zh: str
+    """The same in Chinese, where there is a sentence for it."""
     rows: int
     lag_s: float
     buffered: int
     dropped: int
     quarantined: int
+    bytes: int
+    """On disk, of the history; 0 for the others."""
 
 
 class Attention(Answer):
@@ -80,6 +86,8 @@ class Attention(Answer):
         "link_crashed",
         "sink_late",
         "quarantined",
+        "history_stopped",
+        "history_late",
         "device_silent",
         "device_partly",
     ]
@@ -88,6 +96,8 @@ class Attention(Answer):
     """A link's name or a device's path."""
     reason: str
     """As the connector said it, or the name of a quality."""
+    reason_zh: str
+    """The same in Chinese, where there is a sentence for it."""
     since: int | None
     count: int
 
@@ -155,7 +165,7 @@ class Fact(Answer):
 class Step(Answer):
     """One station on a value's way."""
 
-    step: Literal["link", "session", "request", "decode", "rule", "buffer", "sink"]
+    step: Literal["link", "session", "request", "decode", "rule", "buffer", "sink", "history"]
     name: str
     """Of the link; empty for what has none."""
     state: StepState
@@ -163,6 +173,8 @@ class Step(Answer):
     """The last moment it is known to have worked in this run."""
     error: str
     """The last one in this run."""
+    error_zh: str
+    """The same in Chinese, where there is a sentence for it."""
     error_at: int | None
     clean: bool
     """No error in this run; false without an error means that past ones are not kept."""
@@ -178,6 +190,44 @@ class Why(Answer):
     """Index of the first step that is not well; None when all are."""
     action: str
     """What to do next; the page knows the code's sentence."""
+
+
+class TrendLine(Answer):
+    """One tag over a stretch of time: columns of equal length, by time; what has no row was not told."""
+
+    number: int
+    path: str
+    unit: str
+    kind: str
+    counter: bool
+    form: TrendForm
+    width: float
+    """ms a row stands for; 0: every row is one stored row."""
+    time: list[int]
+    """Where the row's stretch begins; the first may lie before `start`: what held then."""
+    value: list[float | None]
+    """The mean of the stretch; of states and counters the last. None: nothing is known from here on."""
+    low: list[float | None]
+    high: list[float | None]
+    """Least and greatest; both empty where every row is one stored row."""
+    text: list[str | None]
+    """Instead of numbers."""
+    good: list[int]
+    """Usable rows in the stretch."""
+    bad: list[int]
+    """Bad rows in it: not 0 means that the line is broken there."""
+    quality: list[int]
+    """The worst StatusCode."""
+
+
+class Trends(Answer):
+    """What a chart is drawn from."""
+
+    start: int
+    end: int
+    lines: list[TrendLine]
+    unknown: list[str]
+    """Paths no running source has."""
 
 
 class Mistake(Answer):

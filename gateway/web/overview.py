@@ -6,6 +6,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from config.reasons import in_words
 from connectors.quality import name as quality_name
 from gateway.supervise import LinkState
 from gateway.told import LinkTold, Told
@@ -15,6 +16,8 @@ from gateway.web.view import View
 
 LATE_S: Final = 60.0
 """A connected sink whose oldest row waits longer is worth a look."""
+HISTORY_LATE_S: Final = 300.0
+"""The history books every ten seconds, on a slow machine every minute."""
 MOST_ATTENTION: Final = 50
 
 
@@ -47,11 +50,13 @@ def link_answer(link: LinkTold) -> Link:
         state=link.state.value,
         since=ms(link.since),
         error=link.error,
+        error_zh=in_words(link.error, "zh"),
         rows=int(link.counts.get("rows", 0)),
         lag_s=round(link.counts.get("backlog_oldest_seconds", 0.0), 1),
         buffered=int(link.counts.get("backlog_rows", 0)),
         dropped=int(link.counts.get("dropped_rows", 0)),
         quarantined=max(0, int(link.counts.get("quarantined_rows", 0) - link.counts.get("retried_rows", 0))),
+        bytes=int(link.counts.get("bytes", 0)),
     )
 
 
@@ -138,7 +143,12 @@ def _attention(view: View, told: Told, links: list[Link], devices: list[Device])
 
 def _about_link(link: Link, known: LinkTold) -> Iterator[Attention]:
     since = link.since
-    if link.state == "needs_a_person":
+    if link.role == "history":
+        if link.state != "connected" and link.error:
+            yield _about("history_stopped", "", link.error, since, urgent=True)
+        elif link.lag_s > HISTORY_LATE_S:
+            yield _about("history_late", "", count=link.buffered)
+    elif link.state == "needs_a_person":
         yield _about("link_person", link.name, link.error, since, urgent=True)
     elif link.state in ("waiting", "connecting") and link.error:
         yield _about("link_down", link.name, link.error, since, urgent=True)
@@ -161,7 +171,8 @@ def _about(
     count: int = 0,
     urgent: bool = False,
 ) -> Attention:
-    return Attention(code=code, urgent=urgent, subject=subject, reason=reason, since=since, count=count)
+    said = {"reason": reason, "reason_zh": in_words(reason, "zh")}
+    return Attention(code=code, urgent=urgent, subject=subject, **said, since=since, count=count)
 
 
 def _worst(view: View, device: Device) -> str:

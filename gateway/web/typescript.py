@@ -39,7 +39,8 @@ def _type(schema: dict[str, Any]) -> str:
     if "anyOf" in schema:
         return " | ".join(dict.fromkeys(_type(each) for each in schema["anyOf"]))
     if schema.get("type") == "array":
-        return f"{_type(schema['items'])}[]"
+        items = _type(schema["items"])
+        return f"({items})[]" if " | " in items else f"{items}[]"
     return _PLAIN[schema["type"]]
 
 

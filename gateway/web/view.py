@@ -11,6 +11,8 @@ from typing import Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.buffer.contract import STORE
+from gateway.history import HISTORY, Reader
 from gateway.live import LiveReader, Snapshot
 from gateway.mapped import live_folder
 from gateway.told import TOLD, LinkTold, Told
@@ -39,8 +41,9 @@ _NOTHING: Final = Snapshot(
 class View:
     """States, last values and catalogue, as new as they are asked for."""
 
-    def __init__(self, directory: Path, status_port: int, store: str = "buffer") -> None:
-        self._store = directory / store
+    def __init__(self, directory: Path, status_port: int) -> None:
+        self._store = directory / STORE
+        self.history = Reader(directory / HISTORY)
         self._url = f"http://127.0.0.1:{status_port}/told"
         self._reader = LiveReader(live_folder(directory))
         self._lock = asyncio.Lock()
@@ -67,6 +70,11 @@ class View:
         """Return a link by name."""
         links = self.told.links if self.told else ()
         return next((link for link in links if link.name == name and link.about.role == role), None)
+
+    @property
+    def keeps_history(self) -> bool:
+        """Tell whether the plant file has one."""
+        return any(link.about.role == "history" for link in (self.told.links if self.told else ()))
 
     def of(self, column: NDArray[Column], numbers: NDArray[np.int32]) -> NDArray[Column]:
         """Return a column of the last values for these tags; 0 for one announced a moment ago."""

@@ -7,16 +7,17 @@ told as blocked. The first station that isn't well is the cause, and names the o
 """
 
 import math
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 
+from config.reasons import in_words
 from config.select import glob_pattern
 from connectors import Tag, quality
 from gateway.supervise import LinkState
 from gateway.told import LinkTold, Told
 from gateway.web.models import Fact, Step, StepState, TagRow, Why
-from gateway.web.overview import LATE_S, link_answer
+from gateway.web.overview import HISTORY_LATE_S, LATE_S, link_answer
 from gateway.web.rows import ms, tag_row
 from gateway.web.view import View
 
@@ -65,7 +66,8 @@ def _way(view: View, told: Told, tag: Tag, row: TagRow, link: LinkTold | None) -
     found.append(_decode(view, row, is_answered=is_answered))
     found.append(_rule(view, tag, row, is_decoded=found[-1][0].state == "good"))
     found.append(_buffer(told))
-    return found + [_sink(each, tag) for each in told.links if each.about.role == "sink"]
+    found += [_sink(each, tag) for each in told.links if each.about.role == "sink"]
+    return found + [_history(each, tag) for each in told.links if each.about.role == "history"]
 
 
 def _link(told: Told, link: LinkTold | None) -> tuple[Step, str]:
@@ -75,6 +77,8 @@ def _link(told: Told, link: LinkTold | None) -> tuple[Step, str]:
     if link.about.peer:
         facts.append(Fact(name="peer", value=link.about.peer))
     state, action = _link_state(link)
+    if action == "link_down" and link.about.kind == "modbus_serial":
+        action = "serial_down"
     good = told.now if link.state is LinkState.CONNECTED else max(link.moved_at, link.connected_at)
     return _step("link", state, link, good=good, facts=facts), action
 
@@ -193,9 +197,9 @@ def _buffer(told: Told) -> tuple[Step, str]:
     return _step("buffer", "good", facts=facts, good=good), "none"
 
 
-def _sink(link: LinkTold, tag: Tag) -> tuple[Step, str]:
-    answer = link_answer(link)
-    rule = next(
+def _rule_for(link: LinkTold, tag: Tag) -> int | Literal["none"] | None:
+    """Return a selecting rule's window in ns, None for every row, "none" where none selects the tag."""
+    return next(
         (
             every
             for path, wanted, every in link.about.select
@@ -203,6 +207,27 @@ def _sink(link: LinkTold, tag: Tag) -> tuple[Step, str]:
         ),
         "none",
     )
+
+
+def _history(link: LinkTold, tag: Tag) -> tuple[Step, str]:
+    answer = link_answer(link)
+    if _rule_for(link, tag) == "none":
+        return _step("history", "off"), "none"
+    facts = [
+        Fact(name="store_bytes", value=answer.bytes, unit="bytes"),
+        Fact(name="buffered", value=answer.buffered),
+        Fact(name="lag", value=answer.lag_s, unit="s"),
+    ]
+    state, _ = _link_state(link)
+    action = "none" if state == "good" else "history_stopped" if link.error else "history_connecting"
+    if state == "good" and answer.lag_s > HISTORY_LATE_S:
+        state, action = "warning", "history_late"
+    return _step("history", state, link, good=link.moved_at, facts=facts), action
+
+
+def _sink(link: LinkTold, tag: Tag) -> tuple[Step, str]:
+    answer = link_answer(link)
+    rule = _rule_for(link, tag)
     facts = [Fact(name="kind", value=link.about.kind), Fact(name="peer", value=link.about.peer)]
     if rule == "none":
         return _step("sink", "off", link, facts=facts), "none"
@@ -240,10 +265,11 @@ def _step(
         error, error_at, is_clean = link.last_error, ms(link.failed_at), not link.failed_at
     return Step(
         step=step,
-        name=link.name if link and step != "session" else "",
+        name=link.name if link and step not in ("session", "history") else "",
         state=state,
         good_at=ms(good),
         error=error,
+        error_zh=in_words(error, "zh"),
         error_at=error_at,
         clean=is_clean and not error,
         facts=facts or [],

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.benchmarks import influx, mqtt_in, opcua
+from tests.benchmarks import page as page_beside
 from tests.benchmarks.history import table as history_table
 from tests.benchmarks.polling import Load, Result, measure
 from tests.benchmarks.special import bare_loop, drain, start_up_s
@@ -33,6 +34,7 @@ PARTS = (
     "mqtt_in",
     "history",
     "tariff",
+    "page",
 )
 PAGE = ROOT / "docs" / "reference" / "performance.md"
 
@@ -184,6 +186,8 @@ def main() -> None:
             page += ["", "## History", "", history_table()]
         if "tariff" in asked:
             page += ["", "## Pricing", "", rows([["what", "best of seven"], *tariff_table()])]
+        if "page" in asked:
+            page += ["", "## The page beside W1", "", page_beside.text(folder / "page", options.seconds)]
     text = "\n".join(page) + "\n"
     print(text)
     if options.write:

@@ -38,6 +38,9 @@ class Load:
     listen: str = "wanglian"
     """What the subscriber gets; at the highest rates one device, the rest is counted by PUBACK."""
     event_loop: str = "uvloop"
+    history: bool = False
+    page_port: int = 0
+    """0 is no page."""
 
 
 @dataclass(frozen=True)
@@ -80,8 +83,9 @@ def polled(load: Load, ports: list[int]) -> dict[str, Any]:
 def plant_file(load: Load, ports: list[int], broker: int, status: int) -> str:
     sink = {"kind": "mqtt", "host": "127.0.0.1", "port": broker}
     gateway = {"id": "bench", "site": "cz", "http_port": status}
-    off = {"page": {"enabled": False}, "history": {"enabled": False}}
-    plant = {"gateway": gateway, "sources": polled(load, ports), "sinks": {"platform": sink}} | off
+    page = {"enabled": True, "port": load.page_port} if load.page_port else {"enabled": False}
+    parts = {"page": page, "history": {"enabled": load.history}}
+    plant = {"gateway": gateway, "sources": polled(load, ports), "sinks": {"platform": sink}} | parts
     return json.dumps(plant)  # JSON is YAML
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from tests.browser import past
 from tests.processes import Process, free_port, python, started, wait_for
 from tests.servers.broker import Broker
 
@@ -34,6 +35,8 @@ class Stage:
     gateway: Process
     url: str
     page_port: int
+    begun: int
+    """When the history begins, ms since 1970."""
 
 
 def _tags(**tags: tuple[Any, ...]) -> dict[str, Any]:
@@ -78,7 +81,7 @@ def _devices(meters: int) -> dict[str, Any]:
     }
 
 
-def plant(broker_port: int, page_port: int, meters: int = 4) -> dict[str, Any]:
+def plant(broker_port: int, page_port: int, meters: int, *, history: bool) -> dict[str, Any]:
     """Return a plant that is well but for a compressor's gateway nobody has plugged in."""
     air = {
         "pressure": {"address": 0, "type": "float32", "unit": "bar"},
@@ -99,19 +102,21 @@ def plant(broker_port: int, page_port: int, meters: int = 4) -> dict[str, Any]:
         "sources": sources,
         "sinks": {"platform": {"kind": "mqtt", "host": "127.0.0.1", "port": broker_port}},
         "page": {"port": page_port},
+        "history": {"enabled": history},
     }
 
 
 @contextlib.contextmanager
-def stage(folder: Path, meters: int = 4) -> Iterator[Stage]:
+def stage(folder: Path, meters: int = 4, *, history: bool = True) -> Iterator[Stage]:
     """Start broker and gateway; yield when the page answers."""
     with Broker(folder / "broker") as broker:
         port = free_port()
         file = folder / "plant.yaml"
-        file.write_text(json.dumps(plant(broker.port, port, meters)))
+        file.write_text(json.dumps(plant(broker.port, port, meters, history=history)))
+        begun = past.write(folder / "data") if history else 0
         with started("gateway", python("-m", "gateway", "run", file), folder) as gateway:
             wait_for(lambda: gateway.said("page running"), "the page", 60)
-            yield Stage(gateway, f"http://127.0.0.1:{port}/", port)
+            yield Stage(gateway, f"http://127.0.0.1:{port}/", port, begun)
 
 
 @contextlib.contextmanager

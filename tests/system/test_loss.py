@@ -1,101 +1,16 @@
 """Killed at any instant, its broker away: what was accepted arrives, once, in order, right."""
 
-import json
-import os
 import random
-import shutil
 import signal
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
-from tests.plants import modbus_sources
-from tests.processes import ROOT, Process, free_port, python, started, wait_for
-from tests.servers.broker import Broker
-from tests.verify.metrics import metric
-from tests.verify.read_store import batches
-from tests.verify.values import read_journals
-from tests.verify.verify import Report, verify
+from tests.processes import wait_for
+from tests.system.rig import SCALE, Rig, deliver_the_rest, rig
 
-SCALE = float(os.environ.get("WL_SCALE", "0.1"))
-DEVICES, VALUES, SCAN = 5, 100, "100ms"  # 5,000 values a second
+__all__ = ["rig"]
 KILLS = max(2, round(20 * SCALE))
 AWAY_S = 30 * SCALE
-
-
-class Rig:
-    """Simulator, broker, subscriber; the gateway comes and goes."""
-
-    def __init__(self, folder: Path, broker: Broker, ports: list[int]) -> None:
-        self.folder = folder
-        self.broker = broker
-        self.copies: list[Path] = []
-        self.status_port = free_port()
-        plant = {
-            "gateway": {"id": "g1", "site": "cz", "http_port": self.status_port},
-            "sources": modbus_sources(ports, VALUES, SCAN),
-            "sinks": {"platform": {"kind": "mqtt", "host": "127.0.0.1", "port": broker.port}},
-            # Small segments, so that kills also fall into their change.
-            "page": {"enabled": False},
-            "buffer": {"segment_bytes": "1MiB", "segment_age": "3s"},
-        }
-        self.plant = folder / "plant.yaml"
-        self.plant.write_text(json.dumps(plant))
-
-    @contextmanager
-    def gateway(self) -> Iterator[Process]:
-        with started("gateway", python("-m", "gateway", "run", self.plant), self.folder) as process:
-            yield process
-
-    def metric(self, name: str) -> float:
-        return metric(self.status_port, name)
-
-    def copy_store(self) -> None:
-        """Keep what the store holds now: what is in it was accepted."""
-        copy = self.folder / f"copy{len(self.copies)}"
-        shutil.copytree(self.folder / "data" / "buffer", copy)
-        self.copies.append(copy)
-
-    def verdict(self) -> Report:
-        stores = [batches(copy) for copy in self.copies]
-        return verify([self.folder / "received.bin"], read_journals([self.folder / "journal.txt"]), stores)
-
-
-@pytest.fixture
-def rig(tmp_path: Path) -> Iterator[Rig]:
-    journal, port_file = tmp_path / "journal.txt", tmp_path / "ports.json"
-    serve = python(ROOT / "tests/servers/modbus_plant.py", "--devices", str(DEVICES), "--values", str(VALUES))
-    serve += ["--journal", journal, "--port-file", port_file]
-    with Broker(tmp_path / "broker", persistence=True) as broker, started("plant", serve, tmp_path):
-        wait_for(port_file.exists, "the simulator")
-        listen = python("-m", "tests.verify.subscriber", "--port", str(broker.port))
-        with started("subscriber", [*listen, "--out", tmp_path / "received.bin"], tmp_path) as subscriber:
-            wait_for(lambda: subscriber.said("subscribed"), "the subscription")
-            yield Rig(tmp_path, broker, json.loads(port_file.read_text())["ports"])
-
-
-def deliver_the_rest(rig: Rig) -> None:
-    """Run the gateway once more until nothing waits, and stop it as an operator would."""
-    with rig.gateway() as gateway:
-        wait_for(lambda: rig.metric("sink_up") == 1, "the connection to the broker", 90)
-        wait_for(lambda: rig.metric("sink_rows_total") > 5 * VALUES, "live rows")
-        wait_for(
-            lambda: rig.metric("sink_backlog_rows") < 2 * DEVICES * VALUES, "the end of the backlog", 120
-        )
-        assert gateway.end(signal.SIGTERM) == 0, gateway.log.read_text()
-    rig.copy_store()
-    received, seen = rig.folder / "received.bin", [(0, 0.0)]
-
-    def is_quiet() -> bool:
-        size, now = received.stat().st_size, time.monotonic()
-        if size != seen[-1][0]:
-            seen.append((size, now))
-        return now - seen[-1][1] > 1.0
-
-    wait_for(is_quiet, "the last message")
 
 
 @pytest.mark.fault

@@ -8,18 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import started, wait_for
-
-ROOT = Path(__file__).resolve().parents[2]
+from edge_deploy.bundle.__main__ import source_date
+from edge_deploy.bundle.wheels import build_own
+from tests.processes import ROOT, started, wait_for
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("dist")
-    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out), str(ROOT)]
-    subprocess.run(build, check=True, capture_output=True, text=True)
-    (found,) = out.glob("*.whl")
-    return found
+    return build_own(ROOT, tmp_path_factory.mktemp("dist"), source_date(ROOT)).path
 
 
 @pytest.mark.timeout(300)

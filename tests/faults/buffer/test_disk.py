@@ -1,8 +1,10 @@
 """A7, A8, A10, half-written pages: a disk that is full, fails, is slow, or dies in the middle of a write."""
 
 import asyncio
+import contextlib
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -12,11 +14,12 @@ from pathlib import Path
 import pytest
 
 from connectors import Order
-from gateway.buffer import DiskBuffer
+from gateway.buffer import DiskBuffer, StoreFailed
 from tests.faults.buffer.lab import (
     SCALE,
     T0,
     batch_of,
+    copy,
     drain,
     fill,
     number_of,
@@ -43,7 +46,14 @@ FIRST_BATCH = 6
 
 
 def run_child(
-    store: Path, shim: Path, first: int, seconds: float, *, segment_bytes: int = 65536, **shim_options: str
+    store: Path,
+    shim: Path,
+    first: int,
+    seconds: float,
+    *,
+    segment_bytes: int = 65536,
+    decided_by: tuple[str, ...] = ("accepted", "failed"),
+    **shim_options: str,
 ) -> tuple[list[list[str]], int]:
     """Run the child under the shim, end it after a time if it still lives; return its lines and exit code."""
     child = subprocess.Popen(
@@ -66,7 +76,7 @@ def run_child(
         if until is None:
             until = time.monotonic() + seconds
         # On a busy machine nothing may be decided yet when the time is over.
-        is_decided = is_decided or line.startswith(("accepted", "failed"))
+        is_decided = is_decided or line.startswith(decided_by)
         if time.monotonic() > (until if is_decided else deadline):
             child.send_signal(signal.SIGKILL)
             break
@@ -128,7 +138,8 @@ async def test_a_disk_that_is_full_for_a_while_at_any_write_loses_nothing_accept
 ) -> None:
     for at in range(1, 60, max(1, round(1 / SCALE))):
         store = tmp_path / f"store{at}"
-        lines, _ = run_child(store, shim, 1, 0.15, SHIM_WRITE=str(at), SHIM_FREE=str(at + 3))
+        shim_options = {"SHIM_WRITE": str(at), "SHIM_FREE": str(at + 3)}
+        lines, _ = run_child(store, shim, 1, 0.15, decided_by=("accepted",), **shim_options)
         assert [line for line in lines if line[0] == "accepted"]
         await check_gaps_are_honest(store, lines)
 
@@ -213,6 +224,70 @@ async def test_a_full_disk_drops_the_oldest_and_counts_it_exactly(small_disk: Pa
     async with opened(small_disk / "store") as buffer:
         assert sum(buffer.stats().dropped.values()) == dropped
         assert buffer.cursor("slow", Order.STRICT).backlog().rows == 0
+
+
+def fill_up(place: Path) -> None:
+    """Leave no byte free."""
+    with (place / "others").open("ab", buffering=0) as file, contextlib.suppress(OSError):
+        while file.write(bytes(4096)):
+            pass
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("was_killed", [False, True])
+async def test_a_start_on_a_full_disk_drops_the_oldest_and_counts_it_exactly(
+    small_disk: Path, tmp_path: Path, *, was_killed: bool
+) -> None:
+    store, last = small_disk / "store", 600
+    async with opened(tmp_path / "made", segment_bytes=32 * 1024, memory=0) as buffer:
+        buffer.cursor("slow", Order.STRICT)
+        done = buffer.cursor("done", Order.STRICT)
+        buffer.ready()
+        for start in range(1, last + 1, 20):
+            await fill(buffer, range(start, start + 20))
+        while done.backlog().rows:
+            await done.next(10_000)
+            await done.ack()
+        if was_killed:
+            await saved_cursors(tmp_path / "made")
+            copy(tmp_path / "made", store)
+    if not was_killed:
+        copy(tmp_path / "made", store)
+    (store / "reserve").unlink(missing_ok=True)
+    await asyncio.to_thread(fill_up, small_disk)
+    with pytest.raises(StoreFailed, match="full"):
+        async with opened(store, when_full="wait"):
+            pass
+    await asyncio.to_thread(fill_up, small_disk)
+    async with opened(store) as buffer:
+        slow = buffer.cursor("slow", Order.STRICT)
+        buffer.cursor("done", Order.STRICT)
+        buffer.ready()
+        dropped = buffer.stats().dropped
+        taken: list[int] = []
+        while slow.backlog().rows:
+            taken += [number_of(each) for each in await slow.next(10_000)]
+            await slow.ack()
+        assert 0 < len(taken) < last
+        assert taken == list(range(last + 1 - len(taken), last + 1))
+        lost = rows_of(range(1, last + 1 - len(taken)))
+        assert dropped == {("slow", "disk_full"): lost}
+        gaps = buffer.gaps()
+        assert {gap.reason for gap in gaps} == {"disk_full"}
+        assert sum(gap.rows for gap in gaps) == lost
+        assert gaps[0].start == batch_of(1).arrived
+
+
+async def saved_cursors(store: Path) -> None:
+    """Wait until both cursors are on disk at their places; that is done once a second."""
+    connection = sqlite3.connect(store / "state.sqlite")
+    async with asyncio.timeout(20):
+        while True:
+            heads = dict(connection.execute("SELECT sink, head FROM cursors"))
+            if {"slow", "done"} <= set(heads) and heads["done"] > 600:
+                break
+            await asyncio.sleep(0.02)
+    connection.close()
 
 
 @pytest.mark.timeout(120)

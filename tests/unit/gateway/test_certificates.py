@@ -48,12 +48,16 @@ def test_a_certificate_is_trusted_and_rejected_by_the_beginning_of_its_thumbprin
     assert code == 0
     assert before["thumbprint"] in said
     assert listed(plant)["folder"] == "trusted"
+    code, again = run("trust", plant, before["thumbprint"], "--lang", language)
+    assert code == 0
+    assert {"zh": "本来就已信任", "en": "is trusted already"}[language] in again
     assert run("reject", plant, before["thumbprint"])[0] == 0
     assert listed(plant)["folder"] == "rejected"
     assert "press" in run("list", plant, "--lang", language)[1]
 
 
 def test_a_beginning_that_is_not_exactly_ones_changes_nothing(plant: Path) -> None:
-    assert run("trust", plant, "zz")[0] == 1
+    code, said = run("trust", plant, "zz", "--lang", "en")
+    assert (code, said.startswith("no certificate has")) == (1, True)
     assert run("trust", plant, "")[0] == 1
     assert listed(plant)["folder"] == "rejected"

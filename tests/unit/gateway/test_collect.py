@@ -1,14 +1,15 @@
 import asyncio
 from collections.abc import AsyncIterator
 
+import numpy as np
 import pytest
 
 from connectors import Batch, NotConnected, Order, Tag, TagTable
 from connectors.quality import BAD_DATA_LOST, BAD_NO_COMMUNICATION, GOOD
 from gateway.buffer import MemoryBuffer
 from gateway.buffer.contract import StoreFailed
-from gateway.collect import Collector
-from gateway.supervise import Link, supervise
+from gateway.collect import Collector, bad_batch
+from gateway.supervise import Link, LinkState, supervise
 from tests.fakes import T0, ReplaySource, batch_of, simple_tags
 
 
@@ -179,3 +180,33 @@ async def test_a_token_is_stored_only_behind_batches_that_are(clock) -> None:
             await task
         assert len(buffer.receipts) == 2, "nothing is appended behind what failed"
         assert len(source.acked) == 1
+
+
+class Converter(ReplaySource):
+    """Accepts the connection; whether anybody answers behind it is another question."""
+
+    is_heard = False
+
+    async def read(self) -> Batch:
+        batch = await super().read()
+        self.is_heard = not any(part.quality.any() for part in batch.parts)
+        return batch
+
+
+async def test_a_link_is_connected_only_once_a_device_behind_it_has_answered(buffer, clock) -> None:
+    tags = TagTable()
+    tags.announce(simple_tags())
+    silent = bad_batch(tags, np.arange(3, dtype=np.int32), T0, BAD_NO_COMMUNICATION, T0)
+    nobody = [Converter(tags, simple_tags(), [silent, NotConnected("nobody answers")]) for _ in range(3)]
+    answering = Converter(tags, simple_tags(), [silent, batch_of([1.0] * 3), NotConnected("cable")])
+    collects = collector(buffer, clock, *nobody, answering, tags=tags)
+    link = collects._link
+    for _ in nobody:
+        with pytest.RaisesGroup(NotConnected):
+            await collects.session()
+        await collects.lost()
+        assert link.sessions_total == 0
+    assert len([1 for _, _, quality in await stored(buffer) if quality == {BAD_NO_COMMUNICATION}]) == 3 + 1
+    with pytest.RaisesGroup(NotConnected):
+        await collects.session()
+    assert (link.state, link.sessions_total) == (LinkState.CONNECTED, 1)

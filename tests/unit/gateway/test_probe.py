@@ -93,4 +93,4 @@ async def test_a_source_that_cannot_be_asked_is_listened_to(
     ],
 )
 def test_a_value_is_shown_as_the_meter_shows_it(value: float, shown: str) -> None:
-    assert Reading("m", "t", value, "kWh", "Good", 1.0).cells()[2] == shown
+    assert Reading("m", "t", value, "kWh", "Good", 1.0).cells("zh")[2] == shown

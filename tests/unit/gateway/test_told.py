@@ -53,6 +53,22 @@ async def test_the_pages_process_is_told_what_metrics_tell_link_by_link(clock) -
     assert heard.store == {"bytes": 9.0}
 
 
+def test_the_history_is_a_link_with_its_own_size_and_lag(clock) -> None:
+    observer = Observer()
+    observer.links.append(Link("local", "history", clock))
+    observer.links[0].moved(7)
+    observer.ask("history", {}, lambda: {"bytes": 4096.0, "backlog_oldest_seconds": 2.5}, is_counter=False)
+    about = {("history", "local"): About("history", "history")}
+    (link,) = told(observer, about).links
+    assert (link.name, link.about.role) == ("local", "history")
+    assert (link.counts["bytes"], link.counts["backlog_oldest_seconds"], link.counts["rows"]) == (
+        4096,
+        2.5,
+        7,
+    )
+    assert observer.snapshot().health["links"].keys() == {"history/local"}
+
+
 def test_a_link_remembers_its_last_error_and_since_when_it_is_down(clock) -> None:
     link = Link("m", "source", clock)
     link.become(LinkState.CONNECTING)

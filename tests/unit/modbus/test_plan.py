@@ -150,7 +150,10 @@ def test_a_value_beyond_the_last_address_is_refused_by_name() -> None:
 
 def test_the_plan_reads_as_a_table() -> None:
     options = device({"u": {"address": 0, "type": "float32", "count": 2}, "i": {"address": 6}}, unit_id=7)
-    head, line = describe_plan("meter", options)
-    assert head.startswith("meter: unit 7, 3 values in 1 requests")
+    head, line = (each.text("en") for each in describe_plan("meter", options))
+    assert head.startswith("meter: unit 7; values: 3, requests: 1, of at most 125 registers")
+    in_chinese = [each.text("zh") for each in describe_plan("meter", options)]
+    assert in_chinese[0].startswith("meter：从站地址 7，3 个值分 1 次请求，每次最多 125 个寄存器")
+    assert not any("{" in each for each in in_chinese)
     assert "FC3 holding" in line
     assert "7 asked,    5 used,   2 unused  u_0 … i" in line

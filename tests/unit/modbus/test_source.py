@@ -361,6 +361,7 @@ async def test_d1_when_every_device_is_silent_the_link_is_down() -> None:
         assert set(qualities(await it.read())) == {BAD_TIMEOUT}
         with pytest.raises(NotConnected, match="no device answers"):
             await it.read()
+        assert not it.is_heard
 
 
 @pytest.mark.fault
@@ -369,6 +370,7 @@ async def test_d1_devices_a_gateway_can_not_reach_do_not_take_the_link_down() ->
     async with FaultyServer(faults.exception(11)) as server, source(server.port, {"a": device(1)}) as it:
         for _ in range(2):
             assert set(qualities(await it.read())) == {BAD_NO_COMMUNICATION}
+        assert it.is_heard
         assert it.statistics()["exceptions"] == 3
 
 

@@ -163,8 +163,13 @@ def test_the_plan_tells_what_is_subscribed_and_what_is_polled() -> None:
     options = plant(
         a={"node": "s=a"}, b={"node": "s=b", "counter": True}, c={"node": "s=c", "heartbeat": "1min"}
     )
-    assert describe_session("cell", options) == [
+    assert [line.text("en") for line in describe_session("cell", options)] == [
         "cell: opcua opc.tcp://127.0.0.1:1, no security",
-        "  subscribe 1 nodes, sampled every 1s, published every 500ms",
-        "  read 2 nodes every 1s",
+        "  subscribe, sampled every 1s, published every 500ms; nodes: 1",
+        "  read every 1s; nodes: 2",
+    ]
+    assert [line.text("zh") for line in describe_session("cell", options)] == [
+        "cell：opcua opc.tcp://127.0.0.1:1，不加密",
+        "  订阅 1 个节点，采样周期 1s，发布周期 500ms",
+        "  每 1s 读一次 2 个节点",
     ]

@@ -75,6 +75,32 @@ def test_what_needs_a_person_is_told_with_its_reason_the_urgent_first(plant: Pla
     assert (found[3].subject, found[3].reason) == ("cz/a/l/dead", "BadTimeout")
 
 
+@pytest.mark.parametrize(
+    ("changes", "codes"),
+    [
+        ({}, []),
+        ({"state": LinkState.WAITING, "error": "the disk is full"}, ["history_stopped"]),
+        ({"state": LinkState.NEEDS_A_PERSON, "error": "written by a newer version"}, ["history_stopped"]),
+        ({"state": LinkState.CONNECTING}, []),
+        ({"counts": {"backlog_oldest_seconds": 20.0, "backlog_rows": 9.0}}, []),
+        ({"counts": {"backlog_oldest_seconds": 301.0, "backlog_rows": 9.0}}, ["history_late"]),
+    ],
+)
+def test_the_history_is_no_sink_and_says_when_it_stops_or_falls_behind(plant: Plant, changes, codes) -> None:
+    plant.add_link("local", "history", **changes)
+    answer = overview(plant)
+    assert [each.code for each in answer.attention] == codes
+    assert (answer.strip.sinks, answer.strip.buffered, answer.strip.oldest_s) == (0, 0, 0)
+    assert [link.role for link in answer.links] == ["history"]
+
+
+def test_the_history_tells_its_size_and_lag(plant: Plant) -> None:
+    counts = {"bytes": 5e6, "backlog_oldest_seconds": 3.21, "backlog_rows": 4.0}
+    plant.add_link("local", "history", counts=counts)
+    (link,) = overview(plant).links
+    assert (link.bytes, link.lag_s, link.buffered) == (5_000_000, 3.2, 4)
+
+
 def test_a_gateway_that_does_not_answer_comes_before_everything(plant: Plant) -> None:
     plant.answers = False
     plant.told = replace(plant.told, reasons=("disk",))
@@ -86,3 +112,15 @@ def test_a_plant_that_is_well_asks_for_nobody(plant: Plant) -> None:
     (number,) = plant.announce(tag("cz/a/l/d/x"))
     plant.put(number, 1.0)
     assert overview(plant).attention == []
+
+
+async def test_a_link_that_is_down_says_why_in_both_languages(plant: Plant) -> None:
+    plant.add_link("away", state=LinkState.WAITING, error="10.0.0.5:502 refused the connection")
+    answer = (await ask(create_app(plant), "/api/overview")).json()
+    (link,) = answer["links"]
+    assert (link["error"], link["error_zh"][:17]) == (
+        "10.0.0.5:502 refused the connection",
+        "10.0.0.5:502 拒绝连接",
+    )
+    (attention,) = [each for each in answer["attention"] if each["code"] == "link_down"]
+    assert attention["reason_zh"] == link["error_zh"]

@@ -4,6 +4,7 @@ import pytest
 
 from connectors import quality
 from gateway.supervise import LinkState
+from gateway.told import About
 from gateway.web.app import create_app
 from gateway.web.why import why
 from tests.asgi import ask
@@ -73,6 +74,13 @@ def test_behind_a_broken_link_the_stations_are_blocked_and_the_link_is_the_cause
     assert (answer.steps[0].error, answer.steps[0].error_at) == ("refused", T0 // 1_000_000)
 
 
+def test_of_a_serial_line_the_cable_is_looked_at_and_not_the_network(plant: Plant) -> None:
+    plant.add_link(
+        "meters", state=LinkState.WAITING, error="no such device", about=About("source", "modbus_serial")
+    )
+    assert asked(plant, quality.BAD_NO_COMMUNICATION).action == "serial_down"
+
+
 def test_a_link_that_needs_a_person_says_that_waiting_will_not_do(plant: Plant) -> None:
     plant.add_link("meters", state=LinkState.NEEDS_A_PERSON, error="bad password")
     assert asked(plant, quality.BAD_NO_COMMUNICATION).action == "link_person"
@@ -116,6 +124,34 @@ def test_each_sink_is_a_station_and_one_that_does_not_want_the_tag_is_off(plant:
     assert states(answer)["sink cloud"] == "warning"
     assert states(answer)["sink erp"] == "off"
     assert answer.action == "sink_late"
+
+
+@pytest.mark.parametrize(
+    ("changes", "state", "action"),
+    [
+        ({}, "good", "none"),
+        ({"state": LinkState.WAITING, "error": "disk full"}, "bad", "history_stopped"),
+        ({"state": LinkState.CONNECTING}, "warning", "history_connecting"),
+        ({"counts": {"backlog_oldest_seconds": 400.0}}, "warning", "history_late"),
+    ],
+)
+def test_the_history_is_the_last_station(plant: Plant, changes, state, action) -> None:
+    plant.add_link("meters")
+    plant.add_link("cloud", "sink")
+    plant.add_link("local", "history", **changes)
+    about = replace(plant.link("local", "history").about, select=(("**", None, None),))
+    plant.change("local", about=about)
+    answer = asked(plant)
+    assert (answer.steps[-1].step, answer.steps[-1].state, answer.action) == ("history", state, action)
+
+
+def test_a_tag_the_history_does_not_keep_is_off_there(plant: Plant) -> None:
+    plant.add_link("meters")
+    plant.add_link("local", "history", state=LinkState.WAITING, error="disk full")
+    about = replace(plant.link("local", "history").about, select=(("**/y", None, None),))
+    plant.change("local", about=about)
+    answer = asked(plant)
+    assert (answer.steps[-1].state, answer.action) == ("off", "none")
 
 
 def test_a_store_that_takes_nothing_is_the_cause(plant: Plant) -> None:

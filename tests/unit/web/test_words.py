@@ -58,6 +58,7 @@ def test_every_next_action_has_a_sentence() -> None:
     said |= {
         f"{role}_{how}" for role in ("link", "sink") for how in ("down", "person", "connecting", "stopped")
     }
+    said |= set(re.findall(r'"(history_\w+|serial_\w+)"', source))
     said -= {"bad", "warning"}  # states in front of an action that a table holds
     assert len(said) > 20
     assert {f"action.{name}" for name in said} <= set(WORDS["zh"])

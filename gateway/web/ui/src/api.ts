@@ -1,10 +1,11 @@
 // Written by `make docs` from the interface's OpenAPI. Change gateway/web/models.py, not this.
 
 export interface Attention {
-  code: "gateway_silent" | "store" | "store_full" | "lost" | "link_person" | "link_down" | "link_crashed" | "sink_late" | "quarantined" | "device_silent" | "device_partly";
+  code: "gateway_silent" | "store" | "store_full" | "lost" | "link_person" | "link_down" | "link_crashed" | "sink_late" | "quarantined" | "history_stopped" | "history_late" | "device_silent" | "device_partly";
   urgent: boolean;
   subject: string;
   reason: string;
+  reason_zh: string;
   since: number | null;
   count: number;
 }
@@ -27,17 +28,19 @@ export interface Fact {
 
 export interface Link {
   name: string;
-  role: "source" | "sink" | "thinner";
+  role: "source" | "sink" | "thinner" | "history";
   kind: string;
   peer: string;
   state: "connecting" | "connected" | "waiting" | "needs_a_person" | "stopped";
   since: number | null;
   error: string;
+  error_zh: string;
   rows: number;
   lag_s: number;
   buffered: number;
   dropped: number;
   quarantined: number;
+  bytes: number;
 }
 
 export interface Mistake {
@@ -52,11 +55,12 @@ export interface Overview {
 }
 
 export interface Step {
-  step: "link" | "session" | "request" | "decode" | "rule" | "buffer" | "sink";
+  step: "link" | "session" | "request" | "decode" | "rule" | "buffer" | "sink" | "history";
   name: string;
   state: "good" | "warning" | "bad" | "blocked" | "unknown" | "off";
   good_at: number | null;
   error: string;
+  error_zh: string;
   error_at: number | null;
   clean: boolean;
   facts: Fact[];
@@ -104,6 +108,31 @@ export interface TagRow {
   quality_name: string;
   time: number | null;
   arrived: number | null;
+}
+
+export interface TrendLine {
+  number: number;
+  path: string;
+  unit: string;
+  kind: string;
+  counter: boolean;
+  form: "line" | "step" | "switch" | "words";
+  width: number;
+  time: number[];
+  value: (number | null)[];
+  low: (number | null)[];
+  high: (number | null)[];
+  text: (string | null)[];
+  good: number[];
+  bad: number[];
+  quality: number[];
+}
+
+export interface Trends {
+  start: number;
+  end: number;
+  lines: TrendLine[];
+  unknown: string[];
 }
 
 export interface Why {

@@ -1,17 +1,29 @@
 // The frame: a rail of words on the left, a strip on top that never leaves, the view between.
-import { useEffect } from "preact/hooks";
+import type { ComponentType } from "preact";
+import { useEffect, useState } from "preact/hooks";
 import { connection, now, state } from "./feed";
 import { clock, figure, seconds } from "./format";
 import { Live } from "./live";
 import { useValue } from "./observable";
 import { Overview } from "./overview";
-import { Status, type Tone } from "./parts";
+import { Failed, Loading, Status, type Tone } from "./parts";
 import { route } from "./route";
 import { nextTheme, theme } from "./theme";
 import { WhyView } from "./why";
 import { language, speak, t, type Key } from "./words";
 
-const VIEWS = ["overview", "live", "why"] as const;
+const VIEWS = ["overview", "live", "trend", "why"] as const;
+
+/** The charts' code comes when it is first wanted; most who look never do. */
+function Trends() {
+  const [View, show] = useState<ComponentType | null>(null);
+  const [error, fail] = useState("");
+  useEffect(() => {
+    import("./trend/view").then((chunk) => show(() => chunk.default), (reason: Error) => fail(reason.message));
+  }, []);
+  if (error) return <Failed reason={error} retry={() => location.reload()} />;
+  return View ? <View /> : <Loading />;
+}
 
 export function App() {
   const at = useValue(route);
@@ -29,6 +41,7 @@ export function App() {
         <Lost />
         {at.view === "overview" && <Overview />}
         {at.view === "live" && <Live />}
+        {at.view === "trend" && <Trends />}
         {at.view === "why" && <WhyView path={at.rest} />}
         {!(VIEWS as readonly string[]).includes(at.view) && <p class="empty">{t("page.nowhere")}</p>}
       </main>

@@ -14,12 +14,13 @@ export const state = observable<State | null>(null);
 export const devices = observable<Map<string, Device>>(new Map());
 /** Newest rows of the watched tags; set again at every event, so followers look once a second. */
 export const newest = observable<Map<number, Newest>>(new Map());
+/** Whose newest row came with the last event. */
+export const moved = observable<number[]>([]);
 export const rate = observable<(number | null)[]>([]);
 export type Connection = "opening" | "open" | "lost";
 export const connection = observable<Connection>("opening");
 
-const trends = new Map<number, (number | null)[]>();
-const TREND = 60;
+const MINUTE = 60;
 let clockAhead = 0;
 let source: EventSource | null = null;
 let watchedTags: number[] = [];
@@ -28,9 +29,6 @@ let timer = 0;
 
 /** The gateway's clock, ms. */
 export const now = (): number => Date.now() + clockAhead;
-
-/** The last minute of a watched number; a gap is null. */
-export const trend = (number: number): (number | null)[] => trends.get(number) ?? [];
 
 /** Choose what to hear of; the stream is opened again when that changes. */
 export function watch(tags: number[], withDevices: boolean): void {
@@ -59,7 +57,7 @@ function open(): void {
   source.addEventListener("state", (event) => {
     const said = JSON.parse(event.data) as State;
     clockAhead = said.strip.now - Date.now();
-    rate.set([...rate.get().slice(1 - TREND), said.strip.rows_per_s]);
+    rate.set([...rate.get().slice(1 - MINUTE), said.strip.rows_per_s]);
     state.set(said);
   });
   source.addEventListener("devices", (event) => {
@@ -69,29 +67,18 @@ function open(): void {
   });
   source.addEventListener("values", (event) => {
     const known = newest.get();
-    for (const [number, quality, quality_name, value, time, arrived] of JSON.parse(event.data) as Piece[]) {
-      known.set(number, { quality, quality_name, value, time, arrived });
-      remember(number, value);
-    }
+    const pieces = JSON.parse(event.data) as Piece[];
+    for (const [number, quality, quality_name, value, time, arrived] of pieces) known.set(number, { quality, quality_name, value, time, arrived });
+    moved.set(pieces.map(([number]) => number));
     newest.set(known);
   });
-}
-
-function remember(number: number, value: TagRow["value"]): void {
-  const past = trends.get(number) ?? [];
-  const point = typeof value === "number" ? value : typeof value === "boolean" ? Number(value) : null;
-  past.push(point);
-  if (past.length > TREND) past.shift();
-  trends.set(number, past);
-  // Only what was looked at lately keeps its minute.
-  if (trends.size > 2000) trends.delete(trends.keys().next().value as number);
 }
 
 document.addEventListener("visibilitychange", open);
 
 /** Ask the interface once; throws with the reason it gave. */
-export async function ask<T>(path: string, query: Record<string, string | number>, signal?: AbortSignal): Promise<T> {
-  const words = Object.entries(query).map(([name, value]) => [name, String(value)]);
+export async function ask<T>(path: string, query: Record<string, string | number | string[]>, signal?: AbortSignal): Promise<T> {
+  const words = Object.entries(query).flatMap(([name, value]) => [value].flat().map((each) => [name, String(each)]));
   const answer = await fetch(`api/${path}?${new URLSearchParams(words)}`, { signal });
   if (!answer.ok) {
     const said = (await answer.json().catch(() => null)) as { detail?: unknown } | null;

@@ -32,8 +32,21 @@ export function age(moment: number | null): string {
 
 const zone = () => state.get()?.strip.zone;
 
+const formats = new Map<string, Intl.DateTimeFormat>();
+
+/** A format in plant time; making one costs a hundred times what using it does. */
+export function inZone(language: string, options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
+  const key = `${language} ${zone()} ${Object.entries(options).join(" ")}`;
+  let made = formats.get(key);
+  if (!made) {
+    made = new Intl.DateTimeFormat(language, { timeZone: zone(), ...options });
+    formats.set(key, made);
+  }
+  return made;
+}
+
 export function date(moment: number): string {
-  return new Date(moment).toLocaleDateString(locale(), { timeZone: zone(), year: "numeric", month: "2-digit", day: "2-digit" });
+  return inZone(locale(), { year: "numeric", month: "2-digit", day: "2-digit" }).format(moment);
 }
 
 /** A moment in plant time, with the day where it isn't today. */
@@ -43,7 +56,7 @@ export function moment(value: number): string {
 }
 
 export function clock(value: number): string {
-  return new Date(value).toLocaleTimeString("en-GB", { timeZone: zone() });
+  return inZone("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" }).format(value);
 }
 
 export function bytes(value: number): string {

@@ -1,11 +1,12 @@
 // Every tag: what it says, how old it is, whether to believe it. Rows are fetched and drawn only where one looks.
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import type { TagPage, TagRow } from "./api";
-import { ask, newest, state, trend, watch } from "./feed";
+import { ask, newest, state, watch } from "./feed";
 import { age, figure, moment, shown } from "./format";
 import { useValue } from "./observable";
 import { Failed, Spark, Status, type Tone } from "./parts";
-import { liveOf, route, whyOf } from "./route";
+import { liveOf, route, settle, trendOf, whyOf } from "./route";
+import { keepsHistory, past, recall, recallings } from "./spark";
 import { t, word, type Key } from "./words";
 
 const ROW = 32;
@@ -40,7 +41,8 @@ export function Live() {
     if (typed === said.current) return;
     const timer = window.setTimeout(() => {
       said.current = typed;
-      location.replace(liveOf(typed, which));
+      // The quality may have been chosen while the last letters settled.
+      settle(liveOf(typed, route.get().query.get("which") ?? "all"));
     }, 200);
     return () => window.clearTimeout(timer);
   }, [typed]);
@@ -93,8 +95,10 @@ function useTags(words: string, which: string): Found {
   const fetchPage = useCallback((page: number) => {
     if (asked.current.has(page)) return;
     asked.current.add(page);
-    ask<TagPage>("tags", { q: words, which, offset: page * PAGE, limit: PAGE }, stop.current.signal).then(
+    const question = stop.current;
+    ask<TagPage>("tags", { q: words, which, offset: page * PAGE, limit: PAGE }, question.signal).then(
       (answer) => {
+        if (question !== stop.current) return;
         pages.current.set(page, answer.rows);
         if (pages.current.size > PAGES_KEPT) {
           const oldest = pages.current.keys().next().value as number;
@@ -106,6 +110,7 @@ function useTags(words: string, which: string): Found {
         drawn({});
       },
       (reason: Error) => {
+        if (question !== stop.current) return;
         asked.current.delete(page);
         if (reason.name !== "AbortError") setError(reason.message);
       },
@@ -147,11 +152,14 @@ function Table({ found, words, which }: { found: Found; words: string; which: st
   const [height, setHeight] = useState(600);
   const [chosen, choose] = useState(0);
   useValue(newest);
+  useValue(recallings);
   const total = found.total ?? 0;
   const first = Math.max(0, Math.floor(top / ROW) - 4);
   const last = Math.min(total - 1, Math.ceil((top + height) / ROW) + 4);
   const shownRows: [number, TagRow | undefined][] = [];
   for (let i = first; i <= last; i += 1) shownRows.push([i, found.row(i)]);
+  useValue(state);
+  const keeps = keepsHistory();
   const numbers = shownRows.flatMap(([, row]) => (row ? [row.number] : [])).join();
 
   useEffect(() => {
@@ -169,6 +177,16 @@ function Table({ found, words, which }: { found: Found; words: string; which: st
     if (total) found.look(first, last);
   }, [first, last, total, words, which, found.times]);
   useEffect(() => watch(numbers ? numbers.split(",").map(Number) : [], false), [numbers]);
+  useEffect(() => {
+    const stop = new AbortController();
+    const seen = shownRows.flatMap(([, row]) => (row && row.kind !== "text" ? [row] : []));
+    // Rows that only pass by are not asked for. Without an answer a trend begins now, as without a history.
+    const timer = window.setTimeout(() => void recall(seen, stop.signal).catch(() => undefined), 250);
+    return () => {
+      window.clearTimeout(timer);
+      stop.abort();
+    };
+  }, [numbers, keeps]);
 
   function move(event: KeyboardEvent): void {
     const screen = Math.max(1, Math.floor(height / ROW) - 1);
@@ -228,7 +246,7 @@ function Row({ index, row, chosen }: { index: number; row: TagRow | undefined; c
       <span role="cell" class="unit">{row.unit}</span>
       <span role="cell" class="quality"><Status tone={tone}>{qualityWord(now)}</Status></span>
       <span role="cell" class="age" title={now.time === null ? undefined : t("live.times", { time: moment(now.time), read: now.arrived === null ? "—" : moment(now.arrived) })}>{age(now.arrived)}</span>
-      <span role="cell" class="trend"><Spark points={trend(row.number)} /></span>
+      <span role="cell" class="trend"><a href={trendOf([row.path])} tabIndex={-1} aria-label={t("live.open", { tag: row.path })}><Spark points={past(row.number)} /></a></span>
     </div>
   );
 }

@@ -1,13 +1,13 @@
 // Is it working? Is anything waiting for me?
 import { useEffect, useState } from "preact/hooks";
 import type { Attention, Link } from "./api";
-import { connection, devices, now, rate, state, watch, type State } from "./feed";
+import { connection, devices, rate, state, watch, type State } from "./feed";
 import { age, bytes, figure, seconds } from "./format";
 import { useValue } from "./observable";
 import { Card, Loading, Mark, Spark, Status, type Tone } from "./parts";
 import { liveOf } from "./route";
 import { PlantTree } from "./tree";
-import { t, word, type Key } from "./words";
+import { reason, t, word, type Key } from "./words";
 
 export function Overview() {
   const said = useValue(state);
@@ -23,7 +23,7 @@ export function Overview() {
       </div>
       <div class="right">
         <Needs attention={said.attention} />
-        <Links title={t("links.sinks")} links={said.links.filter((link) => link.role === "sink")} />
+        <Links title={t("links.sinks")} links={said.links.filter((link) => link.role === "sink" || link.role === "history")} />
         <Links title={t("links.sources")} links={said.links.filter((link) => link.role === "source")} />
       </div>
     </div>
@@ -56,7 +56,7 @@ function Figures({ said }: { said: State }) {
         value={strip.rows_per_s === null ? "—" : figure(strip.rows_per_s, 3)}
         unit={t("figure.per_s")}
         tone="calm"
-        note={<Spark points={past} width={180} height={24} fromZero label={t("figure.minute")} />}
+        note={<Spark points={past} width={180} height={20} fromZero label={t("figure.minute")} />}
       />
       <Figure
         title={t("figure.store")}
@@ -97,7 +97,7 @@ function Needs({ attention }: { attention: Attention[] }) {
               <Mark tone={each.urgent ? "bad" : "look"} />
               <div>
                 <p>{t(`needs.${each.code}` as Key, { subject: each.subject, n: figure(each.count) })}</p>
-                {each.reason && <p class="reason">{word("quality", each.reason)}{each.since ? ` · ${t("needs.since", { age: age(each.since) })}` : ""}</p>}
+                {each.reason && <p class="reason">{reason(each.reason, each.reason_zh)}{each.since ? ` · ${t("needs.since", { age: age(each.since) })}` : ""}</p>}
               </div>
               {each.code.startsWith("device_") && <a href={liveOf(each.subject, "bad")}>{t("needs.see")}</a>}
             </li>
@@ -113,29 +113,23 @@ const TONES: Record<Link["state"], Tone> = { connected: "calm", connecting: "loo
 
 function Links({ title, links }: { title: string; links: Link[] }) {
   const [all, showAll] = useState(false);
-  const up = links.filter((link) => link.state === "connected").length;
+  // The history is beside the sinks and none of them.
+  const counted = links.filter((link) => link.role !== "history");
+  const up = counted.filter((link) => link.state === "connected").length;
   // What isn't well comes first; a plant of a hundred links shows eight, and all when asked.
   const sorted = [...links].sort((a, b) => Number(a.state === "connected") - Number(b.state === "connected"));
   const some = all ? sorted : sorted.slice(0, 8);
-  if (links.length === 0) return <Card title={title}><p class="empty">{t("links.none")}</p></Card>;
   return (
-    <Card title={title} note={`${up}/${links.length}`}>
+    <Card title={title} note={counted.length ? `${up}/${counted.length}` : undefined}>
+      {counted.length === 0 && <p class="empty">{t("links.none")}</p>}
       <table class="links">
         <tbody>
           {some.map((link) => (
-            <tr key={link.name}>
-              <th scope="row" title={link.peer}>{link.name}</th>
-              <td class="kind">{word("kind", link.kind)}</td>
+            <tr key={link.role + link.name}>
+              <th scope="row" title={link.peer}>{link.role === "history" ? t("links.stored") : link.name}</th>
+              <td class="kind">{link.role === "history" ? t("links.here") : word("kind", link.kind)}</td>
               <td><Status tone={TONES[link.state]}>{t(`state.${link.state}`)}</Status></td>
-              <td class="num" title={link.error}>
-                {link.state === "connected"
-                  ? link.role === "sink"
-                    ? t("links.lag", { rows: figure(link.buffered), age: seconds(link.lag_s) })
-                    : t("links.rows", { n: figure(link.rows) })
-                  : link.since
-                    ? t("needs.since", { age: age(link.since) })
-                    : ""}
-              </td>
+              <td class="num" title={reason(link.error, link.error_zh)}>{amount(link)}</td>
             </tr>
           ))}
         </tbody>
@@ -145,12 +139,22 @@ function Links({ title, links }: { title: string; links: Link[] }) {
   );
 }
 
+function amount(link: Link): string {
+  if (link.state !== "connected") return link.since ? t("needs.since", { age: age(link.since) }) : "";
+  if (link.role === "source") return t("links.rows", { n: figure(link.rows) });
+  if (link.role === "history") return t("links.history", { size: bytes(link.bytes), age: seconds(link.lag_s) });
+  return t("links.lag", { rows: figure(link.buffered), age: seconds(link.lag_s) });
+}
+
 function Plant() {
   const known = useValue(devices);
   const list = [...known.values()];
+  const well = list.filter((device) => device.state === "good").length;
+  const tags = list.reduce((sum, device) => sum + device.tags, 0);
+  const note = `${t("tree.well", { well: figure(well), all: figure(list.length) })} · ${t("tree.tags", { n: figure(tags) })}`;
   return (
-    <Card title={t("tree.title")} note={t("tree.devices", { n: figure(list.length) })} label="plant">
-      {list.length ? <PlantTree devices={list} now={now()} /> : <p class="empty">{t("tree.none")}</p>}
+    <Card title={t("tree.title")} note={list.length ? note : undefined} label="plant">
+      {list.length ? <PlantTree devices={list} /> : <p class="empty">{t("tree.none")}</p>}
     </Card>
   );
 }

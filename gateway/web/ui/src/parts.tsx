@@ -41,9 +41,9 @@ export function Card({ title, note, label, children }: { title: string; note?: C
   );
 }
 
-/** A line through what was measured; a gap stays a gap. */
-export function Spark({ points, width = 96, height = 20, label, fromZero }: { points: (number | null)[]; width?: number; height?: number; label?: string; fromZero?: boolean }) {
-  const known = points.filter((each): each is number => each !== null);
+/** A line through what was measured; null is a gap and stays one, undefined is a moment nothing was told of. */
+export function Spark({ points, width = 96, height = 20, label, fromZero }: { points: (number | null | undefined)[]; width?: number; height?: number; label?: string; fromZero?: boolean }) {
+  const known = points.filter((each): each is number => typeof each === "number");
   if (known.length < 2) return <svg class="spark" width={width} height={height} aria-hidden="true" />;
   const low = fromZero ? 0 : Math.min(...known);
   const span = Math.max(...known) - low || 1;
@@ -52,6 +52,7 @@ export function Spark({ points, width = 96, height = 20, label, fromZero }: { po
   let path = "";
   let isDrawn = false;
   points.forEach((point, i) => {
+    if (point === undefined) return;
     if (point === null) {
       isDrawn = false;
       return;

@@ -38,13 +38,25 @@ function build(devices: Device[]): Node[] {
     });
     node.device = device;
   }
-  return root.children;
+  return root.children.map(shortened);
 }
 
-export function PlantTree({ devices }: { devices: Device[]; now: number }) {
+/** A level that holds one thing says it in one line with it. */
+function shortened(node: Node): Node {
+  const children = node.children.map(shortened);
+  const only = children[0];
+  if (children.length !== 1 || !only || node.device) return { ...node, children };
+  return { ...only, name: `${node.name} / ${only.name}` };
+}
+
+export function PlantTree({ devices }: { devices: Device[] }) {
+  const roots = build(devices);
+  const [site] = roots;
+  // The site is on top of the page; what it says of all devices is beside the tree's title.
+  const shownRoots = site && roots.length === 1 && !site.device ? site.children : roots;
   return (
     <ul class="tree" role="tree" aria-label={t("tree.title")} onKeyDown={walk}>
-      {build(devices).map((node, i) => (
+      {shownRoots.map((node, i) => (
         <Branch key={node.path} node={node} level={1} first={i === 0} many={devices.length > 60} />
       ))}
     </ul>
@@ -56,7 +68,7 @@ function Branch({ node, level, first, many }: { node: Node; level: number; first
   const worst = Math.max(...node.leaves.map((leaf) => ORDER.indexOf(TONES[leaf.state])));
   // A large plant opens where something is wrong, the rest on demand.
   const [open, setOpen] = useState<boolean | null>(null);
-  const isOpen = open ?? (level < 3 || !many || worst >= 2);
+  const isOpen = open ?? (level < 2 || !many || worst >= 2);
   const toggle = () => setOpen(!isOpen);
   return (
     <li role="treeitem" aria-expanded={isBranch ? isOpen : undefined} aria-level={level} tabIndex={first && level === 1 ? 0 : -1} data-open={isBranch ? isOpen : undefined}>

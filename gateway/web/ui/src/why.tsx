@@ -1,62 +1,20 @@
 // Why is it bad, since when, what do I do? The way of the value as a vertical path.
 import { useEffect, useState } from "preact/hooks";
-import type { Fact, Step, TagPage, TagRow, Why } from "./api";
+import type { Fact, Step, Why } from "./api";
 import { ask, watch } from "./feed";
+import { Finder } from "./finder";
 import { age, bytes, figure, moment, seconds, shown } from "./format";
 import { qualityWord, toneOf } from "./live";
 import { Card, Failed, Loading, Status, type Tone } from "./parts";
-import { whyOf } from "./route";
-import { t, word, type Key } from "./words";
+import { trendOf, whyOf } from "./route";
+import { reason, t, word, type Key } from "./words";
 
 export function WhyView({ path }: { path: string }) {
   useEffect(() => watch([], false), []);
   return (
     <div class="why">
-      <Finder path={path} />
+      <Finder label={t("why.search")} suggests={!path} hrefOf={whyOf} />
       {path ? <Way key={path} path={path} /> : <p class="empty">{t("why.choose")}</p>}
-    </div>
-  );
-}
-
-function Finder({ path }: { path: string }) {
-  const [typed, type] = useState("");
-  const [found, show] = useState<TagRow[]>([]);
-  useEffect(() => {
-    const stop = new AbortController();
-    const timer = window.setTimeout(() => {
-      if (!typed.trim() && path) return show([]);
-      ask<TagPage>("tags", { q: typed, which: typed || path ? "all" : "bad", limit: 8 }, stop.signal).then((page) => show(page.rows), () => show([]));
-    }, 150);
-    return () => {
-      window.clearTimeout(timer);
-      stop.abort();
-    };
-  }, [typed, path]);
-  return (
-    <div class="finder">
-      <input
-        type="search"
-        value={typed}
-        placeholder={t("why.search")}
-        aria-label={t("why.search")}
-        onInput={(event) => type(event.currentTarget.value)}
-        onKeyDown={(event) => {
-          if (event.key !== "Enter" || !found[0]) return;
-          location.hash = whyOf(found[0].path);
-          type("");
-        }}
-      />
-      {found.length > 0 && (
-        <ul class="found" aria-label={typed ? t("why.found") : t("why.bad_now")}>
-          {!typed && <li class="note">{t("why.bad_now")}</li>}
-          {found.map((row) => (
-            <li key={row.path}>
-              <a href={whyOf(row.path)} onClick={() => type("")}>{row.path}</a>
-              <Status tone={toneOf(row.quality)}>{qualityWord(row)}</Status>
-            </li>
-          ))}
-        </ul>
-      )}
     </div>
   );
 }
@@ -66,15 +24,18 @@ function Way({ path }: { path: string }) {
   const [error, fail] = useState("");
   useEffect(() => {
     const stop = new AbortController();
+    let waits = false;
     const look = () => {
-      if (document.hidden) return;
+      // One question at a time: a slow answer must not come after a newer one.
+      if (document.hidden || waits) return;
+      waits = true;
       ask<Why>("why", { tag: path }, stop.signal).then(
         (answer) => {
           show(answer);
           fail("");
         },
         (reason: Error) => reason.name !== "AbortError" && fail(reason.message),
-      );
+      ).finally(() => (waits = false));
     };
     look();
     const timer = window.setInterval(look, 2000);
@@ -93,7 +54,7 @@ function Way({ path }: { path: string }) {
       <section class="card said" aria-label={path}>
         <div>
           <h1>{path.slice(slash + 1)}</h1>
-          <p class="note">{path.slice(0, slash)}</p>
+          <p class="note">{path.slice(0, slash)} · <a href={trendOf([path])}>{t("nav.trend")}</a></p>
         </div>
         <p class="big"><b>{shown(tag.value)}</b> <span>{tag.unit}</span></p>
         <dl>
@@ -146,7 +107,7 @@ function Station({ step, isCause }: { step: Step; isCause: boolean }) {
 
 function past(step: Step): string {
   if (!step.error) return t(step.clean ? "why.no_error" : "why.not_kept");
-  return t("why.error", { reason: word("quality", step.error), when: step.error_at === null ? t("why.unknown") : moment(step.error_at) });
+  return t("why.error", { reason: reason(step.error, step.error_zh), when: step.error_at === null ? t("why.unknown") : moment(step.error_at) });
 }
 
 function told({ name, value, unit }: Fact): string {

@@ -26,3 +26,9 @@ export function t(key: Key, blanks: Record<string, string | number> = {}): strin
 export function word(prefix: string, name: string): string {
   return catalogues[language.get()][`${prefix}.${name}`] ?? name;
 }
+
+/** Why something is not well: a quality's name, or a sentence the gateway has in both languages. */
+export function reason(said: string, chinese: string): string {
+  const known = word("quality", said);
+  return known === said && language.get() === "zh" ? chinese : known;
+}
