@@ -11,8 +11,8 @@ import numpy as np
 from config.calendars import Calendar, CalendarOptions
 from config.supply import Supply
 from config.tariff_library import terms_of
-from gateway.energy.cost import Energy, costs
-from gateway.energy.tariff import Plan, bands, local_midnight, timetable
+from gateway.energy.pricing.cost import Energy, costs
+from gateway.energy.pricing.timetable import Plan, bands, local_midnight, timetable
 
 ENTRY = {
     "use": "jiangsu-2025",

@@ -16,8 +16,8 @@ import yaml
 
 from config.carbon import CarbonOptions
 from config.factors import Factors
-from gateway.energy.carbon_choice import Choices, choices
-from gateway.energy.quantity import Quantity
+from gateway.energy.carbon.choice import Choices, choices
+from gateway.energy.carbon.quantity import Quantity
 
 FOLDER = Path(__file__).parents[2] / "cases" / "carbon"
 ZONE = ZoneInfo("Asia/Shanghai")

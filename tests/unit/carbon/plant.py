@@ -3,12 +3,12 @@
 from decimal import Decimal
 from typing import Any
 
-from gateway.energy.carbon import inventory
-from gateway.energy.carbon_choice import Choices
-from gateway.energy.coal import standard_coal
-from gateway.energy.figure import Figure
-from gateway.energy.footprint import Batch, footprint
-from gateway.energy.quantity import Quantity
+from gateway.energy.carbon.choice import Choices
+from gateway.energy.carbon.coal import standard_coal
+from gateway.energy.carbon.figure import Figure
+from gateway.energy.carbon.footprint import Batch, footprint
+from gateway.energy.carbon.inventory import inventory
+from gateway.energy.carbon.quantity import Quantity
 from tests.unit.carbon.case import day
 
 START, END = day("2026-01-01"), day("2026-02-01")

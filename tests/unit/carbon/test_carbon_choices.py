@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from gateway.energy.carbon import inventory
-from gateway.energy.carbon_indirect import indirect
-from gateway.energy.coal import standard_coal
-from gateway.energy.exact import text_of
-from gateway.energy.footprint import Batch, footprint
-from gateway.energy.indicators import energy
-from gateway.energy.quantity import Quantity, Unknown
-from gateway.energy.refused import Refused
+from gateway.energy.carbon.coal import standard_coal
+from gateway.energy.carbon.exact import text_of
+from gateway.energy.carbon.footprint import Batch, footprint
+from gateway.energy.carbon.indicators import energy
+from gateway.energy.carbon.indirect import indirect
+from gateway.energy.carbon.inventory import inventory
+from gateway.energy.carbon.quantity import Quantity, Unknown
+from gateway.energy.carbon.refused import Refused
 from tests.unit.carbon.case import chosen
 from tests.unit.carbon.plant import END, EVERYTHING, START, used
 

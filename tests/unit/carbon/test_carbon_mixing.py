@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from config.factor_rows import ElectricityFactor
 from config.factors import Factors
-from gateway.energy.carbon import Inventory
-from gateway.energy.carbon_choice import FootprintFactor, InventoryFactor
-from gateway.energy.carbon_delta import difference
-from gateway.energy.carbon_direct import direct
-from gateway.energy.carbon_indirect import Indirect, indirect
-from gateway.energy.figure import Figure, total
-from gateway.energy.footprint import Batch, footprint
-from gateway.energy.refused import Refused
+from gateway.energy.carbon.choice import FootprintFactor, InventoryFactor
+from gateway.energy.carbon.delta import difference
+from gateway.energy.carbon.direct import direct
+from gateway.energy.carbon.figure import Figure, total
+from gateway.energy.carbon.footprint import Batch, footprint
+from gateway.energy.carbon.indirect import Indirect, indirect
+from gateway.energy.carbon.inventory import Inventory
+from gateway.energy.carbon.refused import Refused
 from tests.unit.carbon.case import chosen, day
 from tests.unit.carbon.plant import END, EVERYTHING, GRID, PRODUCT, REST, START, figures, used
 

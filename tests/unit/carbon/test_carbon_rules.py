@@ -10,15 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.problems import catalogue
-from gateway.energy.carbon import inventory
-from gateway.energy.carbon_delta import difference
-from gateway.energy.carbon_direct import direct
-from gateway.energy.carbon_indirect import indirect
-from gateway.energy.coal import standard_coal
-from gateway.energy.exact import converted, rounded, telescoped
-from gateway.energy.figure import total
-from gateway.energy.quantity import Quantity
-from gateway.energy.refused import Refused
+from gateway.energy.carbon.coal import standard_coal
+from gateway.energy.carbon.delta import difference
+from gateway.energy.carbon.direct import direct
+from gateway.energy.carbon.exact import converted, rounded, telescoped
+from gateway.energy.carbon.figure import total
+from gateway.energy.carbon.indirect import indirect
+from gateway.energy.carbon.inventory import inventory
+from gateway.energy.carbon.quantity import Quantity
+from gateway.energy.carbon.refused import Refused
 from tests.unit.carbon.case import chosen, day, rounded_by_hand
 from tests.unit.carbon.plant import END, EVERYTHING, GRID, START, UNITS, figures, used
 

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.energy.networking import (
+from gateway.energy.carbon.networking import (
     Device,
     Item,
     collection_rate,
     networking_rate,
     numerical_control_rate,
 )
-from gateway.energy.quality import (
+from gateway.energy.carbon.quality import (
     agreement,
     completeness,
     completeness_of_each,
@@ -24,7 +24,7 @@ from gateway.energy.quality import (
     presence,
     rules,
 )
-from gateway.energy.refused import Refused
+from gateway.energy.carbon.refused import Refused
 
 MINUTE = 60_000_000_000
 DAY = 1440 * MINUTE

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from config.problems import Language
-from gateway.energy.carbon import inventory
-from gateway.energy.coal import standard_coal
-from gateway.energy.figure import Figure
-from gateway.energy.footprint import Batch, Upstream, footprint
-from gateway.energy.indicators import Output, energy, intensity
+from gateway.energy.carbon.coal import standard_coal
+from gateway.energy.carbon.figure import Figure
+from gateway.energy.carbon.footprint import Batch, Upstream, footprint
+from gateway.energy.carbon.indicators import Output, energy, intensity
+from gateway.energy.carbon.inventory import inventory
 from tests.unit.carbon.case import cases, chosen, quantity, read, rounded_by_hand, worked_out
 
 EXACT_PLACES = {"share": 4, "measured": 4, "estimated": 4, "manual": 4, "indicator": 6, "per_unit": 6}

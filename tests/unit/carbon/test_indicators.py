@@ -9,12 +9,12 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from gateway.energy.carbon_indirect import indirect
-from gateway.energy.coal import standard_coal
-from gateway.energy.footprint import FORMAT, Batch, Upstream, footprint
-from gateway.energy.indicators import Output, cost, energy, intensity, performance, regression
-from gateway.energy.quantity import Quantity
-from gateway.energy.refused import Refused
+from gateway.energy.carbon.coal import standard_coal
+from gateway.energy.carbon.footprint import FORMAT, Batch, Upstream, footprint
+from gateway.energy.carbon.indicators import Output, cost, energy, intensity, performance, regression
+from gateway.energy.carbon.indirect import indirect
+from gateway.energy.carbon.quantity import Quantity
+from gateway.energy.carbon.refused import Refused
 from tests.unit.carbon.case import chosen, day
 
 START, END = day("2026-01-01"), day("2026-02-01")

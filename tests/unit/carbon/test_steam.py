@@ -5,14 +5,14 @@ from decimal import Decimal
 import pytest
 
 from config.carbon import SteamState
-from gateway.energy.coal_steam import (
+from gateway.energy.carbon.refused import Refused
+from gateway.energy.carbon.steam import (
     enthalpy_of_steam,
     enthalpy_of_water,
     saturation_pressure,
     saturation_temperature,
     steam_heat,
 )
-from gateway.energy.refused import Refused
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 from config.calendars import Calendar, CalendarOptions
 from config.supply import Supply
 from config.tariff_library import terms_of
-from gateway.energy.tariff import Plan
+from gateway.energy.pricing.timetable import Plan
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 HALF_HOUR = 1_800_000_000_000

@@ -7,7 +7,7 @@ import pytest
 
 from config.calendars import Calendar, CalendarFile, CalendarOptions, Day, last_known_year
 from config.load import read_plant_bytes
-from gateway.energy.tariff_plan import plan_of
+from gateway.energy.pricing.plan import plan_of
 
 HEAD = "gateway: {id: g, site: s}\nsources: {t: {kind: simulated, devices: {d: {tags: {x: {}}}}}}\n"
 

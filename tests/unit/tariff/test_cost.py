@@ -12,11 +12,11 @@ import pytest
 import gateway.energy
 from config.bands import BANDS
 from config.problems import Phrase, catalogue
-from gateway.energy.cost import Cost, Energy, cost, costs
-from gateway.energy.cost_basic import MonthFacts
-from gateway.energy.power_factor import Reactive
-from gateway.energy.tariff import local_midnight, timetable
-from gateway.energy.tariff_prices import price_of
+from gateway.energy.pricing.basic import MonthFacts
+from gateway.energy.pricing.cost import Cost, Energy, cost, costs
+from gateway.energy.pricing.power_factor import Reactive
+from gateway.energy.pricing.prices import price_of
+from gateway.energy.pricing.timetable import local_midnight, timetable
 from tests.unit.tariff.plans import CONTRACT, ENTRY, HALF_HOUR, PRICES, SHANGHAI, plan
 
 APRIL = (date(2026, 4, 1), date(2026, 5, 1))

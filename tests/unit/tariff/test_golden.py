@@ -12,10 +12,10 @@ import pytest
 import yaml
 
 from config.load import read_plant_bytes
-from gateway.energy.cost import Energy, cost
-from gateway.energy.power_factor import Reactive
-from gateway.energy.tariff import timetable
-from gateway.energy.tariff_plan import plan_of
+from gateway.energy.pricing.cost import Energy, cost
+from gateway.energy.pricing.plan import plan_of
+from gateway.energy.pricing.power_factor import Reactive
+from gateway.energy.pricing.timetable import timetable
 
 CASES = Path(__file__).parents[2] / "cases" / "tariff"
 FILES = sorted(CASES.glob("*.yaml"))

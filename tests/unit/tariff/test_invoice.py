@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from config.problems import ConfigurationError
-from gateway.energy.cost import Energy, cost
-from gateway.energy.invoice import Difference, Meter, reconcile
-from gateway.energy.invoice_file import Invoice, read_invoice, read_invoice_csv
-from gateway.energy.tariff import QUARTER_NS, Plan, local_midnight, timetable
+from gateway.energy.pricing.cost import Energy, cost
+from gateway.energy.pricing.invoice import Difference, Meter, reconcile
+from gateway.energy.pricing.invoice_file import Invoice, read_invoice, read_invoice_csv
+from gateway.energy.pricing.timetable import QUARTER_NS, Plan, local_midnight, timetable
 from tests.unit.tariff.plans import CONTRACT, ENTRY, HALF_HOUR, PRICES, SHANGHAI, plan
 
 START, END = local_midnight(date(2026, 7, 1), SHANGHAI), local_midnight(date(2026, 8, 1), SHANGHAI)

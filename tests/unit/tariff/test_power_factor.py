@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.energy.power_factor import adjustment_percent, power_factor, standards
+from gateway.energy.pricing.power_factor import adjustment_percent, power_factor, standards
 
 VECTORS = {
     "0.90": "0", "0.89": "0.5", "0.80": "5", "0.70": "10", "0.65": "15", "0.64": "17", "0.95": "-0.75",

@@ -12,8 +12,8 @@ import yaml
 from config.checks.tariff import STANDARDS
 from config.load import read_plant_bytes
 from config.tariff_library import read_tariff, shipped_tariff, tariff_names
-from gateway.energy.power_factor import measures, standards
-from gateway.energy.tariff_prices import price_of
+from gateway.energy.pricing.power_factor import measures, standards
+from gateway.energy.pricing.prices import price_of
 from tests.unit.tariff.plans import PRICES, plan
 
 HEAD = "gateway: {id: g, site: s}\nsources: {t: {kind: simulated, devices: {d: {tags: {x: {}}}}}}\n"

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from config.tariff_library import shipped_tariff, tariff_names
-from gateway.energy.cost import Energy, cost
-from gateway.energy.tariff import QUARTER_NS, Plan, bands, local_midnight, timetable
+from gateway.energy.pricing.cost import Energy, cost
+from gateway.energy.pricing.timetable import QUARTER_NS, Plan, bands, local_midnight, timetable
 from tests.unit.tariff.plans import ENTRY, HALF_HOUR, MAJOR, SHANGHAI, plan
 
 HOUR = 3_600_000_000_000

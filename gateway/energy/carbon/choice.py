@@ -15,9 +15,9 @@ from config.carbon import CarbonOptions, GreenContract, GridPick, MediumPick, Pi
 from config.factor_rows import Calibre, ElectricityFactor, HeatFactor
 from config.factors import Factors
 from config.problems import Phrase
-from gateway.energy.figure import Line
-from gateway.energy.quantity import Missing, Quantity
-from gateway.energy.refused import Refused
+from gateway.energy.carbon.figure import Line
+from gateway.energy.carbon.quantity import Missing, Quantity
+from gateway.energy.carbon.refused import Refused
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)

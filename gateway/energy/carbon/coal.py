@@ -14,12 +14,12 @@ from config.carbon import MediumPick, PrimaryPick
 from config.factor_rows import CoalFactor
 from config.factors import constant
 from config.problems import Phrase
-from gateway.energy.carbon_choice import Choices, Timeline, or_missing
-from gateway.energy.coal_steam import SOURCE, steam_heat, table_hash
-from gateway.energy.exact import converted
-from gateway.energy.figure import Figure, Line, Used, figure, used
-from gateway.energy.quantity import Entry, Missing, Period, Quantity, parted, period_of
-from gateway.energy.refused import Refused
+from gateway.energy.carbon.choice import Choices, Timeline, or_missing
+from gateway.energy.carbon.exact import converted
+from gateway.energy.carbon.figure import Figure, Line, Used, figure, used
+from gateway.energy.carbon.quantity import Entry, Missing, Period, Quantity, parted, period_of
+from gateway.energy.carbon.refused import Refused
+from gateway.energy.carbon.steam import SOURCE, steam_heat, table_hash
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from importlib import resources
 from typing import Final
 
 from config.carbon import SteamState
-from gateway.energy.refused import Refused
+from gateway.energy.carbon.refused import Refused
 
 _R: Final = 0.461526
 """Specific gas constant of water, kJ/(kg K) (R7-97, equation 1)."""

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from config.factor_rows import QualityRule
 from config.factors import shipped
-from gateway.energy.figure import Used, used
-from gateway.energy.refused import Refused
+from gateway.energy.carbon.figure import Used, used
+from gateway.energy.carbon.refused import Refused
 
 _NS_PER_MINUTE: Final = 60_000_000_000
 INTERVALS: Final = ("interval", "interval_relaxed", "interval_longest")

@@ -6,8 +6,8 @@ from decimal import Decimal
 from fractions import Fraction
 
 from config.problems import Phrase
-from gateway.energy.exact import Number, text_of
-from gateway.energy.refused import Refused
+from gateway.energy.carbon.exact import Number, text_of
+from gateway.energy.carbon.refused import Refused
 
 
 @dataclass(frozen=True, slots=True)

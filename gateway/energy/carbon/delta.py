@@ -11,9 +11,9 @@ from fractions import Fraction
 from typing import Any
 
 from config.problems import Language
-from gateway.energy.exact import converted, rounded
-from gateway.energy.figure import PLACES, Figure, Line
-from gateway.energy.refused import Refused
+from gateway.energy.carbon.exact import converted, rounded
+from gateway.energy.carbon.figure import PLACES, Figure, Line
+from gateway.energy.carbon.refused import Refused
 
 _NONE = Fraction(0)
 

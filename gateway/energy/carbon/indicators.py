@@ -11,10 +11,10 @@ from fractions import Fraction
 from typing import Any, Final
 
 from config.problems import Language
-from gateway.energy.exact import Number, converted, rounded, text_of
-from gateway.energy.figure import Figure, Line, Shares, figure, shares_as_dict
-from gateway.energy.quantity import Entry, Period, Quantity, parted, period_of
-from gateway.energy.refused import Refused
+from gateway.energy.carbon.exact import Number, converted, rounded, text_of
+from gateway.energy.carbon.figure import Figure, Line, Shares, figure, shares_as_dict
+from gateway.energy.carbon.quantity import Entry, Period, Quantity, parted, period_of
+from gateway.energy.carbon.refused import Refused
 
 PLACES: Final = 6
 """Decimal places of an indicator's value."""

@@ -14,7 +14,7 @@ from fractions import Fraction
 from typing import Any, Literal
 
 from config.problems import Language, Phrase
-from gateway.energy.exact import rounded
+from gateway.energy.carbon.exact import rounded
 
 RateName = Literal["networking", "collection", "numerical_control"]
 

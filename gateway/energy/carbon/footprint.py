@@ -13,12 +13,12 @@ from typing import Any, Final
 
 from config.factors import constant
 from config.problems import Language, Phrase
-from gateway.energy.carbon_choice import Choices
-from gateway.energy.carbon_direct import direct
-from gateway.energy.exact import Number, converted, rounded, text_of
-from gateway.energy.figure import Figure, Line, figure, used
-from gateway.energy.quantity import Entry, Missing, parted
-from gateway.energy.refused import Refused
+from gateway.energy.carbon.choice import Choices
+from gateway.energy.carbon.direct import direct
+from gateway.energy.carbon.exact import Number, converted, rounded, text_of
+from gateway.energy.carbon.figure import Figure, Line, figure, used
+from gateway.energy.carbon.quantity import Entry, Missing, parted
+from gateway.energy.carbon.refused import Refused
 
 FORMAT: Final = "wanglian.footprint/1"
 PLACES: Final = 6

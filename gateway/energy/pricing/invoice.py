@@ -6,11 +6,11 @@ from decimal import Decimal
 from typing import Final
 
 from config.bands import BANDS, Band
-from gateway.energy.cost import Cost, Energy, cost
-from gateway.energy.cost_lines import FEN, Line, exactly
-from gateway.energy.invoice_file import Invoice, InvoiceLine, kwh_of
-from gateway.energy.invoice_reasons import Reason, reasons_for_kwh, with_other_reading
-from gateway.energy.tariff import Timetable
+from gateway.energy.pricing.cost import Cost, Energy, cost
+from gateway.energy.pricing.invoice_file import Invoice, InvoiceLine, kwh_of
+from gateway.energy.pricing.invoice_reasons import Reason, reasons_for_kwh, with_other_reading
+from gateway.energy.pricing.lines import FEN, Line, exactly
+from gateway.energy.pricing.timetable import Timetable
 
 _BASIC: Final = ("capacity", "demand", "demand_excess")
 

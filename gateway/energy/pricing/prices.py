@@ -9,7 +9,7 @@ from config.bands import PARTS, Band
 from config.supply import Prices
 from config.tariff_library import Terms
 from config.tariffs import Overlay
-from gateway.energy.cost_lines import exactly
+from gateway.energy.pricing.lines import exactly
 
 PricePart = Literal["purchase", "losses", "transmission", "system", "funds", "energy"]
 """`energy` is a price billed as a whole, less its funds where these are known."""

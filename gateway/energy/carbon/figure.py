@@ -14,9 +14,9 @@ from typing import Any, Final, Literal
 
 from config.factor_rows import Row
 from config.problems import Language, Phrase
-from gateway.energy.exact import ROUNDING, rounded
-from gateway.energy.quantity import Missing, Period, Quantity
-from gateway.energy.refused import Refused
+from gateway.energy.carbon.exact import ROUNDING, rounded
+from gateway.energy.carbon.quantity import Missing, Period, Quantity
+from gateway.energy.carbon.refused import Refused
 
 Kind = Literal[
     "energy",

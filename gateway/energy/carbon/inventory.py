@@ -7,13 +7,13 @@ from fractions import Fraction
 from typing import Any, Final, Literal
 
 from config.problems import Language
-from gateway.energy.carbon_choice import Choices
-from gateway.energy.carbon_direct import direct
-from gateway.energy.carbon_indirect import Indirect, indirect
-from gateway.energy.exact import rounded
-from gateway.energy.figure import PLACES, Figure
-from gateway.energy.quantity import Entry, Period, period_of
-from gateway.energy.refused import Refused
+from gateway.energy.carbon.choice import Choices
+from gateway.energy.carbon.direct import direct
+from gateway.energy.carbon.exact import rounded
+from gateway.energy.carbon.figure import PLACES, Figure
+from gateway.energy.carbon.indirect import Indirect, indirect
+from gateway.energy.carbon.quantity import Entry, Period, period_of
+from gateway.energy.carbon.refused import Refused
 
 Way = Literal["location", "market"]
 _KINDS: Final = ("co2_direct", "co2_location", "co2_market")

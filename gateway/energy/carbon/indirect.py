@@ -20,12 +20,12 @@ from functools import partial
 from config.carbon import MediumPick
 from config.factor_rows import HeatFactor
 from config.problems import Phrase
-from gateway.energy.carbon_choice import Choices, Covering, InventoryFactor, Timeline, instant, or_missing
-from gateway.energy.coal import enthalpies
-from gateway.energy.exact import converted
-from gateway.energy.figure import Figure, Line, Used, figure, used
-from gateway.energy.quantity import Entry, Missing, Period, Quantity, parted, period_of
-from gateway.energy.refused import Refused
+from gateway.energy.carbon.choice import Choices, Covering, InventoryFactor, Timeline, instant, or_missing
+from gateway.energy.carbon.coal import enthalpies
+from gateway.energy.carbon.exact import converted
+from gateway.energy.carbon.figure import Figure, Line, Used, figure, used
+from gateway.energy.carbon.quantity import Entry, Missing, Period, Quantity, parted, period_of
+from gateway.energy.carbon.refused import Refused
 
 
 @dataclass(frozen=True, slots=True)

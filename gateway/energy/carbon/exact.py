@@ -7,7 +7,7 @@ from functools import cache
 from typing import Final
 
 from config.units import Unit, find_unit
-from gateway.energy.refused import Refused
+from gateway.energy.carbon.refused import Refused
 
 ROUNDING: Final = "half to even"
 """As GB/T 8170 describes it (the standard was not read first-hand)."""

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from config.bands import BANDS, Band
 from config.problems import Phrase
-from gateway.energy.cost_basic import MonthFacts, basic_lines
-from gateway.energy.cost_lines import Line, exactly, fen
-from gateway.energy.power_factor import Reactive
-from gateway.energy.tariff import QUARTER_NS, Open, Timetable
-from gateway.energy.tariff_prices import BandPrice, price_of
+from gateway.energy.pricing.basic import MonthFacts, basic_lines
+from gateway.energy.pricing.lines import Line, exactly, fen
+from gateway.energy.pricing.power_factor import Reactive
+from gateway.energy.pricing.prices import BandPrice, price_of
+from gateway.energy.pricing.timetable import QUARTER_NS, Open, Timetable
 
 Share = Literal["measured", "estimated", "manual"]
 _LARGEST: Final = 2**62

@@ -4,7 +4,7 @@ from config.calendars import Calendar
 from config.checks.tariff_days import read_calendar_file
 from config.plant import Plant
 from config.tariff_library import terms_of
-from gateway.energy.tariff import Plan
+from gateway.energy.pricing.timetable import Plan
 
 
 def plan_of(plant: Plant) -> Plan | None:

@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 
 from config.problems import Phrase
 from config.tariff_library import Terms, is_two_part
-from gateway.energy.cost_lines import Line, fen
-from gateway.energy.power_factor import Reactive, adjustment_percent, measures, power_factor
-from gateway.energy.tariff import QUARTER_NS, Open, Timetable, local_midnight
+from gateway.energy.pricing.lines import Line, fen
+from gateway.energy.pricing.power_factor import Reactive, adjustment_percent, measures, power_factor
+from gateway.energy.pricing.timetable import QUARTER_NS, Open, Timetable, local_midnight
 
 _PERCENT: Final = Decimal("0.01")
 _BASIC: Final = ("capacity", "demand", "demand_excess")

@@ -14,12 +14,12 @@ from config.carbon import MediumPick
 from config.factor_rows import FuelFactor
 from config.factors import constant
 from config.problems import Phrase
-from gateway.energy.carbon_choice import Choices, Timeline, or_missing
-from gateway.energy.coal import entered, needs_density
-from gateway.energy.exact import converted
-from gateway.energy.figure import Figure, Line, Used, figure, used
-from gateway.energy.quantity import Entry, Missing, Period, Quantity, parted, period_of
-from gateway.energy.refused import Refused
+from gateway.energy.carbon.choice import Choices, Timeline, or_missing
+from gateway.energy.carbon.coal import entered, needs_density
+from gateway.energy.carbon.exact import converted
+from gateway.energy.carbon.figure import Figure, Line, Used, figure, used
+from gateway.energy.carbon.quantity import Entry, Missing, Period, Quantity, parted, period_of
+from gateway.energy.carbon.refused import Refused
 
 
 def direct(

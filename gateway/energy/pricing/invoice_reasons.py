@@ -17,8 +17,8 @@ from config.bands import BANDS, Band
 from config.exact import hours_text
 from config.problems import Language, Phrase
 from config.tariff_library import Terms
-from gateway.energy.cost import Cost, Energy, costs
-from gateway.energy.tariff import QUARTER_NS, Plan, Timetable, timetable, zone_offset
+from gateway.energy.pricing.cost import Cost, Energy, costs
+from gateway.energy.pricing.timetable import QUARTER_NS, Plan, Timetable, timetable, zone_offset
 
 _CLOSE: Final = Decimal("0.002")
 """Of the month's energy: nearer than that in every band, a suspicion fits."""

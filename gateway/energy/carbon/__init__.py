@@ -1,0 +1,1 @@
+"""Standard coal, carbon and indicators: exact figures that name every factor they used."""
