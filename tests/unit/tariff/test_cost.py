@@ -20,7 +20,7 @@ from gateway.energy.pricing.timetable import local_midnight, timetable
 from tests.unit.tariff.plans import CONTRACT, ENTRY, HALF_HOUR, PRICES, SHANGHAI, plan
 
 APRIL = (date(2026, 4, 1), date(2026, 5, 1))
-MODULES = sorted(Path(gateway.energy.__file__).parent.glob("*.py"))
+MODULES = sorted(Path(gateway.energy.__file__).parent.rglob("*.py"))
 
 
 def priced(entry: dict[str, Any], days: tuple[date, date] = APRIL, **facts: Any) -> Cost:
