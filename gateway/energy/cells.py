@@ -193,7 +193,8 @@ def _add_ends(
         amounts[name][rows, at] = end - begun
     is_filled = has_end | (is_short & (old["time"] > old["first"]))
     known[rows, at] = is_filled
-    flags[rows, at] = np.where(has_end, slots["flags"][rows, at + 1], old["open_flags"])
+    so_far = slots["flags"][rows, at + 1] & (MISSING - 1)
+    flags[rows, at] = np.where(has_end, so_far, so_far | old["open_flags"])
     below[rows, at] = above[rows, at] = old["first_width"]
     short = rows[~has_end], at[~has_end] + 1
     below[short] = above[short] = old["width"][~has_end]

@@ -295,10 +295,14 @@ class _Work:
         elif final is not None and rules.modulus is not None and final < state.raw:
             gain = self._gain(final + rules.modulus, moment)
         self._event(moment, f.SWAP, start)
+        # Both entered readings are right to a step of their own.
+        width = self._width(start, moment)
         if 0 <= gain <= limit:
-            self._advance(moment, start, gain, 0, f.SWAP, is_manual=True, is_turned=True)
+            slack = width + self._width(final or 0, moment)
+            self._advance(moment, start, gain, slack, f.SWAP, is_manual=True, is_turned=True)
         else:
-            self._advance(moment, start, 0, limit, f.SWAP | f.UNKNOWN, is_manual=True, is_turned=True)
+            flags = f.SWAP | f.UNKNOWN
+            self._advance(moment, start, 0, limit + width, flags, is_manual=True, is_turned=True)
 
     def _event(self, time: int, flag: int, raw: int) -> None:
         self.events.append(Event(time, flag, self.state.raw, raw))

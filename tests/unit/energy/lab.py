@@ -39,7 +39,7 @@ class Clock:
 def plant_of(
     energy: Mapping[str, Any], *, scan: str = "60s", zone: str = "Asia/Shanghai", tags: Any = None
 ) -> Plant:
-    """Return a plant with a simulated device for each of these counters; `m` counts kWh where none is told."""
+    """Return a plant with a simulated device for each of these counters; `m` counts kWh by default."""
     tags = tags or {"m": {"e_import": {"unit": "kWh"}}}
     devices = {
         device: {
