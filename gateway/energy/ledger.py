@@ -245,9 +245,8 @@ class Ledger:
 
     def _run(self, account: Account, stand: Stand, readings: Readings) -> Booking:
         first = stand.state.seen if stand.state.seen >= 0 else int(readings.time[0])
-        self._cuts = np.arange(
-            first // DAY_NS + 1, int(readings.time[-1]) // DAY_NS + 1, dtype=np.int64
-        ) * DAY_NS  # fmt: skip
+        days = np.arange(first // DAY_NS + 1, int(readings.time[-1]) // DAY_NS + 1, dtype=np.int64)
+        self._cuts = days[days * DAY_NS >= self._keep_from()] * DAY_NS
         return book(
             account.rules, stand, readings, step=self._step, cuts=self._cuts, has_peaks=account.has_peaks
         )

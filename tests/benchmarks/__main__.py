@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.benchmarks import influx, mqtt_in, opcua
+from tests.benchmarks.energy import table as energy_table
 from tests.benchmarks.history import table as history_table
 from tests.benchmarks.polling import Load, Result, measure
 from tests.benchmarks.special import bare_loop, drain, start_up_s
@@ -168,6 +169,8 @@ def main() -> None:
             page += [f"paho alone, throwing the messages away on the same core: {per_s:,.0f} messages/s."]
         if "history" in asked:
             page += ["", "## History", "", history_table()]
+        if "energy" in asked:
+            page += ["", "## Energy books", "", "| what | cost |", "|---|---|", *energy_table()]
     text = "\n".join(page) + "\n"
     print(text)
     if options.write:
