@@ -37,7 +37,7 @@ class Books:
         self._months: dict[tuple[int, int], Slots] = {}
         self._dirty: set[tuple[int, int]] = set()
         self.changed: dict[int, tuple[int, int]] = {}
-        """By meter: first and last boundary that was known and now holds something else."""
+        """By meter: first and last boundary that was written."""
 
     def put(self, meter: int, found: Boundaries) -> None:
         """Write boundaries, and the local midnights they complete."""
@@ -48,12 +48,11 @@ class Books:
         for each in np.unique(day).tolist():
             rows = day == each
             page = self._page(meter, each)
-            before = page[slot[rows]]
-            if pages.put(page, slot[rows], new[rows]):
-                moved = found.time[rows][(before["flags"] & MISSING == 0) & (page[slot[rows]] != before)]
-                first, last = self.changed.get(meter, (int(moved[0]), 0))
-                self.changed[meter] = min(first, int(moved[0])), max(last, int(moved[-1]))
+            pages.put(page, slot[rows], new[rows])
             self._dirty.add((meter, each))
+        first, last = int(found.time[0]), int(found.time[-1])
+        known = self.changed.get(meter, (first, last))
+        self.changed[meter] = min(first, known[0]), max(last, known[1])
         self.file_days(meter, int(found.time[0]), int(found.time[-1]))
 
     def write(self) -> None:

@@ -75,7 +75,7 @@ def by_step(
     """Return the cells from `first` to `last`, both on the grid; of one closing's copy if given."""
     step = _step(db)
     time = np.arange(first, last + 1, step, dtype=np.int64)
-    return _cells(db, numbers, time, _from_pages(db, numbers, time, step, closing))
+    return _cells(db, numbers, time, _from_pages(db, numbers, time, step, closing), closing)
 
 
 def stored(db: sqlite3.Connection, number: int, time: int) -> Slots:
@@ -121,7 +121,9 @@ def _from_pages(
     return slots
 
 
-def _cells(db: sqlite3.Connection, numbers: Sequence[int], time: Integers, slots: Slots) -> Cells:
+def _cells(
+    db: sqlite3.Connection, numbers: Sequence[int], time: Integers, slots: Slots, closing: int | None = None
+) -> Cells:
     is_known = (slots["flags"] & MISSING) == 0
     known = is_known[:, 1:] & is_known[:, :-1]
     amounts = {name: np.where(known, np.diff(slots[name].astype(np.int64), axis=1), 0) for name in AMOUNTS}
@@ -129,7 +131,7 @@ def _cells(db: sqlite3.Connection, numbers: Sequence[int], time: Integers, slots
     below, above = slots["below"].astype(np.int64), slots["above"].astype(np.int64)
     reached = _add_ends(
         db, numbers, time, slots,
-        is_known=is_known, known=known, amounts=amounts, flags=flags, below=below, above=above,
+        closing=closing, is_known=is_known, known=known, amounts=amounts, flags=flags, below=below, above=above,
     )  # fmt: skip
     return Cells(
         time,
@@ -151,6 +153,7 @@ def _add_ends(
     time: Integers,
     slots: Slots,
     *,
+    closing: int | None,
     is_known: NDArray[np.bool_],
     known: NDArray[np.bool_],
     amounts: dict[str, Integers],
@@ -162,7 +165,12 @@ def _add_ends(
     reached = np.full(len(numbers), -1, np.int64)
     if is_known.all() or not len(time):
         return reached
-    blobs = dict(db.execute("SELECT id, ends FROM meters"))
+    some = f"IN ({','.join(str(int(n)) for n in numbers)})" if len(numbers) <= _MANY else "IS NOT NULL"
+    if closing is None:
+        blobs = dict(db.execute(f"SELECT id, ends FROM meters WHERE id {some}"))  # noqa: S608
+    else:
+        told = f"SELECT meter, ends FROM closed_ends WHERE closing = ? AND meter {some}"  # noqa: S608
+        blobs = dict(db.execute(told, (closing,)))
     there = np.flatnonzero([number in blobs for number in numbers])
     if not len(there):
         return reached

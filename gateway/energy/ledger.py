@@ -124,8 +124,8 @@ class Ledger:
                     )
                     books.write()
                     self._write_accounts(db, [self._accounts[at] for at in found])
-                    closing.adjust(db, books, books.changed, self._clock.now())
-                    closing.take(db, self._clock.now())
+                    closing.adjust(db, books.changed, self._clock.now())
+                    closing.take(db, self._clock.now(), self._step)
                     db.execute(
                         "INSERT OR REPLACE INTO meta VALUES ('reached', ?)", (mark_to_text(0, booked),)
                     )

@@ -20,7 +20,20 @@ from tests.benchmarks.special import bare_loop, drain, start_up_s
 from tests.benchmarks.stages import table as stage_table
 from tests.processes import ROOT
 
-PARTS = ("w1", "w2", "opcua", "rate", "w3", "stages", "start", "drain", "influx", "mqtt_in", "history")
+PARTS = (
+    "w1",
+    "w2",
+    "opcua",
+    "rate",
+    "w3",
+    "stages",
+    "start",
+    "drain",
+    "influx",
+    "mqtt_in",
+    "history",
+    "energy",
+)
 PAGE = ROOT / "docs" / "reference" / "performance.md"
 
 
