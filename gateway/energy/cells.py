@@ -130,8 +130,8 @@ def _cells(
     flags = np.where(known, slots["flags"][:, 1:], 0).astype(np.uint16)
     below, above = slots["below"].astype(np.int64), slots["above"].astype(np.int64)
     reached = _add_ends(
-        db, numbers, time, slots,
-        closing=closing, is_known=is_known, known=known, amounts=amounts, flags=flags, below=below, above=above,
+        db, numbers, time, slots, closing=closing,
+        is_known=is_known, known=known, amounts=amounts, flags=flags, below=below, above=above,
     )  # fmt: skip
     return Cells(
         time,
