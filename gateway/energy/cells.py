@@ -5,16 +5,16 @@ there is. Of a closed period the cells are those that were settled.
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gateway.energy import pages
 from gateway.energy.account import ENDS
-from gateway.energy.flags import MISSING
+from gateway.energy.flags import GAP, MISSING
 from gateway.energy.pages import MONTH_SLOTS, RECORD, Slots
 from gateway.energy.periods import DAY_NS, Calendar, month_of
 from gateway.energy.state import Integers
@@ -76,6 +76,55 @@ def by_step(
     step = _step(db)
     time = np.arange(first, last + 1, step, dtype=np.int64)
     return _cells(db, numbers, time, _from_pages(db, numbers, time, step, closing), closing)
+
+
+def cut(cells: Cells, moments: Iterable[int]) -> Cells:
+    """Return the cells with boundaries at these moments too, on the line between the ones around each.
+
+    What lies in a cell that is cut is estimated, and its two halves say GAP.
+    """
+    for moment in sorted(set(moments)):
+        i = int(np.searchsorted(cells.time, moment)) - 1
+        if 0 <= i < len(cells.time) - 1 and cells.time[i + 1] != moment:
+            cells = _cut(cells, i, moment)
+    return cells
+
+
+def _cut(cells: Cells, i: int, moment: int) -> Cells:
+    passed, length = moment - int(cells.time[i]), int(cells.time[i + 1] - cells.time[i])
+
+    def halves(values: Integers) -> tuple[Integers, Integers]:
+        left = [(2 * int(each) * passed + length) // (2 * length) for each in values.tolist()]
+        first = np.array(left, np.int64)
+        return first, values - first
+
+    def put(values: NDArray[Any], left: NDArray[Any], right: NDArray[Any]) -> NDArray[Any]:
+        return np.column_stack([values[:, :i], left, right, values[:, i + 1 :]])
+
+    def twice(values: NDArray[Any]) -> NDArray[Any]:
+        return put(values, values[:, i], values[:, i])
+
+    amounts = {name: put(values, *halves(values[:, i])) for name, values in cells.amounts.items()}
+    total, manual = amounts["total"], amounts["manual"]
+    amounts["estimated"][:, i : i + 2] = total[:, i : i + 2] - manual[:, i : i + 2]
+    slack = cells.amounts["slack"][:, i]
+    below = total[:, i] + cells.below[:, i] + slack
+    above = total[:, i + 1] + cells.above[:, i + 1] + slack
+    flags = twice(cells.flags)
+    flags[:, i : i + 2] |= np.where(cells.known[:, i : i + 1], GAP, 0).astype(np.uint16)
+    peak = put(cells.peak, np.full(len(total), -1), np.full(len(total), -1))
+    return Cells(
+        np.insert(cells.time, i + 1, moment),
+        amounts,
+        twice(cells.known),
+        np.insert(cells.below, i + 1, below, axis=1),
+        np.insert(cells.above, i + 1, above, axis=1),
+        peak,
+        flags,
+        twice(cells.revision),
+        np.insert(cells.closed, i, cells.closed[i]),
+        cells.reached,
+    )
 
 
 def stored(db: sqlite3.Connection, number: int, time: int) -> Slots:

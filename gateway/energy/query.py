@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from config.energy_meters import Meter, fraction
-from gateway.energy.cells import Cells, by_day, by_step, is_on_grid, stored
+from gateway.energy.cells import Cells, by_day, by_step, cut, is_on_grid, stored
 from gateway.energy.counter import judge
 from gateway.energy.demand import Forecast, forecast
 from gateway.energy.figures import Answer, Figure, Peak, Table, edges, figures_of, peaks_of, rounded, total_of
@@ -195,7 +195,8 @@ class Query:
             for closing, begin, end in closings:
                 if begin < cells.time[-1] and end > cells.time[0] and is_on_grid(db, begin):
                     cells = _settled(db, cells, number, closing, Span(begin, end))
-            parts.append(cells)
+            moments = () if by_quarter else (moment for span in spans for moment in span[:2])
+            parts.append(cut(cells, moments))
         return parts
 
 
