@@ -20,6 +20,7 @@ from gateway.energy.periods import DAY_NS, Calendar, month_of
 from gateway.energy.state import Integers
 
 AMOUNTS: Final = ("total", "estimated", "manual", "slack", "covered")
+_BYTES: Final = np.dtype((np.void, RECORD.itemsize))
 _MANY: Final = 400
 """More meters than this are not named one by one in a query."""
 
@@ -50,8 +51,7 @@ def by_day(
 ) -> Cells:
     """Return the local days from `first` to `last`, both local midnights."""
     time = np.array(calendar.days(first, last), np.int64)
-    slots = np.empty((len(numbers), len(time)), RECORD)
-    slots[:] = pages.empty(1)[0]
+    slots = _nothing(len(numbers), len(time))
     place = {number: i for i, number in enumerate(numbers)}
     days = [calendar.local(each) for each in time.tolist()]
     months = sorted({month_of(each) for each in days})
@@ -64,8 +64,9 @@ def by_day(
                 found.append(place[number])
                 blobs.append(data)
         if blobs:
-            whole = np.frombuffer(b"".join(blobs), RECORD).reshape(len(blobs), MONTH_SLOTS)
-            slots[np.ix_(np.array(found, np.intp), np.flatnonzero(at))] = whole[:, slot]
+            # Moved as bytes: field by field takes three times as long.
+            whole = np.frombuffer(b"".join(blobs), _BYTES).reshape(len(blobs), MONTH_SLOTS)
+            slots.view(_BYTES)[np.ix_(np.array(found, np.intp), np.flatnonzero(at))] = whole[:, slot]
     return _cells(db, numbers, time, slots)
 
 
@@ -141,6 +142,12 @@ def is_on_grid(db: sqlite3.Connection, time: int) -> bool:
     return time % _step(db) == 0
 
 
+def _nothing(meters: int, boundaries: int) -> Slots:
+    slots = np.empty((meters, boundaries), RECORD)
+    slots.view(_BYTES)[:] = pages.empty(1).view(_BYTES)
+    return slots
+
+
 def _step(db: sqlite3.Connection) -> int:
     row = db.execute("SELECT json_extract(value, '$.step') FROM meta WHERE key = 'calendar'").fetchone()
     return int(row[0])
@@ -156,8 +163,7 @@ def _rows(
 def _from_pages(
     db: sqlite3.Connection, numbers: Sequence[int], time: Integers, step: int, closing: int | None
 ) -> Slots:
-    slots = np.empty((len(numbers), len(time)), RECORD)
-    slots[:] = pages.empty(1)[0]
+    slots = _nothing(len(numbers), len(time))
     day, slot = pages.slot_of(time, step)
     table = "pages WHERE" if closing is None else f"closed_pages WHERE closing = {int(closing)} AND"
     for row, number in enumerate(numbers):

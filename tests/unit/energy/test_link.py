@@ -125,10 +125,11 @@ async def test_demand_is_told_before_the_contract_is_reached(
     assert (found.energy, found.demand) == (14, 120)
 
 
-async def test_books_in_use_elsewhere_need_a_person(
+async def test_books_the_command_line_holds_are_tried_again_soon(
     buffer: DiskBuffer, tmp_path: Path, clock: FakeClock
 ) -> None:
     (tmp_path / "energy").mkdir()
     with StoreLock(tmp_path / "energy"), pytest.raises(NotConnected) as stopped:
         await keeper_of(buffer, tmp_path, clock).session()
-    assert stopped.value.needs_a_person
+    assert not stopped.value.needs_a_person
+    assert stopped.value.retry_after_s
