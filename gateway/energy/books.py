@@ -129,10 +129,20 @@ class Books:
         for each in np.unique(hours).tolist():
             self.put_readings(meter, kept.where(hours == each), hour)
 
-    def let_go(self, keep_from: int) -> None:
-        """Let go readings and checkpoints from before a time."""
-        self._db.execute("DELETE FROM readings WHERE last < ?", (keep_from,))
-        self._db.execute("DELETE FROM checkpoints WHERE day < ?", (keep_from // DAY_NS,))
+    def let_go(self, keep_from: int, spared: Sequence[int]) -> None:
+        """Let go readings and checkpoints from before a time, those of some meters excepted."""
+        others = f"AND meter NOT IN ({','.join(str(int(number)) for number in spared)})"
+        self._db.execute(f"DELETE FROM readings WHERE last < ? {others}", (keep_from,))  # noqa: S608
+        before = f"DELETE FROM checkpoints WHERE day < ? {others}"  # noqa: S608
+        self._db.execute(before, (keep_from // DAY_NS,))
+
+    def forget(self, meter: int, times: Integers) -> None:
+        """Forget the readings people took at these times: others take their place."""
+        kept = self.readings(meter, -(2**62))
+        wrong = kept.manual & np.isin(kept.time, times)
+        if wrong.any():
+            self._db.execute("DELETE FROM readings WHERE meter = ?", (meter,))
+            self.put_readings(meter, kept.where(~wrong), -(2**62))
 
     def put_events(self, meter: int, events: Iterable[Event], since: int | None = None) -> None:
         """Keep events; those behind `since` are judged anew and replaced."""

@@ -12,7 +12,7 @@ from gateway.energy import pages
 from gateway.energy.books import FOLD_AT, Books
 from gateway.energy.entered import entries
 from gateway.energy.files import NAME
-from gateway.energy.flags import MISSING
+from gateway.energy.flags import MANUAL, MISSING
 from gateway.energy.manual import Refused, book_now, closing_of, from_csv, outcomes, reading, write_down
 from gateway.energy.periods import DAY_NS
 from gateway.energy.query import NoBooks, NoSuchFigure
@@ -145,6 +145,21 @@ def test_people_enter_and_the_books_follow(lab: Lab) -> None:
     with sqlite3.connect(lab.folder / NAME) as db:
         assert [each.who for each in entries(db)] == ["Li", "Li"]
     db.close()
+
+
+def test_a_reading_entered_again_is_corrected_however_long_ago(lab: Lab) -> None:
+    def enter(*rows: tuple[str, str]) -> None:
+        told = [reading(lab.meters, "gas", value, lab.at(at), lab.clock.now()) for at, value in rows]
+        write_down(lab.folder, told, "Li", lab.clock.now())
+        lab.ledger.book([])
+
+    enter(("2025-11-01", "100"), ("2025-12-01", "13"), ("2026-01-01", "160"), ("2026-02-01", "190"))
+    enter(("2025-12-01", "130"))
+    months = lab.query.energy("gas", "month", lab.at("2025-11-01"), lab.at("2026-02-01"))
+    assert [months.decimal(each) for each in months.figures] == [30, 30, 30]
+    assert months.total.flags == MANUAL
+    assert lab.query.events("gas", 0, lab.clock.now()) == []
+    lab.ledger.close()
 
 
 @pytest.mark.parametrize(
