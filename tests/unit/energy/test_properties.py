@@ -21,6 +21,7 @@ from gateway.energy.state import Rules, State
 from tests.unit.energy.lab import Lab, plant_of
 from tests.unit.energy.story import NS, PER_SECOND, SCAN_S, STEP, Story, stories
 
+pytestmark = pytest.mark.timeout(900)
 SCALE = float(os.environ.get("WL_SCALE", "0.1"))
 MANY = settings(
     phases=[Phase.explicit, Phase.generate],
@@ -69,9 +70,10 @@ def test_the_truth_lies_within_the_stated_uncertainty(story: Story) -> None:
     )  # fmt: skip
     found = booking.boundaries
     times = found.time.tolist()
+    truths = [story.truth(time) for time in times]
     for i in range(len(times)):
         for j in range(i + 1, len(times)):
-            true = story.truth(times[j]) - story.truth(times[i])
+            true = truths[j] - truths[i]
             booked = int(found.total[j] - found.total[i])
             slack = int(found.slack[j] - found.slack[i])
             low = booked - int(found.below[j] + found.above[i]) - slack
