@@ -48,6 +48,9 @@ def stories(draw: st.DrawFn, *, faults: str = "lost spike zero reset", modulus: 
         time += passed * NS
         true += draw(st.integers(0, PER_SECOND)) * passed
         kind = draw(st.sampled_from(kinds))
+        if kind == "reset" and offset:
+            # Begun again twice, it may pass its last reading before it is read again: nobody could tell.
+            kind = "good"
         if kind == "reset":
             offset = true
             true += draw(st.integers(0, PER_SECOND))
