@@ -30,9 +30,11 @@ MANY = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 FEW = settings(MANY, max_examples=max(8, int(150 * SCALE)))
+# A 0 beside a counter near 0 may be a reset as well as a misread register: nobody could tell.
 STORIES = st.one_of(
-    stories(),
-    stories(faults="lost spike zero", modulus=10**10),
+    stories(faults="lost spike zero"),
+    stories(faults="lost spike reset"),
+    stories(faults="lost spike", modulus=10**10),
     stories(faults="lost", modulus=65_536 * STEP),
     stories(faults="lost lost", modulus=10**7),
 )
