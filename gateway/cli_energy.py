@@ -41,7 +41,7 @@ To = Annotated[str | None, typer.Option("--to", help="Plant time; now. 止。")]
 MediumName = Annotated[str, typer.Option("--medium", help="Of a place's figures. 能源品种。")]
 By = Annotated[str | None, typer.Option("--by", help="Who enters it; the system's user name. 经手人。")]
 Every = Annotated[
-    Literal["15min", "60min", "day", "week", "month", "year", "shift", "billing", "batch"],
+    Literal["15min", "60min", "day", "week", "month", "year", "shift", "break", "billing", "batch"],
     typer.Option("--interval", help="How it is cut. 统计间隔。"),
 ]
 

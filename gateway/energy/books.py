@@ -37,7 +37,7 @@ class Books:
         self._months: dict[tuple[int, int], Slots] = {}
         self._dirty: set[tuple[int, int]] = set()
         self.changed: dict[int, tuple[int, int]] = {}
-        """By meter: first and last boundary that was known and now holds something else."""
+        """By meter: first and last boundary that was written."""
 
     def put(self, meter: int, found: Boundaries) -> None:
         """Write boundaries, and the local midnights they complete."""
@@ -48,12 +48,11 @@ class Books:
         for each in np.unique(day).tolist():
             rows = day == each
             page = self._page(meter, each)
-            before = page[slot[rows]]
-            if pages.put(page, slot[rows], new[rows]):
-                moved = found.time[rows][(before["flags"] & MISSING == 0) & (page[slot[rows]] != before)]
-                first, last = self.changed.get(meter, (int(moved[0]), 0))
-                self.changed[meter] = min(first, int(moved[0])), max(last, int(moved[-1]))
+            pages.put(page, slot[rows], new[rows])
             self._dirty.add((meter, each))
+        first, last = int(found.time[0]), int(found.time[-1])
+        known = self.changed.get(meter, (first, last))
+        self.changed[meter] = min(first, known[0]), max(last, known[1])
         self.file_days(meter, int(found.time[0]), int(found.time[-1]))
 
     def write(self) -> None:
@@ -130,10 +129,20 @@ class Books:
         for each in np.unique(hours).tolist():
             self.put_readings(meter, kept.where(hours == each), hour)
 
-    def let_go(self, keep_from: int) -> None:
-        """Let go readings and checkpoints from before a time."""
-        self._db.execute("DELETE FROM readings WHERE last < ?", (keep_from,))
-        self._db.execute("DELETE FROM checkpoints WHERE day < ?", (keep_from // DAY_NS,))
+    def let_go(self, keep_from: int, spared: Sequence[int]) -> None:
+        """Let go readings and checkpoints from before a time, those of some meters excepted."""
+        others = f"AND meter NOT IN ({','.join(str(int(number)) for number in spared)})"
+        self._db.execute(f"DELETE FROM readings WHERE last < ? {others}", (keep_from,))  # noqa: S608
+        before = f"DELETE FROM checkpoints WHERE day < ? {others}"  # noqa: S608
+        self._db.execute(before, (keep_from // DAY_NS,))
+
+    def forget(self, meter: int, times: Integers) -> None:
+        """Forget the readings people took at these times: others take their place."""
+        kept = self.readings(meter, -(2**62))
+        wrong = kept.manual & np.isin(kept.time, times)
+        if wrong.any():
+            self._db.execute("DELETE FROM readings WHERE meter = ?", (meter,))
+            self.put_readings(meter, kept.where(~wrong), -(2**62))
 
     def put_events(self, meter: int, events: Iterable[Event], since: int | None = None) -> None:
         """Keep events; those behind `since` are judged anew and replaced."""

@@ -175,6 +175,7 @@ class _Work:
         odd = self.state.odd
         if self._fits(time, raw):
             if odd is not None:
+                self._doubt += self._if_it_moved(odd, time, raw)
                 self._leave_out(odd.time, odd.raw)
             self._plain(time, raw, is_manual=is_manual)
         elif self._is_backstep(raw):
@@ -231,6 +232,14 @@ class _Work:
         gain = _round(ratio * (raw - odd.raw))
         is_above = raw >= odd.raw and gain <= self._rules.limit(time - odd.time)
         return is_above or 0 < odd.raw - raw <= 2 * self._rules.width(odd.raw)
+
+    def _if_it_moved(self, odd: Odd, time: int, raw: int) -> int:
+        """Return how far the truth may be off where a reading fits the odd one as well as the one before."""
+        if not self._follows(odd, time, raw):
+            return 0
+        gain, behind = self._gain(raw, time), max(0, _round(self._rules.ratio(time) * (raw - odd.raw)))
+        before = self._rules.limit(odd.time - self.state.time)
+        return max(0, before + behind - gain, gain - behind)
 
     def _begin(self, time: int, raw: int, *, is_manual: bool) -> None:
         total = int(_round(self._rules.ratio(time) * raw))
@@ -295,10 +304,14 @@ class _Work:
         elif final is not None and rules.modulus is not None and final < state.raw:
             gain = self._gain(final + rules.modulus, moment)
         self._event(moment, f.SWAP, start)
+        # Both entered readings are right to a step of their own.
+        width = self._width(start, moment)
         if 0 <= gain <= limit:
-            self._advance(moment, start, gain, 0, f.SWAP, is_manual=True, is_turned=True)
+            slack = width + self._width(final or 0, moment)
+            self._advance(moment, start, gain, slack, f.SWAP, is_manual=True, is_turned=True)
         else:
-            self._advance(moment, start, 0, limit, f.SWAP | f.UNKNOWN, is_manual=True, is_turned=True)
+            flags = f.SWAP | f.UNKNOWN
+            self._advance(moment, start, 0, limit + width, flags, is_manual=True, is_turned=True)
 
     def _event(self, time: int, flag: int, raw: int) -> None:
         self.events.append(Event(time, flag, self.state.raw, raw))

@@ -221,8 +221,11 @@ def peaks_of(parts: Sequence[Cells], made: Made, spans: Sequence[Span]) -> list[
     time = parts[0].time
     per_quarter = QUARTER_NS // int(time[1] - time[0])
     begins, ends = edges(time, spans)
+    ends -= time[np.minimum(ends, len(time) - 1)] > np.array([each.last for each in spans])
     found = []
     for span, begin, end in zip(spans, begins.tolist(), ends.tolist(), strict=True):
+        while begin < end and time[begin] % QUARTER_NS:
+            begin += 1  # noqa: PLW2901  a quarter of an hour begins on the clock's
         count = (end - begin) // per_quarter
         cut = slice(begin, begin + count * per_quarter)
         energy = np.zeros(count, object)

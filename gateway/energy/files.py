@@ -7,7 +7,7 @@ checkpoints   where an account stood when a day (UTC) began
 pages, days   boundaries: by meter and day, and local midnights by meter and month
 events        what happened to a counter
 entered       readings, batches and closings people have entered, booked or waiting
-closings, closed_pages, closed_days, adjustments     periods that are closed, and what came later
+closings, closed_pages, closed_ends, adjustments     periods that are closed, and what came later
 """
 
 import json
@@ -58,6 +58,10 @@ SCHEMA: Final = (
         (
             "CREATE TABLE closings (id INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL,"
             " who TEXT NOT NULL, at INTEGER NOT NULL)"
+        ),
+        (
+            "CREATE TABLE closed_ends (closing INTEGER, meter INTEGER, ends BLOB NOT NULL,"
+            " PRIMARY KEY (closing, meter)) WITHOUT ROWID"
         ),
         f"CREATE TABLE closed_pages (closing INTEGER, {_PAGE}, PRIMARY KEY (closing, meter, day))",
         (

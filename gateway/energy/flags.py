@@ -3,7 +3,7 @@
 from typing import Final
 
 GAP: Final = 1
-"""The readings around it lie more than three scans apart: how the energy spread over time is estimated."""
+"""Readings lie more than three scans apart, or a cell was cut: how energy spread over time is estimated."""
 ROLLOVER: Final = 2
 RESET: Final = 4
 """The counter began again at 0; what passed between its last reading and that moment is not in the books."""

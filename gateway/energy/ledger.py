@@ -116,7 +116,8 @@ class Ledger:
                     books = Books(db, self._calendar, self._step)
                     if self._let_go != self._keep_from():
                         self._let_go = self._keep_from()
-                        books.let_go(self._let_go)
+                        by_hand = [each.number for each in self._accounts if each.rules.is_manual]
+                        books.let_go(self._let_go, by_hand)
                     for at, readings in entered.take_readings(db, self._meters, self._clock.now()).items():
                         found[at] = merged(found[at], readings) if at in found else readings
                     rows = sum(
@@ -124,8 +125,8 @@ class Ledger:
                     )
                     books.write()
                     self._write_accounts(db, [self._accounts[at] for at in found])
-                    closing.adjust(db, books, books.changed, self._clock.now())
-                    closing.take(db, self._clock.now())
+                    closing.adjust(db, books.changed, self._clock.now())
+                    closing.take(db, self._clock.now(), self._step)
                     db.execute(
                         "INSERT OR REPLACE INTO meta VALUES ('reached', ?)", (mark_to_text(0, booked),)
                     )
@@ -188,7 +189,7 @@ class Ledger:
 
     def _book_meter(self, books: Books, account: Account, readings: Readings) -> int:
         """Book one meter's new readings; return how many counted."""
-        keep_from = self._keep_from()
+        keep_from = self._keep_from(account)
         seen = account.stand.state.seen
         if int(readings.time[0]) <= seen:
             new = self._book_late(books, account, readings, keep_from)
@@ -205,12 +206,15 @@ class Ledger:
             account.unfolded = []
         return new
 
-    def _keep_from(self) -> int:
+    def _keep_from(self, account: Account | None = None) -> int:
+        """Return since when readings are kept: those people took, for good."""
+        if account is not None and account.rules.is_manual:
+            return -(2**62)
         return (self._clock.now() - self._keep) // DAY_NS * DAY_NS
 
     def _book_late(self, books: Books, account: Account, readings: Readings, keep_from: int) -> int:
         """Go back to the last checkpoint before the first late reading and book from there again."""
-        is_kept = readings.time >= max(keep_from, 0)
+        is_kept = readings.time >= keep_from
         is_new = readings.time > account.stand.state.seen
         lost = ~is_kept & ~is_new
         if lost.any():
@@ -231,6 +235,9 @@ class Ledger:
             self.too_late += len(readings.time)
             return 0
         since, stand = (-(2**62), Stand()) if at is None else (at[0] * DAY_NS, at[1])
+        if readings.manual.any():
+            # Who enters a reading again corrects it.
+            books.forget(account.number, readings.time[readings.manual])
         kept = books.readings(account.number, since)
         again = merged(kept, readings)
         if len(again.time) == len(kept.time) and all(
@@ -245,9 +252,8 @@ class Ledger:
 
     def _run(self, account: Account, stand: Stand, readings: Readings) -> Booking:
         first = stand.state.seen if stand.state.seen >= 0 else int(readings.time[0])
-        self._cuts = np.arange(
-            first // DAY_NS + 1, int(readings.time[-1]) // DAY_NS + 1, dtype=np.int64
-        ) * DAY_NS  # fmt: skip
+        days = np.arange(first // DAY_NS + 1, int(readings.time[-1]) // DAY_NS + 1, dtype=np.int64)
+        self._cuts = days[days * DAY_NS >= self._keep_from(account)] * DAY_NS
         return book(
             account.rules, stand, readings, step=self._step, cuts=self._cuts, has_peaks=account.has_peaks
         )

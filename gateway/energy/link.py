@@ -80,8 +80,11 @@ class Bookkeeper:
         try:
             with StoreLock(self._directory):
                 await self._run()
-        except (NewerFormat, StoreFailed) as exc:
+        except NewerFormat as exc:
             raise NotConnected(str(exc), needs_a_person=True) from exc
+        except StoreFailed as exc:
+            # The command line books what was entered; it takes a moment. Another gateway there can't be.
+            raise NotConnected(str(exc), retry_after_s=_LOOK_S) from exc
         except (sqlite3.Error, OSError) as exc:
             raise self._stopped(exc) from exc
         finally:

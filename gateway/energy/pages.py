@@ -48,6 +48,9 @@ def put(page: Slots, at: NDArray[np.intp], new: Slots) -> bool:
     """Write slots into a page; tell whether one that was known now holds something else."""
     old = page[at]
     was_known = (old["flags"] & MISSING) == 0
+    if not was_known.any():
+        page[at] = new
+        return False
     new = new.copy()
     new["revision"] = old["revision"]
     changed = was_known & (new != old)

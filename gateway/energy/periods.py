@@ -5,7 +5,7 @@ on a grid fine enough for all of them: a quarter of an hour, or less where a shi
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -22,7 +22,9 @@ MINUTE_NS: Final = 60_000_000_000
 QUARTER_NS: Final = 15 * MINUTE_NS
 HOUR_NS: Final = 60 * MINUTE_NS
 DAY_NS: Final = 24 * HOUR_NS
-Interval = Literal["15min", "60min", "day", "week", "month", "year", "shift", "billing", "batch", "whole"]
+Interval = Literal[
+    "15min", "60min", "day", "week", "month", "year", "shift", "break", "billing", "batch", "whole"
+]
 
 
 class Span(NamedTuple):
@@ -58,8 +60,9 @@ class Calendar:
         """
         if interval in ("15min", "60min"):
             return self._of_length(QUARTER_NS if interval == "15min" else HOUR_NS, first, last)
-        if interval == "shift":
-            return [each for each in self._shifts(first, last) if first <= each.first < last]
+        if interval in ("shift", "break"):
+            found = self._shifts(first, last) if interval == "shift" else self._breaks(first, last)
+            return [each for each in found if first <= each.first < last]
         if interval == "whole":
             return [Span(first, last, "")]
         known: dict[str, Callable[[int, int], list[int]]] = {
@@ -138,11 +141,15 @@ class Calendar:
             day += timedelta(days=1)
         return sorted(found)
 
-    def breaks(self, shift: Shift, day: date) -> Iterator[Span]:
-        """Yield the pauses of a shift that begins on this day."""
-        for each in shift.breaks:
-            begins = day + timedelta(days=each.from_ < shift.from_)
-            yield Span(*self._clock_span(begins, each.from_, each.to))
+    def _breaks(self, first: int, last: int) -> list[Span]:
+        found = []
+        for begun in self._shifts(first - DAY_NS, last):
+            day, name = self.local(begun.first).date(), begun.label.partition(" ")[2]
+            shift = self.shifts[name]
+            for each in shift.breaks:
+                begins = day + timedelta(days=each.from_ < shift.from_)
+                found.append(Span(*self._clock_span(begins, each.from_, each.to), begun.label))
+        return sorted(found)
 
     def _clock_span(self, day: date, begins: int, ends: int) -> tuple[int, int]:
         last_day = day + timedelta(days=(ends <= begins) + ends // 1440 if ends < 1440 else 1)

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from config.energy_meters import Meter, fraction
-from gateway.energy.cells import Cells, by_day, by_step, is_on_grid, stored
+from gateway.energy.cells import Cells, by_day, by_step, cut, is_on_grid, stored
 from gateway.energy.counter import judge
 from gateway.energy.demand import Forecast, forecast
 from gateway.energy.figures import Answer, Figure, Peak, Table, edges, figures_of, peaks_of, rounded, total_of
@@ -26,6 +26,8 @@ from gateway.energy.state import Event, State, rules_of
 from gateway.energy.virtual import Made, NoSuchFigure, made_of_meter, made_of_node
 from gateway.sqlite import check_version, connect_for_reading
 
+_MANY: Final = 400
+"""More meters than this are not named one by one in a statement."""
 _RUNNING_NS: Final = 40 * MINUTE_NS
 """So far back a running quarter of an hour is looked at, from the newest reading."""
 
@@ -50,6 +52,8 @@ class Query:
         self._directory = directory
         self.meters = meters
         self.calendar = calendar
+        self._quantum = {name: meter.quantum for name, meter in meters.items()}
+        self._filed = {name: quantum_text(meter) for name, meter in meters.items()}
 
     def energy(
         self, subject: str, interval: Interval, first: int, last: int, medium: str = "electricity"
@@ -81,7 +85,7 @@ class Query:
         """Return amounts of many meters that are read at once; closed periods as the books are now."""
         spans = self.calendar.spans(interval, first, last)
         with _opened(self._directory) as db:
-            numbers = _numbers(db, [self.meters[name] for name in names])
+            numbers = self._numbers(db, names)
             cells = self._cells(db, numbers, spans)
         begins, ends = edges(cells.time, spans)
         sums = np.concatenate(
@@ -91,7 +95,7 @@ class Query:
         flags = np.bitwise_or.reduceat(cells.flags, begins, axis=1) if len(spans) else cells.flags[:, :0]
         return Table(
             list(names), spans, sums[:, ends] - sums[:, begins], (count[:, ends] - count[:, begins]) > 0,
-            [self.meters[name].quantum for name in names], flags,
+            [self._quantum[name] for name in names], flags,
         )  # fmt: skip
 
     def made(self, subject: str, medium: str = "electricity") -> Made:
@@ -103,7 +107,7 @@ class Query:
     def adjustments(self, name: str) -> list[tuple[Span, int, int]]:
         """Return (closed period, when, quanta) of every adjustment of a meter."""
         with _opened(self._directory) as db:
-            (number,) = _numbers(db, [self.meters[name]])
+            (number,) = self._numbers(db, [name])
             return [
                 (Span(first, last), at, quanta)
                 for first, last, at, quanta in db.execute(
@@ -122,12 +126,12 @@ class Query:
     def readings(self, name: str, first: int, last: int) -> Readings:
         """Return the Good readings that are kept of a meter, first ≤ time < last, quanta as read."""
         with _opened(self._directory) as db:
-            return _readings(db, _numbers(db, [self.meters[name]])[0], first, last)
+            return _readings(db, self._numbers(db, [name])[0], first, last)
 
     def events(self, name: str, first: int, last: int) -> list[Event]:
         """Return what happened to a meter's counter, first ≤ time < last."""
         with _opened(self._directory) as db:
-            (number,) = _numbers(db, [self.meters[name]])
+            (number,) = self._numbers(db, [name])
             rows = db.execute(
                 "SELECT time, flag, before, after FROM events WHERE meter = ? AND time >= ? AND time < ?"
                 " ORDER BY time, flag, after",
@@ -138,7 +142,7 @@ class Query:
     def boundary(self, name: str, time: int) -> Slots:
         """Return what the books hold of a meter at a boundary, (1,) RECORD; MISSING where nothing."""
         with _opened(self._directory) as db:
-            return stored(db, _numbers(db, [self.meters[name]])[0], time)
+            return stored(db, self._numbers(db, [name])[0], time)
 
     def running(self, name: str, warn_at: Fraction = Fraction(95, 100)) -> Forecast | None:
         """Return where a meter's running quarter of an hour is heading; None: its readings do not tell."""
@@ -146,7 +150,7 @@ class Query:
         if meter.kind not in ("counter", "manual"):
             return None
         with _opened(self._directory) as db:
-            (number,) = _numbers(db, [meter])
+            (number,) = self._numbers(db, [name])
             newest = db.execute("SELECT MAX(last) FROM readings WHERE meter = ?", (number,)).fetchone()[0]
             if newest is None:
                 return None
@@ -154,6 +158,14 @@ class Query:
         knots = judge(rules_of(meter), State(), kept.time, kept.raw, manual=kept.manual).knots
         contract = None if meter.options.contract is None else fraction(meter.options.contract)
         return forecast(knots.time, knots.total, meter.quantum, contract, warn_at)
+
+    def _numbers(self, db: sqlite3.Connection, names: Sequence[str]) -> list[int]:
+        """Return the meters' numbers in the books, -1 where nothing was booked of one yet."""
+        some = () if len(names) > _MANY else tuple(names)
+        told = f" WHERE name IN ({','.join('?' * len(some))})" if some else ""
+        rows = db.execute(f"SELECT id, name, quantum FROM meters{told}", some)  # noqa: S608
+        known = {(name, filed): number for number, name, filed in rows}
+        return [known.get((name, self._filed[name]), -1) for name in names]
 
     def _spans(
         self, db: sqlite3.Connection, subject: str, interval: Interval, first: int, last: int
@@ -190,12 +202,13 @@ class Query:
             return []
         closings = db.execute("SELECT id, first, last FROM closings").fetchall()
         parts = []
-        for number in _numbers(db, [meter for meter, _ in made.terms]):
+        for number in self._numbers(db, [meter.name for meter, _ in made.terms]):
             cells = self._cells(db, [number], spans, by_quarter=by_quarter)
             for closing, begin, end in closings:
                 if begin < cells.time[-1] and end > cells.time[0] and is_on_grid(db, begin):
                     cells = _settled(db, cells, number, closing, Span(begin, end))
-            parts.append(cells)
+            moments = () if by_quarter else (moment for span in spans for moment in span[:2])
+            parts.append(cut(cells, moments))
         return parts
 
 
@@ -218,11 +231,6 @@ def _settled(db: sqlite3.Connection, cells: Cells, number: int, closing: int, pe
     return replace(
         cells, amounts=amounts, known=known, flags=flags, revision=revision, closed=cells.closed | inside
     )
-
-
-def _numbers(db: sqlite3.Connection, meters: Sequence[Meter]) -> list[int]:
-    known = {(name, quantum): n for n, name, quantum in db.execute("SELECT id, name, quantum FROM meters")}
-    return [known.get((meter.name, quantum_text(meter)), -1) for meter in meters]
 
 
 def _readings(db: sqlite3.Connection, number: int, first: int, last: int) -> Readings:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tests.benchmarks import influx, mqtt_in, opcua
 from tests.benchmarks import page as page_beside
+from tests.benchmarks.energy import table as energy_table
 from tests.benchmarks.history import table as history_table
 from tests.benchmarks.polling import Load, Result, measure
 from tests.benchmarks.special import bare_loop, drain, start_up_s
@@ -35,6 +36,7 @@ PARTS = (
     "history",
     "tariff",
     "page",
+    "energy",
 )
 PAGE = ROOT / "docs" / "reference" / "performance.md"
 
@@ -188,6 +190,8 @@ def main() -> None:
             page += ["", "## Pricing", "", rows([["what", "best of seven"], *tariff_table()])]
         if "page" in asked:
             page += ["", "## The page beside W1", "", page_beside.text(folder / "page", options.seconds)]
+        if "energy" in asked:
+            page += ["", "## Energy books", "", "| what | cost |", "|---|---|", *energy_table()]
     text = "\n".join(page) + "\n"
     print(text)
     if options.write:

@@ -1,5 +1,7 @@
 """What the energy books cost: a year of 200 meters at a minute from scratch, a month of 5,000 asked for."""
 
+import contextlib
+import sqlite3
 import tempfile
 import time
 from datetime import date, datetime
@@ -78,6 +80,19 @@ def booked(folder: Path, *, meters: int, days: int, every: int, at_once: int) ->
     return spent, rows * meters
 
 
+def multiplied(folder: Path, *, by: int) -> None:
+    """Give the books of a hundred meters to `by` times as many, m0 onwards."""
+    with contextlib.closing(sqlite3.connect(folder / NAME)) as db, db:
+        for i in range(1, by):
+            db.execute(
+                "INSERT INTO meters SELECT id + ?, 'm' || (substr(name, 2) + ?), quantum, about, stand, ends"
+                " FROM meters WHERE id <= 100",
+                (100 * i, 100 * i),
+            )
+            told = "INSERT INTO days SELECT meter + ?, month, data FROM days WHERE meter <= 100"
+            db.execute(told, (100 * i,))
+
+
 def asked(folder: Path, meters: int) -> tuple[float, float]:
     """Return the seconds a month of daily totals takes: of all meters at once, and of one, with its parts."""
     found, _ = plant(meters)
@@ -101,8 +116,8 @@ def table(*, days: int = 365) -> list[str]:
         folder = Path(name)
         seconds, rows = booked(folder / "year", meters=200, days=days, every=MINUTE_NS, at_once=5_000)
         size = size_of(folder / "year" / NAME)
-        # Hourly readings make the same boundaries of days; what is asked is the daily totals.
-        booked(folder / "many", meters=5_000, days=32, every=60 * MINUTE_NS, at_once=768)
+        booked(folder / "many", meters=100, days=32, every=15 * MINUTE_NS, at_once=5_000)
+        multiplied(folder / "many", by=50)
         many, one = asked(folder / "many", 5_000)
     return [
         (
