@@ -22,7 +22,8 @@ from gateway.backup.archive import ArchiveReader
 from gateway.buffer import DiskBuffer
 from gateway.buffer.identity import StoreLock
 from tests.conftest import FakeClock
-from tests.faults.buffer.lab import SCALE, TAGS, drain, fill, make_store, number_of, options
+from tests.faults.buffer.lab import SCALE, TAGS, copy, drain, fill, make_store, number_of, options
+from tests.faults.buffer.lab import opened as lab_opened
 from tests.unit.history.lab import MINUTE, NOW, delivery, opened, table
 
 PLANT: dict[str, Any] = {
@@ -103,6 +104,26 @@ async def test_what_is_stored_while_it_is_copied_is_told_again_and_never_lost(tm
         (seq,) = await fill(buffer, [900])
         (newest,) = [each for each in await drain(buffer, "other") if each.seq == seq]
         assert newest.epoch == buffer.epoch
+
+
+async def test_what_a_killed_gateway_left_behind_is_backed_up_whole(tmp_path: Path) -> None:
+    plant, store = write_plant(tmp_path / "a"), tmp_path / "a" / "data" / "buffer"
+    async with lab_opened(tmp_path / "running", segment_bytes=4096) as buffer:
+        buffer.cursor("platform", Order.STRICT)
+        buffer.ready()
+        await fill(buffer, range(1, 51))
+        await saved(tmp_path / "running", lambda head: head is not None)
+        copy(tmp_path / "running", store)  # as a kill leaves it: logs beside the databases
+    assert list_of(store, "*-wal")
+    made = await asyncio.to_thread(make_backup, plant, tmp_path / "b.zip")
+    assert not [each.name for each in made.manifest.files if each.name.endswith(("-wal", "-shm", "lock"))]
+    done = await asyncio.to_thread(restore_backup, tmp_path / "b.zip", tmp_path / "b")
+    async with DiskBuffer(done.data_dir / "buffer", options()) as buffer:
+        assert [number_of(each) for each in await drain(buffer)] == list(range(1, 51))
+
+
+def list_of(folder: Path, pattern: str) -> list[Path]:
+    return list(folder.glob(pattern))
 
 
 async def test_a_segment_that_goes_while_it_is_copied_makes_the_backup_begin_anew(tmp_path: Path) -> None:
