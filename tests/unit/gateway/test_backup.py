@@ -191,6 +191,28 @@ def test_a_head_older_than_the_files_beside_it_is_looked_at_again(tmp_path: Path
     assert len(make_backup(plant, tmp_path / "b.zip").manifest.files) == 4
 
 
+@pytest.mark.parametrize("at", [0, 20, 4096 + 100, 3 * 4096 + 50])
+def test_a_damaged_history_file_does_not_keep_the_rest_from_being_backed_up(tmp_path: Path, at: int) -> None:
+    plant, clock, tags = write_plant(tmp_path / "a"), FakeClock(NOW), table()
+    history = tmp_path / "a" / "data" / "history"
+    with opened(history, tags, clock) as store:
+        for seq in range(20):
+            one = delivery(tags, seq, [(n, NOW + seq * MINUTE, float(n), 0) for n in range(0, 20, 6)])
+            store.book([one], one)
+        store.put_away(10, everything=True)
+    for file in history.glob("*.sqlite"):
+        whole = file.read_bytes()
+        with file.open("r+b") as stream:
+            stream.seek(at)
+            stream.write(bytes(64))
+        make_backup(plant, tmp_path / f"{file.stem}.zip")
+        restore_backup(tmp_path / f"{file.stem}.zip", tmp_path / file.stem)
+        for other in history.glob("*.sqlite"):
+            restored = tmp_path / file.stem / "data" / "history" / other.name
+            assert restored.stat().st_size == other.stat().st_size
+        file.write_bytes(whole)
+
+
 @pytest.fixture
 def archive(tmp_path: Path) -> Path:
     plant = write_plant(tmp_path / "a")
