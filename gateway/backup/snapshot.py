@@ -88,7 +88,7 @@ def add_history(directory: Path, target: Target) -> Booked:
                 target.add(f"data/history/{path.name}", path)
                 continue
             if path.name == HEAD:
-                booked = _reached(connection)[1]
+                booked = (_reached(connection) or (0, booked))[1]
             target.add_copy(f"data/history/{path.name}", connection)
             connection.close()
     return booked
@@ -132,8 +132,8 @@ def _see(directory: Path, open_files: contextlib.ExitStack) -> list[tuple[Path, 
                 with contextlib.suppress(FileNotFoundError):
                     seen.append((path, _begin(path, these)))
             head = seen[0][1]
-            block = None if head is None else _reached(head)[0]
-            if block is None or all(_last_block(each) <= block for _, each in seen[1:]):
+            reached = None if head is None else _reached(head)
+            if reached is None or all(_last_block(each) <= reached[0] for _, each in seen[1:]):
                 open_files.push(these.pop_all())
                 return seen
         time.sleep(_PAUSE_S)
@@ -153,8 +153,8 @@ def _begin(path: Path, stack: contextlib.ExitStack) -> sqlite3.Connection | None
     try:
         connection = open_for_reading(path, HEAD_SCHEMA if path.name == HEAD else PERIOD_SCHEMA)
         stack.callback(connection.close)
-        # The transaction begins with its first statement; and what can't be read must show now.
-        _ = _reached(connection) if path.name == HEAD else _last_block(connection)
+        # The transaction begins with its first statement; marks are read when all have begun.
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except sqlite3.DatabaseError as exc:
         if not path.exists():
             raise FileNotFoundError(path) from exc
@@ -164,16 +164,23 @@ def _begin(path: Path, stack: contextlib.ExitStack) -> sqlite3.Connection | None
     return connection
 
 
-def _reached(head: sqlite3.Connection) -> tuple[int, Booked]:
-    row = head.execute("SELECT value FROM meta WHERE key = 'reached'").fetchone()
-    return (0, {}) if row is None else mark_from_text(row[0])
+def _reached(head: sqlite3.Connection) -> tuple[int, Booked] | None:
+    """Return the last block and up to where everything is booked, None when a damaged head can't tell."""
+    try:
+        row = head.execute("SELECT value FROM meta WHERE key = 'reached'").fetchone()
+        return (0, {}) if row is None else mark_from_text(row[0])
+    except sqlite3.DatabaseError:
+        return None
 
 
 def _last_block(period: sqlite3.Connection | None) -> int:
     if period is None:
         return 0
-    marks = period.execute("SELECT mark FROM moved").fetchall()
-    return max((mark_from_text(text)[0] for (text,) in marks), default=0)
+    try:
+        marks = period.execute("SELECT mark FROM moved").fetchall()
+        return max((mark_from_text(text)[0] for (text,) in marks), default=0)
+    except sqlite3.DatabaseError:
+        return 0  # the start sets it aside
 
 
 def _counted(state: Path) -> set[int]:

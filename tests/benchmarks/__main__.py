@@ -47,7 +47,8 @@ ratios within a table and orders of magnitude. The gateway is pinned to one core
 where one is compared); simulator, broker and subscriber share the other. CPU is of one core, threads and
 kernel time included. Latency runs from the simulator serving a value to the subscriber having it; the
 value is on disk before it is sent. Lost, doubled and wrong are counted over the whole run, value by value.
-History and page are off: by default the history adds about 1.2 % of the core and 9 MB at 10,000 values/s."""
+But for the last table history and page are off; by default the history adds about 1.2 % of the core and
+9 MB at 10,000 values/s."""
 SAMPLED = """\
 The subscriber gets one device of them, checked value by value; the others are counted by PUBACK."""
 DRAINED = """\

@@ -1,4 +1,7 @@
-"""One gateway with a page, and one browser, for all tests that look."""
+"""One gateway with a page, and one browser, for the tests of a file that look.
+
+No longer: a browser driven so keeps the event loop of its thread, and no other test could have one.
+"""
 
 from collections.abc import Iterator
 
@@ -9,7 +12,7 @@ from edge_deploy import page as page_build
 from tests.browser.stage import Stage, chromium, stage
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     if not page_build.is_built():
         page_build.build()
@@ -17,7 +20,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with chromium() as opened:
         yield opened

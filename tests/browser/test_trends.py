@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser import past
 from tests.browser.stage import Stage, complaints, stage, window
@@ -83,7 +83,8 @@ def test_a_trend_is_drawn_with_its_gap_and_read_as_a_table(
         expect(rows).to_have_count(200)
         newest = line["value"][-1]
         expect(rows.first.locator("td").first).to_contain_text(f"{newest:.10g}")
-        for _ in range(4):
+        # The longer the stage has run, the more rows there are before the gap.
+        while not rows.filter(has_text=gap).count() and page.locator(".values .more").count():
             page.locator(".values .more").click()
         expect(rows.filter(has_text=gap).first).to_be_attached()
         assert not UNTRANSLATED.search(page.inner_text("body"))
@@ -260,52 +261,6 @@ def test_more_than_two_units_are_charts_below_each_other(shown: Stage, browser: 
         assert len({(place["x"], place["width"]) for place in places}) == 1
         page.goto(f"{shown.url}#/trend?tags={','.join(tags[:2])}&span=15m")
         expect(page.locator(".u-over")).to_have_count(1)
-
-
-def test_an_answer_to_an_older_question_is_not_shown(shown: Stage, browser: Browser) -> None:
-    with window(browser, "en") as context:
-        page = context.new_page()
-        held: list[Route] = []
-
-        def hold(asked: Route) -> None:
-            held.append(asked)
-
-        page.route(re.compile("/api/trend.*zone_1"), hold)
-        with page.expect_request(re.compile("/api/trend.*zone_1")):
-            page.goto(f"{shown.url}#/trend?tags={past.OVEN}/zone_1&span=1h")
-        page.goto(f"{shown.url}#/trend?tags={VOLTAGE}&span=1h")
-        expect(page.locator(".legend tbody th")).to_contain_text("voltage")
-        for each in held:
-            each.continue_()
-        expect(page.locator(".legend tbody tr")).to_have_count(1)
-        expect(page.locator(".legend tbody th")).to_contain_text("voltage")
-
-
-def test_enter_goes_to_what_is_typed_and_not_to_what_was_found_before(shown: Stage, browser: Browser) -> None:
-    with window(browser, "en") as context:
-        page = context.new_page()
-        page.goto(f"{shown.url}#/why/{VOLTAGE}")
-        page.get_by_role("searchbox").fill("zone")
-        expect(page.locator(".found li").first).to_contain_text("zone_1")
-        page.get_by_role("searchbox").fill("zone_2")
-        page.get_by_role("searchbox").press("Enter")
-        expect(page).to_have_url(re.compile("zone_2$"))
-
-
-def test_a_quality_chosen_while_letters_settle_stays_chosen(shown: Stage, browser: Browser) -> None:
-    with window(browser, "en") as context:
-        page = context.new_page()
-        page.goto(f"{shown.url}#/live")
-        expect(page.get_by_role("status").first).to_contain_text("tags")
-        # Both at once, before the letters have settled.
-        page.evaluate("""() => {
-            const box = document.querySelector("main input[type=search]");
-            box.value = "compressor";
-            box.dispatchEvent(new Event("input", { bubbles: true }));
-            document.querySelectorAll(".choices a")[1].click();
-        }""")
-        expect(page).to_have_url(re.compile(r"q=compressor&which=bad$"))
-        expect(page.get_by_role("searchbox")).to_have_value("compressor")
 
 
 def test_without_a_history_the_line_begins_when_the_view_is_opened(browser: Browser, tmp_path: Path) -> None:

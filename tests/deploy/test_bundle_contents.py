@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -91,7 +92,8 @@ def test_the_page_is_in_the_wheel_and_the_guides_are_beside_it(contents: Path) -
 def test_wheels_for_every_promised_machine_exist(platform: str, python: str, tmp_path: Path) -> None:
     """An independent resolver, asked for that machine, finds a wheel for each pin, and asks for no other."""
     lock = LOCKS / "runtime.txt"
-    command = ["uv", "pip", "install", "--dry-run", "--python-platform", UV_NAMES[platform]]
+    command = [sys.executable, "-m", "uv", "--system-certs", "pip", "install", "--dry-run"]
+    command += ["--python-platform", UV_NAMES[platform]]
     command += ["--python-version", python, "--only-binary", ":all:", "--require-hashes"]
     command += ["--target", str(tmp_path / "target"), "--requirement", str(lock)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from config.load import load_plant
+from config.plant import BufferOptions
+from gateway.buffer import DiskBuffer
 from gateway.runtime import Gateway
 from gateway.watchdog import ServiceManager
 from tests.processes import python, started, wait_for
@@ -135,17 +137,15 @@ async def test_a_writing_thread_that_stands_still_feeds_no_watchdog(
 
 
 async def test_a_writing_thread_that_has_ended_feeds_no_watchdog_and_ends_nothing_else(
-    gateway: Gateway, manager: Listening, caplog: pytest.LogCaptureFixture
+    manager: Listening, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    gateway._buffer._writer.stop()
-    feeding = gateway.tasks["watchdog"]
-    async with asyncio.timeout(20):
-        while not feeding.done():
-            await asyncio.sleep(0.01)
-    assert feeding.exception() is None
+    async with DiskBuffer(tmp_path / "store", BufferOptions()) as buffer:
+        buffer._writer.stop()
+        await asyncio.to_thread(buffer._writer.join)
+        async with asyncio.timeout(20):
+            await ServiceManager(manager.environment()).feed(buffer.come_round)
     assert "the watchdog is fed no more" in caplog.messages
-    manager.heard()
-    assert not gateway.tasks["source/sim"].done(), "systemd decides, and everybody else is told"
+    assert manager.heard() == []
 
 
 async def test_nobody_who_listens_is_no_reason_to_stop(

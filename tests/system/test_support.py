@@ -207,7 +207,7 @@ def test_a_running_gateway_tells_how_it_is_and_values_only_when_asked(tmp_path: 
         assert gateway.end(signal.SIGTERM) == 0
     without = check_clean(tmp_path / "a.zip", list(secret.values()))
     told = json.loads(without["gateway/told.json"])
-    assert {link["name"] for link in told["links"]} == {"sim", "cloud"}
+    assert {link["name"] for link in told["links"]} == {"sim", "cloud", "local"}
     assert f"127.0.0.1:{closed} refused the connection" in without["gateway/healthz.json"].decode()
     assert b"wanglian_source_rows_total" in without["gateway/metrics.txt"]
     assert json.loads(without["data/integrity.json"])["damaged"] == []

@@ -22,7 +22,8 @@ from gateway.backup.archive import ArchiveReader
 from gateway.buffer import DiskBuffer
 from gateway.buffer.identity import StoreLock
 from tests.conftest import FakeClock
-from tests.faults.buffer.lab import SCALE, TAGS, drain, fill, make_store, number_of, options
+from tests.faults.buffer.lab import SCALE, TAGS, copy, drain, fill, make_store, number_of, options
+from tests.faults.buffer.lab import opened as lab_opened
 from tests.unit.history.lab import MINUTE, NOW, delivery, opened, table
 
 PLANT: dict[str, Any] = {
@@ -105,6 +106,26 @@ async def test_what_is_stored_while_it_is_copied_is_told_again_and_never_lost(tm
         assert newest.epoch == buffer.epoch
 
 
+async def test_what_a_killed_gateway_left_behind_is_backed_up_whole(tmp_path: Path) -> None:
+    plant, store = write_plant(tmp_path / "a"), tmp_path / "a" / "data" / "buffer"
+    async with lab_opened(tmp_path / "running", segment_bytes=4096) as buffer:
+        buffer.cursor("platform", Order.STRICT)
+        buffer.ready()
+        await fill(buffer, range(1, 51))
+        await saved(tmp_path / "running", lambda head: head is not None)
+        copy(tmp_path / "running", store)  # as a kill leaves it: logs beside the databases
+    assert list_of(store, "*-wal")
+    made = await asyncio.to_thread(make_backup, plant, tmp_path / "b.zip")
+    assert not [each.name for each in made.manifest.files if each.name.endswith(("-wal", "-shm", "lock"))]
+    done = await asyncio.to_thread(restore_backup, tmp_path / "b.zip", tmp_path / "b")
+    async with DiskBuffer(done.data_dir / "buffer", options()) as buffer:
+        assert [number_of(each) for each in await drain(buffer)] == list(range(1, 51))
+
+
+def list_of(folder: Path, pattern: str) -> list[Path]:
+    return list(folder.glob(pattern))
+
+
 async def test_a_segment_that_goes_while_it_is_copied_makes_the_backup_begin_anew(tmp_path: Path) -> None:
     plant, store = write_plant(tmp_path / "a"), tmp_path / "a" / "data" / "buffer"
     (tmp_path / "a" / "library").mkdir()
@@ -168,6 +189,28 @@ def test_a_head_older_than_the_files_beside_it_is_looked_at_again(tmp_path: Path
     assert not (tmp_path / "b.zip").exists()
     shutil.copy(new, history / "head.sqlite")
     assert len(make_backup(plant, tmp_path / "b.zip").manifest.files) == 4
+
+
+@pytest.mark.parametrize("at", [0, 20, 4096 + 100, 3 * 4096 + 50])
+def test_a_damaged_history_file_does_not_keep_the_rest_from_being_backed_up(tmp_path: Path, at: int) -> None:
+    plant, clock, tags = write_plant(tmp_path / "a"), FakeClock(NOW), table()
+    history = tmp_path / "a" / "data" / "history"
+    with opened(history, tags, clock) as store:
+        for seq in range(20):
+            one = delivery(tags, seq, [(n, NOW + seq * MINUTE, float(n), 0) for n in range(0, 20, 6)])
+            store.book([one], one)
+        store.put_away(10, everything=True)
+    for file in history.glob("*.sqlite"):
+        whole = file.read_bytes()
+        with file.open("r+b") as stream:
+            stream.seek(at)
+            stream.write(bytes(64))
+        make_backup(plant, tmp_path / f"{file.stem}.zip")
+        restore_backup(tmp_path / f"{file.stem}.zip", tmp_path / file.stem)
+        for other in history.glob("*.sqlite"):
+            restored = tmp_path / file.stem / "data" / "history" / other.name
+            assert restored.stat().st_size == other.stat().st_size
+        file.write_bytes(whole)
 
 
 @pytest.fixture

@@ -140,7 +140,10 @@ function Charts({ tags, range, look, back, hrefOf }: Given) {
     if (made) download(made, name);
   }
 
-  const nothing = found.answer !== null && !drawn.some(({ track }) => track.x.length);
+  const unknown = found.answer?.unknown.filter((path) => tags.includes(path)) ?? [];
+  // While other tags are asked for the answer is still that to the question before.
+  const isAnswered = found.answer !== null && tags.length === drawn.length + unknown.length;
+  const nothing = isAnswered && !drawn.some(({ track }) => track.x.length);
   return (
     <>
       <div class="tools">
@@ -160,9 +163,9 @@ function Charts({ tags, range, look, back, hrefOf }: Given) {
         <button type="button" disabled={!found.answer} onClick={() => void save("png")}>PNG</button>
       </div>
       {found.isOff && <p class="notice" role="note">{t("trend.off")}</p>}
-      {found.answer?.unknown.map((path) => <p class="notice" key={path} role="note">{t("trend.unknown", { tag: path })}</p>)}
+      {unknown.map((path) => <p class="notice" key={path} role="note">{t("trend.unknown", { tag: path })}</p>)}
       {found.error && <Failed reason={found.error} retry={found.again} />}
-      {!found.answer && !found.error && <Loading />}
+      {!isAnswered && !found.error && <Loading />}
       {drawn.length > 0 && <Legend drawn={drawn} from={from} to={to} cursor={cursor} isLive={isLive(range)} remove={(path) => (location.hash = trendOf(tags.filter((each) => each !== path), inAddress(range)))} />}
       <p class="moment">
         <span>{cursor === null ? `${moment(from)} – ${moment(to)}` : moment(cursor)}</span>
