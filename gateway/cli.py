@@ -15,6 +15,7 @@ from config.reading.advice import near
 from config.schema import plant_schema
 from gateway.buffer.contract import StoreFailed
 from gateway.cli_certificates import certificates_app
+from gateway.cli_lab import lab_app
 from gateway.cli_quarantine import quarantine_app
 from gateway.console import AsJson, Lang, PlantFile, data_dir, fail, load, print_json, print_table, say
 from gateway.sqlite import NewerFormat
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(certificates_app, name="certificates")
+app.add_typer(lab_app, name="lab")
 
 
 def main() -> None:

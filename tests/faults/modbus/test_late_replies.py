@@ -17,10 +17,11 @@ from connectors.modbus.plan import plan_requests, values_of
 from connectors.modbus.serial_line import Pace, SerialLine
 from connectors.modbus.statistics import Statistics
 from connectors.quality import GOOD
+from gateway.lab.modbus import frames
+from gateway.lab.modbus import replies as faults
+from gateway.lab.modbus.line import SerialEquipment
 from tests.conftest import FakeClock
 from tests.faults.modbus.lab import SCALE, assert_none_wrong, device, name_of, qualities, source
-from tests.servers import rtu_faults as faults
-from tests.servers.rtu_faults import FaultyLine
 
 pytestmark = pytest.mark.fault
 
@@ -43,7 +44,7 @@ def lateness(seed: int, share: float) -> faults.Script:
         if chance.random() < share:
             yield TIMEOUT_MS / 1000 * chance.choice((1.3, 1.3, 1.6, 1.9))
         if time.monotonic() - request.asked < LATEST_S:
-            yield faults.reply(request)
+            yield frames.reply(request)
 
     return script
 
@@ -57,7 +58,7 @@ async def poll(path: Path, seed: int, polls: int) -> tuple[int, int, int]:
     late = good = 0
     devices = {f"m{unit}": device(unit, 8) for unit in (1, 2, 3)}
     options = {"timeout": f"{TIMEOUT_MS}ms", "quiet": f"{QUIET_MS}ms"}
-    async with FaultyLine(path, lateness(seed, 0.03), keep=False) as line:
+    async with SerialEquipment(path, lateness(seed, 0.03), keep=False) as line:
         while line.count < polls:
             async with source(path, devices, **options) as it:
                 dialogue: Any = it._exchange._dialogue  # type: ignore[union-attr]
@@ -92,7 +93,7 @@ async def test_d2_a_device_that_is_always_late_is_learned_and_read(tmp_path: Pat
 
     devices = {"quick": device(1, 4), "slow": device(2, 4)}
     async with (
-        FaultyLine(tmp_path / "line", script) as line,
+        SerialEquipment(tmp_path / "line", script) as line,
         source(line.path, devices, timeout="60ms", quiet="500ms") as it,
         asyncio.timeout(20),
     ):
@@ -108,7 +109,7 @@ async def test_d2_a_device_that_is_always_late_is_learned_and_read(tmp_path: Pat
 async def test_d2_a_cancelled_read_spoils_nothing_of_the_next(tmp_path: Path) -> None:
     """FAULTS D2: what was asked before is answered while something else is asked for."""
     async with (
-        FaultyLine(tmp_path / "line", faults.late(0.01)) as line,
+        SerialEquipment(tmp_path / "line", faults.late(0.01)) as line,
         source(line.path, {"m": device()}, quiet="300ms") as it,
         asyncio.timeout(10),
     ):
@@ -126,7 +127,7 @@ async def test_d2_a_cancelled_read_spoils_nothing_of_the_next(tmp_path: Path) ->
 
 async def test_d2_a_new_session_does_not_take_what_the_last_one_asked_for(tmp_path: Path) -> None:
     """FAULTS D2: opening the port again is no cure; the quiet time is."""
-    async with FaultyLine(tmp_path / "line", faults.late(0.08)) as line, asyncio.timeout(20):
+    async with SerialEquipment(tmp_path / "line", faults.late(0.08)) as line, asyncio.timeout(20):
         for _ in range(3):
             asked = line.count
             async with source(line.path, {"m": device()}, timeout="400ms", quiet="400ms") as it:
@@ -165,12 +166,12 @@ class Timeline:
             if fate > 0.02:
                 late = self.chance.choice((1.3, 1.6, 1.9)) if fate < 0.1 else 0.02
                 first, count = (int.from_bytes(sent[i : i + 2], "big") for i in (2, 4))
-                data = b"".join(faults.register(sent[0], first + i).to_bytes(2, "big") for i in range(count))
+                data = b"".join(frames.register(sent[0], first + i).to_bytes(2, "big") for i in range(count))
                 due = max(self.clock.steady, self.free[sent[0]]) + int(late * S)
                 self.free[sent[0]] = due
                 if 0.08 < fate < 0.12:  # noise first
                     heapq.heappush(self.coming, (self.clock.steady + 9 * MS, self.polls, b"\xff"))
-                reply = faults.frame(sent[:2] + bytes((2 * count,)) + data)
+                reply = frames.serial_frame(sent[:2] + bytes((2 * count,)) + data)
                 heapq.heappush(self.coming, (due, self.polls, reply))
 
     def scan(self, poll: Poll, patience: int) -> None:
@@ -189,7 +190,7 @@ class Timeline:
         for slot, status in enumerate(answers.status):
             if status == GOOD:
                 request = poll.requests[slot]
-                right = (faults.register(poll.unit_id, request.address + i) for i in range(request.count))
+                right = (frames.register(poll.unit_id, request.address + i) for i in range(request.count))
                 is_right = answers.replies[slot] == b"".join(each.to_bytes(2, "big") for each in right)
                 self.good += is_right
                 self.wrong += not is_right

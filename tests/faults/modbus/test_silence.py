@@ -18,10 +18,11 @@ from connectors.modbus.serial import pace_of
 from connectors.modbus.serial_line import SerialLine
 from connectors.modbus.statistics import Statistics
 from connectors.quality import BAD_TIMEOUT, GOOD
+from gateway.lab.modbus import frames
+from gateway.lab.modbus import replies as faults
+from gateway.lab.modbus.line import SerialEquipment
 from tests.conftest import FakeClock
 from tests.faults.modbus.lab import assert_none_wrong, device, name_of, qualities, source
-from tests.servers import rtu_faults as faults
-from tests.servers.rtu_faults import FaultyLine
 
 pytestmark = pytest.mark.fault
 
@@ -48,7 +49,7 @@ class FakeExchange:
         while not line.done:
             if sent and sent[0] not in self._dead:
                 count = 2 * int.from_bytes(sent[4:6], "big")
-                reply = faults.frame(sent[:2] + bytes((count,)) + bytes(count))
+                reply = frames.serial_frame(sent[:2] + bytes((count,)) + bytes(count))
                 on_the_wire = (len(sent) + len(reply)) * self._character
                 due = self._clock.steady + THINKS_NS + on_the_wire
             if reply and due <= line.deadline:
@@ -128,7 +129,7 @@ async def test_d1_a_silent_device_is_bad_backs_off_and_is_had_again(tmp_path: Pa
         return (faults.silent if request.unit in dead else faults.honest)(request)
 
     devices = {"alive": device(1), "dead": device(2)}
-    async with FaultyLine(tmp_path / "line", by_unit) as line, source(line.path, devices) as it:
+    async with SerialEquipment(tmp_path / "line", by_unit) as line, source(line.path, devices) as it:
         seen: Counter[str] = Counter()
         async with asyncio.timeout(20):
             while seen["dead"] < 3 or seen["alive"] < 20:
@@ -149,7 +150,7 @@ async def test_d1_a_silent_device_is_bad_backs_off_and_is_had_again(tmp_path: Pa
 
 async def test_d1_an_unplugged_adapter_ends_the_session_and_is_had_again(tmp_path: Path) -> None:
     """FAULTS D1, unplug: whether something is being asked or nothing is due."""
-    async with FaultyLine(tmp_path / "line", faults.honest) as line, asyncio.timeout(10):
+    async with SerialEquipment(tmp_path / "line", faults.honest) as line, asyncio.timeout(10):
         for scan in ("10ms", "1h"):
             it = source(line.path, {"m": device(scan=scan)})
             async with it:
@@ -168,7 +169,7 @@ async def test_d1_an_unplugged_adapter_ends_the_session_and_is_had_again(tmp_pat
 async def test_d1_when_every_device_is_silent_the_link_is_down(tmp_path: Path) -> None:
     """FAULTS D1."""
     async with (
-        FaultyLine(tmp_path / "line", faults.silent) as line,
+        SerialEquipment(tmp_path / "line", faults.silent) as line,
         source(line.path, {"a": device(1), "b": device(2)}) as it,
     ):
         assert set(qualities(await it.read())) == {BAD_TIMEOUT}
@@ -178,7 +179,10 @@ async def test_d1_when_every_device_is_silent_the_link_is_down(tmp_path: Path) -
 
 async def test_d1_a_port_has_one_owner(tmp_path: Path) -> None:
     """Two masters on one line would read each other's answers."""
-    async with FaultyLine(tmp_path / "line", faults.honest) as line, source(line.path, {"m": device()}) as it:
+    async with (
+        SerialEquipment(tmp_path / "line", faults.honest) as line,
+        source(line.path, {"m": device()}) as it,
+    ):
         await it.read()
         with pytest.raises(NotConnected, match="can't be opened: another program has it open"):
             await source(line.path, {"m": device()}).__aenter__()

@@ -15,8 +15,9 @@ from connectors.modbus.serial import pace_of
 from connectors.modbus.serial_line import Manner, Pace, SerialLine
 from connectors.modbus.statistics import Statistics
 from connectors.quality import BAD_COMMUNICATION_ERROR, BAD_TIMEOUT, GOOD
+from gateway.lab.modbus.frames import crc
+from gateway.lab.modbus.frames import serial_frame as frame
 from tests.conftest import FakeClock
-from tests.servers.rtu_faults import crc, frame
 
 MS = 1_000_000
 S = 1_000 * MS
