@@ -2,7 +2,7 @@
 # make test   everything, installing what it needs
 # make check  ruff, mypy, import contracts, unit and contract tests: under a minute
 # make page   the page, built into gateway/web/static (Node 20);  make pictures  its pictures in docs/
-# make faults the fault tests in full;  make bench  the benchmark table;  make docs  generated pages
+# make faults the fault tests in full, into docs/reference/faults.md;  make bench  the benchmark table;  make docs  generated pages
 
 PYTHON ?= python3
 VENV   := .venv
@@ -48,7 +48,7 @@ test: lint $(BUILT) peers
 	$(BIN)/pytest
 
 faults: $(VENV)/ready peers
-	WL_SCALE=1 $(BIN)/pytest -m "fault" --timeout 3600
+	WL_SCALE=1 $(BIN)/pytest -m fault --timeout 3600 --faults-page docs/reference/faults.md
 
 bench: $(VENV)/ready peers
 	$(BIN)/python -m tests.benchmarks

@@ -1,8 +1,6 @@
 """The `wanglian` command: parses arguments, prints, decides nothing."""
 
 import asyncio
-import os
-import signal
 from pathlib import Path
 from typing import Annotated
 
@@ -17,7 +15,18 @@ from gateway.buffer.contract import StoreFailed
 from gateway.cli_certificates import certificates_app
 from gateway.cli_lab import lab_app
 from gateway.cli_quarantine import quarantine_app
-from gateway.console import AsJson, Lang, PlantFile, data_dir, fail, load, print_json, print_table, say
+from gateway.console import (
+    AsJson,
+    Lang,
+    PlantFile,
+    data_dir,
+    fail,
+    load,
+    print_json,
+    print_table,
+    say,
+    stop_on_signal,
+)
 from gateway.sqlite import NewerFormat
 
 app = typer.Typer(
@@ -78,7 +87,7 @@ def run(
 
     async def until_stopped() -> None:
         stop = asyncio.Event()
-        _stop_on_signal(stop)
+        stop_on_signal(stop)
         await gateway.run(stop)
 
     try:
@@ -88,16 +97,6 @@ def run(
         fail(say(language, "store", reason=exc))
     except OSError as exc:
         fail(say(language, "port", port=plant.gateway.http_port, reason=exc.strerror or exc))
-
-
-def _stop_on_signal(stop: asyncio.Event) -> None:
-    loop = asyncio.get_running_loop()
-    if os.name == "posix":
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stop.set)
-    else:
-        for number in (signal.SIGINT, signal.SIGBREAK):  # type: ignore[attr-defined,unused-ignore]
-            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
 
 
 @app.command()

@@ -11,7 +11,7 @@ import typer
 
 from config.problems import Language, default_language
 from gateway.cli_lab_points import Points, of_plant, of_template
-from gateway.console import Lang, fail, load, print_json, print_table, say
+from gateway.console import Lang, fail, load, print_json, print_table, say, stop_on_signal
 from gateway.lab import amounts
 from gateway.lab.modbus.replies import Script, silent
 from gateway.lab.scenario import Fault, Scenario
@@ -280,16 +280,25 @@ def _address(text: str, language: Language) -> tuple[str, int]:
 
 async def _for(how_long: str | None, work: Coroutine[Any, Any, None] | None = None) -> None:
     """Let it work for so long, or until the command is ended."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(None if how_long is None else amounts.seconds(how_long)):
-            await (work or asyncio.Event().wait())
+    stop = asyncio.Event()
+    stop_on_signal(stop)
+    ending = asyncio.create_task(stop.wait())
+    working = {ending} if work is None else {ending, asyncio.create_task(work)}
+    done, waiting = await asyncio.wait(
+        working,
+        timeout=None if how_long is None else amounts.seconds(how_long),
+        return_when=asyncio.FIRST_COMPLETED,
+    )
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    for task in done:
+        task.result()
 
 
 def _run(serve: Coroutine[Any, Any, int], language: Language, result: Callable[[int], str]) -> None:
-    """Serve until Ctrl-C or the end, then say what came of it."""
+    """Serve until the end, then say what came of it."""
     try:
         typer.echo(result(asyncio.run(serve)))
-    except KeyboardInterrupt:
-        raise typer.Exit(0) from None
     except (OSError, ValueError) as exc:
         fail(say(language, "lab.wrong", reason=exc))

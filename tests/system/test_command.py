@@ -144,7 +144,6 @@ def test_ctrl_c_while_it_still_begins_ends_it_without_a_traceback(tmp_path: Path
         assert not gateway.said("Traceback"), gateway.log.read_text()
 
 
-@pytest.mark.fault
 @pytest.mark.system
 @pytest.mark.server
 def test_a_quiet_plant_writes_nothing_after_its_start(tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ def deliver_the_rest(rig: Rig) -> None:
     wait_for(is_quiet, "the last message")
 
 
-@pytest.mark.fault
+@pytest.mark.fault("A1")
 @pytest.mark.system
 @pytest.mark.server
 @pytest.mark.timeout(900)
@@ -121,7 +121,7 @@ def test_kill_9_at_random_instants_loses_nothing_and_tells_nothing_wrong(rig: Ri
     assert report.doubled <= KILLS * (20_000 + 2 * 5_000)
 
 
-@pytest.mark.fault
+@pytest.mark.fault("B1")
 @pytest.mark.system
 @pytest.mark.server
 @pytest.mark.timeout(900)

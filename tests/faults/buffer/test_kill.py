@@ -39,7 +39,7 @@ def run_and_kill(
     return [line for line in (opening + rest).splitlines(keepends=True) if line.endswith("\n")]
 
 
-@pytest.mark.fault
+@pytest.mark.fault("A1")
 @pytest.mark.timeout(60 + 10 * KILLS)
 async def test_whatever_was_accepted_survives_kill_9_at_any_instant(tmp_path: Path) -> None:
     seed = random.randrange(2**32)

@@ -1,4 +1,4 @@
-"""FAULTS D2: on a serial line a late reply is never taken for the answer to the next request."""
+"""On a serial line a late reply is never taken for the answer to the next request."""
 
 import asyncio
 import heapq
@@ -22,8 +22,6 @@ from gateway.lab.modbus import replies as faults
 from gateway.lab.modbus.line import SerialEquipment
 from tests.conftest import FakeClock
 from tests.faults.modbus.lab import SCALE, assert_none_wrong, device, name_of, qualities, source
-
-pytestmark = pytest.mark.fault
 
 POLLS = int(100_000 * SCALE)
 LINES = 24
@@ -74,9 +72,10 @@ async def poll(path: Path, seed: int, polls: int) -> tuple[int, int, int]:
         return line.count, late, good
 
 
+@pytest.mark.fault("D2")
 @pytest.mark.timeout(1800)
 async def test_d2_a_hundred_thousand_polls_with_late_replies_bring_no_wrong_value(tmp_path: Path) -> None:
-    """FAULTS D2: delay = timeout x 1.3 and more, requests that differ in nothing but the address."""
+    """Delay = timeout x 1.3 and more, requests that differ in nothing but the address."""
     found = await asyncio.gather(*(poll(tmp_path / f"line{n}", n, POLLS // LINES + 1) for n in range(LINES)))
     made, late, good = (sum(each) for each in zip(*found, strict=True))
     assert made >= POLLS
@@ -84,8 +83,9 @@ async def test_d2_a_hundred_thousand_polls_with_late_replies_bring_no_wrong_valu
     assert good > made
 
 
+@pytest.mark.fault("D2")
 async def test_d2_a_device_that_is_always_late_is_learned_and_read(tmp_path: Path) -> None:
-    """FAULTS D2: the first replies are lost, then its own timeout is long enough."""
+    """The first replies are lost, then its own timeout is long enough."""
     slow = faults.late(0.1)
 
     def script(request: Any) -> Any:
@@ -106,8 +106,9 @@ async def test_d2_a_device_that_is_always_late_is_learned_and_read(tmp_path: Pat
         assert it.statistics()["late_replies"] >= 1
 
 
+@pytest.mark.fault("D2")
 async def test_d2_a_cancelled_read_spoils_nothing_of_the_next(tmp_path: Path) -> None:
-    """FAULTS D2: what was asked before is answered while something else is asked for."""
+    """What was asked before is answered while something else is asked for."""
     async with (
         SerialEquipment(tmp_path / "line", faults.late(0.01)) as line,
         source(line.path, {"m": device()}, quiet="300ms") as it,
@@ -125,8 +126,9 @@ async def test_d2_a_cancelled_read_spoils_nothing_of_the_next(tmp_path: Path) ->
         assert set(qualities(batch)) == {GOOD}
 
 
+@pytest.mark.fault("D2")
 async def test_d2_a_new_session_does_not_take_what_the_last_one_asked_for(tmp_path: Path) -> None:
-    """FAULTS D2: opening the port again is no cure; the quiet time is."""
+    """Opening the port again is no cure; the quiet time is."""
     async with SerialEquipment(tmp_path / "line", faults.late(0.08)) as line, asyncio.timeout(20):
         for _ in range(3):
             asked = line.count
@@ -196,8 +198,9 @@ class Timeline:
                 self.wrong += not is_right
 
 
+@pytest.mark.fault("D2")
 def test_d2_the_same_in_simulated_time_with_lost_replies_between() -> None:
-    """FAULTS D2: timeout and quiet time of a second as shipped, three devices, 2 % lost, 8 % late."""
+    """Timeout and quiet time of a second as shipped, three devices, 2 % lost, 8 % late."""
     polls = {
         unit: Poll(unit, plan_requests(options, values_of(options)))
         for unit in (1, 2, 3)

@@ -1,4 +1,4 @@
-"""FAULTS D3 to D6 and D8 to D10 on a serial line: a reply that is not the answer is never used."""
+"""On a serial line: a reply that is not the answer is never used."""
 
 import asyncio
 import struct
@@ -22,8 +22,6 @@ from gateway.lab.modbus import frames
 from gateway.lab.modbus import replies as faults
 from gateway.lab.modbus.line import SerialEquipment
 from tests.faults.modbus.lab import assert_none_wrong, content, device, qualities, source
-
-pytestmark = pytest.mark.fault
 
 Framing = Literal["rtu", "ascii"]
 
@@ -49,11 +47,12 @@ def framing(request: pytest.FixtureRequest) -> Framing:
     return request.param  # type: ignore[no-any-return]
 
 
+@pytest.mark.fault("D3", "D4", "D5")
 @pytest.mark.parametrize("script", REJECTED.values(), ids=REJECTED.keys())
 async def test_d3_d4_d5_a_reply_that_does_not_fit_is_rejected_and_the_next_is_fine(
     script: Any, framing: Framing, tmp_path: Path
 ) -> None:
-    """FAULTS D3, D4, D5: rejected before it is decoded; the request behind it is answered well."""
+    """Rejected before it is decoded; the request behind it is answered well."""
 
     def now_and_then(request: Any) -> Any:
         return (script if request.address == 4 else faults.honest)(request)
@@ -69,8 +68,9 @@ async def test_d3_d4_d5_a_reply_that_does_not_fit_is_rejected_and_the_next_is_fi
         assert it.statistics()["rejected_replies"] == 1
 
 
+@pytest.mark.fault("D4")
 async def test_d4_a_doubled_reply_is_harmless(framing: Framing, tmp_path: Path) -> None:
-    """FAULTS D4: the same frame twice is one answer, and nothing of it is left for the next request."""
+    """The same frame twice is one answer, and nothing of it is left for the next request."""
     async with (
         SerialEquipment(tmp_path / "line", faults.twice, framing) as line,
         source(line.path, {"m": device(registers=8)}, framing=framing) as it,
@@ -81,10 +81,11 @@ async def test_d4_a_doubled_reply_is_harmless(framing: Framing, tmp_path: Path) 
         assert it.statistics()["unasked_replies"] == 4
 
 
+@pytest.mark.fault("D5")
 async def test_d5_slow_bytes_are_waited_for_and_no_longer_than_the_timeout(
     framing: Framing, tmp_path: Path
 ) -> None:
-    """FAULTS D5: a reply in pieces is one reply as long as it comes in time."""
+    """A reply in pieces is one reply as long as it comes in time."""
     async with (
         SerialEquipment(tmp_path / "line", faults.in_slices(3, 0.001), framing) as line,
         source(line.path, {"m": device(registers=4)}, framing=framing) as it,
@@ -102,8 +103,9 @@ async def test_d5_slow_bytes_are_waited_for_and_no_longer_than_the_timeout(
             pass
 
 
+@pytest.mark.fault("D5")
 async def test_d5_an_echoing_adapter_is_named_when_it_is_not_expected(tmp_path: Path) -> None:
-    """FAULTS D5 and section 7: not one value, and the person is told which option to set."""
+    """Not one value, and the person is told which option to set."""
     async with (
         SerialEquipment(tmp_path / "line", faults.echoing) as line,
         source(line.path, {"m": device()}) as it,
@@ -113,8 +115,9 @@ async def test_d5_an_echoing_adapter_is_named_when_it_is_not_expected(tmp_path: 
         assert caught.value.needs_a_person
 
 
+@pytest.mark.fault("D5")
 async def test_d5_an_expected_echo_is_compared_and_left_out(framing: Framing, tmp_path: Path) -> None:
-    """FAULTS D5 and section 7: with `echo: true` a device behind such an adapter reads like any other."""
+    """With `echo: true` a device behind such an adapter reads like any other."""
     async with (
         SerialEquipment(tmp_path / "line", faults.echoing, framing) as line,
         source(line.path, {"m": device()}, framing=framing, echo=True) as it,
@@ -130,8 +133,9 @@ async def test_d5_an_expected_echo_is_compared_and_left_out(framing: Framing, tm
             await it.read()
 
 
+@pytest.mark.fault("D5")
 async def test_d5_a_line_that_never_falls_silent_ends_the_session(tmp_path: Path) -> None:
-    """FAULTS D5: a stuck transmitter is an error with a reason, not a wait without end."""
+    """A stuck transmitter is an error with a reason, not a wait without end."""
 
     def babbling(request: Any) -> Any:  # noqa: ARG001
         for _ in range(2000):
@@ -160,11 +164,11 @@ QUALITIES = {
 }
 
 
+@pytest.mark.fault("D6")
 @pytest.mark.parametrize("code", QUALITIES)
 async def test_d6_an_exception_has_its_quality_and_the_other_blocks_keep_flowing(
     code: int, framing: Framing, tmp_path: Path
 ) -> None:
-    """FAULTS D6."""
 
     def refusing(request: Any) -> Any:
         return (faults.exception(code) if request.address == 6 else faults.honest)(request)
@@ -179,8 +183,9 @@ async def test_d6_an_exception_has_its_quality_and_the_other_blocks_keep_flowing
             assert qualities(batch) == [QUALITIES[code] if a == 6 else GOOD for a in range(20)]
 
 
+@pytest.mark.fault("D6")
 async def test_d6_a_refused_block_is_narrowed_to_the_register_at_fault(tmp_path: Path) -> None:
-    """FAULTS D6, exception 2: split, find the bad register, remember it."""
+    """Exception 2: split, find the bad register, remember it."""
     async with (
         SerialEquipment(tmp_path / "line", faults.without(37)) as line,
         source(line.path, {"m": device(registers=100, max_registers=125)}) as it,
@@ -208,8 +213,9 @@ SOME = {
 }
 
 
+@pytest.mark.fault("D8", "D9")
 async def test_d8_d9_what_is_no_number_is_bad_and_every_bit_of_what_is_one_is_kept(tmp_path: Path) -> None:
-    """FAULTS D8, D9 over the line; the decoder's own tests have them in full."""
+    """The decoder's own tests have them in full."""
     memory, tags = b"", {}
     for name, (wire, raw) in (NONE | SOME).items():
         tags[name] = {"address": len(memory) // 2, "type": wire}
@@ -239,10 +245,11 @@ async def test_d8_d9_what_is_no_number_is_bad_and_every_bit_of_what_is_one_is_ke
     assert found["odd"] == (2**53 + 1, GOOD)
 
 
+@pytest.mark.fault("D10")
 async def test_d10_a_value_of_several_registers_is_never_put_together_from_two_replies(
     tmp_path: Path,
 ) -> None:
-    """FAULTS D10: every value counts up with every request, over the border of its words."""
+    """Every value counts up with every request, over the border of its words."""
     served: set[int] = set()
 
     def counting(request: Any) -> Any:

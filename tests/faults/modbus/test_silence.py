@@ -1,4 +1,4 @@
-"""FAULTS D1 on a serial line: a silent device backs off alone, and the others keep their rate."""
+"""On a serial line: a silent device backs off alone, and the others keep their rate."""
 
 import asyncio
 from collections import Counter
@@ -23,8 +23,6 @@ from gateway.lab.modbus import replies as faults
 from gateway.lab.modbus.line import SerialEquipment
 from tests.conftest import FakeClock
 from tests.faults.modbus.lab import assert_none_wrong, device, name_of, qualities, source
-
-pytestmark = pytest.mark.fault
 
 MINUTES = 15
 THINKS_NS = 15_000_000
@@ -111,18 +109,20 @@ async def scans_of_the_living(dead: set[int], scan: str, patience: str) -> int:
     return sum(made.values())
 
 
+@pytest.mark.fault("D1")
 @pytest.mark.parametrize(("scan", "patience"), [("1s", "1s"), ("5s", "1s"), ("2s", "3s")])
 async def test_d1_one_dead_device_of_thirty_costs_the_others_less_than_five_percent(
     scan: str, patience: str
 ) -> None:
-    """FAULTS D1: whether the line is busy without a pause (thirty in 1 s at 9600 baud) or not."""
+    """Whether the line is busy without a pause (thirty in 1 s at 9600 baud) or not."""
     whole = await scans_of_the_living(set(), scan, patience)
     with_dead = await scans_of_the_living({1}, scan, patience)
     assert with_dead > 0.95 * whole
 
 
+@pytest.mark.fault("D1")
 async def test_d1_a_silent_device_is_bad_backs_off_and_is_had_again(tmp_path: Path) -> None:
-    """FAULTS D1 over a terminal: Bad rows for the one, no gap for the other, and back without a person."""
+    """Over a terminal: Bad rows for the one, no gap for the other, and back without a person."""
     dead = {2}
 
     def by_unit(request: Any) -> Any:
@@ -148,8 +148,9 @@ async def test_d1_a_silent_device_is_bad_backs_off_and_is_had_again(tmp_path: Pa
             assert_none_wrong(batch, 2)
 
 
+@pytest.mark.fault("D1")
 async def test_d1_an_unplugged_adapter_ends_the_session_and_is_had_again(tmp_path: Path) -> None:
-    """FAULTS D1, unplug: whether something is being asked or nothing is due."""
+    """Unplug: whether something is being asked or nothing is due."""
     async with SerialEquipment(tmp_path / "line", faults.honest) as line, asyncio.timeout(10):
         for scan in ("10ms", "1h"):
             it = source(line.path, {"m": device(scan=scan)})
@@ -166,8 +167,8 @@ async def test_d1_an_unplugged_adapter_ends_the_session_and_is_had_again(tmp_pat
                 assert set(qualities(await it.read())) == {GOOD}
 
 
+@pytest.mark.fault("D1")
 async def test_d1_when_every_device_is_silent_the_link_is_down(tmp_path: Path) -> None:
-    """FAULTS D1."""
     async with (
         SerialEquipment(tmp_path / "line", faults.silent) as line,
         source(line.path, {"a": device(1), "b": device(2)}) as it,
@@ -177,6 +178,7 @@ async def test_d1_when_every_device_is_silent_the_link_is_down(tmp_path: Path) -
             await it.read()
 
 
+@pytest.mark.fault("D1")
 async def test_d1_a_port_has_one_owner(tmp_path: Path) -> None:
     """Two masters on one line would read each other's answers."""
     async with (

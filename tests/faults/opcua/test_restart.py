@@ -11,7 +11,7 @@ from connectors.quality import BAD_NODE_ID_UNKNOWN, GOOD
 from tests.faults.opcua.lab import entered, options, read_until, source, variables
 from tests.servers.node_opcua import MACHINE, NodeServer, value_of
 
-pytestmark = [pytest.mark.server, pytest.mark.fault]
+pytestmark = pytest.mark.server
 
 OTHER = "urn:wanglian:test:other"
 COUNT = 5
@@ -26,10 +26,10 @@ VARIANTS = {
 }
 
 
+@pytest.mark.fault("F1")
 async def test_f1_after_a_restart_of_the_server_a_new_session_reports_everything(
     opcua_server: NodeServer, tmp_path: Path
 ) -> None:
-    """FAULTS F1."""
     await opcua_server.be(variables=COUNT)
     tags = TagTable()
     where = options(opcua_server.endpoint, variables(COUNT))
@@ -49,10 +49,11 @@ async def test_f1_after_a_restart_of_the_server_a_new_session_reports_everything
         await it.__aexit__(None, None, None)
 
 
+@pytest.mark.fault("F1")
 async def test_f1_what_came_before_the_server_went_is_not_lost_with_it(
     opcua_server: NodeServer, tmp_path: Path
 ) -> None:
-    """FAULTS F1: the last values before a stop arrive together with the end of the connection."""
+    """The last values before a stop arrive together with the end of the connection."""
     await opcua_server.restart(variables=COUNT)
     async with source(options(opcua_server.endpoint, variables(COUNT)), tmp_path) as it:
         await read_until(it, lambda rows: len(rows) >= COUNT)
@@ -69,11 +70,12 @@ async def test_f1_what_came_before_the_server_went_is_not_lost_with_it(
             await it.read()
 
 
+@pytest.mark.fault("F2")
 @pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS.keys())
 async def test_f2_a_node_is_found_by_its_namespaces_name_or_not_at_all(
     opcua_server: NodeServer, tmp_path: Path, variant: dict[str, Any]
 ) -> None:
-    """FAULTS F2: never another variable's value (777), whatever has its old index."""
+    """Never another variable's value (777), whatever has its old index."""
     await opcua_server.be(variables=COUNT)
     tags = TagTable()
     where = options(opcua_server.endpoint, variables(COUNT))
@@ -101,6 +103,7 @@ async def test_f2_a_node_is_found_by_its_namespaces_name_or_not_at_all(
         await it.__aexit__(None, None, None)
 
 
+@pytest.mark.fault("F2")
 async def test_namespaces_that_change_while_connected_end_the_session(
     opcua_server: NodeServer, tmp_path: Path
 ) -> None:

@@ -36,9 +36,8 @@ def test_a_timer_that_fires_early_does_not_scan_twice() -> None:
     assert schedule.next(NOON + S) == (0, S)
 
 
-@pytest.mark.fault
+@pytest.mark.fault("C1")
 def test_c1_a_clock_set_back_an_hour_stalls_no_longer_than_one_interval() -> None:
-    """FAULTS C1."""
     schedule = Schedule([S], NOON)
     schedule.answered(0, NOON + 1000)
     now = NOON - 3600 * S
@@ -48,9 +47,8 @@ def test_c1_a_clock_set_back_an_hour_stalls_no_longer_than_one_interval() -> Non
     assert schedule.next(now + wait)[1] <= S
 
 
-@pytest.mark.fault
+@pytest.mark.fault("C1")
 def test_c1_a_clock_set_forward_causes_no_burst() -> None:
-    """FAULTS C1."""
     schedule = Schedule([S], NOON)
     schedule.answered(0, NOON + 1000)
     now = NOON + 7200 * S + 5
@@ -59,9 +57,8 @@ def test_c1_a_clock_set_forward_causes_no_burst() -> None:
     assert schedule.next(now) == (0, S - 5)
 
 
-@pytest.mark.fault
+@pytest.mark.fault("D1")
 def test_d1_one_dead_device_of_thirty_costs_the_others_less_than_five_percent() -> None:
-    """FAULTS D1."""
     cycle, timeout, hours = 20_000_000, S, 1
     clocks = []
     for dead in (None, 17):

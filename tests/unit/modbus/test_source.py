@@ -118,11 +118,10 @@ WRONG = {
 }
 
 
-@pytest.mark.fault
+@pytest.mark.fault("D3", "D4")
 @pytest.mark.parametrize("in_flight", [1, 4])
 @pytest.mark.parametrize("script", WRONG.values(), ids=WRONG.keys())
 async def test_d3_d4_a_reply_that_does_not_fit_its_request_is_rejected(script: Any, in_flight: int) -> None:
-    """FAULTS D3, D4 over TCP."""
 
     def every_third(request: Any) -> Any:
         return (script if request.address % 6 == 0 else faults.honest)(request)
@@ -139,9 +138,8 @@ async def test_d3_d4_a_reply_that_does_not_fit_its_request_is_rejected(script: A
         assert it.statistics()["rejected_replies"] == 12
 
 
-@pytest.mark.fault
+@pytest.mark.fault("D4")
 async def test_d4_a_reply_with_another_transaction_is_not_taken() -> None:
-    """FAULTS D4 over TCP."""
 
     def mostly(request: Any) -> Any:
         return (faults.wrong_transaction if request.address == 4 else faults.honest)(request)
@@ -153,10 +151,9 @@ async def test_d4_a_reply_with_another_transaction_is_not_taken() -> None:
         assert it.statistics()["unasked_replies"] == 1
 
 
-@pytest.mark.fault
+@pytest.mark.fault("D4")
 @pytest.mark.parametrize("in_flight", [1, 4])
 async def test_d4_a_doubled_reply_is_harmless(in_flight: int) -> None:
-    """FAULTS D4 over TCP."""
     async with (
         TcpEquipment(faults.twice) as server,
         source(server.port, {"m": device(max_in_flight=in_flight)}) as it,
@@ -167,9 +164,8 @@ async def test_d4_a_doubled_reply_is_harmless(in_flight: int) -> None:
             assert set(qualities(batch)) == {GOOD}
 
 
-@pytest.mark.fault
+@pytest.mark.fault("D4")
 async def test_d4_a_late_reply_never_becomes_the_next_answer() -> None:
-    """FAULTS D4 over TCP."""
 
     def sometimes_late(request: Any) -> Any:
         return (faults.late(0.08) if request.number % 7 == 3 else faults.honest)(request)
@@ -189,11 +185,10 @@ LOST = {
 }
 
 
-@pytest.mark.fault
+@pytest.mark.fault("D11")
 @pytest.mark.parametrize("in_flight", [1, 4])
 @pytest.mark.parametrize("script", LOST.values(), ids=LOST.keys())
 async def test_d11_a_stream_that_can_not_be_trusted_ends_the_session(script: Any, in_flight: int) -> None:
-    """FAULTS D11 over TCP."""
 
     def after_a_while(request: Any) -> Any:
         return (script if request.number >= 13 else faults.honest)(request)
@@ -210,9 +205,8 @@ async def test_d11_a_stream_that_can_not_be_trusted_ends_the_session(script: Any
                 await it.read()
 
 
-@pytest.mark.fault
+@pytest.mark.fault("D11")
 async def test_d11_slow_bytes_are_waited_for_within_the_deadline_and_no_longer() -> None:
-    """FAULTS D11 over TCP."""
     async with TcpEquipment(faults.in_slices(3, 0.001)) as server, source(server.port, {"m": device()}) as it:
         batch = await it.read()
         assert set(qualities(batch)) == {GOOD}
@@ -223,9 +217,8 @@ async def test_d11_slow_bytes_are_waited_for_within_the_deadline_and_no_longer()
                 await it.read()
 
 
-@pytest.mark.fault
+@pytest.mark.fault("D11")
 async def test_d11_a_device_with_one_connection_is_had_again_after_leaving() -> None:
-    """FAULTS D11 over TCP."""
     async with TcpEquipment(faults.honest, most_connections=1) as server:
         it = source(server.port, {"m": device()})
         for _ in range(3):
@@ -242,9 +235,8 @@ async def test_d11_a_device_with_one_connection_is_had_again_after_leaving() -> 
             assert set(qualities(await it.read())) == {GOOD}
 
 
-@pytest.mark.fault
+@pytest.mark.fault("D11")
 async def test_d11_a_connection_that_drops_while_nothing_is_due_is_noticed_at_once() -> None:
-    """FAULTS D11 over TCP."""
 
     def once(request: Any) -> Any:
         yield frames.reply(request)
@@ -270,10 +262,9 @@ QUALITIES = {
 }
 
 
-@pytest.mark.fault
+@pytest.mark.fault("D6")
 @pytest.mark.parametrize("code", QUALITIES)
 async def test_d6_an_exception_has_its_quality_and_the_other_blocks_keep_flowing(code: int) -> None:
-    """FAULTS D6 over TCP."""
 
     def refusing(request: Any) -> Any:
         return (faults.exception(code) if request.address == 6 else faults.honest)(request)
@@ -289,9 +280,8 @@ async def test_d6_an_exception_has_its_quality_and_the_other_blocks_keep_flowing
             assert qualities(batch) == [QUALITIES[code] if a == 6 else GOOD for a in range(20)]
 
 
-@pytest.mark.fault
+@pytest.mark.fault("D6")
 async def test_d6_a_refused_block_is_narrowed_to_the_register_at_fault_within_one_read() -> None:
-    """FAULTS D6 over TCP."""
     async with (
         TcpEquipment(faults.without(37)) as server,
         source(server.port, {"m": device(registers=100, max_registers=125)}) as it,
@@ -307,9 +297,8 @@ async def test_d6_a_refused_block_is_narrowed_to_the_register_at_fault_within_on
         assert 37 not in [request.address for request in server.requests[asked:]]
 
 
-@pytest.mark.fault
+@pytest.mark.fault("D6")
 async def test_d6_a_hole_the_device_does_not_have_costs_no_value() -> None:
-    """FAULTS D6 over TCP."""
     tags = {"a": {"address": 0}, "b": {"address": 1}, "c": {"address": 9}}
     async with (
         TcpEquipment(faults.without(5)) as server,
@@ -320,9 +309,8 @@ async def test_d6_a_hole_the_device_does_not_have_costs_no_value() -> None:
         assert content(batch) == [(frames.register(1, a), GOOD) for a in (0, 1, 9)]
 
 
-@pytest.mark.fault
+@pytest.mark.fault("D1")
 async def test_d1_a_silent_device_is_bad_backs_off_and_the_other_keeps_its_rate() -> None:
-    """FAULTS D1 over TCP."""
     dead = {2}
 
     def by_unit(request: Any) -> Any:
@@ -351,9 +339,8 @@ async def test_d1_a_silent_device_is_bad_backs_off_and_the_other_keeps_its_rate(
                     return
 
 
-@pytest.mark.fault
+@pytest.mark.fault("D1")
 async def test_d1_when_every_device_is_silent_the_link_is_down() -> None:
-    """FAULTS D1 over TCP."""
     async with (
         TcpEquipment(faults.silent) as server,
         source(server.port, {"a": device(1), "b": device(2)}, "20ms") as it,
@@ -363,9 +350,8 @@ async def test_d1_when_every_device_is_silent_the_link_is_down() -> None:
             await it.read()
 
 
-@pytest.mark.fault
+@pytest.mark.fault("D1")
 async def test_d1_devices_a_gateway_can_not_reach_do_not_take_the_link_down() -> None:
-    """FAULTS D1 over TCP."""
     async with TcpEquipment(faults.exception(11)) as server, source(server.port, {"a": device(1)}) as it:
         for _ in range(2):
             assert set(qualities(await it.read())) == {BAD_NO_COMMUNICATION}
@@ -439,13 +425,12 @@ def test_the_same_under_uvloop() -> None:
     uvloop.run(scenario())
 
 
-@pytest.mark.fault
+@pytest.mark.fault("D3")
 @settings(max_examples=max(30, int(300 * float(os.environ.get("WL_SCALE", "0.1")))), deadline=None)
 @given(st.lists(st.one_of(st.binary(max_size=40), st.sampled_from(sorted(WRONG) + sorted(LOST))), max_size=6))
 def test_d3_whatever_bytes_come_no_good_row_is_wrong_and_nothing_but_not_connected_is_raised(
     misdeeds: list[bytes | str],
 ) -> None:
-    """FAULTS D3 over TCP."""
 
     def script(request: Any) -> Any:
         if request.number >= len(misdeeds):
