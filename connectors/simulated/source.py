@@ -39,6 +39,11 @@ class Simulated:
 
     async def read(self) -> Batch:
         """Wait for the next scan and return one device's values."""
+        now = self._clock.now()
+        for each, planned in self._next.items():
+            scan = self._options.devices[each].scan
+            if planned - now > scan:  # the clock was set back: fall into step with the new time
+                self._next[each] = (now // scan + 1) * scan
         name = min(self._next, key=self._next.__getitem__)
         due, device = self._next[name], self._options.devices[name]
         await asyncio.sleep(max(0, due - self._clock.now()) / 1e9)

@@ -48,6 +48,26 @@ def test_c1_a_clock_set_back_an_hour_stalls_no_longer_than_one_interval() -> Non
 
 
 @pytest.mark.fault("C1")
+@pytest.mark.parametrize("back_s", [2, 3600, 7200])
+def test_c1_after_the_clock_was_set_back_every_device_has_its_turn_again(back_s: int) -> None:
+    schedule, now = Schedule([S, S, 5 * S, S], NOON), NOON
+    for device in range(3):
+        schedule.answered(device, now + 1000)
+    schedule.silent(3, now + 2 * S, 2 * S)
+    now -= back_s * S
+    turns = [0] * 4
+    until = now + 20 * S
+    while now < until:
+        device, wait = schedule.next(now)
+        now += wait + 1_000_000
+        turns[device] += 1
+        schedule.answered(device, now)
+    assert min(turns[:2]) >= 17
+    assert turns[2] >= 3
+    assert turns[3] >= 10
+
+
+@pytest.mark.fault("C1")
 def test_c1_a_clock_set_forward_causes_no_burst() -> None:
     schedule = Schedule([S], NOON)
     schedule.answered(0, NOON + 1000)
