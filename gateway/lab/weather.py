@@ -26,7 +26,7 @@ class Weather(BaseModel):
     bandwidth: Rate = 0.0
     """Bytes per second each way; 0 is as fast as it goes."""
     drop: Share = 0.0
-    """Of the pieces that pass, these are swallowed: a stream with holes, as behind a bad serial server."""
+    """Of the pieces that pass, sliced or as they come, these are swallowed: a stream with holes."""
     corrupt: Share = 0.0
     """Of the pieces, these have one bit turned."""
     slice: Octets = 0
@@ -80,18 +80,23 @@ class Way:
             writer.write(data)
             await writer.drain()
             return
-        if weather.black_hole or self._chance.random() < weather.drop:
-            return
-        if self._chance.random() < weather.corrupt:
-            turned = bytearray(data)
-            turned[self._chance.randrange(len(turned))] ^= 1 << self._chance.randrange(8)
-            data = bytes(turned)
         size = weather.slice or len(data)
         for at in range(0, len(data), size):
             if at and weather.pause:
                 await asyncio.sleep(weather.pause)
-            writer.write(data[at : at + size])
+            piece = data[at : at + size]
+            if weather.black_hole or self._chance.random() < weather.drop:
+                continue
+            if self._chance.random() < weather.corrupt:
+                piece = self._turned(piece)
+            writer.write(piece)
             await writer.drain()
+
+    def _turned(self, piece: bytes) -> bytes:
+        """Return it with one bit turned."""
+        turned = bytearray(piece)
+        turned[self._chance.randrange(len(turned))] ^= 1 << self._chance.randrange(8)
+        return bytes(turned)
 
     def due(self, now: float, size: int) -> float:
         """Return when a piece that came now leaves."""
