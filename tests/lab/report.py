@@ -7,6 +7,7 @@ A row passes when every test of it has passed; one that no test shows is open, a
 import os
 import platform
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,7 @@ def page(rows: dict[str, Row]) -> str:
     parts = [HEAD]
     shown = sum(bool(rows.get(row)) for _, each in matrix() for row in each)
     total = sum(len(each) for _, each in matrix())
-    parts.append(f"{shown} of {total} rows have tests. Measured with {_machine()}.\n")
+    parts.append(f"{shown} of {total} rows have tests. Measured {_how()}.\n")
     for section, each in matrix():
         parts.append(
             f"\n## {section}\n\n| row | fault | expected | measured | result |\n|---|---|---|---|---|\n"
@@ -97,8 +98,11 @@ def _cells(row: Row | None) -> str:
     return f"{'; '.join([*sorted(row.measures), tests])} | {'**fail**' if row.failed else 'pass'}"
 
 
-def _machine() -> str:
-    return f"Python {platform.python_version()} on {os.cpu_count()} cores"
+def _how() -> str:
+    scale = float(os.environ["WL_SCALE"])
+    counts = "in full" if scale == 1 else f"with counts at {scale:g} of the full ones"
+    machine = f"Python {platform.python_version()} on {os.cpu_count()} cores"
+    return f"{counts} on {datetime.now(UTC):%Y-%m-%d} by {machine}"
 
 
 def measure(request: pytest.FixtureRequest) -> Any:

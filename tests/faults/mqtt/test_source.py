@@ -216,7 +216,9 @@ async def test_what_was_stored_and_not_acknowledged_is_known_when_it_comes_again
 
 
 @pytest.mark.fault("G5")
-async def test_a_flood_is_held_back_and_leaves_the_others_their_turn(broker: Broker, tmp_path: Path) -> None:
+async def test_a_flood_is_held_back_and_leaves_the_others_their_turn(
+    broker: Broker, tmp_path: Path, record_measure
+) -> None:
     program, journal = compiled(tmp_path), tmp_path / "journal"
     entry = {
         "topic": "flood/+/data",
@@ -269,6 +271,7 @@ async def test_a_flood_is_held_back_and_leaves_the_others_their_turn(broker: Bro
     assert scans > 1
     assert len(seen) > 100
     assert len(read_journal(journal)) >= len(seen)
+    record_measure(f"{len(read_journal(journal))} messages sent, {len(seen)} read, at most {most} waiting")
 
 
 @pytest.mark.fault("G5")
@@ -308,7 +311,9 @@ async def test_a_backlog_larger_than_may_wait_does_not_hold_up_the_connection(
 
 
 @pytest.mark.fault("G6")
-async def test_topics_without_end_make_no_more_tags_than_allowed(broker: Broker, publisher: Client) -> None:
+async def test_topics_without_end_make_no_more_tags_than_allowed(
+    broker: Broker, publisher: Client, record_measure
+) -> None:
     topics, table = int(100_000 * SCALE), TagTable()
     entry = {"topic": "#", "device": "{1}", "tags": {"x": {}}}
     async with running(source(broker, table, entry, max_tags=500)) as opened:
@@ -321,6 +326,7 @@ async def test_topics_without_end_make_no_more_tags_than_allowed(broker: Broker,
         assert len(table.active()) == 500
         assert len(got) == 501
         assert opened.statistics()["over_limit"] == 2 * topics - 500
+        record_measure(f"{2 * topics} topics: 500 tags, the rest counted")
         assert len(opened._rules._of_topic) <= 500 + 10_000 + 200
 
 
