@@ -74,6 +74,7 @@ async def test_a_scan_brings_every_register_good_with_one_time() -> None:
         assert following.parts[0].tag is batch.parts[0].tag
 
 
+@pytest.mark.fault("S12")
 async def test_all_four_tables_are_read_with_their_own_function() -> None:
     tags = {
         "coil": {"table": "coil", "address": 3, "type": "bool", "count": 9},
