@@ -17,10 +17,12 @@ MakeDialogue = Callable[[Clock, Statistics], Dialogue]
 class TcpLine:
     """Host and port, and what is spoken there."""
 
-    def __init__(self, options: ModbusTcpSource, make: MakeDialogue = Transactions) -> None:
+    def __init__(self, options: ModbusTcpSource, make: MakeDialogue | None = None) -> None:
         self.peer = f"{options.host}:{options.port}"
         self._options = options
-        self._make = make
+        self._make: MakeDialogue = make or (
+            lambda clock, statistics: Transactions(clock, statistics, options.pause)
+        )
 
     async def connect(self, clock: Clock, statistics: Statistics) -> Exchange:
         """Return the exchange over a new connection, or raise NotConnected; never longer than the timeout."""

@@ -62,6 +62,11 @@ WRONG = {
     "drop/3": RIGHT,
     "babble=20ms": b"\x55" * 32,
     "late_reply=200ms": RIGHT,
+    "deaf_at_first=10s": b"",
+    "deaf_at_first=0s": RIGHT,
+    "needs_rest=10s": RIGHT,
+    "at_most=1": bytes.fromhex("0007 0000 0003 02 83 03"),
+    "at_most=2": RIGHT,
 }
 
 

@@ -43,6 +43,8 @@ class Request:
     """When the lab's clock says it was asked, s."""
     transaction: int = 0
     connection: int = 0
+    connected_s: float = float("inf")
+    """How long its connection had been there, s."""
     memory: Memory = known
 
     def data(self, shift: int = 0) -> bytes:

@@ -178,6 +178,28 @@ def without(*missing: int) -> Script:
     return script
 
 
+def deaf_at_first(seconds: float) -> Script:
+    """A device that does not hear what is asked so soon after the connection."""
+    return lambda request: (silent if request.connected_s < seconds else honest)(request)
+
+
+def needs_rest(seconds: float) -> Script:
+    """A device that does not hear what is asked so soon after its last answer."""
+    answered: dict[int, float] = {}
+
+    def script(request: Request) -> Steps:
+        if request.asked - answered.get(request.unit, 0.0) >= seconds:
+            yield from honest(request)
+            answered[request.unit] = time.monotonic()
+
+    return script
+
+
+def at_most(registers: int) -> Script:
+    """A device that refuses requests for more than one field: exception 3 beyond so many registers."""
+    return lambda request: (exception(3) if request.count > registers else honest)(request)
+
+
 def _seconds(default: float, make: Callable[[float], Script]) -> Callable[[str | float | None], Script]:
     return lambda value: make(default if value is None else amounts.seconds(value))
 
@@ -216,6 +238,9 @@ FAULTS: Final[Mapping[str, Callable[[str | float | None], Script]]] = {
     "babble": _seconds(10.0, babbling),
     "exception": _number(4, exception),
     "missing_address": _number(0, without),
+    "deaf_at_first": _seconds(1.0, deaf_at_first),
+    "needs_rest": _seconds(0.1, needs_rest),
+    "at_most": _number(2, at_most),
     "cut": _plain(cut),
 }
 """By the name a scenario calls it; what a fault is told replaces its default."""

@@ -75,12 +75,14 @@ class TcpEquipment:
     async def _converse(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, connection: int
     ) -> None:
+        began = time.monotonic()
         while True:
             head = await reader.readexactly(6)
             raw = head + await reader.readexactly(int.from_bytes(head[4:6], "big"))
             if len(raw) < 12:
                 return
             transaction, address, count = (int.from_bytes(raw[i : i + 2], "big") for i in (0, 8, 10))
+            now = time.monotonic()
             request = Request(
                 raw[6],
                 raw[7],
@@ -89,9 +91,10 @@ class TcpEquipment:
                 self.count,
                 "tcp",
                 raw,
-                time.monotonic(),
+                now,
                 transaction,
                 connection,
+                now - began,
                 self.memory,
             )
             self.count += 1
