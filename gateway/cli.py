@@ -52,10 +52,14 @@ def check(plant_file: PlantFile, *, lang: Lang = None, as_json: AsJson = False) 
         outcome = read_plant(plant_file)
         print_json([problem.as_dict(lang or default_language()) for problem in outcome.problems])
         raise typer.Exit(0 if outcome.plant else 2)
+    from gateway.forecast import overloaded_lines  # noqa: PLC0415
+
     plant, language = load(plant_file, lang)
     devices = [device for source in plant.sources.values() for device in source.devices.values()]
     tags = sum(tag.count for device in devices for tag in device.tags.values())
     counts = {"sources": len(plant.sources), "devices": len(devices), "tags": tags, "sinks": len(plant.sinks)}
+    for name, needed, asked in overloaded_lines(plant):
+        typer.echo(say(language, "overloaded", source=name, needed=needed, asked=asked), err=True)
     typer.echo(say(language, "fine", file=plant_file, **counts))
 
 

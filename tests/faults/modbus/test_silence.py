@@ -46,8 +46,10 @@ class FakeExchange:
         reply, due = b"", 0
         while not line.done:
             if sent and sent[0] not in self._dead:
-                count = 2 * int.from_bytes(sent[4:6], "big")
-                reply = frames.serial_frame(sent[:2] + bytes((count,)) + bytes(count))
+                text = sent[:1] == b":"
+                asked = bytes.fromhex(sent[1:-2].decode()) if text else sent
+                count = 2 * int.from_bytes(asked[4:6], "big")
+                reply = frames.serial_frame(asked[:2] + bytes((count,)) + bytes(count), text=text)
                 on_the_wire = (len(sent) + len(reply)) * self._character
                 due = self._clock.steady + THINKS_NS + on_the_wire
             if reply and due <= line.deadline:
@@ -79,7 +81,7 @@ class FakePort:
 
     async def connect(self, clock: Any, statistics: Statistics) -> Any:
         pace = pace_of(self._options)
-        line = SerialLine(FRAMINGS["rtu"], pace, {}, clock, statistics)
+        line = SerialLine(FRAMINGS[self._options.framing], pace, {}, clock, statistics)
         return FakeExchange(line, clock, self._dead, pace.character)
 
 
