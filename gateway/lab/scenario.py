@@ -12,7 +12,7 @@ first fault that applies to a request happens to it; without one the equipment i
 
 import random
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -63,6 +63,14 @@ class Fault(BaseModel):
         return cls.model_validate(given)
 
 
+class _Told(BaseModel):
+    """What stands in a scenario's file."""
+
+    model_config = ConfigDict(extra="forbid")
+    seed: int = 0
+    faults: tuple[Fault, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Moment:
     """One occasion for a fault: a request, a message, a second."""
@@ -80,7 +88,6 @@ class Scenario:
 
     faults: tuple[Fault, ...] = ()
     seed: int = 0
-    known: frozenset[str] = field(default_factory=frozenset)
 
     @classmethod
     def of(cls, faults: Iterable[Fault], known: Iterable[str], seed: int = 0) -> Self:
@@ -89,13 +96,16 @@ class Scenario:
         for fault in made:
             if fault.fault not in can:
                 raise ValueError(f"no fault {fault.fault!r}; there are {', '.join(sorted(can))}")
-        return cls(made, seed, can)
+        return cls(made, seed)
 
     @classmethod
     def load(cls, file: Path, known: Iterable[str]) -> Self:
         """Read a scenario from YAML or JSON; ValueError says what is wrong."""
-        told = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
-        return cls.of(map(Fault.model_validate, told.get("faults", ())), known, int(told.get("seed", 0)))
+        try:
+            told = _Told.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")) or {})
+        except yaml.YAMLError as exc:
+            raise ValueError(f"{file.name} is not YAML: {str(exc).splitlines()[0]}") from exc
+        return cls.of(told.faults, known, told.seed)
 
     def at(self, moment: Moment) -> Fault | None:
         """Return what happens now; the draw depends on seed, fault and number alone."""

@@ -30,7 +30,7 @@ def test_what_is_no_fault_is_refused(text: str) -> None:
 
 
 def test_a_fault_the_equipment_can_not_have_is_refused_and_the_others_are_named() -> None:
-    with pytest.raises(ValueError, match=r"no fault 'explode'; there are babble, cut"):
+    with pytest.raises(ValueError, match=r"no fault 'explode'; there are at_most, babble"):
         Scenario.of([Fault(fault="explode")], FAULTS)
 
 
@@ -40,6 +40,17 @@ def test_a_file_holds_seed_and_faults(tmp_path: Path) -> None:
     scenario = Scenario.load(file, FAULTS)
     assert scenario.seed == 7
     assert scenario.faults == (Fault(fault="drop", share=0.5, between=(1, 2)),)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["- drop", "faults: 3", "seed: x", "colour: red", "faults: [{fault: drop, colour: red}]", "a: [", "- {"],
+)
+def test_a_file_that_is_no_scenario_is_refused(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "scenario.yaml"
+    file.write_text(text)
+    with pytest.raises(ValueError, match=r"."):
+        Scenario.load(file, FAULTS)
 
 
 def draws(seed: int, count: int = 2000) -> list[bool]:
