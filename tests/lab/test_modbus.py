@@ -17,15 +17,15 @@ from gateway.lab.scenario import Scenario
 
 ASKED = bytes.fromhex("0007 0000 0006 02 03 0005 0002")
 RIGHT = bytes.fromhex("0007 0000 0007 02 03 04") + struct.pack(">2H", 2185, 2222)
-QUIET_S = 0.4
+QUIET_S = 0.2
 
 
-async def answer(script: str, asked: bytes = ASKED) -> bytes:
-    """Return everything that comes until it has been quiet for a while."""
-    async with TcpEquipment(faulty(script)) as equipment:
+async def answer(script: str, least: int) -> bytes:
+    """Return what comes, at least so many bytes, until it has been quiet for a while."""
+    async with asyncio.timeout(20), TcpEquipment(faulty(script)) as equipment:
         reader, writer = await asyncio.open_connection("127.0.0.1", equipment.port)
-        writer.write(asked)
-        found = b""
+        writer.write(ASKED)
+        found = await reader.readexactly(least)
         with suppress(TimeoutError):
             while data := await asyncio.wait_for(reader.read(4096), QUIET_S):
                 found += data
@@ -72,7 +72,7 @@ WRONG = {
 
 @pytest.mark.parametrize("script", WRONG)
 async def test_a_fault_over_tcp_is_these_bytes(script: str) -> None:
-    assert await answer(script) == WRONG[script]
+    assert await answer(script, len(WRONG[script])) == WRONG[script]
 
 
 def test_every_fault_is_shown_above_or_is_one_of_a_line() -> None:
