@@ -47,8 +47,9 @@ check: lint
 test: lint $(BUILT) peers
 	$(BIN)/pytest
 
+# The page with "=": pytest would take the file itself for what it is to run.
 faults: $(VENV)/ready peers
-	WL_SCALE=1 $(BIN)/pytest -m fault --timeout 3600 --faults-page docs/reference/faults.md
+	WL_SCALE=1 $(BIN)/pytest -m fault --timeout 3600 --faults-page=docs/reference/faults.md
 
 bench: $(VENV)/ready peers
 	$(BIN)/python -m tests.benchmarks

@@ -130,6 +130,11 @@ class ModbusTcpSource(Model):
     kind: Literal["modbus_tcp"]
     host: Host
     port: Annotated[int, Field(ge=1, le=65535)] = 502
+    backup_host: Host | None = None
+    """A second address of the same devices, tried when the first can't be reached; lost, the first comes
+    first again."""
+    backup_port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """Of the second address; the first one's when absent."""
     framing: Literal["tcp", "rtu", "ascii"] = "tcp"
     """rtu, ascii: a serial server that hands on what comes on its line as it is (RTU over TCP)."""
     timeout: Annotated[Duration, Field(ge=1_000_000)] = 1_000_000_000

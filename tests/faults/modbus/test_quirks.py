@@ -91,3 +91,27 @@ async def test_a_scan_that_is_left_while_it_rests_spoils_nothing_of_the_next() -
         batch = await it.read()
         assert_none_wrong(batch)
         assert set(qualities(batch)) == {GOOD}
+
+
+async def test_a_second_address_serves_while_the_first_is_away(caplog: pytest.LogCaptureFixture) -> None:
+    async with asyncio.timeout(20), TcpEquipment(honest) as first, TcpEquipment(honest) as second:
+        options = {"backup_host": "127.0.0.1", "backup_port": second.port}
+
+        async def served_by(equipment: TcpEquipment) -> bool:
+            before = equipment.count
+            async with source(first, options, {}) as it:
+                batch = await it.read()
+                assert_none_wrong(batch)
+                assert set(qualities(batch)) == {GOOD}
+            return equipment.count > before
+
+        assert await served_by(first)
+        await first.cut()
+        assert await served_by(second)
+        assert "connected to the backup address" in caplog.text
+        await first.mend()
+        assert await served_by(first)
+        await first.cut()
+        await second.cut()
+        with pytest.raises(NotConnected, match=rf"127\.0\.0\.1:{first.port} refused"):
+            await source(first, options, {}).__aenter__()
