@@ -155,11 +155,16 @@ async def test_d11_values_are_back_by_themselves_after_a_bad_network(
 
 @pytest.mark.fault("D3", "D4")
 @pytest.mark.timeout(600)
-async def test_d3_d4_no_value_is_wrong_in_a_stream_with_holes(record_measure: Callable[..., None]) -> None:
-    """As behind a serial server that loses bytes; a turned bit in a value nobody can see over TCP."""
+async def test_d3_d4_no_value_is_wrong_in_a_late_and_holed_stream(
+    record_measure: Callable[..., None],
+) -> None:
+    """As behind a serial server that loses bytes, with replies that come after their timeout.
+
+    A turned bit in a value nobody can see over TCP.
+    """
     seed, lost, most = random.randrange(2**32), 0, int(200 * SCALE)
     async with TcpEquipment(honest, keep=False) as devices:
-        weather = Weather(drop=0.02, slice=3)
+        weather = Weather(drop=0.01, slice=3, jitter=0.15)
         async with Proxy("127.0.0.1", devices.port, weather=weather, seed=seed) as proxy:
             seen, tags = Seen(), TagTable()
             while lost < most:
