@@ -148,7 +148,8 @@ async def test_d11_values_are_back_by_themselves_after_a_bad_network(
         await happens(it.proxy)
         took = await it.good_again(PATIENCE_S)
         assert it.wrong == 0
-        assert it.proxy.connections >= 2, "over a new connection"
+        # A hole or a drip may be outlived by the connection; the others can not.
+        assert it.proxy.connections >= 2 or happens in (black_hole, dripping)
     if most_connections == 1:
         record_measure(f"{happens.__name__.replace('_', ' ')}: back after {took:.1f} s")
 
