@@ -73,12 +73,12 @@ def lab_modbus(
             from gateway.lab.modbus.line import SerialEquipment  # noqa: PLC0415  not on Windows
 
             async with SerialEquipment(serial, script, memory=meter, keep=False) as line:
-                _tell(language, "lab.line", where=serial, units=_listed(points))
+                typer.echo(say(language, "lab.line", where=serial, units=_listed(points)))
                 await _for(for_)
                 return line.count
         equipment = TcpEquipment(script, host, port, meter, connections, keep=False)
         async with equipment:
-            _tell(language, "lab.modbus", where=f"{host}:{equipment.port}", units=_listed(points))
+            typer.echo(say(language, "lab.modbus", where=f"{host}:{equipment.port}", units=_listed(points)))
             await _for(for_)
             return equipment.count
 
@@ -108,7 +108,7 @@ def lab_opcua(
 
     async def serve() -> int:
         async with machine:
-            _tell(language, "lab.opcua", where=machine.endpoint, count=variables)
+            typer.echo(say(language, "lab.opcua", where=machine.endpoint, count=variables))
             await _for(for_, machine.run())
             return machine.tick
 
@@ -136,7 +136,7 @@ def lab_mqtt(
     speaking = Sensors(_scenario(fault, scenario, FAULTS, seed, language), topic=topic, sensors=sensors)
 
     async def serve() -> int:
-        _tell(language, "lab.mqtt", where=to, topic=f"{topic}/+/data")
+        typer.echo(say(language, "lab.mqtt", where=to, topic=f"{topic}/+/data"))
         await _for(for_, publish(speaking, host, port, rate))
         return speaking.said
 
@@ -188,11 +188,10 @@ def lab_proxy(
     async def serve() -> int:
         async with contextlib.AsyncExitStack() as stack:
             await stack.enter_async_context(proxy)
-            _tell(language, "lab.proxy", where=f"{host}:{proxy.port}", to=to)
+            typer.echo(say(language, "lab.proxy", where=f"{host}:{proxy.port}", to=to))
             if control is not None:
-                _tell(
-                    language, "lab.control", port=await stack.enter_async_context(controlled(proxy, control))
-                )
+                ordered = await stack.enter_async_context(controlled(proxy, control))
+                typer.echo(say(language, "lab.control", port=ordered))
             await _for(for_)
         return sum(proxy.octets.values())
 
@@ -265,10 +264,6 @@ def _only(script: Script, points: Points) -> Script:
 
 def _listed(points: Points) -> str:
     return ", ".join(map(str, points))
-
-
-def _tell(language: Language, key: str, **args: object) -> None:
-    typer.echo(say(language, key, **args))
 
 
 def _address(text: str, language: Language) -> tuple[str, int]:
