@@ -99,6 +99,15 @@ def build_sink(name: str, options: AnySink, *, site: str, context: Context) -> S
             assert_never(options)
 
 
+def line_load(options: SourceOptions) -> float:
+    """Return the least share of its time a serial line needs for its scans; 0 where that is not known."""
+    if not isinstance(options, ModbusSerialSource):
+        return 0.0
+    from connectors.modbus.forecast import line_load as of_line
+
+    return of_line(options)
+
+
 def describe_source(name: str, options: SourceOptions) -> list[Phrase]:
     """Return what a source will ask its devices, a line per request."""
     match options:

@@ -33,6 +33,10 @@ class Schedule:
 
     def next(self, now: int) -> tuple[int, int]:
         """Return which device is scanned next and how long to wait for it, ns."""
+        for device, due in enumerate(self._due):
+            # All of them, or the first to fall into step would be the earliest until the others' time comes.
+            if due - now > self._pause[device]:
+                self._due[device] = (now // self._interval[device] + 1) * self._interval[device]
         device = min(range(len(self._due)), key=lambda i: (self._due[i], self._turn[i]))
         return device, min(max(0, self._due[device] - now), self._pause[device])
 

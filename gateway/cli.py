@@ -1,8 +1,6 @@
 """The `wanglian` command: parses arguments, prints, decides nothing."""
 
 import asyncio
-import os
-import signal
 from pathlib import Path
 from typing import Annotated
 
@@ -18,10 +16,22 @@ from gateway.cli_backup import backup, restore
 from gateway.cli_certificates import certificates_app
 from gateway.cli_energy import energy_app
 from gateway.cli_factors import factors
+from gateway.cli_lab import lab_app
 from gateway.cli_quarantine import quarantine_app
 from gateway.cli_support import support
 from gateway.cli_tariffs import tariffs
-from gateway.console import AsJson, Lang, PlantFile, data_dir, fail, load, print_json, print_table, say
+from gateway.console import (
+    AsJson,
+    Lang,
+    PlantFile,
+    data_dir,
+    fail,
+    load,
+    print_json,
+    print_table,
+    say,
+    stop_on_signal,
+)
 from gateway.sqlite import NewerFormat
 
 app = typer.Typer(
@@ -38,6 +48,7 @@ app.add_typer(energy_app, name="energy")
 app.command()(backup)
 app.command()(restore)
 app.command()(support)
+app.add_typer(lab_app, name="lab")
 
 
 def main() -> None:
@@ -52,10 +63,14 @@ def check(plant_file: PlantFile, *, lang: Lang = None, as_json: AsJson = False) 
         outcome = read_plant(plant_file)
         print_json([problem.as_dict(lang or default_language()) for problem in outcome.problems])
         raise typer.Exit(0 if outcome.plant else 2)
+    from gateway.forecast import overloaded_lines  # noqa: PLC0415
+
     plant, language = load(plant_file, lang)
     devices = [device for source in plant.sources.values() for device in source.devices.values()]
     tags = sum(tag.count for device in devices for tag in device.tags.values())
     counts = {"sources": len(plant.sources), "devices": len(devices), "tags": tags, "sinks": len(plant.sinks)}
+    for name, needed, asked in overloaded_lines(plant):
+        typer.echo(say(language, "overloaded", source=name, needed=needed, asked=asked), err=True)
     typer.echo(say(language, "fine", file=plant_file, **counts))
 
 
@@ -88,7 +103,7 @@ def run(
 
     async def until_stopped() -> None:
         stop = asyncio.Event()
-        _stop_on_signal(stop)
+        stop_on_signal(stop)
         await gateway.run(stop)
 
     try:
@@ -98,16 +113,6 @@ def run(
         fail(say(language, "store", reason=exc))
     except OSError as exc:
         fail(say(language, "port", port=plant.gateway.http_port, reason=exc.strerror or exc))
-
-
-def _stop_on_signal(stop: asyncio.Event) -> None:
-    loop = asyncio.get_running_loop()
-    if os.name == "posix":
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stop.set)
-    else:
-        for number in (signal.SIGINT, signal.SIGBREAK):  # type: ignore[attr-defined,unused-ignore]
-            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
 
 
 @app.command()

@@ -1,6 +1,9 @@
 """What every command needs: the plant file and its language, messages, tables, JSON."""
 
+import asyncio
 import json
+import os
+import signal
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -41,6 +44,17 @@ def load(path: Path, lang: Language | None) -> tuple[Plant, Language]:
 def data_dir(path: Path, plant: Plant) -> Path:
     """Return where the gateway of this plant file keeps everything."""
     return (path.resolve().parent / plant.gateway.data_dir).resolve()
+
+
+def stop_on_signal(stop: asyncio.Event) -> None:
+    """Set the event when the program is asked to end; in the running event loop."""
+    loop = asyncio.get_running_loop()
+    if os.name == "posix":
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop.set)
+    else:
+        for number in (signal.SIGINT, signal.SIGBREAK):  # type: ignore[attr-defined,unused-ignore]
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
 
 
 def fail(message: str) -> NoReturn:

@@ -1,13 +1,15 @@
-"""What every test has: a quick default scale, a settable clock, no task left behind."""
+"""What every test has: a quick default scale, a settable clock, no task left behind, its fault rows."""
 
 import asyncio
 import inspect
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from tests.lab.report import FaultPage, measure, rows_of
 from tests.servers.node_opcua import NodeServer, node_server
 
 os.environ.setdefault("WL_SCALE", "0.1")
@@ -39,10 +41,28 @@ def clock() -> FakeClock:
     return FakeClock()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--faults-page", type=Path, help="write the page of the fault matrix here")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    page = config.getoption("--faults-page")
+    if page is not None:
+        config.pluginmanager.register(FaultPage(page))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
+        if rows := rows_of(item):
+            item.user_properties.append(("fault_rows", rows))
         if inspect.iscoroutinefunction(getattr(item, "obj", None)):
             item.add_marker(pytest.mark.usefixtures("no_task_left_behind"))
+
+
+@pytest.fixture
+def record_measure(request: pytest.FixtureRequest) -> Callable[..., None]:
+    """Say what a fault test measured, for the page: `record_measure("0 wrong of 100,000", row="D2")`."""
+    return measure(request)
 
 
 @pytest.fixture

@@ -29,6 +29,8 @@ class ModbusSerialSource(Model):
     """True for an adapter that returns what is sent; it is compared and left out."""
     pause: Annotated[Duration, Field(le=10_000_000_000)] = 0
     """Silence between reply and next request, beside the 3.5 characters there always are."""
+    pause_after_connect: Annotated[Duration, Field(le=60_000_000_000)] = 0
+    """Silence after the port was opened, for adapters that begin anew with it."""
     quiet: Annotated[Duration, Field(ge=1_000_000, le=60_000_000_000)] = 500_000_000
     """Least silence after a reply that did not come, so that a late one is not taken for the next; never
     shorter than `timeout`, longer by itself for a device whose replies were seen to come later."""

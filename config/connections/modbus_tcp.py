@@ -119,6 +119,8 @@ class ModbusDevice(DeviceOptions):
     """Read over a hole of up to this many unused registers than ask twice; 0 asks for named ones only."""
     max_in_flight: Annotated[int, Field(ge=1, le=64)] = 1
     """Requests outstanding at once; more than 1 only for devices known to accept it."""
+    one_request_per_value: bool = False
+    """For devices that refuse or spoil a request for more than one of their values."""
     tags: dict[Name, ModbusTag] = Field(default_factory=dict)
 
 
@@ -128,12 +130,19 @@ class ModbusTcpSource(Model):
     kind: Literal["modbus_tcp"]
     host: Host
     port: Annotated[int, Field(ge=1, le=65535)] = 502
+    backup_host: Host | None = None
+    """A second address of the same devices, tried when the first can't be reached; lost, the first comes
+    first again."""
+    backup_port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """Of the second address; the first one's when absent."""
     framing: Literal["tcp", "rtu", "ascii"] = "tcp"
     """rtu, ascii: a serial server that hands on what comes on its line as it is (RTU over TCP)."""
     timeout: Annotated[Duration, Field(ge=1_000_000)] = 1_000_000_000
     """Longest wait for the connection, and for one reply."""
     pause: Annotated[Duration, Field(le=10_000_000_000)] = 0
-    """With rtu, ascii: silence between reply and next request, beside the 3.5 characters there always are."""
+    """Silence between a reply and the next request; with rtu, ascii beside the 3.5 characters there are."""
+    pause_after_connect: Annotated[Duration, Field(le=60_000_000_000)] = 0
+    """Silence after the connection, for devices that do not hear what is asked at once."""
     quiet: Annotated[Duration, Field(ge=1_000_000, le=60_000_000_000)] = 500_000_000
     """With rtu, ascii: least silence after a reply that did not come; see `modbus_serial`."""
     devices: Annotated[dict[DeviceName, ModbusDevice], Field(min_length=1)]

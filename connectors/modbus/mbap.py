@@ -31,9 +31,13 @@ _DATA: Final = 9
 class Transactions(Dialogue):
     """The dialogue of one connection with transaction numbers: several requests may be outstanding."""
 
-    def __init__(self, clock: Clock, statistics: Statistics) -> None:
-        """Remember the clock and the connection's own counters."""
+    def __init__(self, clock: Clock, statistics: Statistics, pause: int = 0) -> None:
+        """Remember the clock, the connection's own counters and the rest behind a reply, ns."""
         super().__init__(clock, statistics)
+        self._pause = pause
+        self._rested = 0
+        """When the rest behind the last reply is over, monotonic ns."""
+        self._resting = False
         self._transaction = 0
         self._outstanding: dict[int, int] = {}  # transaction → place in the poll, oldest first
         self._given_up: set[int] = set()
@@ -47,8 +51,8 @@ class Transactions(Dialogue):
 
     @property
     def waiting(self) -> bool:
-        """Tell whether a reply is outstanding, so that `deadline` means something."""
-        return bool(self._outstanding)
+        """Tell whether a reply is outstanding or a rest is kept, so that `deadline` means something."""
+        return bool(self._outstanding) or self._resting
 
     def begin(
         self,
@@ -75,6 +79,8 @@ class Transactions(Dialogue):
             if stop > end:
                 break
             slot = self._outstanding.pop(data[at] << 8 | data[at + 1], None)
+            if self._pause:
+                self._rested = self._clock.monotonic() + self._pause
             if slot is None:
                 self._drop(data[at] << 8 | data[at + 1])
             elif (
@@ -108,11 +114,15 @@ class Transactions(Dialogue):
         """Leave the scan: replies still to come are late ones."""
         self._given_up.update(self._outstanding)
         self._outstanding.clear()
-        self._slots, self._next = (), 0
+        self._slots, self._next, self._resting = (), 0, False
 
     def _ask(self) -> bytes:
         room = min(self._terms.in_flight - len(self._outstanding), len(self._slots) - self._next)
         frames: list[bytes] = []
+        self._resting = room > 0 and self._pause > 0 and self._clock.monotonic() < self._rested
+        if self._resting:
+            self.deadline = self._rested
+            return b""
         if room > 0:
             deadline = self._clock.monotonic() + self._terms.timeout
             for slot in self._slots[self._next : self._next + room]:

@@ -109,6 +109,9 @@ def plan_requests(device: ModbusDevice, values: Sequence[Value]) -> tuple[Reques
         of_table = sorted(
             (value for value in values if value.tag.table == table), key=lambda v: (v.address, v.end)
         )
+        if device.one_request_per_value:
+            requests.extend(_request(table, (value,)) for value in of_table)
+            continue
         for cluster in _clusters(of_table, device.max_gap):
             requests.extend(_request(table, window) for window in _windows(cluster, limit))
     return tuple(requests)

@@ -65,24 +65,23 @@ class Modbus:
         self._schedule = Schedule((), 0)
         self.is_heard = False
         """`contract.Relayed`: what accepts the connection may be a converter with nobody behind it."""
+        self._settled = 0
+        """From when on the device hears what is asked, monotonic ns."""
 
     async def __aenter__(self) -> Self:
         """Announce the tags, then connect; NotConnected tells why not."""
         self._announce()
         self.is_heard = False
         self._exchange = await self._line.connect(self._clock, self._connection)
+        self._settled = self._clock.monotonic() + self._options.pause_after_connect
         self._schedule = Schedule([device.options.scan for device in self._devices], self._clock.now())
         return self
 
     async def read(self) -> Batch:
         """Wait until a device is due, return its scan; NotConnected when link or all devices are silent."""
-        exchange = self._connected()
         place, wait = self._schedule.next(self._clock.now())
         device = self._devices[place]
-        until = self._clock.monotonic() + wait
-        # uvloop's timers fire up to a millisecond early; a reading of 10:15 must not be made before it.
-        while (left := until - self._clock.monotonic()) > 0:
-            await exchange.idle(left / 1e9)
+        await self._idle_until(max(self._clock.monotonic() + wait, self._settled))
         began = self._clock.monotonic()
         silences = self._schedule.silences(place)
         batch = await self._scan(device, silences)
@@ -114,6 +113,7 @@ class Modbus:
 
     async def scan(self, device: str) -> Batch:
         """Read the device now, whatever its schedule; Bad rows tell why it can't be read."""
+        await self._idle_until(self._settled)
         return await self._scan(next(each for each in self._devices if each.name == device), 0)
 
     def statistics(self) -> dict[str, int]:
@@ -138,6 +138,12 @@ class Modbus:
         if self._exchange is None:
             raise NotConnected(f"{self._peer} is not connected")
         return self._exchange
+
+    async def _idle_until(self, until: int) -> None:
+        exchange = self._connected()
+        # uvloop's timers fire up to a millisecond early; a reading of 10:15 must not be made before it.
+        while (left := until - self._clock.monotonic()) > 0:
+            await exchange.idle(left / 1e9)
 
     async def _scan(self, device: Device, silences: int) -> Batch:
         for _ in range(_ROUNDS):

@@ -39,9 +39,15 @@ class Simulated:
 
     async def read(self) -> Batch:
         """Wait for the next scan and return one device's values."""
+        now = self._clock.now()
+        for each, planned in self._next.items():
+            scan = self._options.devices[each].scan
+            if planned - now > scan:  # the clock was set back: fall into step with the new time
+                self._next[each] = (now // scan + 1) * scan
         name = min(self._next, key=self._next.__getitem__)
         due, device = self._next[name], self._options.devices[name]
-        await asyncio.sleep(max(0, due - self._clock.now()) / 1e9)
+        # By the same reading: a step between two would be slept through.
+        await asyncio.sleep(max(0, due - now) / 1e9)
         # A missed scan is not caught up: the schedule stays on whole multiples of the interval.
         self._next[name] = max(due, self._clock.now() // device.scan * device.scan) + device.scan
         return self._compute(name, due)

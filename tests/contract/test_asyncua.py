@@ -68,8 +68,9 @@ async def test_a_body_is_a_buffer_that_reads_as_the_bytes_our_decoder_takes() ->
     assert decode_publish(body.copy().read(len(body))).subscription_id == 7
 
 
+@pytest.mark.fault("F6")
 async def test_a_server_that_announces_a_gigantic_chunk_is_left_before_it_is_gathered() -> None:
-    """FAULTS F6: asyncua alone would gather up to 4 GiB for a header that lies."""
+    """Asyncua alone would gather up to 4 GiB for a header that lies."""
     sent = 0
 
     async def liar(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -21,10 +21,12 @@ from connectors.modbus.serial import SerialPort, SerialServer
 from connectors.mqtt import Mqtt
 from connectors.opcua import OpcUa
 from connectors.simulated import Simulated
-from tests.servers import modbus_plant, rtu_faults
+from gateway.lab.modbus import line as serial_lab
+from gateway.lab.modbus import replies
+from gateway.lab.proxy import Proxy
+from tests.servers import modbus_plant
 from tests.servers.broker import Broker
 from tests.servers.node_opcua import MACHINE, NodeServer
-from tests.servers.relay import Relay
 
 
 @dataclass
@@ -51,7 +53,7 @@ async def simulated() -> AsyncIterator[Rig]:
 @asynccontextmanager
 async def modbus_tcp() -> AsyncIterator[Rig]:
     servers, (port, _) = await modbus_plant.start(2, 20, one_port=True)
-    async with Relay(port) as relay:
+    async with Proxy("127.0.0.1", port) as relay:
         tags = {"v": {"address": 0, "type": "float32", "count": 15}, "big": {"address": 30, "type": "int64"}}
         options = ModbusTcpSource.model_validate(
             {
@@ -90,7 +92,7 @@ ON_A_LINE = {
 @asynccontextmanager
 async def modbus_rtu(framing: Literal["rtu", "ascii"] = "rtu") -> AsyncIterator[Rig]:
     with TemporaryDirectory() as folder:
-        async with rtu_faults.FaultyLine(Path(folder, "line"), rtu_faults.honest, framing) as line:
+        async with serial_lab.SerialEquipment(Path(folder, "line"), replies.honest, framing) as line:
             options = ModbusSerialSource.model_validate(
                 {
                     "kind": "modbus_serial",
@@ -124,8 +126,8 @@ def modbus_ascii() -> AbstractAsyncContextManager[Rig]:
 
 @asynccontextmanager
 async def modbus_rtu_over_tcp() -> AsyncIterator[Rig]:
-    line = rtu_faults.FaultyLine(Path("unused"), rtu_faults.honest)
-    async with rtu_faults.FaultyServer(line) as server:
+    line = serial_lab.SerialEquipment(Path("unused"), replies.honest)
+    async with serial_lab.SerialServer(line) as server:
         options = ModbusTcpSource.model_validate(
             {
                 "kind": "modbus_tcp",
@@ -171,7 +173,7 @@ async def mqtt(version: str) -> AsyncIterator[Rig]:
             "on": {"path": "on", "type": "bool"},
             "state": {"path": "state", "type": "text"},
         }
-        async with Relay(broker.port) as relay:
+        async with Proxy("127.0.0.1", broker.port) as relay:
             options = MqttSource.model_validate(
                 {
                     "kind": "mqtt",
@@ -204,7 +206,7 @@ def mqtt_3_1_1() -> AbstractAsyncContextManager[Rig]:
 async def opcua(server: NodeServer, folder: Path) -> AsyncIterator[Rig]:
     types = ["Double", "Boolean", "Int32", "Int64", "UInt64", "String"]
     await server.be(variables=18, types=types, rateMs=30)
-    async with Relay(server.port) as relay:
+    async with Proxy("127.0.0.1", server.port) as relay:
         tags = {f"v{i}": {"node": f"s=v{i}"} for i in range(18)}
         polled = {f"p{i}": {"node": f"s=v{i}"} for i in range(18)}
         options = OpcUaSource.model_validate(

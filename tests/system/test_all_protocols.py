@@ -33,12 +33,12 @@ def close_the_books(factory: Factory) -> None:
     assert (missing, doubled) == (0, 0), books.markdown()
 
 
-@pytest.mark.fault
+@pytest.mark.fault("A1")
 @pytest.mark.system
 @pytest.mark.server
 @pytest.mark.timeout(1800)
 def test_kill_9_under_four_protocols_and_two_destinations(factory: Factory) -> None:
-    """FAULTS A1, with every kind of source and both kinds of sink."""
+    """With every kind of source and both kinds of sink."""
     seed = random.randrange(2**32)
     print(f"seed {seed}")
     chance = random.Random(seed)
@@ -53,12 +53,12 @@ def test_kill_9_under_four_protocols_and_two_destinations(factory: Factory) -> N
     close_the_books(factory)
 
 
-@pytest.mark.fault
+@pytest.mark.fault("B1")
 @pytest.mark.system
 @pytest.mark.server
 @pytest.mark.timeout(1800)
 def test_broker_and_database_away_and_the_input_broker_restarted(factory: Factory) -> None:
-    """FAULTS B1 and the restart of everything that speaks MQTT or HTTP, while all sources are read."""
+    """The restart of everything that speaks MQTT or HTTP, while all sources are read."""
 
     def away(part: float) -> None:
         oldest = 'sink_backlog_oldest_seconds{sink="platform"'

@@ -50,6 +50,14 @@ def test_check_accepts_the_quickstart_in_both_languages() -> None:
     assert "is fine" in wanglian("check", QUICKSTART, "--lang", "en").stdout
 
 
+def test_check_warns_of_a_line_that_can_not_do_what_is_asked(tmp_path: Path) -> None:
+    tags = {"v": {"address": 0, "type": "float32", "count": 60}}
+    line = {"kind": "modbus_serial", "port": "/dev/x", "devices": {"m_{1..10}": {"scan": "1s", "tags": tags}}}
+    done = wanglian("check", plant(tmp_path, sources={"hall": line}), "--lang", "en")
+    assert done.returncode == 0
+    assert "the line hall the scans of every 1 s need at least 2.7 s" in done.stderr
+
+
 def test_check_reports_every_mistake_with_place_and_exit_code_2(tmp_path: Path) -> None:
     file = plant(tmp_path, sinks={"s": {"kind": "mqtt", "hots": "h"}})
     done = wanglian("check", file, "--lang", "en")
@@ -144,7 +152,6 @@ def test_ctrl_c_while_it_still_begins_ends_it_without_a_traceback(tmp_path: Path
         assert not gateway.said("Traceback"), gateway.log.read_text()
 
 
-@pytest.mark.fault
 @pytest.mark.system
 @pytest.mark.server
 def test_a_quiet_plant_writes_nothing_after_its_start(tmp_path: Path) -> None:

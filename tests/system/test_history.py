@@ -19,7 +19,7 @@ KILLS = max(2, round(20 * float(os.environ.get("WL_SCALE", "0.1"))))
 MINUTE = 60_000_000_000
 
 
-@pytest.mark.fault
+@pytest.mark.fault("A1")
 @pytest.mark.system
 @pytest.mark.timeout(600)
 def test_after_kills_the_history_holds_every_stored_row_once(tmp_path: Path) -> None:

@@ -76,7 +76,6 @@ class Listener:
 
 @pytest.mark.system
 @pytest.mark.server
-@pytest.mark.fault
 def test_a_page_that_is_killed_again_and_again_comes_back_and_costs_no_value(tmp_path: Path) -> None:
     with Broker(tmp_path / "broker") as broker:
         listener = Listener(broker.port)

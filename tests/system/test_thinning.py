@@ -18,7 +18,7 @@ KILLS = max(2, round(10 * float(os.environ.get("WL_SCALE", "0.1"))))
 SECOND = 1_000_000_000
 
 
-@pytest.mark.fault
+@pytest.mark.fault("A1")
 @pytest.mark.system
 @pytest.mark.server
 @pytest.mark.timeout(300)

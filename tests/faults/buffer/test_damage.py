@@ -25,7 +25,6 @@ from tests.faults.buffer.lab import (
 )
 from tests.faults.buffer.test_kill import run_and_kill
 
-pytestmark = pytest.mark.fault
 STEP = max(1, round(8 / SCALE))
 
 
@@ -54,8 +53,11 @@ async def check_goes_on(directory: Path, stored: list[int], *, exact: bool = Tru
     return lost
 
 
+@pytest.mark.fault("A3")
 @pytest.mark.timeout(600)
-async def test_the_newest_segment_cut_anywhere_in_its_last_pages_keeps_the_rest(tmp_path: Path) -> None:
+async def test_the_newest_segment_cut_anywhere_in_its_last_pages_keeps_the_rest(
+    tmp_path: Path, record_measure
+) -> None:
     stored = list(range(1, 60))
     await make_store(tmp_path / "store", stored)
     size = max((tmp_path / "store").glob("*.segment")).stat().st_size
@@ -66,8 +68,11 @@ async def test_the_newest_segment_cut_anywhere_in_its_last_pages_keeps_the_rest(
             file.truncate(size - cut)
         some_lost += len(await check_goes_on(damaged, stored)) > 0
     assert some_lost
+    places = len(range(1, 4097, STEP))
+    record_measure(f"{places} places of a cut: opened each time, {some_lost} times something torn")
 
 
+@pytest.mark.fault("A3")
 @pytest.mark.timeout(600)
 async def test_a_torn_wal_loses_no_more_than_its_tail(tmp_path: Path) -> None:
     for attempt in count():
@@ -90,8 +95,11 @@ async def test_a_torn_wal_loses_no_more_than_its_tail(tmp_path: Path) -> None:
             assert len(numbers) >= len(whole) - 6
 
 
+@pytest.mark.fault("A4")
 @pytest.mark.timeout(600)
-async def test_bit_flips_in_sealed_segments_cost_what_they_hit_and_are_counted(tmp_path: Path) -> None:
+async def test_bit_flips_in_sealed_segments_cost_what_they_hit_and_are_counted(
+    tmp_path: Path, record_measure
+) -> None:
     seed = random.randrange(2**32)
     print("seed", seed)
     chance = random.Random(seed)
@@ -99,7 +107,8 @@ async def test_bit_flips_in_sealed_segments_cost_what_they_hit_and_are_counted(t
     await make_store(tmp_path / "store", stored, segment_bytes=32 * 1024)
     names = [path.name for path in sorted((tmp_path / "store").glob("*.segment"))]
     assert len(names) > 2
-    for _ in range(max(20, round(1000 * SCALE))):
+    flips = max(20, round(1000 * SCALE))
+    for _ in range(flips):
         damaged = copy(tmp_path / "store", tmp_path / "copy")
         path = damaged / chance.choice(names[:-1])
         data = bytearray(path.read_bytes())
@@ -107,6 +116,7 @@ async def test_bit_flips_in_sealed_segments_cost_what_they_hit_and_are_counted(t
         data[place] ^= 1 << chance.randrange(8)
         path.write_bytes(data)
         await check_goes_on(damaged, stored)
+    record_measure(f"{flips} bits flipped: no wrong batch, no reader held up")
 
 
 def keys_of(data: bytes) -> list[int]:
@@ -128,6 +138,7 @@ def keys_of(data: bytes) -> list[int]:
     return places
 
 
+@pytest.mark.fault("A4")
 async def test_a_flipped_key_ends_no_reader_and_hides_no_loss(tmp_path: Path) -> None:
     """SQLite says nothing of it: it ends early or passes over batches, and a reader would wait for ever."""
     stored = list(range(1, 400))
@@ -145,6 +156,7 @@ async def test_a_flipped_key_ends_no_reader_and_hides_no_loss(tmp_path: Path) ->
             await check_goes_on(damaged, stored)
 
 
+@pytest.mark.fault("A4")
 async def test_a_zeroed_segment_is_set_aside_and_counted(tmp_path: Path) -> None:
     stored = list(range(1, 400))
     await make_store(tmp_path / "store", stored, segment_bytes=32 * 1024)
@@ -154,6 +166,7 @@ async def test_a_zeroed_segment_is_set_aside_and_counted(tmp_path: Path) -> None
     assert list((tmp_path / "store").glob("*.bad"))
 
 
+@pytest.mark.fault("A11")
 async def test_a_lost_newest_segment_begins_a_new_epoch_and_no_number_returns(tmp_path: Path) -> None:
     stored = list(range(1, 400))
     await make_store(tmp_path / "store", stored, segment_bytes=32 * 1024)
@@ -173,6 +186,7 @@ async def check_goes_on_counted(directory: Path, stored: list[int]) -> bool:
         return bool(lost)
 
 
+@pytest.mark.fault("A5")
 @pytest.mark.parametrize("damage", ["deleted", "emptied", "zeroed", "garbage", "flipped"])
 async def test_damaged_state_means_duplicates_not_loss_under_a_new_epoch(tmp_path: Path, damage: str) -> None:
     stored = list(range(1, 100))
@@ -212,6 +226,7 @@ async def test_damaged_state_means_duplicates_not_loss_under_a_new_epoch(tmp_pat
     )
 
 
+@pytest.mark.fault("A11")
 async def test_a_copied_store_is_another_epoch(tmp_path: Path) -> None:
     await make_store(tmp_path / "store", [1, 2, 3])
     copy(tmp_path / "store", tmp_path / "clone")
@@ -222,6 +237,7 @@ async def test_a_copied_store_is_another_epoch(tmp_path: Path) -> None:
         assert [each.epoch.ordinal for each in await drain(clone)] == [1, 1, 1]
 
 
+@pytest.mark.fault("A11")
 async def test_a_second_instance_is_refused_by_name(tmp_path: Path) -> None:
     async with opened(tmp_path / "store"):
         with pytest.raises(StoreFailed, match="in use by another gateway"):
@@ -231,6 +247,7 @@ async def test_a_second_instance_is_refused_by_name(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.fault("A13")
 async def test_a_store_of_a_later_release_is_not_touched(tmp_path: Path) -> None:
     await make_store(tmp_path / "store", [1, 2, 3])
     path = max((tmp_path / "store").glob("*.segment"))
@@ -244,6 +261,7 @@ async def test_a_store_of_a_later_release_is_not_touched(tmp_path: Path) -> None
     assert not list((tmp_path / "store").glob("*.bad"))
 
 
+@pytest.mark.fault("A11")
 async def test_a_deleted_directory_is_made_again_under_a_new_epoch(tmp_path: Path) -> None:
     async with opened(tmp_path / "store") as buffer:
         cursor = buffer.cursor("sink", Order.STRICT)
@@ -268,6 +286,7 @@ async def test_a_deleted_directory_is_made_again_under_a_new_epoch(tmp_path: Pat
         )
 
 
+@pytest.mark.fault("A4", "A13")
 @pytest.mark.parametrize("place", [60, 61, 62, 63])  # user_version is the big-endian word at 60
 @pytest.mark.parametrize("name", ["state.sqlite", "00000000000000000001.segment"])
 async def test_a_flipped_version_is_damage_and_not_a_later_release(

@@ -29,7 +29,6 @@ from tests.faults.buffer.lab import (
     rows_of,
 )
 
-pytestmark = pytest.mark.fault
 ROOT = Path(__file__).parents[3]
 
 
@@ -96,6 +95,7 @@ async def check_accepted(store: Path, lines: list[list[str]]) -> None:
     assert set(accepted) <= set(read_independently(store).values())
 
 
+@pytest.mark.fault("A8")
 async def test_the_shim_really_sees_the_stores_writes_and_syncs(tmp_path: Path, shim: Path) -> None:
     count = tmp_path / "count"
     program = "import asyncio,sys\nfrom pathlib import Path\nfrom tests.faults.buffer.lab import make_store\n"
@@ -109,6 +109,7 @@ async def test_the_shim_really_sees_the_stores_writes_and_syncs(tmp_path: Path, 
     assert syncs >= 4
 
 
+@pytest.mark.fault("A8")
 @pytest.mark.parametrize("after", [0, 2, 5, 9])
 async def test_one_failed_sync_costs_a_segment_and_no_accepted_batch(
     tmp_path: Path, shim: Path, after: int
@@ -123,6 +124,7 @@ async def test_one_failed_sync_costs_a_segment_and_no_accepted_batch(
     await check_accepted(tmp_path / "store", lines)
 
 
+@pytest.mark.fault("A8")
 @pytest.mark.parametrize("after", [0, 3, 8])
 async def test_syncs_that_always_fail_accept_nothing_falsely(tmp_path: Path, shim: Path, after: int) -> None:
     lines, _ = run_child(tmp_path / "store", shim, 1, 0.3, SHIM_FSYNC="always", SHIM_AFTER=str(after))
@@ -132,6 +134,7 @@ async def test_syncs_that_always_fail_accept_nothing_falsely(tmp_path: Path, shi
     await check_accepted(tmp_path / "store", lines)
 
 
+@pytest.mark.fault("A7")
 @pytest.mark.timeout(600)
 async def test_a_disk_that_is_full_for_a_while_at_any_write_loses_nothing_accepted(
     tmp_path: Path, shim: Path
@@ -155,6 +158,7 @@ async def check_gaps_are_honest(store: Path, lines: list[list[str]]) -> None:
         assert seq in there or seq <= delivered or any(a <= seq <= b for a, b in gaps)
 
 
+@pytest.mark.fault("A1", "A3")
 @pytest.mark.timeout(600)
 async def test_a_write_torn_by_a_kill_costs_no_accepted_batch(tmp_path: Path, shim: Path) -> None:
     for at in range(1, 401, max(1, round(4 / SCALE))):
@@ -164,6 +168,7 @@ async def test_a_write_torn_by_a_kill_costs_no_accepted_batch(tmp_path: Path, sh
         await check_accepted(store, lines)
 
 
+@pytest.mark.fault("A10")
 async def test_slow_syncs_do_not_stall_the_event_loop(tmp_path: Path, shim: Path) -> None:
     program = """
 import asyncio, sys, time
@@ -200,6 +205,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
+@pytest.mark.fault("A7")
 @pytest.mark.timeout(120)
 async def test_a_full_disk_drops_the_oldest_and_counts_it_exactly(small_disk: Path) -> None:
     last = 4000
@@ -290,6 +296,7 @@ async def saved_cursors(store: Path) -> None:
     connection.close()
 
 
+@pytest.mark.fault("A7")
 @pytest.mark.timeout(120)
 async def test_a_full_disk_can_make_append_wait_until_there_is_room(small_disk: Path) -> None:
     async with opened(
@@ -318,6 +325,7 @@ async def fill_slowly(buffer: DiskBuffer, last: int) -> None:
         await fill(buffer, range(start, start + 20))
 
 
+@pytest.mark.fault("A7")
 @pytest.mark.timeout(120)
 async def test_max_bytes_drops_the_oldest_and_counts_it_exactly(tmp_path: Path) -> None:
     async with opened(tmp_path / "store", segment_bytes=32 * 1024, max_bytes=300 * 1024, memory=0) as buffer:

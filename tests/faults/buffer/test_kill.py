@@ -39,9 +39,9 @@ def run_and_kill(
     return [line for line in (opening + rest).splitlines(keepends=True) if line.endswith("\n")]
 
 
-@pytest.mark.fault
+@pytest.mark.fault("A1")
 @pytest.mark.timeout(60 + 10 * KILLS)
-async def test_whatever_was_accepted_survives_kill_9_at_any_instant(tmp_path: Path) -> None:
+async def test_whatever_was_accepted_survives_kill_9_at_any_instant(tmp_path: Path, record_measure) -> None:
     seed = random.randrange(2**32)
     print("seed", seed)
     chance = random.Random(seed)
@@ -74,3 +74,4 @@ async def test_whatever_was_accepted_survives_kill_9_at_any_instant(tmp_path: Pa
             assert not passed
         saved.close()
     assert len(accepted) > KILLS
+    record_measure(f"{KILLS} kills of the store alone, {len(accepted)} batches accepted: 0 lost")

@@ -1,4 +1,4 @@
-"""What a database answers, and what becomes of the rows: FAULTS B12, B6, and a database that hangs."""
+"""What a database answers, and what becomes of the rows, a database that hangs among it."""
 
 import asyncio
 import email.utils
@@ -19,7 +19,7 @@ from tests.servers.line_protocol import Point
 from tests.servers.scripted_influx import OK, Answer, ScriptedInflux, Write, nothing, refusing
 from tests.unit.influxdb.plant import TOKEN, columns, delivery, sink, table
 
-pytestmark = [pytest.mark.fault, pytest.mark.server]
+pytestmark = pytest.mark.server
 
 ROWS = round(20_000 * float(os.environ.get("WL_SCALE", "0.1")))
 MS = 1_000_000
@@ -41,11 +41,12 @@ def refused(error: Rejected) -> set[tuple[int, int]]:
     return {(each.delivery, row) for each in error.refusals for row in each.rows.tolist()}
 
 
+@pytest.mark.fault("B12")
 @pytest.mark.parametrize(("status", "partial"), [(400, False), (422, False), (422, True), (400, True)])
 async def test_of_a_refused_write_only_the_bad_rows_are_refused_and_the_others_are_there_in_order(
     status: int, partial: bool
 ) -> None:
-    """FAULTS B12: bisected to the bad point."""
+    """Bisected to the bad point."""
     bad = set(random.Random(status).sample(range(ROWS), 7)) | {0, ROWS - 1}
     with ScriptedInflux(refusing(lambda point: value(point) in bad, status, partial=partial)) as database:
         async with sink(database.url, batch_rows=5_000) as influx:
@@ -61,8 +62,9 @@ async def test_of_a_refused_write_only_the_bad_rows_are_refused_and_the_others_a
             assert arrived == sorted(arrived)
 
 
+@pytest.mark.fault("B12")
 async def test_a_quality_whose_row_was_refused_is_told_with_the_next_row() -> None:
-    """FAULTS B12: or a tag would look Good that is not known to be."""
+    """Or a tag would look Good that is not known to be."""
     with ScriptedInflux(refusing(lambda point: value(point) == 1.0)) as database:
         async with sink(database.url) as influx:
             with pytest.raises(Rejected):
@@ -71,8 +73,9 @@ async def test_a_quality_whose_row_was_refused_is_told_with_the_next_row() -> No
         assert list(database.values("quality")["v"].values()) == [0]
 
 
+@pytest.mark.fault("B12")
 async def test_a_row_of_another_type_than_the_database_has_is_refused_alone() -> None:
-    """FAULTS B12: a field conflict that the database itself finds."""
+    """A field conflict that the database itself finds."""
     with ScriptedInflux() as database:
         database.types["wanglian", "integer"] = "float"
         tags = table(Kind.FLOAT64, ["v"])
@@ -87,8 +90,9 @@ async def test_a_row_of_another_type_than_the_database_has_is_refused_alone() ->
         assert len(database.values()["v"]) == 102
 
 
+@pytest.mark.fault("B12")
 async def test_what_is_too_large_is_sent_in_smaller_pieces_and_the_size_is_remembered() -> None:
-    """FAULTS B12: 413."""
+    """413."""
 
     def script(write: Write) -> Answer:
         return Answer(413, stores=nothing) if len(write.points) > 300 else OK
@@ -102,8 +106,9 @@ async def test_what_is_too_large_is_sent_in_smaller_pieces_and_the_size_is_remem
         assert all(len(write.points) <= 300 for write in database.writes[before:])
 
 
+@pytest.mark.fault("B12")
 async def test_a_row_that_is_too_large_by_itself_is_refused() -> None:
-    """FAULTS B12: 413 for a single line."""
+    """413 for a single line."""
 
     def script(write: Write) -> Answer:
         return Answer(413, stores=nothing) if len(write.body) > 2_000 else OK
@@ -117,6 +122,7 @@ async def test_a_row_that_is_too_large_by_itself_is_refused() -> None:
         assert sorted(database.values("text")["v"].values()) == ["a", "c"]
 
 
+@pytest.mark.fault("B12")
 @pytest.mark.parametrize(
     ("status", "person", "says"),
     [
@@ -134,7 +140,7 @@ async def test_a_row_that_is_too_large_by_itself_is_refused() -> None:
 async def test_an_answer_that_is_not_about_rows_ends_the_session(
     status: int, person: bool, says: str
 ) -> None:
-    """FAULTS B12: nothing is refused, nothing is tried again at once."""
+    """Nothing is refused, nothing is tried again at once."""
     with ScriptedInflux(lambda _: Answer(status, stores=nothing, headers={"Location": "/x"})) as database:
         async with sink(database.url) as influx:
             with pytest.raises(NotConnected, match=says) as raised:
@@ -143,6 +149,7 @@ async def test_an_answer_that_is_not_about_rows_ends_the_session(
         assert len(database.writes) == 1
 
 
+@pytest.mark.fault("B12")
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [
@@ -157,7 +164,7 @@ async def test_an_answer_that_is_not_about_rows_ends_the_session(
 )
 @pytest.mark.parametrize("status", [429, 503])
 async def test_the_wish_for_patience_is_passed_on(status: int, text: str, seconds: float | None) -> None:
-    """FAULTS B12: Retry-After."""
+    """Retry-After."""
     with ScriptedInflux(lambda _: Answer(status, headers={"Retry-After": text})) as database:
         async with sink(database.url) as influx:
             with pytest.raises(NotConnected) as raised:
@@ -165,8 +172,9 @@ async def test_the_wish_for_patience_is_passed_on(status: int, text: str, second
     assert raised.value.retry_after_s == seconds
 
 
+@pytest.mark.fault("B12")
 async def test_the_wish_for_patience_may_be_a_date() -> None:
-    """FAULTS B12: Retry-After as an HTTP date."""
+    """Retry-After as an HTTP date."""
     date = email.utils.formatdate(time.time() + 90, usegmt=True)
     with ScriptedInflux(lambda _: Answer(503, headers={"Retry-After": date})) as database:
         async with sink(database.url) as influx:
@@ -175,8 +183,9 @@ async def test_the_wish_for_patience_may_be_a_date() -> None:
     assert raised.value.retry_after_s == pytest.approx(90, abs=10)
 
 
+@pytest.mark.fault("B6")
 async def test_an_answer_lost_after_the_rows_were_stored_leaves_no_double() -> None:
-    """FAULTS B6: the same rows again, from an earlier place, by a sink that knows nothing."""
+    """The same rows again, from an earlier place, by a sink that knows nothing."""
     answers = [OK, Answer(drops=True)]
     with ScriptedInflux(lambda _: answers.pop(0) if answers else OK) as database:
         deliveries = many(1_000)
@@ -190,8 +199,9 @@ async def test_an_answer_lost_after_the_rows_were_stored_leaves_no_double() -> N
         assert len(database.order) > 1_000
 
 
+@pytest.mark.fault("B2")
 async def test_a_database_that_hangs_is_found_and_does_not_hold_the_end() -> None:
-    """FAULTS B2: a connection on which nothing comes back."""
+    """A connection on which nothing comes back."""
     with ScriptedInflux(lambda _: Answer(hangs=True)) as database:
         began = time.monotonic()
         async with sink(database.url, timeout="300ms") as influx:
@@ -200,6 +210,7 @@ async def test_a_database_that_hangs_is_found_and_does_not_hold_the_end() -> Non
         assert time.monotonic() - began < 5
 
 
+@pytest.mark.fault("A14")
 async def test_a_write_that_is_cancelled_is_left_at_once() -> None:
     """The thread that waits for an answer holds neither the loop nor the program's end."""
     with ScriptedInflux(lambda _: Answer(hangs=True)) as database:
@@ -216,6 +227,7 @@ async def test_a_write_that_is_cancelled_is_left_at_once() -> None:
         assert all(each.daemon for each in ours)
 
 
+@pytest.mark.fault("B10")
 async def test_a_database_that_does_not_speak_http_is_told_from_one_that_is_away() -> None:
     async def babble(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"\x00\xff not http\r\n\r\n")
@@ -229,6 +241,7 @@ async def test_a_database_that_does_not_speak_http_is_told_from_one_that_is_away
                 pass
 
 
+@pytest.mark.fault("B12")
 async def test_words_that_are_not_utf_8_end_the_session_and_are_no_bug() -> None:
     with ScriptedInflux(lambda _: Answer(500, b"\xff\xfe")) as database:
         async with sink(database.url) as influx:
@@ -236,11 +249,12 @@ async def test_words_that_are_not_utf_8_end_the_session_and_are_no_bug() -> None
                 await influx.write(many(100))
 
 
+@pytest.mark.fault("B12")
 @pytest.mark.parametrize(
     ("status", "body"), [(200, b"<html>"), (200, b'{"error":"no"}'), (201, b""), (202, b"")]
 )
 async def test_an_answer_that_only_sounds_like_success_is_none(status: int, body: bytes) -> None:
-    """FAULTS B12: a login page, a web server that answers 200 to whatever is asked, a part stored."""
+    """A login page, a web server that answers 200 to whatever is asked, a part stored."""
     answer = Answer(status, body, stores=nothing)
     with ScriptedInflux(lambda _: answer, ping=answer) as database:
         async with sink(database.url) as influx:
@@ -250,6 +264,7 @@ async def test_an_answer_that_only_sounds_like_success_is_none(status: int, body
         assert len(database.writes) == 1
 
 
+@pytest.mark.fault("B12")
 @pytest.mark.parametrize("status", [401, 403, 503])
 async def test_a_ping_that_is_refused_is_not_connected(status: int) -> None:
     with ScriptedInflux(ping=Answer(status)) as database:
@@ -259,9 +274,10 @@ async def test_a_ping_that_is_refused_is_not_connected(status: int) -> None:
         assert raised.value.needs_a_person == (status < 500)
 
 
+@pytest.mark.fault("S11")
 @pytest.mark.parametrize("status", [400, 401, 500])
 async def test_the_token_is_sent_and_never_told(status: int, caplog: pytest.LogCaptureFixture) -> None:
-    """FAULTS S11: even when the database repeats it."""
+    """Even when the database repeats it."""
     caplog.set_level(logging.DEBUG)
     said = f'{{"message":"no good: Token {TOKEN}"}}'.encode()
     with ScriptedInflux(lambda _: Answer(status, said, stores=nothing)) as database:

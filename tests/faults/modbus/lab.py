@@ -9,7 +9,7 @@ from connectors import Batch, SystemClock, TagTable
 from connectors.modbus import Modbus
 from connectors.modbus.serial import SerialPort
 from connectors.quality import GOOD
-from tests.servers import rtu_faults
+from gateway.lab.modbus import frames
 
 SCALE = float(os.environ.get("WL_SCALE", "0.1"))
 
@@ -42,7 +42,7 @@ def assert_none_wrong(batch: Batch, unit: int = 1) -> None:
     """A Good row holds the register's own value; rows are in register order."""
     for address, (value, quality) in enumerate(content(batch)):
         if quality == GOOD:
-            assert value == rtu_faults.register(unit, address)
+            assert value == frames.register(unit, address)
 
 
 def name_of(source: Modbus, batch: Batch) -> str:

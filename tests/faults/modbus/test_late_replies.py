@@ -1,4 +1,4 @@
-"""FAULTS D2: on a serial line a late reply is never taken for the answer to the next request."""
+"""On a serial line a late reply is never taken for the answer to the next request."""
 
 import asyncio
 import heapq
@@ -17,12 +17,11 @@ from connectors.modbus.plan import plan_requests, values_of
 from connectors.modbus.serial_line import Pace, SerialLine
 from connectors.modbus.statistics import Statistics
 from connectors.quality import GOOD
+from gateway.lab.modbus import frames
+from gateway.lab.modbus import replies as faults
+from gateway.lab.modbus.line import SerialEquipment
 from tests.conftest import FakeClock
 from tests.faults.modbus.lab import SCALE, assert_none_wrong, device, name_of, qualities, source
-from tests.servers import rtu_faults as faults
-from tests.servers.rtu_faults import FaultyLine
-
-pytestmark = pytest.mark.fault
 
 POLLS = int(100_000 * SCALE)
 LINES = 24
@@ -43,7 +42,7 @@ def lateness(seed: int, share: float) -> faults.Script:
         if chance.random() < share:
             yield TIMEOUT_MS / 1000 * chance.choice((1.3, 1.3, 1.6, 1.9))
         if time.monotonic() - request.asked < LATEST_S:
-            yield faults.reply(request)
+            yield frames.reply(request)
 
     return script
 
@@ -57,7 +56,7 @@ async def poll(path: Path, seed: int, polls: int) -> tuple[int, int, int]:
     late = good = 0
     devices = {f"m{unit}": device(unit, 8) for unit in (1, 2, 3)}
     options = {"timeout": f"{TIMEOUT_MS}ms", "quiet": f"{QUIET_MS}ms"}
-    async with FaultyLine(path, lateness(seed, 0.03), keep=False) as line:
+    async with SerialEquipment(path, lateness(seed, 0.03), keep=False) as line:
         while line.count < polls:
             async with source(path, devices, **options) as it:
                 dialogue: Any = it._exchange._dialogue  # type: ignore[union-attr]
@@ -73,18 +72,23 @@ async def poll(path: Path, seed: int, polls: int) -> tuple[int, int, int]:
         return line.count, late, good
 
 
+@pytest.mark.fault("D2")
 @pytest.mark.timeout(1800)
-async def test_d2_a_hundred_thousand_polls_with_late_replies_bring_no_wrong_value(tmp_path: Path) -> None:
-    """FAULTS D2: delay = timeout x 1.3 and more, requests that differ in nothing but the address."""
+async def test_d2_a_hundred_thousand_polls_with_late_replies_bring_no_wrong_value(
+    tmp_path: Path, record_measure
+) -> None:
+    """Delay = timeout x 1.3 and more, requests that differ in nothing but the address."""
     found = await asyncio.gather(*(poll(tmp_path / f"line{n}", n, POLLS // LINES + 1) for n in range(LINES)))
     made, late, good = (sum(each) for each in zip(*found, strict=True))
     assert made >= POLLS
     assert late > made / 200
     assert good > made
+    record_measure(f"{made} polls with {late} late replies: 0 wrong")
 
 
+@pytest.mark.fault("D2")
 async def test_d2_a_device_that_is_always_late_is_learned_and_read(tmp_path: Path) -> None:
-    """FAULTS D2: the first replies are lost, then its own timeout is long enough."""
+    """The first replies are lost, then its own timeout is long enough."""
     slow = faults.late(0.1)
 
     def script(request: Any) -> Any:
@@ -92,7 +96,7 @@ async def test_d2_a_device_that_is_always_late_is_learned_and_read(tmp_path: Pat
 
     devices = {"quick": device(1, 4), "slow": device(2, 4)}
     async with (
-        FaultyLine(tmp_path / "line", script) as line,
+        SerialEquipment(tmp_path / "line", script) as line,
         source(line.path, devices, timeout="60ms", quiet="500ms") as it,
         asyncio.timeout(20),
     ):
@@ -105,10 +109,11 @@ async def test_d2_a_device_that_is_always_late_is_learned_and_read(tmp_path: Pat
         assert it.statistics()["late_replies"] >= 1
 
 
+@pytest.mark.fault("D2")
 async def test_d2_a_cancelled_read_spoils_nothing_of_the_next(tmp_path: Path) -> None:
-    """FAULTS D2: what was asked before is answered while something else is asked for."""
+    """What was asked before is answered while something else is asked for."""
     async with (
-        FaultyLine(tmp_path / "line", faults.late(0.01)) as line,
+        SerialEquipment(tmp_path / "line", faults.late(0.01)) as line,
         source(line.path, {"m": device()}, quiet="300ms") as it,
         asyncio.timeout(10),
     ):
@@ -124,9 +129,10 @@ async def test_d2_a_cancelled_read_spoils_nothing_of_the_next(tmp_path: Path) ->
         assert set(qualities(batch)) == {GOOD}
 
 
+@pytest.mark.fault("D2")
 async def test_d2_a_new_session_does_not_take_what_the_last_one_asked_for(tmp_path: Path) -> None:
-    """FAULTS D2: opening the port again is no cure; the quiet time is."""
-    async with FaultyLine(tmp_path / "line", faults.late(0.08)) as line, asyncio.timeout(20):
+    """Opening the port again is no cure; the quiet time is."""
+    async with SerialEquipment(tmp_path / "line", faults.late(0.08)) as line, asyncio.timeout(20):
         for _ in range(3):
             asked = line.count
             async with source(line.path, {"m": device()}, timeout="400ms", quiet="400ms") as it:
@@ -165,12 +171,12 @@ class Timeline:
             if fate > 0.02:
                 late = self.chance.choice((1.3, 1.6, 1.9)) if fate < 0.1 else 0.02
                 first, count = (int.from_bytes(sent[i : i + 2], "big") for i in (2, 4))
-                data = b"".join(faults.register(sent[0], first + i).to_bytes(2, "big") for i in range(count))
+                data = b"".join(frames.register(sent[0], first + i).to_bytes(2, "big") for i in range(count))
                 due = max(self.clock.steady, self.free[sent[0]]) + int(late * S)
                 self.free[sent[0]] = due
                 if 0.08 < fate < 0.12:  # noise first
                     heapq.heappush(self.coming, (self.clock.steady + 9 * MS, self.polls, b"\xff"))
-                reply = faults.frame(sent[:2] + bytes((2 * count,)) + data)
+                reply = frames.serial_frame(sent[:2] + bytes((2 * count,)) + data)
                 heapq.heappush(self.coming, (due, self.polls, reply))
 
     def scan(self, poll: Poll, patience: int) -> None:
@@ -189,14 +195,15 @@ class Timeline:
         for slot, status in enumerate(answers.status):
             if status == GOOD:
                 request = poll.requests[slot]
-                right = (faults.register(poll.unit_id, request.address + i) for i in range(request.count))
+                right = (frames.register(poll.unit_id, request.address + i) for i in range(request.count))
                 is_right = answers.replies[slot] == b"".join(each.to_bytes(2, "big") for each in right)
                 self.good += is_right
                 self.wrong += not is_right
 
 
-def test_d2_the_same_in_simulated_time_with_lost_replies_between() -> None:
-    """FAULTS D2: timeout and quiet time of a second as shipped, three devices, 2 % lost, 8 % late."""
+@pytest.mark.fault("D2")
+def test_d2_the_same_in_simulated_time_with_lost_replies_between(record_measure) -> None:
+    """Timeout and quiet time of a second as shipped, three devices, 2 % lost, 8 % late."""
     polls = {
         unit: Poll(unit, plan_requests(options, values_of(options)))
         for unit in (1, 2, 3)
@@ -211,3 +218,4 @@ def test_d2_the_same_in_simulated_time_with_lost_replies_between() -> None:
     assert line.wrong == 0
     assert line.late > POLLS / 200
     assert line.good > POLLS / 2
+    record_measure(f"{line.polls} polls in simulated time with {line.late} late replies: {line.wrong} wrong")

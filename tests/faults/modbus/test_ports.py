@@ -1,4 +1,4 @@
-"""FAULTS D1 on a serial line: a port whose driver hangs is left to itself."""
+"""On a serial line: a port whose driver hangs is left to itself."""
 
 import asyncio
 import threading
@@ -10,9 +10,8 @@ from connectors import NotConnected
 from connectors.modbus import serial as serial_module
 from tests.faults.modbus.lab import device, source
 
-pytestmark = pytest.mark.fault
 
-
+@pytest.mark.fault("D1")
 async def test_a_driver_that_hangs_holds_one_thread_however_often_it_is_tried(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

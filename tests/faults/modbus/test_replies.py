@@ -1,4 +1,4 @@
-"""FAULTS D3 to D6 and D8 to D10 on a serial line: a reply that is not the answer is never used."""
+"""On a serial line: a reply that is not the answer is never used."""
 
 import asyncio
 import struct
@@ -18,11 +18,10 @@ from connectors.quality import (
     BAD_RESOURCE_UNAVAILABLE,
     GOOD,
 )
+from gateway.lab.modbus import frames
+from gateway.lab.modbus import replies as faults
+from gateway.lab.modbus.line import SerialEquipment
 from tests.faults.modbus.lab import assert_none_wrong, content, device, qualities, source
-from tests.servers import rtu_faults as faults
-from tests.servers.rtu_faults import FaultyLine
-
-pytestmark = pytest.mark.fault
 
 Framing = Literal["rtu", "ascii"]
 
@@ -48,17 +47,18 @@ def framing(request: pytest.FixtureRequest) -> Framing:
     return request.param  # type: ignore[no-any-return]
 
 
+@pytest.mark.fault("D3", "D4", "D5")
 @pytest.mark.parametrize("script", REJECTED.values(), ids=REJECTED.keys())
 async def test_d3_d4_d5_a_reply_that_does_not_fit_is_rejected_and_the_next_is_fine(
     script: Any, framing: Framing, tmp_path: Path
 ) -> None:
-    """FAULTS D3, D4, D5: rejected before it is decoded; the request behind it is answered well."""
+    """Rejected before it is decoded; the request behind it is answered well."""
 
     def now_and_then(request: Any) -> Any:
         return (script if request.address == 4 else faults.honest)(request)
 
     async with (
-        FaultyLine(tmp_path / "line", now_and_then, framing) as line,
+        SerialEquipment(tmp_path / "line", now_and_then, framing) as line,
         source(line.path, {"m": device()}, framing=framing) as it,
         asyncio.timeout(10),
     ):
@@ -68,10 +68,11 @@ async def test_d3_d4_d5_a_reply_that_does_not_fit_is_rejected_and_the_next_is_fi
         assert it.statistics()["rejected_replies"] == 1
 
 
+@pytest.mark.fault("D4")
 async def test_d4_a_doubled_reply_is_harmless(framing: Framing, tmp_path: Path) -> None:
-    """FAULTS D4: the same frame twice is one answer, and nothing of it is left for the next request."""
+    """The same frame twice is one answer, and nothing of it is left for the next request."""
     async with (
-        FaultyLine(tmp_path / "line", faults.twice, framing) as line,
+        SerialEquipment(tmp_path / "line", faults.twice, framing) as line,
         source(line.path, {"m": device(registers=8)}, framing=framing) as it,
     ):
         batch = await it.read()
@@ -80,12 +81,13 @@ async def test_d4_a_doubled_reply_is_harmless(framing: Framing, tmp_path: Path) 
         assert it.statistics()["unasked_replies"] == 4
 
 
+@pytest.mark.fault("D5")
 async def test_d5_slow_bytes_are_waited_for_and_no_longer_than_the_timeout(
     framing: Framing, tmp_path: Path
 ) -> None:
-    """FAULTS D5: a reply in pieces is one reply as long as it comes in time."""
+    """A reply in pieces is one reply as long as it comes in time."""
     async with (
-        FaultyLine(tmp_path / "line", faults.in_slices(3, 0.001), framing) as line,
+        SerialEquipment(tmp_path / "line", faults.in_slices(3, 0.001), framing) as line,
         source(line.path, {"m": device(registers=4)}, framing=framing) as it,
         asyncio.timeout(10),
     ):
@@ -101,10 +103,11 @@ async def test_d5_slow_bytes_are_waited_for_and_no_longer_than_the_timeout(
             pass
 
 
+@pytest.mark.fault("D5")
 async def test_d5_an_echoing_adapter_is_named_when_it_is_not_expected(tmp_path: Path) -> None:
-    """FAULTS D5 and section 7: not one value, and the person is told which option to set."""
+    """Not one value, and the person is told which option to set."""
     async with (
-        FaultyLine(tmp_path / "line", faults.echoing) as line,
+        SerialEquipment(tmp_path / "line", faults.echoing) as line,
         source(line.path, {"m": device()}) as it,
     ):
         with pytest.raises(NotConnected, match="echo: true") as caught:
@@ -112,25 +115,27 @@ async def test_d5_an_echoing_adapter_is_named_when_it_is_not_expected(tmp_path: 
         assert caught.value.needs_a_person
 
 
+@pytest.mark.fault("D5")
 async def test_d5_an_expected_echo_is_compared_and_left_out(framing: Framing, tmp_path: Path) -> None:
-    """FAULTS D5 and section 7: with `echo: true` a device behind such an adapter reads like any other."""
+    """With `echo: true` a device behind such an adapter reads like any other."""
     async with (
-        FaultyLine(tmp_path / "line", faults.echoing, framing) as line,
+        SerialEquipment(tmp_path / "line", faults.echoing, framing) as line,
         source(line.path, {"m": device()}, framing=framing, echo=True) as it,
     ):
         for _ in range(2):
             batch = await it.read()
             assert_none_wrong(batch)
             assert set(qualities(batch)) == {GOOD}
-        line.script = lambda request: [bytes((request.raw[0] ^ 1,)) + request.raw[1:], faults.reply(request)]
+        line.script = lambda request: [bytes((request.raw[0] ^ 1,)) + request.raw[1:], frames.reply(request)]
         assert GOOD not in qualities(await it.read())
         line.script = lambda request: [request.raw]
         with pytest.raises(NotConnected, match="no device answers"):
             await it.read()
 
 
+@pytest.mark.fault("D5")
 async def test_d5_a_line_that_never_falls_silent_ends_the_session(tmp_path: Path) -> None:
-    """FAULTS D5: a stuck transmitter is an error with a reason, not a wait without end."""
+    """A stuck transmitter is an error with a reason, not a wait without end."""
 
     def babbling(request: Any) -> Any:  # noqa: ARG001
         for _ in range(2000):
@@ -138,7 +143,7 @@ async def test_d5_a_line_that_never_falls_silent_ends_the_session(tmp_path: Path
             yield 0.005
 
     async with (
-        FaultyLine(tmp_path / "line", babbling) as line,
+        SerialEquipment(tmp_path / "line", babbling) as line,
         source(line.path, {"m": device()}) as it,
         asyncio.timeout(10),
     ):
@@ -159,17 +164,17 @@ QUALITIES = {
 }
 
 
+@pytest.mark.fault("D6")
 @pytest.mark.parametrize("code", QUALITIES)
 async def test_d6_an_exception_has_its_quality_and_the_other_blocks_keep_flowing(
     code: int, framing: Framing, tmp_path: Path
 ) -> None:
-    """FAULTS D6."""
 
     def refusing(request: Any) -> Any:
         return (faults.exception(code) if request.address == 6 else faults.honest)(request)
 
     async with (
-        FaultyLine(tmp_path / "line", refusing, framing) as line,
+        SerialEquipment(tmp_path / "line", refusing, framing) as line,
         source(line.path, {"m": device(max_registers=1)}, framing=framing) as it,
     ):
         for _ in range(2):
@@ -178,10 +183,11 @@ async def test_d6_an_exception_has_its_quality_and_the_other_blocks_keep_flowing
             assert qualities(batch) == [QUALITIES[code] if a == 6 else GOOD for a in range(20)]
 
 
+@pytest.mark.fault("D6")
 async def test_d6_a_refused_block_is_narrowed_to_the_register_at_fault(tmp_path: Path) -> None:
-    """FAULTS D6, exception 2: split, find the bad register, remember it."""
+    """Exception 2: split, find the bad register, remember it."""
     async with (
-        FaultyLine(tmp_path / "line", faults.without(37)) as line,
+        SerialEquipment(tmp_path / "line", faults.without(37)) as line,
         source(line.path, {"m": device(registers=100, max_registers=125)}) as it,
     ):
         await it.read()
@@ -207,8 +213,9 @@ SOME = {
 }
 
 
+@pytest.mark.fault("D8", "D9")
 async def test_d8_d9_what_is_no_number_is_bad_and_every_bit_of_what_is_one_is_kept(tmp_path: Path) -> None:
-    """FAULTS D8, D9 over the line; the decoder's own tests have them in full."""
+    """The decoder's own tests have them in full."""
     memory, tags = b"", {}
     for name, (wire, raw) in (NONE | SOME).items():
         tags[name] = {"address": len(memory) // 2, "type": wire}
@@ -217,10 +224,10 @@ async def test_d8_d9_what_is_no_number_is_bad_and_every_bit_of_what_is_one_is_ke
 
     def serve(request: Any) -> Any:
         first = 2 * request.address
-        return [faults.reply(request, memory[first : first + 2 * request.count])]
+        return [frames.reply(request, memory[first : first + 2 * request.count])]
 
     async with (
-        FaultyLine(tmp_path / "line", serve) as line,
+        SerialEquipment(tmp_path / "line", serve) as line,
         source(line.path, {"m": device(tags=tags, max_registers=125)}) as it,
     ):
         batch = await it.read()
@@ -238,10 +245,11 @@ async def test_d8_d9_what_is_no_number_is_bad_and_every_bit_of_what_is_one_is_ke
     assert found["odd"] == (2**53 + 1, GOOD)
 
 
+@pytest.mark.fault("D10")
 async def test_d10_a_value_of_several_registers_is_never_put_together_from_two_replies(
-    tmp_path: Path,
+    tmp_path: Path, record_measure
 ) -> None:
-    """FAULTS D10: every value counts up with every request, over the border of its words."""
+    """Every value counts up with every request, over the border of its words."""
     served: set[int] = set()
 
     def counting(request: Any) -> Any:
@@ -249,11 +257,11 @@ async def test_d10_a_value_of_several_registers_is_never_put_together_from_two_r
         served.add(now)
         image = now.to_bytes(4, "big") * 40
         first = 2 * request.address
-        return [faults.reply(request, image[first : first + 2 * request.count])]
+        return [frames.reply(request, image[first : first + 2 * request.count])]
 
     tags = {"v": {"address": 0, "type": "uint32", "count": 40}}
     async with (
-        FaultyLine(tmp_path / "line", counting) as line,
+        SerialEquipment(tmp_path / "line", counting) as line,
         source(line.path, {"m": device(tags=tags, max_registers=7)}) as it,
     ):
         last = 0
@@ -265,3 +273,4 @@ async def test_d10_a_value_of_several_registers_is_never_put_together_from_two_r
             assert min(values) > last
             last = max(values)
     assert last > 0x0001_0000
+    record_measure("320 counters over the border of their words: 0 torn")

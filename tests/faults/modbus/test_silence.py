@@ -1,4 +1,4 @@
-"""FAULTS D1 on a serial line: a silent device backs off alone, and the others keep their rate."""
+"""On a serial line: a silent device backs off alone, and the others keep their rate."""
 
 import asyncio
 from collections import Counter
@@ -18,12 +18,11 @@ from connectors.modbus.serial import pace_of
 from connectors.modbus.serial_line import SerialLine
 from connectors.modbus.statistics import Statistics
 from connectors.quality import BAD_TIMEOUT, GOOD
+from gateway.lab.modbus import frames
+from gateway.lab.modbus import replies as faults
+from gateway.lab.modbus.line import SerialEquipment
 from tests.conftest import FakeClock
 from tests.faults.modbus.lab import assert_none_wrong, device, name_of, qualities, source
-from tests.servers import rtu_faults as faults
-from tests.servers.rtu_faults import FaultyLine
-
-pytestmark = pytest.mark.fault
 
 MINUTES = 15
 THINKS_NS = 15_000_000
@@ -47,8 +46,10 @@ class FakeExchange:
         reply, due = b"", 0
         while not line.done:
             if sent and sent[0] not in self._dead:
-                count = 2 * int.from_bytes(sent[4:6], "big")
-                reply = faults.frame(sent[:2] + bytes((count,)) + bytes(count))
+                text = sent[:1] == b":"
+                asked = bytes.fromhex(sent[1:-2].decode()) if text else sent
+                count = 2 * int.from_bytes(asked[4:6], "big")
+                reply = frames.serial_frame(asked[:2] + bytes((count,)) + bytes(count), text=text)
                 on_the_wire = (len(sent) + len(reply)) * self._character
                 due = self._clock.steady + THINKS_NS + on_the_wire
             if reply and due <= line.deadline:
@@ -80,7 +81,7 @@ class FakePort:
 
     async def connect(self, clock: Any, statistics: Statistics) -> Any:
         pace = pace_of(self._options)
-        line = SerialLine(FRAMINGS["rtu"], pace, {}, clock, statistics)
+        line = SerialLine(FRAMINGS[self._options.framing], pace, {}, clock, statistics)
         return FakeExchange(line, clock, self._dead, pace.character)
 
 
@@ -110,25 +111,28 @@ async def scans_of_the_living(dead: set[int], scan: str, patience: str) -> int:
     return sum(made.values())
 
 
+@pytest.mark.fault("D1")
 @pytest.mark.parametrize(("scan", "patience"), [("1s", "1s"), ("5s", "1s"), ("2s", "3s")])
 async def test_d1_one_dead_device_of_thirty_costs_the_others_less_than_five_percent(
-    scan: str, patience: str
+    scan: str, patience: str, record_measure
 ) -> None:
-    """FAULTS D1: whether the line is busy without a pause (thirty in 1 s at 9600 baud) or not."""
+    """Whether the line is busy without a pause (thirty in 1 s at 9600 baud) or not."""
     whole = await scans_of_the_living(set(), scan, patience)
     with_dead = await scans_of_the_living({1}, scan, patience)
     assert with_dead > 0.95 * whole
+    record_measure(f"scan {scan}, timeout {patience}: the others keep {100 * with_dead / whole:.1f} %")
 
 
+@pytest.mark.fault("D1")
 async def test_d1_a_silent_device_is_bad_backs_off_and_is_had_again(tmp_path: Path) -> None:
-    """FAULTS D1 over a terminal: Bad rows for the one, no gap for the other, and back without a person."""
+    """Over a terminal: Bad rows for the one, no gap for the other, and back without a person."""
     dead = {2}
 
     def by_unit(request: Any) -> Any:
         return (faults.silent if request.unit in dead else faults.honest)(request)
 
     devices = {"alive": device(1), "dead": device(2)}
-    async with FaultyLine(tmp_path / "line", by_unit) as line, source(line.path, devices) as it:
+    async with SerialEquipment(tmp_path / "line", by_unit) as line, source(line.path, devices) as it:
         seen: Counter[str] = Counter()
         async with asyncio.timeout(20):
             while seen["dead"] < 3 or seen["alive"] < 20:
@@ -147,9 +151,10 @@ async def test_d1_a_silent_device_is_bad_backs_off_and_is_had_again(tmp_path: Pa
             assert_none_wrong(batch, 2)
 
 
+@pytest.mark.fault("D1")
 async def test_d1_an_unplugged_adapter_ends_the_session_and_is_had_again(tmp_path: Path) -> None:
-    """FAULTS D1, unplug: whether something is being asked or nothing is due."""
-    async with FaultyLine(tmp_path / "line", faults.honest) as line, asyncio.timeout(10):
+    """Unplug: whether something is being asked or nothing is due."""
+    async with SerialEquipment(tmp_path / "line", faults.honest) as line, asyncio.timeout(10):
         for scan in ("10ms", "1h"):
             it = source(line.path, {"m": device(scan=scan)})
             async with it:
@@ -165,10 +170,10 @@ async def test_d1_an_unplugged_adapter_ends_the_session_and_is_had_again(tmp_pat
                 assert set(qualities(await it.read())) == {GOOD}
 
 
+@pytest.mark.fault("D1")
 async def test_d1_when_every_device_is_silent_the_link_is_down(tmp_path: Path) -> None:
-    """FAULTS D1."""
     async with (
-        FaultyLine(tmp_path / "line", faults.silent) as line,
+        SerialEquipment(tmp_path / "line", faults.silent) as line,
         source(line.path, {"a": device(1), "b": device(2)}) as it,
     ):
         assert set(qualities(await it.read())) == {BAD_TIMEOUT}
@@ -176,9 +181,13 @@ async def test_d1_when_every_device_is_silent_the_link_is_down(tmp_path: Path) -
             await it.read()
 
 
+@pytest.mark.fault("D1")
 async def test_d1_a_port_has_one_owner(tmp_path: Path) -> None:
     """Two masters on one line would read each other's answers."""
-    async with FaultyLine(tmp_path / "line", faults.honest) as line, source(line.path, {"m": device()}) as it:
+    async with (
+        SerialEquipment(tmp_path / "line", faults.honest) as line,
+        source(line.path, {"m": device()}) as it,
+    ):
         await it.read()
         with pytest.raises(NotConnected, match="can't be opened: another program has it open"):
             await source(line.path, {"m": device()}).__aenter__()

@@ -21,7 +21,7 @@ from tests.servers.flood import compiled, read_journal, value
 
 SCALE = float(os.environ.get("WL_SCALE", "0.1"))
 
-pytestmark = [pytest.mark.fault, pytest.mark.server]
+pytestmark = pytest.mark.server
 
 
 @pytest.fixture
@@ -73,11 +73,11 @@ async def running(opened: Mqtt) -> AsyncIterator[Mqtt]:
         yield opened
 
 
+@pytest.mark.fault("G1")
 @pytest.mark.parametrize("version", ["5", "3.1.1"])
 async def test_malformed_messages_are_counted_told_of_and_acknowledged(
     broker: Broker, publisher: Client, version: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """FAULTS G1."""
     bad = [b"\xff" * 5000, b"", b"{", b"[" * 100, b'{"x": 1' + b"0" * 10, b"[" * 40 + b"]" * 40, b"nul"]
     async with running(source(broker, TagTable(), PLAIN, version=version)) as opened:
         with caplog.at_level(logging.WARNING):
@@ -92,10 +92,11 @@ async def test_malformed_messages_are_counted_told_of_and_acknowledged(
     assert len(samples[0].encode()) <= 1024
 
 
+@pytest.mark.fault("G4")
 async def test_what_came_once_is_read_although_the_broker_has_gone_since(
     broker: Broker, publisher: Client
 ) -> None:
-    """FAULTS G: QoS 0 comes no second time; QoS 1 does, and is left to that."""
+    """QoS 0 comes no second time; QoS 1 does, and is left to that."""
     async with running(source(broker, TagTable(), PLAIN)) as opened:
         for i in range(300):
             publish(publisher, "plant/a", b'{"x": %d.5}' % i, qos=i % 2)
@@ -110,10 +111,10 @@ async def test_what_came_once_is_read_although_the_broker_has_gone_since(
             await opened.read()
 
 
+@pytest.mark.fault("G2")
 async def test_a_huge_message_is_kept_away_by_the_broker_with_mqtt_5(
     broker: Broker, publisher: Client
 ) -> None:
-    """FAULTS G2."""
     async with running(source(broker, TagTable(), PLAIN)) as opened:
         publish(publisher, "plant/a", b'{"x": "' + b"9" * (8 * 2**20) + b'"}')
         publish(publisher, "plant/" + "t" * 60_000, b'{"x": 1.5}')
@@ -124,8 +125,8 @@ async def test_a_huge_message_is_kept_away_by_the_broker_with_mqtt_5(
         assert opened.statistics()["unnameable"] == 1
 
 
+@pytest.mark.fault("G2")
 async def test_a_huge_message_is_refused_and_counted_with_mqtt_3(broker: Broker, publisher: Client) -> None:
-    """FAULTS G2."""
     async with running(source(broker, TagTable(), PLAIN, version="3.1.1")) as opened:
         publish(publisher, "plant/a", b'{"x": ' + b" " * 2**20 + b"8.5}")
         publish(publisher, "plant/a", b'{"x": 7.5}')
@@ -134,11 +135,11 @@ async def test_a_huge_message_is_refused_and_counted_with_mqtt_3(broker: Broker,
         assert opened.statistics()["acks"] == 2
 
 
+@pytest.mark.fault("G3")
 @pytest.mark.parametrize(("version", "again"), [("5", False), ("3.1.1", True)])
 async def test_a_retained_message_is_an_initial_value_and_never_a_new_sample(
     broker: Broker, publisher: Client, version: str, *, again: bool
 ) -> None:
-    """FAULTS G3."""
     publish(publisher, "plant/a", b'{"x": 1.5}', retain=True)
     async with running(source(broker, TagTable(), PLAIN, version=version)) as opened:
         first = await opened.read()
@@ -157,8 +158,8 @@ async def test_a_retained_message_is_an_initial_value_and_never_a_new_sample(
         assert values([b for b in batches if b.origin is Origin.INITIAL]) == ([1.5] if again else [])
 
 
+@pytest.mark.fault("G3")
 async def test_retained_and_live_messages_are_never_in_one_batch(broker: Broker, publisher: Client) -> None:
-    """FAULTS G3."""
     for i in range(50):
         publish(publisher, f"plant/d{i}", b'{"x": 1.5}', retain=True)
     async with running(source(broker, TagTable(), PLAIN)) as opened:
@@ -169,10 +170,10 @@ async def test_retained_and_live_messages_are_never_in_one_batch(broker: Broker,
             assert set(values([batch])) <= ({1.5} if batch.origin is Origin.INITIAL else {2.5, 9.5})
 
 
+@pytest.mark.fault("G4")
 async def test_duplicates_are_dropped_and_gaps_counted_by_the_messages_own_number(
     broker: Broker, publisher: Client
 ) -> None:
-    """FAULTS G4."""
     numbers = [1, 2, 2, 3, 1, 5, 4, 6, 10, 10, 11]
     async with running(source(broker, TagTable(), {**PLAIN, "id": "n"})) as opened:
         for n in numbers:
@@ -188,10 +189,11 @@ async def test_duplicates_are_dropped_and_gaps_counted_by_the_messages_own_numbe
         assert counted["acks"] == 2 * len(numbers) + 1
 
 
+@pytest.mark.fault("G4")
 async def test_what_was_stored_and_not_acknowledged_is_known_when_it_comes_again(
     broker: Broker, publisher: Client
 ) -> None:
-    """FAULTS G4: the broker's own repeats."""
+    """The broker's own repeats."""
     table, plain = TagTable(), {"topic": "plant/+", "device": "{1}", "tags": {"x": {}}}
     async with running(source(broker, table, plain)) as opened:
         for _ in range(20):
@@ -213,8 +215,10 @@ async def test_what_was_stored_and_not_acknowledged_is_known_when_it_comes_again
         assert values(await read_until(after, 23.5)) == [23.5], "the repeats were acknowledged"
 
 
-async def test_a_flood_is_held_back_and_leaves_the_others_their_turn(broker: Broker, tmp_path: Path) -> None:
-    """FAULTS G5."""
+@pytest.mark.fault("G5")
+async def test_a_flood_is_held_back_and_leaves_the_others_their_turn(
+    broker: Broker, tmp_path: Path, record_measure
+) -> None:
     program, journal = compiled(tmp_path), tmp_path / "journal"
     entry = {
         "topic": "flood/+/data",
@@ -267,13 +271,15 @@ async def test_a_flood_is_held_back_and_leaves_the_others_their_turn(broker: Bro
     assert scans > 1
     assert len(seen) > 100
     assert len(read_journal(journal)) >= len(seen)
+    record_measure(f"{len(read_journal(journal))} messages sent, {len(seen)} read, at most {most} waiting")
 
 
+@pytest.mark.fault("G5")
 @pytest.mark.parametrize(("version", "most"), [("5", 100), ("3.1.1", 1001)])
 async def test_what_is_not_read_is_left_at_the_broker(
     broker: Broker, publisher: Client, version: str, most: int
 ) -> None:
-    """FAULTS G5: MQTT 5 has a window; else the socket is left unread."""
+    """MQTT 5 has a window; else the socket is left unread."""
     table = TagTable()
     async with running(source(broker, table, PLAIN, version=version, window=100)) as opened:
         for i in range(5000):
@@ -288,10 +294,11 @@ async def test_what_is_not_read_is_left_at_the_broker(
         assert got == [i + 0.5 for i in range(5000)]
 
 
+@pytest.mark.fault("G5")
 async def test_a_backlog_larger_than_may_wait_does_not_hold_up_the_connection(
     broker: Broker, publisher: Client
 ) -> None:
-    """FAULTS G5: mosquitto sends a kept session's messages before SUBACK."""
+    """Mosquitto sends a kept session's messages before SUBACK."""
     table = TagTable()
     async with running(source(broker, table, PLAIN, version="3.1.1", window=100)):
         pass
@@ -303,8 +310,10 @@ async def test_a_backlog_larger_than_may_wait_does_not_hold_up_the_connection(
         assert len(values(await read_until(again, 7.25))) == 4001
 
 
-async def test_topics_without_end_make_no_more_tags_than_allowed(broker: Broker, publisher: Client) -> None:
-    """FAULTS G6."""
+@pytest.mark.fault("G6")
+async def test_topics_without_end_make_no_more_tags_than_allowed(
+    broker: Broker, publisher: Client, record_measure
+) -> None:
     topics, table = int(100_000 * SCALE), TagTable()
     entry = {"topic": "#", "device": "{1}", "tags": {"x": {}}}
     async with running(source(broker, table, entry, max_tags=500)) as opened:
@@ -317,9 +326,11 @@ async def test_topics_without_end_make_no_more_tags_than_allowed(broker: Broker,
         assert len(table.active()) == 500
         assert len(got) == 501
         assert opened.statistics()["over_limit"] == 2 * topics - 500
+        record_measure(f"{2 * topics} topics: 500 tags, the rest counted")
         assert len(opened._rules._of_topic) <= 500 + 10_000 + 200
 
 
+@pytest.mark.fault("G6")
 async def test_a_name_that_belongs_to_another_topic_is_refused(broker: Broker, publisher: Client) -> None:
     entry = {"topic": "+/+", "device": "{2}", "tags": {"x": {}}}
     async with running(source(broker, TagTable(), entry)) as opened:
@@ -333,6 +344,7 @@ async def test_a_name_that_belongs_to_another_topic_is_refused(broker: Broker, p
         assert opened.statistics()["unnameable"] == 2
 
 
+@pytest.mark.fault("G4")
 async def test_a_message_without_rows_is_acknowledged_behind_those_before_it(
     broker: Broker, publisher: Client
 ) -> None:
@@ -354,6 +366,7 @@ async def test_a_message_without_rows_is_acknowledged_behind_those_before_it(
         await asyncio.gather(waiting, return_exceptions=True)
 
 
+@pytest.mark.fault("G4")
 async def test_a_filter_the_plant_file_no_longer_has_brings_nothing_twice(
     broker: Broker, publisher: Client
 ) -> None:

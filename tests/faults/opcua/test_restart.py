@@ -1,6 +1,9 @@
 """A server that restarts: the session ends, the next finds every node again, by its namespace's name."""
 
 import asyncio
+import os
+import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +11,15 @@ import pytest
 
 from connectors import NotConnected, TagTable
 from connectors.quality import BAD_NODE_ID_UNKNOWN, GOOD
-from tests.faults.opcua.lab import entered, options, read_until, source, variables
+from gateway.lab.proxy import Proxy
+from tests.faults.opcua.lab import all_of, entered, options, read_until, source, variables
 from tests.servers.node_opcua import MACHINE, NodeServer, value_of
 
-pytestmark = [pytest.mark.server, pytest.mark.fault]
+pytestmark = pytest.mark.server
 
 OTHER = "urn:wanglian:test:other"
 COUNT = 5
+SCALE = float(os.environ.get("WL_SCALE", "0.1"))
 VARIANTS = {
     "the index has moved": {"namespaces": [OTHER, MACHINE], "machine": 1},
     "another namespace has the index and the same identifiers": {
@@ -26,10 +31,10 @@ VARIANTS = {
 }
 
 
+@pytest.mark.fault("F1")
 async def test_f1_after_a_restart_of_the_server_a_new_session_reports_everything(
     opcua_server: NodeServer, tmp_path: Path
 ) -> None:
-    """FAULTS F1."""
     await opcua_server.be(variables=COUNT)
     tags = TagTable()
     where = options(opcua_server.endpoint, variables(COUNT))
@@ -49,10 +54,11 @@ async def test_f1_after_a_restart_of_the_server_a_new_session_reports_everything
         await it.__aexit__(None, None, None)
 
 
+@pytest.mark.fault("F1")
 async def test_f1_what_came_before_the_server_went_is_not_lost_with_it(
     opcua_server: NodeServer, tmp_path: Path
 ) -> None:
-    """FAULTS F1: the last values before a stop arrive together with the end of the connection."""
+    """The last values before a stop arrive together with the end of the connection."""
     await opcua_server.restart(variables=COUNT)
     async with source(options(opcua_server.endpoint, variables(COUNT)), tmp_path) as it:
         await read_until(it, lambda rows: len(rows) >= COUNT)
@@ -69,11 +75,12 @@ async def test_f1_what_came_before_the_server_went_is_not_lost_with_it(
             await it.read()
 
 
+@pytest.mark.fault("F2")
 @pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS.keys())
 async def test_f2_a_node_is_found_by_its_namespaces_name_or_not_at_all(
     opcua_server: NodeServer, tmp_path: Path, variant: dict[str, Any]
 ) -> None:
-    """FAULTS F2: never another variable's value (777), whatever has its old index."""
+    """Never another variable's value (777), whatever has its old index."""
     await opcua_server.be(variables=COUNT)
     tags = TagTable()
     where = options(opcua_server.endpoint, variables(COUNT))
@@ -101,6 +108,7 @@ async def test_f2_a_node_is_found_by_its_namespaces_name_or_not_at_all(
         await it.__aexit__(None, None, None)
 
 
+@pytest.mark.fault("F2")
 async def test_namespaces_that_change_while_connected_end_the_session(
     opcua_server: NodeServer, tmp_path: Path
 ) -> None:
@@ -111,3 +119,75 @@ async def test_namespaces_that_change_while_connected_end_the_session(
         await asyncio.to_thread(opcua_server.ask, "namespace", uri="urn:wanglian:test:late")
         with pytest.raises(NotConnected, match="changed its namespaces"):
             await read_until(it, lambda _: False)
+
+
+@pytest.mark.fault("F2")
+@pytest.mark.timeout(300)
+async def test_f2_two_namespaces_that_swap_their_identifiers_bring_no_wrong_value(
+    opcua_server: NodeServer, tmp_path: Path, record_measure: Callable[..., None]
+) -> None:
+    """Both have the same identifiers; at the restart they change places, and the other's values are 777."""
+    count, wrong, seen = int(1000 * SCALE), 0, 0
+    first = {"namespaces": [MACHINE, OTHER], "machine": 0, "twin": 1}
+    swapped = {"namespaces": [OTHER, MACHINE], "machine": 1, "twin": 0}
+    await opcua_server.restart(variables=count, **first)
+    tags = TagTable()
+    where = options(opcua_server.endpoint, variables(count))
+    for order in (swapped, first, swapped):
+        it = await entered(lambda: source(where, tmp_path, tags))
+        try:
+            found = await read_until(it, all_of(count), within_s=30)
+            await asyncio.to_thread(opcua_server.ask, "advance")
+            found += await read_until(it, all_of(count), within_s=30)
+            wrong += sum(value == 777 for _, value, *_ in found)
+            seen += len(found)
+            await opcua_server.restart(variables=count, **order)
+            with pytest.raises(NotConnected):
+                await read_until(it, lambda _: False)
+        finally:
+            await it.__aexit__(None, None, None)
+    assert wrong == 0
+    record_measure(f"{count} variables, namespaces swapped 3 times: {seen} values, 0 wrong")
+
+
+@pytest.mark.fault("F1")
+@pytest.mark.timeout(1200)
+async def test_f1_after_each_of_many_kills_the_newest_values_are_there_again(
+    opcua_server: NodeServer, tmp_path: Path, record_measure: Callable[..., None]
+) -> None:
+    """The server's network is reset at random instants, and every fifth time the server itself is another."""
+    seed, kills = random.randrange(2**32), max(5, int(100 * SCALE))
+    print(f"seed {seed}")
+    chance, tags, took = random.Random(seed), TagTable(), []
+    loop = asyncio.get_running_loop()
+    await opcua_server.restart(variables=COUNT, rateMs=50)
+    async with Proxy("127.0.0.1", opcua_server.port, seed=seed) as proxy:
+        endpoint = opcua_server.endpoint.replace(str(opcua_server.port), str(proxy.port))
+        where = options(endpoint, variables(COUNT), publish="100ms")
+        it = await entered(lambda: source(where, tmp_path, tags))
+        for kill in range(kills):
+            try:
+                await read_until(it, all_of(COUNT))
+                reading = asyncio.create_task(read_until(it, lambda _: False, within_s=60))
+                await asyncio.sleep(chance.uniform(0, 0.3))  # the instant of the kill
+                await proxy.cut()
+                with pytest.raises(NotConnected):
+                    await reading
+            finally:
+                await it.__aexit__(None, None, None)
+            if kill % 5 == 4:
+                await opcua_server.restart(variables=COUNT, rateMs=50)
+            await proxy.mend()
+            tick = (await asyncio.to_thread(opcua_server.ask, "state"))["tick"]
+            began = loop.time()
+            it = await entered(lambda: source(where, tmp_path, tags))
+            connected = loop.time()
+            newest = {value_of("Double", 0, n) for n in range(tick, tick + 10_000)}
+            await read_until(it, lambda rows, newest=newest: any(row[1] in newest for row in rows))  # type: ignore[misc]
+            took.append((connected - began, loop.time() - connected))
+        await it.__aexit__(None, None, None)
+    after = max(each for _, each in took)
+    record_measure(
+        f"{kills} kills: values back at most {after * 1000:.0f} ms after a connection, "
+        f"which took at most {max(each for each, _ in took):.2f} s; published every 100 ms"
+    )

@@ -14,7 +14,7 @@ from tests.faults.opcua.lab import all_of, options, read_until, source, variable
 from tests.servers.node_opcua import NodeServer
 from tests.servers.opcua_certificates import Wanted, make
 
-pytestmark = [pytest.mark.server, pytest.mark.fault]
+pytestmark = pytest.mark.server
 
 POLICIES = ["Basic256Sha256", "Aes128_Sha256_RsaOaep", "Aes256_Sha256_RsaPss"]
 MODES = ["Sign", "SignAndEncrypt"]
@@ -59,10 +59,11 @@ async def sessions(server: NodeServer) -> int:
     return int((await asyncio.to_thread(server.ask, "state"))["sessions"])
 
 
+@pytest.mark.fault("F7")
 async def test_f7_an_unknown_server_is_refused_until_a_person_trusts_it(
     opcua_server: NodeServer, tmp_path: Path
 ) -> None:
-    """FAULTS F7: 0 sessions to the untrusted; then every policy in every mode."""
+    """0 sessions to the untrusted; then every policy in every mode."""
     await secured(opcua_server, tmp_path)
     refused = await refusal(client(opcua_server, tmp_path))
     assert refused.needs_a_person
@@ -79,10 +80,11 @@ async def test_f7_an_unknown_server_is_refused_until_a_person_trusts_it(
     assert (await refusal(client(opcua_server, tmp_path))).needs_a_person
 
 
+@pytest.mark.fault("F7")
 async def test_f7_a_wrong_certificate_gets_no_session_although_it_is_trusted(
     opcua_server: NodeServer, tmp_path: Path
 ) -> None:
-    """FAULTS F7; the other defects in tests/unit/opcua/test_examine.py."""
+    """The other defects in tests/unit/opcua/test_examine.py."""
     said = "for the application"
     await secured(opcua_server, tmp_path, Wanted(uri="urn:somebody:else"))
     assert said in str(await refusal(client(opcua_server, tmp_path)))
@@ -93,10 +95,11 @@ async def test_f7_a_wrong_certificate_gets_no_session_although_it_is_trusted(
     assert await sessions(opcua_server) == 0
 
 
+@pytest.mark.fault("F7")
 async def test_f7_what_is_weaker_than_asked_for_is_never_taken_instead(
     opcua_server: NodeServer, tmp_path: Path
 ) -> None:
-    """FAULTS F7, downgrade: the server offers None beside, or Sign alone."""
+    """Downgrade: the server offers None beside, or Sign alone."""
     await secured(opcua_server, tmp_path, policies=["None", POLICIES[1]], modes=["None", "Sign"])
     for policy, mode in (
         (POLICIES[0], "SignAndEncrypt"),
@@ -110,10 +113,11 @@ async def test_f7_what_is_weaker_than_asked_for_is_never_taken_instead(
     assert await sessions(opcua_server) == 0
 
 
+@pytest.mark.fault("F7")
 async def test_f7_a_certificate_that_changes_between_asking_and_the_session_is_noticed(
     opcua_server: NodeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """FAULTS F7: who answers GetEndpoints need not be who answers CreateSession."""
+    """Who answers GetEndpoints need not be who answers CreateSession."""
     await secured(opcua_server, tmp_path)
     await refusal(client(opcua_server, tmp_path))
     trust(tmp_path)
@@ -128,6 +132,7 @@ async def test_f7_a_certificate_that_changes_between_asking_and_the_session_is_n
     assert await sessions(opcua_server) == 0
 
 
+@pytest.mark.fault("F7")
 async def test_users_are_let_in_by_password_or_certificate_and_told_when_not(
     opcua_server: NodeServer, tmp_path: Path
 ) -> None:
@@ -153,6 +158,7 @@ async def test_users_are_let_in_by_password_or_certificate_and_told_when_not(
     assert "wrong" not in str(refused)
 
 
+@pytest.mark.fault("F7")
 async def test_a_server_that_wants_security_is_named_as_such(
     opcua_server: NodeServer, tmp_path: Path
 ) -> None:
@@ -170,6 +176,7 @@ def secret(text: str) -> Any:
     return SecretText(text)
 
 
+@pytest.mark.fault("F7")
 async def test_a_server_that_does_not_trust_us_says_so_and_names_our_certificate(
     opcua_server: NodeServer, tmp_path: Path
 ) -> None:

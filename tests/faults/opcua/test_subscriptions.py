@@ -21,17 +21,18 @@ from connectors.quality import (
 from tests.faults.opcua.lab import all_of, options, read_until, source, variables
 from tests.servers.node_opcua import NodeServer, value_of
 
-pytestmark = [pytest.mark.server, pytest.mark.fault]
+pytestmark = pytest.mark.server
 
 SCALE = float(os.environ["WL_SCALE"])
 COUNT = 25
 OVERFLOW = 0x480
 
 
+@pytest.mark.fault("F3")
 async def test_f3_a_subscription_that_says_nothing_ends_the_session(
     opcua_server: NodeServer, tmp_path: Path
 ) -> None:
-    """FAULTS F3: the session answers, the subscription does not even keep alive."""
+    """The session answers, the subscription does not even keep alive."""
     await opcua_server.be(variables=COUNT)
     where = options(opcua_server.endpoint, variables(COUNT))
     async with source(where, tmp_path) as it:
@@ -42,10 +43,10 @@ async def test_f3_a_subscription_that_says_nothing_ends_the_session(
         await it.scan("d")  # the session itself still answers
 
 
+@pytest.mark.fault("F3", "F5")
 async def test_f3_a_subscription_the_server_ends_ends_the_session(
     opcua_server: NodeServer, tmp_path: Path
 ) -> None:
-    """FAULTS F3, F5."""
     await opcua_server.be(variables=COUNT)
     async with source(options(opcua_server.endpoint, variables(COUNT)), tmp_path) as it:
         await read_until(it, all_of(COUNT))
@@ -54,10 +55,11 @@ async def test_f3_a_subscription_the_server_ends_ends_the_session(
             await read_until(it, lambda _: False)
 
 
+@pytest.mark.fault("F5")
 async def test_f5_a_notification_that_is_lost_for_good_ends_the_session(
     opcua_server: NodeServer, tmp_path: Path
 ) -> None:
-    """FAULTS F5: its number is missing and the server does not have it any more."""
+    """Its number is missing and the server does not have it any more."""
     await opcua_server.be(variables=COUNT)
     async with source(options(opcua_server.endpoint, variables(COUNT)), tmp_path) as it:
         await read_until(it, all_of(COUNT))
@@ -68,10 +70,11 @@ async def test_f5_a_notification_that_is_lost_for_good_ends_the_session(
         assert it.statistics()["missed"] == 1
 
 
+@pytest.mark.fault("F5")
 async def test_f5_a_notification_that_went_missing_is_asked_for_again_and_keeps_its_place(
     opcua_server: NodeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """FAULTS F5: the server still has it."""
+    """The server still has it."""
     await opcua_server.be(variables=COUNT)
     async with source(options(opcua_server.endpoint, variables(2)), tmp_path) as it:
         await read_until(it, all_of(2))
@@ -111,11 +114,12 @@ LIMITS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.fault("F4")
 @pytest.mark.parametrize("limits", LIMITS.values(), ids=LIMITS.keys())
 async def test_f4_a_server_with_limits_serves_every_tag(
     opcua_server: NodeServer, tmp_path: Path, limits: dict[str, Any]
 ) -> None:
-    """FAULTS F4: chunks shrink, further subscriptions are opened, the rest is polled."""
+    """Chunks shrink, further subscriptions are opened, the rest is polled."""
     await opcua_server.restart(variables=COUNT, **limits)
     async with source(options(opcua_server.endpoint, variables(COUNT)), tmp_path) as it:
         await read_until(it, all_of(COUNT))
@@ -129,13 +133,14 @@ async def test_f4_a_server_with_limits_serves_every_tag(
         assert (it.statistics()["polls"] > 0) == (is_polled or "maxSubscriptionsPerSession" in str(limits))
 
 
+@pytest.mark.fault("F4")
 async def test_f4_a_node_the_server_does_not_have_is_named_and_silences_no_other(
     opcua_server: NodeServer,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """FAULTS F4; it is found when it appears later."""
+    """It is found when it appears later."""
     monkeypatch.setattr("connectors.opcua.source._ASK_AGAIN_NS", 300_000_000)
     await opcua_server.restart(variables=3)
     nodes = variables(3) | {"late": "s=late", "elsewhere": "nsu=urn:nobody;s=v0"}
@@ -155,13 +160,14 @@ async def test_f4_a_node_the_server_does_not_have_is_named_and_silences_no_other
         assert tags[late].kind is Kind.TEXT
 
 
+@pytest.mark.fault("F3")
 async def test_f3_a_node_that_was_replaced_without_a_word_is_heard_again(
     opcua_server: NodeServer,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """FAULTS F3: a program was loaded; the server lives, keeps alive, and says nothing of this node."""
+    """A program was loaded; the server lives, keeps alive, and says nothing of this node."""
     monkeypatch.setattr("connectors.opcua.watch._EVERY_NS", 300_000_000)
     await opcua_server.restart(variables=2, extra=["number"])
     async with source(options(opcua_server.endpoint, variables(2) | {"n": "s=number"}), tmp_path) as it:
@@ -174,12 +180,13 @@ async def test_f3_a_node_that_was_replaced_without_a_word_is_heard_again(
         assert "tells no more of changes" in caplog.text
 
 
+@pytest.mark.fault("F3")
 async def test_f3_nodes_that_change_or_rest_are_never_taken_for_deaf(
     opcua_server: NodeServer,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """FAULTS F3: thousands of comparisons, with values changing under them."""
+    """Thousands of comparisons, with values changing under them."""
     monkeypatch.setattr("connectors.opcua.watch._EVERY_NS", 50_000_000)
     monkeypatch.setattr("connectors.opcua.watch._MESSAGES", 1)
     kinds = ["Double", "Int64", "UInt64", "Boolean", "String", "Float", "LocalizedText"]
@@ -200,10 +207,11 @@ async def test_f3_nodes_that_change_or_rest_are_never_taken_for_deaf(
         assert it.statistics()["polls"] == 0
 
 
+@pytest.mark.fault("F6")
 async def test_f6_what_is_not_one_number_truth_value_or_text_is_bad_and_the_rest_flows(
     opcua_server: NodeServer, tmp_path: Path
 ) -> None:
-    """FAULTS F6: arrays, structures, bytes, a text of 64 MB, a value that is none, one of another type."""
+    """Arrays, structures, bytes, a text of 64 MB, a value that is none, one of another type."""
     names = [
         "array",
         "structure",
@@ -249,11 +257,12 @@ async def test_f6_what_is_not_one_number_truth_value_or_text_is_bad_and_the_rest
         assert (await read_until(it, all_of(1)))[-1][1:3] == (2.5, GOOD)
 
 
+@pytest.mark.fault("F8")
 @pytest.mark.parametrize("is_guarded", [True, False], ids=["queue for the burst", "queue of two"])
 async def test_f8_a_burst_arrives_whole_and_what_a_short_queue_loses_is_seen(
     opcua_server: NodeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_guarded: bool
 ) -> None:
-    """FAULTS F8: a variable that changes at 1 kHz, sampled every 10 ms, published every 200 ms."""
+    """A variable that changes at 1 kHz, sampled every 10 ms, published every 200 ms."""
     if not is_guarded:
         whole = Subscriber._wanted
         monkeypatch.setattr(Subscriber, "_wanted", lambda *args: whole(*args[:-1], 2))

@@ -25,6 +25,7 @@ def test_the_corpus_is_large() -> None:
     assert len(FILES) >= 150
 
 
+@pytest.mark.fault("H1")
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_each_mistake_is_found_at_its_place(file: Any) -> None:
     marks = EXPECT.finditer(file.read_text("utf-8"))

@@ -86,6 +86,7 @@ def test_another_encoding_is_named_at_its_first_byte(data: bytes, place: tuple[i
     assert (problem.line, problem.column) == place
 
 
+@pytest.mark.fault("H6")
 def test_a_gbk_file_is_recognised() -> None:
     _, (problem,) = read("site: 常州\n".encode("gbk"))
     assert "GBK" in problem.message("zh")
@@ -106,6 +107,7 @@ LAUGHS = "a: &a [x, x]\n" + "".join(
 )
 
 
+@pytest.mark.fault("S5")
 @pytest.mark.parametrize(
     "bomb",
     [

@@ -4,6 +4,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -26,6 +27,7 @@ def test_any_bytes_are_a_plant_or_a_configuration_error(data: bytes) -> None:
 DEMO = (PLANTS / "demo.yaml").read_bytes()
 
 
+@pytest.mark.fault("H1")
 @settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, len(DEMO)), st.integers(0, 30), st.binary(max_size=8)), max_size=3),

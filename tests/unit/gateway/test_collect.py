@@ -92,7 +92,7 @@ async def test_a_device_that_is_away_at_the_first_start_is_bad_not_silent(buffer
     assert [(len(tag), quality) for tag, _, quality in await stored(buffer)] == [(3, {BAD_NO_COMMUNICATION})]
 
 
-@pytest.mark.fault
+@pytest.mark.fault("C6")
 async def test_our_own_absence_is_a_gap_record_stored_before_anything_else(buffer, clock) -> None:
     tags = TagTable()
     tags.announce(simple_tags())
@@ -162,7 +162,7 @@ class SlowBuffer(MemoryBuffer):
         return self.receipts[-1]
 
 
-@pytest.mark.fault
+@pytest.mark.fault("A1")
 async def test_a_token_is_stored_only_behind_batches_that_are(clock) -> None:
     tags = TagTable()
     async with SlowBuffer(clock) as buffer:

@@ -6,10 +6,11 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
 from config.load import load_plant
+from gateway.lab.modbus import frames, replies
+from gateway.lab.modbus.line import SerialEquipment
+from gateway.lab.modbus.tcp import TcpEquipment
 from gateway.probe import Reading, probe_plant
-from tests.servers import rtu_faults
 from tests.servers.broker import Broker
-from tests.servers.modbus_faults import CLOSE, FaultyServer, Request, Step, correct, register
 
 PLANT = """
 gateway: {{id: g, site: cz}}
@@ -26,23 +27,23 @@ sources:
 async def test_a_device_that_cuts_the_line_hides_neither_those_before_it_nor_those_behind(
     tmp_path: Path,
 ) -> None:
-    def script(request: Request) -> Iterable[Step]:
-        return [CLOSE] if request.unit == 2 else [correct(request)]
+    def script(request: frames.Request) -> Iterable[replies.Step]:
+        return [replies.CUT] if request.unit == 2 else [frames.reply(request)]
 
-    async with FaultyServer(script) as server:
+    async with TcpEquipment(script) as server:
         file = tmp_path / "plant.yaml"
         file.write_text(PLANT.format(port=server.port))
         readings = await probe_plant(load_plant(file), file.parent)
     assert [(each.device, each.value) for each in readings] == [
-        ("cz/-/-/meter_1", register(1, 7)),
+        ("cz/-/-/meter_1", frames.register(1, 7)),
         ("cz/-/-/meter_2", None),
-        ("cz/-/-/meter_3", register(3, 7)),
+        ("cz/-/-/meter_3", frames.register(3, 7)),
     ]
     assert "closed the connection" in readings[1].error
 
 
 async def test_an_adapter_that_echoes_is_told_from_one_that_is_silent(tmp_path: Path) -> None:
-    async with rtu_faults.FaultyLine(tmp_path / "line", rtu_faults.echoing) as line:
+    async with SerialEquipment(tmp_path / "line", replies.echoing) as line:
         file = tmp_path / "plant.yaml"
         where = "modbus_serial\n    quiet: 50ms\n    timeout: 100ms\n"
         text = PLANT.format(port=line.path).replace("modbus_tcp\n    host: 127.0.0.1\n", where)
@@ -52,7 +53,7 @@ async def test_an_adapter_that_echoes_is_told_from_one_that_is_silent(tmp_path: 
         assert all("set echo: true" in each.error for each in readings)
         file.write_text(text.replace(where, f"{where}    echo: true\n"))
         readings = await probe_plant(load_plant(file), file.parent)
-    assert [each.value for each in readings] == [rtu_faults.register(unit, 7) for unit in (1, 2, 3)]
+    assert [each.value for each in readings] == [frames.register(unit, 7) for unit in (1, 2, 3)]
 
 
 @pytest.mark.server

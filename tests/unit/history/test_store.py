@@ -154,7 +154,7 @@ def test_above_its_bytes_the_oldest_values_go_first(tmp_path: Path, tags: TagTab
     assert len(stored(tmp_path)) == 10
 
 
-@pytest.mark.fault
+@pytest.mark.fault("A4")
 @pytest.mark.parametrize("name", ["raw", "minute"])
 def test_a_damaged_period_is_set_aside_and_shown_as_a_gap(
     name: str, tmp_path: Path, tags: TagTable, clock: FakeClock, caplog: pytest.LogCaptureFixture
@@ -185,7 +185,7 @@ def test_a_damaged_period_is_set_aside_and_shown_as_a_gap(
         assert trend.good.sum() == 10
 
 
-@pytest.mark.fault
+@pytest.mark.fault("A4")
 def test_a_damaged_head_costs_nothing_the_log_still_has(
     tmp_path: Path, tags: TagTable, clock: FakeClock
 ) -> None:
@@ -203,7 +203,7 @@ def test_a_damaged_head_costs_nothing_the_log_still_has(
     assert stored(tmp_path) == list(range(100, 3000))
 
 
-@pytest.mark.fault
+@pytest.mark.fault("A4")
 def test_a_damaged_piece_is_a_gap_and_the_others_are_read(
     tmp_path: Path, tags: TagTable, clock: FakeClock
 ) -> None:
@@ -229,7 +229,7 @@ def test_a_damaged_piece_is_a_gap_and_the_others_are_read(
     assert NOW + 4999 * SECOND < gap <= NOW + 10_000 * SECOND
 
 
-@pytest.mark.fault
+@pytest.mark.fault("A8")
 def test_a_file_that_cannot_be_written_keeps_its_rows_in_the_head(
     tmp_path: Path, tags: TagTable, clock: FakeClock
 ) -> None:

@@ -41,7 +41,7 @@ def delivery(seq: int, *parts: Columns, rows: tuple[Any, ...] | None = None) -> 
 
 
 def sink(url: str, tags: TagTable | None = None, *, token: bool = False, **more: Any) -> InfluxDb:
-    said = {"kind": "influxdb", "url": url, "bucket": "plant", "org": "factory", "timeout": "2s"} | more
+    said = {"kind": "influxdb", "url": url, "bucket": "plant", "org": "factory", "timeout": "8s"} | more
     if token:
         said["token"] = Secret(SecretText(TOKEN))
     return InfluxDb(InfluxDbSink.model_validate(said), Context("g1", tags or table(), SystemClock()))

@@ -39,10 +39,9 @@ BROKEN: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
-@pytest.mark.fault
+@pytest.mark.fault("B9")
 @pytest.mark.parametrize("fault", BROKEN)
 async def test_a_database_that_cannot_be_trusted_gets_no_byte(authority: Authority, fault: str) -> None:
-    """FAULTS B9."""
     how, text = BROKEN[fault]
     with ScriptedInflux(tls=context_of(authority.issue(fault.replace(" ", "-"), **how))) as database:
         with pytest.raises(NotConnected, match=f"is not trusted: .*{text}") as raised:
@@ -52,9 +51,9 @@ async def test_a_database_that_cannot_be_trusted_gets_no_byte(authority: Authori
         assert database.requests == 0
 
 
-@pytest.mark.fault
+@pytest.mark.fault("B9")
 async def test_an_authority_nobody_named_is_not_trusted(authority: Authority) -> None:
-    """FAULTS B9: https without tls trusts the machine's own store."""
+    """Https without tls trusts the machine's own store."""
     with ScriptedInflux(tls=context_of(authority.issue("unknown"))) as database:
         with pytest.raises(NotConnected, match="is not trusted") as raised:
             async with sink(database.url, token=True):

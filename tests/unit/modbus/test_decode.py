@@ -120,7 +120,7 @@ def test_a_pocket_calculator_value_in_the_four_orders() -> None:
         }
 
 
-@pytest.mark.fault
+@pytest.mark.fault("D8")
 @pytest.mark.parametrize("wire", ["float32", "float64"])
 @pytest.mark.parametrize(
     "pattern",
@@ -128,7 +128,6 @@ def test_a_pocket_calculator_value_in_the_four_orders() -> None:
     ids=["quiet nan", "signalling nan", "negative nan", "infinity", "minus infinity"],
 )
 def test_d8_what_is_no_number_is_bad_and_carries_none(wire: str, pattern: str) -> None:
-    """FAULTS D8."""
     bits = int(pattern, 16)
     if wire == "float64":
         mantissa = bits & 0x7FFFFF
@@ -142,10 +141,9 @@ def test_d8_what_is_no_number_is_bad_and_carries_none(wire: str, pattern: str) -
     assert math.isfinite(found["v_1"][0])
 
 
-@pytest.mark.fault
+@pytest.mark.fault("D8")
 @given(st.integers(0, 2**32 - 1))
 def test_d8_no_pattern_of_bits_yields_a_good_row_that_is_not_finite(bits: int) -> None:
-    """FAULTS D8."""
     value, quality = decode({"v": {"address": 0, "type": "float32"}}, bits.to_bytes(4, "big"))["v"]
     expected = struct.unpack(">f", bits.to_bytes(4, "big"))[0]
     assert (quality == GOOD) == math.isfinite(expected)
@@ -153,7 +151,7 @@ def test_d8_no_pattern_of_bits_yields_a_good_row_that_is_not_finite(bits: int) -
         assert value == expected  # denormals included
 
 
-@pytest.mark.fault
+@pytest.mark.fault("D8")
 @pytest.mark.parametrize(
     ("wire", "extra", "pattern"),
     [
@@ -171,7 +169,6 @@ def test_d8_no_pattern_of_bits_yields_a_good_row_that_is_not_finite(bits: int) -
 def test_d8_the_device_own_pattern_for_not_available_is_bad(
     wire: str, extra: dict[str, object], pattern: str
 ) -> None:
-    """FAULTS D8."""
     tag = {"address": 0, "type": wire, "not_available": int(pattern, 16), "count": 2, **extra}
     width = len(pattern) // 2
     other = {"bcd": bytes.fromhex("000000001234"), "string": b"ab\0\0"}.get(wire, bytes([1] * width))
@@ -181,19 +178,17 @@ def test_d8_the_device_own_pattern_for_not_available_is_bad(
     assert found["v_1"][1] == GOOD
 
 
-@pytest.mark.fault
+@pytest.mark.fault("D9")
 @given(RANGES["uint64"])
 def test_d9_uint64_keeps_every_bit(number: int) -> None:
-    """FAULTS D9."""
     (value, quality) = decode({"v": {"address": 0, "type": "uint64"}}, struct.pack(">Q", number))["v"]
     assert (value % 2**64, quality) == (number, GOOD)
 
 
-@pytest.mark.fault
+@pytest.mark.fault("D9")
 @pytest.mark.parametrize("wire", ["int64", "uint64"])
 @given(data=st.data())
 def test_d9_a_scaled_64_bit_value_too_large_for_a_float_is_uncertain(wire: str, data: st.DataObject) -> None:
-    """FAULTS D9."""
     edge = st.integers(2**53 - 2, 2**53 + 2)
     number = data.draw(RANGES[wire] | edge | (edge.map(lambda n: -n) if wire == "int64" else edge))
     memory = struct.pack(FORMATS[wire], number)

@@ -103,10 +103,9 @@ def test_no_more_than_allowed_are_in_flight_and_any_order_and_slicing_is_underst
     assert not any(answers.status)
 
 
-@pytest.mark.fault
+@pytest.mark.fault("D3", "D4")
 @pytest.mark.parametrize("where", range(2, 9))
 def test_d3_d4_a_reply_with_one_wrong_byte_before_its_data_is_never_an_answer(where: int) -> None:
-    """FAULTS D3, D4 over TCP."""
     dialogue = Dialogue(poll_of(2))
     wrong = bytearray(reply(dialogue.begin()))
     wrong[where] ^= 0x01
@@ -122,9 +121,8 @@ def test_d3_d4_a_reply_with_one_wrong_byte_before_its_data_is_never_an_answer(wh
     assert list(answers.replies) == [bytes(4)]
 
 
-@pytest.mark.fault
+@pytest.mark.fault("D4")
 def test_d4_replies_of_other_transactions_are_dropped_and_counted() -> None:
-    """FAULTS D4 over TCP."""
     dialogue = Dialogue(poll_of(2))
     right = reply(dialogue.begin())
     stray = b"\x77\x77" + right[2:9] + b"\xee" * 4
@@ -135,9 +133,8 @@ def test_d4_replies_of_other_transactions_are_dropped_and_counted() -> None:
     assert dialogue.connection.unasked_replies == 2
 
 
-@pytest.mark.fault
+@pytest.mark.fault("D4")
 def test_d4_a_late_reply_does_not_answer_the_next_request() -> None:
-    """FAULTS D4 over TCP."""
     dialogue = Dialogue(poll_of(4))
     first = dialogue.begin()
     second = dialogue.expire()
@@ -150,10 +147,9 @@ def test_d4_a_late_reply_does_not_answer_the_next_request() -> None:
     assert dialogue.connection.late_replies == 1
 
 
-@pytest.mark.fault
+@pytest.mark.fault("D6")
 @pytest.mark.parametrize("code", range(1, 12))
 def test_d6_each_exception_has_its_quality_and_the_next_request_goes_on(code: int) -> None:
-    """FAULTS D6 over TCP."""
     dialogue = Dialogue(poll_of(4))
     request = dialogue.begin()
     refusal = request[:4] + bytes((0, 3, request[6], request[7] | 0x80, code))
@@ -171,9 +167,8 @@ def test_an_exception_for_another_function_is_no_answer() -> None:
     assert list(dialogue.transactions.answers().status) == [BAD_COMMUNICATION_ERROR]
 
 
-@pytest.mark.fault
+@pytest.mark.fault("D1")
 def test_d1_a_silent_device_is_asked_no_more_than_its_patience_allows() -> None:
-    """FAULTS D1 over TCP."""
     dialogue = Dialogue(poll_of(20))
     dialogue.begin()
     assert dialogue.expire() != b""
@@ -183,10 +178,9 @@ def test_d1_a_silent_device_is_asked_no_more_than_its_patience_allows() -> None:
     assert dialogue.statistics.requests == 2
 
 
-@pytest.mark.fault
+@pytest.mark.fault("D11")
 @pytest.mark.parametrize("keep", range(1, 12))
 def test_d11_a_deadline_inside_a_reply_loses_the_framing(keep: int) -> None:
-    """FAULTS D11 over TCP."""
     dialogue = Dialogue(poll_of(2))
     dialogue.transactions.receive(reply(dialogue.begin())[:keep])
     with pytest.raises(FramingLost):
@@ -241,11 +235,10 @@ def streams(draw: st.DrawFn) -> bytes:
     return b"".join(pieces)
 
 
-@pytest.mark.fault
+@pytest.mark.fault("D3")
 @settings(max_examples=400)
 @given(streams(), st.integers(1, 50))
 def test_d3_arbitrary_bytes_yield_the_right_answer_or_none(stream: bytes, size: int) -> None:
-    """FAULTS D3 over TCP."""
     dialogue = Dialogue(poll_of(2), patience=1)
     request = dialogue.begin()
     try:

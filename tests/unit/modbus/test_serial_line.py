@@ -15,8 +15,9 @@ from connectors.modbus.serial import pace_of
 from connectors.modbus.serial_line import Manner, Pace, SerialLine
 from connectors.modbus.statistics import Statistics
 from connectors.quality import BAD_COMMUNICATION_ERROR, BAD_TIMEOUT, GOOD
+from gateway.lab.modbus.frames import crc
+from gateway.lab.modbus.frames import serial_frame as frame
 from tests.conftest import FakeClock
-from tests.servers.rtu_faults import crc, frame
 
 MS = 1_000_000
 S = 1_000 * MS
@@ -145,9 +146,9 @@ def test_a_pause_lies_between_reply_and_request() -> None:
     assert wire.sent[-1][0] == heard + 52 * MS
 
 
-@pytest.mark.fault
+@pytest.mark.fault("D2")
 def test_d2_after_a_timeout_nothing_is_sent_for_the_quiet_time_and_what_comes_is_dropped() -> None:
-    """FAULTS D2: the late reply has the shape of the next one, and is not taken."""
+    """The late reply has the shape of the next one, and is not taken."""
     wire = Wire()
     wire.begin(poll_of(4))
     first = wire.wait_until_sent()
@@ -164,9 +165,9 @@ def test_d2_after_a_timeout_nothing_is_sent_for_the_quiet_time_and_what_comes_is
     assert wire.connection.late_replies == 1
 
 
-@pytest.mark.fault
+@pytest.mark.fault("D2")
 def test_d2_how_late_a_device_is_is_learned_for_it_alone_and_kept_over_sessions() -> None:
-    """FAULTS D2: timeout and quiet time of the late one grow, those of the others do not."""
+    """Timeout and quiet time of the late one grow, those of the others do not."""
     wire = Wire()
     wire.begin(poll_of(2))
     first = wire.wait_until_sent()
@@ -185,9 +186,9 @@ def test_d2_how_late_a_device_is_is_learned_for_it_alone_and_kept_over_sessions(
     assert following.deadline == wire.clock.steady + 2000 * MS
 
 
-@pytest.mark.fault
+@pytest.mark.fault("D2")
 def test_d2_a_late_reply_that_comes_when_another_s_turn_has_begun_is_learned_for_who_was_late() -> None:
-    """FAULTS D2: a device with a single request is given up with its scan; the next one's waits quietly."""
+    """A device with a single request is given up with its scan; the next one's waits quietly."""
     wire = Wire()
     wire.begin(poll_of(2))
     first = wire.wait_until_sent()
@@ -205,9 +206,9 @@ def test_d2_a_late_reply_that_comes_when_another_s_turn_has_begun_is_learned_for
     assert wire.manners[2].lateness == 0
 
 
-@pytest.mark.fault
+@pytest.mark.fault("D2")
 def test_d2_a_session_begins_quiet_since_what_the_last_one_asked_may_still_be_answered() -> None:
-    """FAULTS D2: closing and opening the port is no cure."""
+    """Closing and opening the port is no cure."""
     wire = Wire()
     wire.begin(poll_of(2))
     assert not wire.sent
@@ -220,9 +221,9 @@ def test_d2_a_session_begins_quiet_since_what_the_last_one_asked_may_still_be_an
     assert list(wire.line.answers().replies) == [b"new!"]
 
 
-@pytest.mark.fault
+@pytest.mark.fault("D2")
 def test_d2_a_scan_that_is_left_keeps_the_line_quiet_until_its_reply_can_not_come_any_more() -> None:
-    """FAULTS D2: a cancelled read."""
+    """A cancelled read."""
     wire = Wire()
     wire.begin(poll_of(2))
     asked = wire.wait_until_sent()
@@ -235,9 +236,9 @@ def test_d2_a_scan_that_is_left_keeps_the_line_quiet_until_its_reply_can_not_com
     assert wire.sent[-1][0] >= began + 2 * S
 
 
-@pytest.mark.fault
+@pytest.mark.fault("D2", "D5")
 def test_d2_a_wholly_lost_reply_costs_timeout_and_quiet_time_and_no_more() -> None:
-    """FAULTS D2, D5: no hang beyond twice the timeout."""
+    """No hang beyond twice the timeout."""
     wire = Wire()
     wire.begin(poll_of(4))
     wire.wait_until_sent()
@@ -245,9 +246,9 @@ def test_d2_a_wholly_lost_reply_costs_timeout_and_quiet_time_and_no_more() -> No
     assert wire.sent[1][0] - wire.sent[0][0] == 2 * S
 
 
-@pytest.mark.fault
+@pytest.mark.fault("D1")
 def test_d1_a_dead_device_is_left_alone_but_the_line_goes_on_to_others() -> None:
-    """FAULTS D1: quiet after the first two silences; then only the device itself is waited for."""
+    """Quiet after the first two silences; then only the device itself is waited for."""
     wire = Wire()
     wire.begin(poll_of(20), patience=2)
     while not wire.line.done:
@@ -268,9 +269,9 @@ def test_d1_a_dead_device_is_left_alone_but_the_line_goes_on_to_others() -> None
     assert wire.sent[-1][0] == given_up + S
 
 
-@pytest.mark.fault
+@pytest.mark.fault("D1", "D2", "D4")
 def test_d1_a_late_reply_of_a_dead_device_spoils_another_s_turn_but_is_not_taken_and_is_learned() -> None:
-    """FAULTS D1, D2, D4: it carries its own unit id."""
+    """It carries its own unit id."""
     wire = Wire()
     for _ in range(3):
         wire.begin(poll_of(2), patience=1)
@@ -286,9 +287,8 @@ def test_d1_a_late_reply_of_a_dead_device_spoils_another_s_turn_but_is_not_taken
     assert wire.connection.late_replies == 1
 
 
-@pytest.mark.fault
+@pytest.mark.fault("D5")
 def test_d5_an_unconfigured_echo_is_named() -> None:
-    """FAULTS D5, section 7."""
     wire = Wire()
     wire.begin(poll_of(2))
     with pytest.raises(FramingLost, match="echo: true") as caught:
@@ -296,9 +296,9 @@ def test_d5_an_unconfigured_echo_is_named() -> None:
     assert caught.value.needs_a_person
 
 
-@pytest.mark.fault
+@pytest.mark.fault("D5")
 def test_d5_an_echo_that_looks_like_the_answer_is_no_answer() -> None:
-    """FAULTS D5: 24 coils from 0x03xx are asked for with the bytes that could answer it."""
+    """24 coils from 0x03xx are asked for with the bytes that could answer it."""
     tags = {"c": {"table": "coil", "address": 0x0311, "type": "bool", "count": 24}}
     device = ModbusDevice.model_validate({"tags": tags})
     wire = Wire()
@@ -388,13 +388,13 @@ def oracle(heard: bytes, text: bool) -> bytes | None:
     return content[3:7]
 
 
-@pytest.mark.fault
+@pytest.mark.fault("D3", "D4", "D5")
 @settings(max_examples=500)
 @given(st.lists(ALMOST, max_size=4), st.integers(1, 300), st.booleans())
 def test_d3_d4_d5_arbitrary_bytes_yield_the_right_answer_or_none_and_never_hang(
     pieces: list[bytes], size: int, text: bool
 ) -> None:
-    """FAULTS D3, D4, D5: any bytes in any chunks; then the line asks again within twice the timeout."""
+    """Any bytes in any chunks; then the line asks again within twice the timeout."""
     wire = Wire("ascii" if text else "rtu")
     wire.begin(poll_of(4))
     wire.wait_until_sent()
@@ -417,13 +417,13 @@ def test_d3_d4_d5_arbitrary_bytes_yield_the_right_answer_or_none_and_never_hang(
     assert wire.line.answers().replies[1] == b"next"
 
 
-@pytest.mark.fault
+@pytest.mark.fault("D5")
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 4000), ALMOST), max_size=12), st.integers(1, 40))
 def test_d5_bytes_at_any_time_neither_crash_nor_hang_nor_are_taken(
     bursts: list[tuple[int, bytes]], size: int
 ) -> None:
-    """FAULTS D5: noise before, in, between and behind; only a whole right frame after a request counts."""
+    """Noise before, in, between and behind; only a whole right frame after a request counts."""
     wire = Wire()
     wire.begin(poll_of(6), patience=9)
     try:

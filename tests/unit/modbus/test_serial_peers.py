@@ -20,8 +20,10 @@ from connectors import SystemClock, TagTable
 from connectors.modbus import Modbus
 from connectors.modbus.serial import SerialPort
 from connectors.quality import BAD_CONFIGURATION_ERROR, GOOD
+from gateway.lab.modbus import frames, replies
+from gateway.lab.modbus import line as serial_lab
 from tests.processes import ROOT, started, wait_for
-from tests.servers import modbus_plant, rtu_faults
+from tests.servers import modbus_plant
 
 pytestmark = pytest.mark.server
 
@@ -149,9 +151,9 @@ async def mbpoll(port: Path | str, *options: str) -> list[float]:
 
 
 async def test_mbpoll_reads_the_faulty_line_when_it_behaves(tmp_path: Path) -> None:
-    async with rtu_faults.FaultyLine(tmp_path / "line", rtu_faults.honest) as line:
+    async with serial_lab.SerialEquipment(tmp_path / "line", replies.honest) as line:
         found = await mbpoll(line.path, "-a", "5", "-t", "3", "-r", "11", "-c", "20")
-        assert found == [rtu_faults.register(5, a) for a in range(10, 30)]
+        assert found == [frames.register(5, a) for a in range(10, 30)]
         found = await mbpoll(line.path, "-a", "5", "-t", "0", "-r", "1", "-c", "20")
         assert found == [float(a % 3 == 0) for a in range(20)]
 

@@ -25,9 +25,9 @@ from connectors.quality import (
     BAD_TIMEOUT,
     GOOD,
 )
-from tests.servers import modbus_faults as faults
-
-FaultyServer = faults.FaultyServer
+from gateway.lab.modbus import frames
+from gateway.lab.modbus import replies as faults
+from gateway.lab.modbus.tcp import TcpEquipment
 
 
 def source(port: int, devices: dict[str, dict[str, Any]], timeout: str = "200ms") -> Modbus:
@@ -52,7 +52,7 @@ def assert_none_wrong(batch: Batch, unit: int = 1) -> None:
     """A Good row holds the register's own value; rows are in register order."""
     for address, (value, quality) in enumerate(content(batch)):
         if quality == GOOD:
-            assert value == faults.register(unit, address)
+            assert value == frames.register(unit, address)
 
 
 def qualities(batch: Batch) -> list[int]:
@@ -60,12 +60,12 @@ def qualities(batch: Batch) -> list[int]:
 
 
 async def test_a_scan_brings_every_register_good_with_one_time() -> None:
-    async with FaultyServer(faults.honest) as server, source(server.port, {"m": device()}) as it:
+    async with TcpEquipment(faults.honest) as server, source(server.port, {"m": device()}) as it:
         assert isinstance(it, Scannable)
         typed: Source = it
         before = SystemClock().now()
         batch = await typed.read()
-        assert [value for value, _ in content(batch)] == [faults.register(1, a) for a in range(20)]
+        assert [value for value, _ in content(batch)] == [frames.register(1, a) for a in range(20)]
         assert set(qualities(batch)) == {GOOD}
         times = set(batch.parts[0].time.tolist())
         assert len(times) == 1
@@ -74,6 +74,7 @@ async def test_a_scan_brings_every_register_good_with_one_time() -> None:
         assert following.parts[0].tag is batch.parts[0].tag
 
 
+@pytest.mark.fault("S12")
 async def test_all_four_tables_are_read_with_their_own_function() -> None:
     tags = {
         "coil": {"table": "coil", "address": 3, "type": "bool", "count": 9},
@@ -82,7 +83,7 @@ async def test_all_four_tables_are_read_with_their_own_function() -> None:
         "input": {"table": "input", "address": 6},
     }
     async with (
-        FaultyServer(faults.honest) as server,
+        TcpEquipment(faults.honest) as server,
         source(server.port, {"m": device(tags=tags)}) as it,
     ):
         batch = await it.read()
@@ -93,8 +94,8 @@ async def test_all_four_tables_are_read_with_their_own_function() -> None:
         expected = {f"coil_{i}": float((3 + i) % 3 == 0) for i in range(9)}
         assert found == expected | {
             "discrete": 0.0,
-            "holding": faults.register(1, 5),
-            "input": faults.register(1, 6),
+            "holding": frames.register(1, 5),
+            "input": frames.register(1, 6),
         }
         assert sorted({request.function for request in server.requests}) == [1, 2, 3, 4]
 
@@ -118,17 +119,16 @@ WRONG = {
 }
 
 
-@pytest.mark.fault
+@pytest.mark.fault("D3", "D4")
 @pytest.mark.parametrize("in_flight", [1, 4])
 @pytest.mark.parametrize("script", WRONG.values(), ids=WRONG.keys())
 async def test_d3_d4_a_reply_that_does_not_fit_its_request_is_rejected(script: Any, in_flight: int) -> None:
-    """FAULTS D3, D4 over TCP."""
 
     def every_third(request: Any) -> Any:
         return (script if request.address % 6 == 0 else faults.honest)(request)
 
     async with (
-        FaultyServer(every_third) as server,
+        TcpEquipment(every_third) as server,
         source(server.port, {"m": device(max_in_flight=in_flight)}) as it,
     ):
         for _ in range(3):
@@ -139,26 +139,24 @@ async def test_d3_d4_a_reply_that_does_not_fit_its_request_is_rejected(script: A
         assert it.statistics()["rejected_replies"] == 12
 
 
-@pytest.mark.fault
+@pytest.mark.fault("D4")
 async def test_d4_a_reply_with_another_transaction_is_not_taken() -> None:
-    """FAULTS D4 over TCP."""
 
     def mostly(request: Any) -> Any:
         return (faults.wrong_transaction if request.address == 4 else faults.honest)(request)
 
-    async with FaultyServer(mostly) as server, source(server.port, {"m": device()}, "300ms") as it:
+    async with TcpEquipment(mostly) as server, source(server.port, {"m": device()}, "300ms") as it:
         batch = await it.read()
         assert_none_wrong(batch)
         assert qualities(batch) == [BAD_TIMEOUT if a in (4, 5) else GOOD for a in range(20)]
         assert it.statistics()["unasked_replies"] == 1
 
 
-@pytest.mark.fault
+@pytest.mark.fault("D4")
 @pytest.mark.parametrize("in_flight", [1, 4])
 async def test_d4_a_doubled_reply_is_harmless(in_flight: int) -> None:
-    """FAULTS D4 over TCP."""
     async with (
-        FaultyServer(faults.twice) as server,
+        TcpEquipment(faults.twice) as server,
         source(server.port, {"m": device(max_in_flight=in_flight)}) as it,
     ):
         for _ in range(5):
@@ -167,14 +165,13 @@ async def test_d4_a_doubled_reply_is_harmless(in_flight: int) -> None:
             assert set(qualities(batch)) == {GOOD}
 
 
-@pytest.mark.fault
+@pytest.mark.fault("D4")
 async def test_d4_a_late_reply_never_becomes_the_next_answer() -> None:
-    """FAULTS D4 over TCP."""
 
     def sometimes_late(request: Any) -> Any:
         return (faults.late(0.08) if request.number % 7 == 3 else faults.honest)(request)
 
-    async with FaultyServer(sometimes_late) as server, source(server.port, {"m": device()}, "50ms") as it:
+    async with TcpEquipment(sometimes_late) as server, source(server.port, {"m": device()}, "50ms") as it:
         for _ in range(6):
             assert_none_wrong(await it.read())
         assert it.statistics()["late_replies"] > 0
@@ -183,23 +180,22 @@ async def test_d4_a_late_reply_never_becomes_the_next_answer() -> None:
 LOST = {
     "wrong protocol": faults.wrong_protocol,
     "impossible length": faults.impossible_length,
-    "garbage": faults.garbage,
+    "garbage": faults.FAULTS["web_page"](None),
     "half a reply": faults.half,
-    "closed": faults.closing,
+    "closed": faults.cut,
 }
 
 
-@pytest.mark.fault
+@pytest.mark.fault("D11")
 @pytest.mark.parametrize("in_flight", [1, 4])
 @pytest.mark.parametrize("script", LOST.values(), ids=LOST.keys())
 async def test_d11_a_stream_that_can_not_be_trusted_ends_the_session(script: Any, in_flight: int) -> None:
-    """FAULTS D11 over TCP."""
 
     def after_a_while(request: Any) -> Any:
         return (script if request.number >= 13 else faults.honest)(request)
 
     async with (
-        FaultyServer(after_a_while) as server,
+        TcpEquipment(after_a_while) as server,
         source(server.port, {"m": device(max_in_flight=in_flight)}) as it,
     ):
         assert_none_wrong(await it.read())
@@ -210,10 +206,9 @@ async def test_d11_a_stream_that_can_not_be_trusted_ends_the_session(script: Any
                 await it.read()
 
 
-@pytest.mark.fault
+@pytest.mark.fault("D11")
 async def test_d11_slow_bytes_are_waited_for_within_the_deadline_and_no_longer() -> None:
-    """FAULTS D11 over TCP."""
-    async with FaultyServer(faults.in_slices(3, 0.001)) as server, source(server.port, {"m": device()}) as it:
+    async with TcpEquipment(faults.in_slices(3, 0.001)) as server, source(server.port, {"m": device()}) as it:
         batch = await it.read()
         assert set(qualities(batch)) == {GOOD}
         assert_none_wrong(batch)
@@ -223,10 +218,9 @@ async def test_d11_slow_bytes_are_waited_for_within_the_deadline_and_no_longer()
                 await it.read()
 
 
-@pytest.mark.fault
+@pytest.mark.fault("D11")
 async def test_d11_a_device_with_one_connection_is_had_again_after_leaving() -> None:
-    """FAULTS D11 over TCP."""
-    async with FaultyServer(faults.honest, most_connections=1) as server:
+    async with TcpEquipment(faults.honest, most_connections=1) as server:
         it = source(server.port, {"m": device()})
         for _ in range(3):
             async with it:
@@ -242,16 +236,15 @@ async def test_d11_a_device_with_one_connection_is_had_again_after_leaving() -> 
             assert set(qualities(await it.read())) == {GOOD}
 
 
-@pytest.mark.fault
+@pytest.mark.fault("D11")
 async def test_d11_a_connection_that_drops_while_nothing_is_due_is_noticed_at_once() -> None:
-    """FAULTS D11 over TCP."""
 
     def once(request: Any) -> Any:
-        yield faults.correct(request)
+        yield frames.reply(request)
         if request.address == 18:
-            yield faults.CLOSE
+            yield faults.CUT
 
-    async with FaultyServer(once) as server, source(server.port, {"m": device(scan="1h")}) as it:
+    async with TcpEquipment(once) as server, source(server.port, {"m": device(scan="1h")}) as it:
         await it.read()
         async with asyncio.timeout(5):
             with pytest.raises(NotConnected, match="closed the connection"):
@@ -270,17 +263,16 @@ QUALITIES = {
 }
 
 
-@pytest.mark.fault
+@pytest.mark.fault("D6")
 @pytest.mark.parametrize("code", QUALITIES)
 async def test_d6_an_exception_has_its_quality_and_the_other_blocks_keep_flowing(code: int) -> None:
-    """FAULTS D6 over TCP."""
 
     def refusing(request: Any) -> Any:
         return (faults.exception(code) if request.address == 6 else faults.honest)(request)
 
     # One register a request: what is refused is a single value, so there is nothing to narrow down.
     async with (
-        FaultyServer(refusing) as server,
+        TcpEquipment(refusing) as server,
         source(server.port, {"m": device(max_registers=1)}) as it,
     ):
         for _ in range(3):
@@ -289,11 +281,10 @@ async def test_d6_an_exception_has_its_quality_and_the_other_blocks_keep_flowing
             assert qualities(batch) == [QUALITIES[code] if a == 6 else GOOD for a in range(20)]
 
 
-@pytest.mark.fault
+@pytest.mark.fault("D6")
 async def test_d6_a_refused_block_is_narrowed_to_the_register_at_fault_within_one_read() -> None:
-    """FAULTS D6 over TCP."""
     async with (
-        FaultyServer(faults.without(37)) as server,
+        TcpEquipment(faults.without(37)) as server,
         source(server.port, {"m": device(registers=100, max_registers=125)}) as it,
     ):
         batch = await it.read()
@@ -307,29 +298,27 @@ async def test_d6_a_refused_block_is_narrowed_to_the_register_at_fault_within_on
         assert 37 not in [request.address for request in server.requests[asked:]]
 
 
-@pytest.mark.fault
+@pytest.mark.fault("D6")
 async def test_d6_a_hole_the_device_does_not_have_costs_no_value() -> None:
-    """FAULTS D6 over TCP."""
     tags = {"a": {"address": 0}, "b": {"address": 1}, "c": {"address": 9}}
     async with (
-        FaultyServer(faults.without(5)) as server,
+        TcpEquipment(faults.without(5)) as server,
         source(server.port, {"m": device(tags=tags, max_registers=125)}) as it,
     ):
         await it.read()
         batch = await it.read()
-        assert content(batch) == [(faults.register(1, a), GOOD) for a in (0, 1, 9)]
+        assert content(batch) == [(frames.register(1, a), GOOD) for a in (0, 1, 9)]
 
 
-@pytest.mark.fault
+@pytest.mark.fault("D1")
 async def test_d1_a_silent_device_is_bad_backs_off_and_the_other_keeps_its_rate() -> None:
-    """FAULTS D1 over TCP."""
     dead = {2}
 
     def by_unit(request: Any) -> Any:
         return (faults.silent if request.unit in dead else faults.honest)(request)
 
     devices = {"alive": device(1), "dead": device(2)}
-    async with FaultyServer(by_unit) as server, source(server.port, devices, "60ms") as it:
+    async with TcpEquipment(by_unit) as server, source(server.port, devices, "60ms") as it:
         seen: Counter[str] = Counter()
         async with asyncio.timeout(20):
             while seen["dead"] < 3 or seen["alive"] < 20:
@@ -351,11 +340,10 @@ async def test_d1_a_silent_device_is_bad_backs_off_and_the_other_keeps_its_rate(
                     return
 
 
-@pytest.mark.fault
+@pytest.mark.fault("D1")
 async def test_d1_when_every_device_is_silent_the_link_is_down() -> None:
-    """FAULTS D1 over TCP."""
     async with (
-        FaultyServer(faults.silent) as server,
+        TcpEquipment(faults.silent) as server,
         source(server.port, {"a": device(1), "b": device(2)}, "20ms") as it,
     ):
         assert set(qualities(await it.read())) == {BAD_TIMEOUT}
@@ -364,10 +352,9 @@ async def test_d1_when_every_device_is_silent_the_link_is_down() -> None:
         assert not it.is_heard
 
 
-@pytest.mark.fault
+@pytest.mark.fault("D1")
 async def test_d1_devices_a_gateway_can_not_reach_do_not_take_the_link_down() -> None:
-    """FAULTS D1 over TCP."""
-    async with FaultyServer(faults.exception(11)) as server, source(server.port, {"a": device(1)}) as it:
+    async with TcpEquipment(faults.exception(11)) as server, source(server.port, {"a": device(1)}) as it:
         for _ in range(2):
             assert set(qualities(await it.read())) == {BAD_NO_COMMUNICATION}
         assert it.is_heard
@@ -378,14 +365,14 @@ async def test_one_block_that_never_answers_does_not_hide_the_others() -> None:
     def hole(request: Any) -> Any:
         return (faults.silent if request.address == 0 else faults.honest)(request)
 
-    async with FaultyServer(hole) as server, source(server.port, {"m": device()}, "200ms") as it:
+    async with TcpEquipment(hole) as server, source(server.port, {"m": device()}, "200ms") as it:
         for _ in range(3):
             batch = await it.read()
             assert qualities(batch) == [BAD_TIMEOUT] * 2 + [GOOD] * 18
 
 
 async def test_a_scan_that_is_left_spoils_nothing_of_the_next() -> None:
-    async with FaultyServer(faults.late(0.01)) as server, source(server.port, {"m": device()}) as it:
+    async with TcpEquipment(faults.late(0.01)) as server, source(server.port, {"m": device()}) as it:
         for _ in range(5):
             reading = asyncio.create_task(it.read())
             while not it._exchange._dialogue.waiting:  # type: ignore[union-attr]
@@ -400,7 +387,7 @@ async def test_a_scan_that_is_left_spoils_nothing_of_the_next() -> None:
 
 async def test_a_scan_longer_than_a_tenth_of_a_second_keeps_each_reply_time() -> None:
     async with (
-        FaultyServer(faults.late(0.06)) as server,
+        TcpEquipment(faults.late(0.06)) as server,
         source(server.port, {"m": device(registers=6)}) as it,
     ):
         batch = await it.read()
@@ -412,14 +399,14 @@ async def test_a_scan_longer_than_a_tenth_of_a_second_keeps_each_reply_time() ->
 
 async def test_probing_a_device_needs_no_schedule() -> None:
     devices = {"a": device(1, scan="1h"), "b": device(2, scan="1h")}
-    async with FaultyServer(faults.honest) as server, source(server.port, devices) as it:
+    async with TcpEquipment(faults.honest) as server, source(server.port, devices) as it:
         assert it.devices() == ["a", "b"]
         for _ in range(3):
             assert_none_wrong(await it.scan("b"), 2)
 
 
 async def test_overruns_are_counted() -> None:
-    async with FaultyServer(faults.late(0.01)) as server, source(server.port, {"m": device()}) as it:
+    async with TcpEquipment(faults.late(0.01)) as server, source(server.port, {"m": device()}) as it:
         for _ in range(3):
             await it.read()
         assert it.statistics()["overruns"] >= 3 * math.floor(0.1 / 0.01) - 3
@@ -430,24 +417,23 @@ def test_the_same_under_uvloop() -> None:
     import uvloop
 
     async def scenario() -> None:
-        async with FaultyServer(faults.honest) as server, source(server.port, {"m": device()}) as it:
+        async with TcpEquipment(faults.honest) as server, source(server.port, {"m": device()}) as it:
             for _ in range(3):
                 batch = await it.read()
                 assert set(qualities(batch)) == {GOOD}
-            server.script = faults.closing
+            server.script = faults.cut
             with pytest.raises(NotConnected, match=r"127\.0\.0\.1"):
                 await it.read()
 
     uvloop.run(scenario())
 
 
-@pytest.mark.fault
+@pytest.mark.fault("D3")
 @settings(max_examples=max(30, int(300 * float(os.environ.get("WL_SCALE", "0.1")))), deadline=None)
 @given(st.lists(st.one_of(st.binary(max_size=40), st.sampled_from(sorted(WRONG) + sorted(LOST))), max_size=6))
 def test_d3_whatever_bytes_come_no_good_row_is_wrong_and_nothing_but_not_connected_is_raised(
     misdeeds: list[bytes | str],
 ) -> None:
-    """FAULTS D3 over TCP."""
 
     def script(request: Any) -> Any:
         if request.number >= len(misdeeds):
@@ -460,7 +446,7 @@ def test_d3_whatever_bytes_come_no_good_row_is_wrong_and_nothing_but_not_connect
                 + bytes((request.unit,)) + misdeed]  # fmt: skip
 
     async def scenario() -> None:
-        async with FaultyServer(script) as server:
+        async with TcpEquipment(script) as server:
             try:
                 async with source(server.port, {"m": device()}, "15ms") as it:
                     for _ in range(2):

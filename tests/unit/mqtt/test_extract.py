@@ -227,11 +227,11 @@ def test_the_quick_way_and_the_way_value_by_value_say_the_same(said: dict, paths
         assert inside == value, "never another value than the message says"
 
 
-@pytest.mark.fault
+@pytest.mark.fault("G1")
 @given(st.binary(max_size=300) | DOCUMENTS.map(lambda said: json.dumps(said).encode()))
 @settings(max_examples=300)
 def test_no_bytes_crash_or_invent(payload: bytes) -> None:
-    """FAULTS G1: malformed JSON, wrong types, invalid UTF-8."""
+    """Malformed JSON, wrong types, invalid UTF-8."""
     for tags, more in (
         ({"x": {}}, {}),
         ({"x": {"type": "text"}}, {}),
@@ -253,7 +253,7 @@ def test_no_bytes_crash_or_invent(payload: bytes) -> None:
                 assert len(part.tag) == len(part.value) == len(part.time) == len(part.quality)
 
 
-@pytest.mark.fault
+@pytest.mark.fault("G1")
 @pytest.mark.parametrize(
     "payload",
     [
@@ -270,7 +270,7 @@ def test_no_bytes_crash_or_invent(payload: bytes) -> None:
     ids=["open", "lists", "objects", "flat", "nan", "text", "utf-16", "digits", "exponent"],
 )
 def test_a_deep_or_broken_message_is_refused_quickly(payload: bytes) -> None:
-    """FAULTS G1: deep nesting. The bound here is coarse, the cost is in tests/benchmarks."""
+    """Deep nesting. The bound here is coarse, the cost is in tests/benchmarks."""
     began = time.perf_counter()
     with pytest.raises(Malformed):
         parse_json(payload, 32)

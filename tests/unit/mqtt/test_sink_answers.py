@@ -40,7 +40,7 @@ async def test_write_returns_once_everything_is_acknowledged(version: str) -> No
         assert all(p.qos == 1 and not p.retain for p in broker.published if p.topic == DATA)
 
 
-@pytest.mark.fault
+@pytest.mark.fault("B5")
 @pytest.mark.parametrize("reason", [0x95, 0x99])
 async def test_bytes_the_broker_refuses_are_rejected_alone(reason: int) -> None:
     async with ScriptedBroker(answering(reason, {2})) as broker, sink(broker.port) as mqtt:
@@ -55,7 +55,7 @@ async def test_bytes_the_broker_refuses_are_rejected_alone(reason: int) -> None:
         assert mqtt.statistics()["refused"] == 1
 
 
-@pytest.mark.fault
+@pytest.mark.fault("B5")
 @pytest.mark.parametrize(
     ("reason", "person", "text"),
     [
@@ -77,7 +77,7 @@ async def test_a_refusal_that_is_not_the_bytes_fault_keeps_the_rows(
             await mqtt.write([delivery(3)])
 
 
-@pytest.mark.fault
+@pytest.mark.fault("B6")
 async def test_a_lost_acknowledgement_is_found_though_later_ones_come() -> None:
     async with ScriptedBroker(answering(None, {1})) as broker:
         mqtt = sink(broker.port, ack_timeout="1s", window=2)
@@ -93,7 +93,7 @@ async def test_a_lost_acknowledgement_is_found_though_later_ones_come() -> None:
         assert set(data_of(broker)) == set(range(1, 50))
 
 
-@pytest.mark.fault
+@pytest.mark.fault("B2")
 async def test_a_half_open_link_is_left_at_the_ack_deadline() -> None:
     async with ScriptedBroker() as broker:
         mqtt = await sink(broker.port, ack_timeout="1s").__aenter__()
@@ -106,7 +106,7 @@ async def test_a_half_open_link_is_left_at_the_ack_deadline() -> None:
         broker.reading.set()
 
 
-@pytest.mark.fault
+@pytest.mark.fault("B3")
 async def test_a_slow_broker_that_acknowledges_in_time_is_kept() -> None:
     waiting: list[int] = []
 
@@ -153,7 +153,7 @@ async def test_a_refused_connection_says_why(version: str, code: int, person: bo
         assert broker.published == []
 
 
-@pytest.mark.fault
+@pytest.mark.fault("B8")
 async def test_a_session_taken_over_says_the_client_id_is_in_use() -> None:
     async with ScriptedBroker() as broker, sink(broker.port) as mqtt:
         broker.disconnect(0x8E)
@@ -214,7 +214,7 @@ async def test_a_broker_without_qos_1_needs_a_person() -> None:
         assert raised.value.needs_a_person
 
 
-@pytest.mark.fault
+@pytest.mark.fault("B10")
 @pytest.mark.parametrize("stage", ["accepts and says nothing", "accepts nothing"])
 async def test_a_broker_that_stalls_is_given_up_at_the_connect_timeout(stage: str) -> None:
     with socket.socket() as stalled:
@@ -317,7 +317,7 @@ async def test_the_catalogue_is_published_again_when_it_changes() -> None:
         assert [p.retain for p in broker.published if p.topic.endswith("_tags")] == [True] * 3
 
 
-@pytest.mark.fault
+@pytest.mark.fault("B17")
 async def test_the_sink_never_subscribes_so_its_own_output_cannot_come_back() -> None:
     async with ScriptedBroker() as broker, sink(broker.port) as mqtt:
         await mqtt.write([delivery(1)])

@@ -93,7 +93,7 @@ async def test_an_independent_reader_gets_data_catalogue_and_status(broker: Brok
     assert found[f"wanglian/{DEVICE}"]["v"] == [float(i + 1) for i in range(10)]
 
 
-@pytest.mark.fault
+@pytest.mark.fault("B7")
 @pytest.mark.parametrize("ending", ["stop", "kill"])
 async def test_what_a_restarted_broker_missed_arrives_in_the_next_session(
     broker: Broker, tmp_path: Path, ending: str
@@ -169,7 +169,7 @@ async def test_a_clean_stop_tells_once_that_it_is_offline(broker: Broker, tmp_pa
             assert [s["online"] for s in received(out, STATUS)] == [True, False, True]
 
 
-@pytest.mark.fault
+@pytest.mark.fault("B5")
 async def test_a_message_over_the_brokers_limit_is_rejected_and_the_queue_moves(tmp_path: Path) -> None:
     with Broker(tmp_path / "b", settings=("message_size_limit 900",)) as broker:
         mqtt = sink(broker.port, tag_table(100))

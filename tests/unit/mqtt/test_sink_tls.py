@@ -68,7 +68,7 @@ BROKEN: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
-@pytest.mark.fault
+@pytest.mark.fault("B9")
 @pytest.mark.parametrize("fault", BROKEN)
 async def test_a_broker_that_cannot_be_trusted_gets_no_byte(authority: Authority, fault: str) -> None:
     how, text = BROKEN[fault]
@@ -81,7 +81,7 @@ async def test_a_broker_that_cannot_be_trusted_gets_no_byte(authority: Authority
         assert broker.packets == []
 
 
-@pytest.mark.fault
+@pytest.mark.fault("B9")
 async def test_another_authority_is_not_trusted(other: Authority, server: Pair) -> None:
     async with ScriptedBroker(tls=context_of(server)) as broker:
         for ca in ({"ca": str(other.certificate)}, {}):  # {}: the machine's own store
@@ -91,7 +91,7 @@ async def test_another_authority_is_not_trusted(other: Authority, server: Pair) 
         assert broker.packets == []
 
 
-@pytest.mark.fault
+@pytest.mark.fault("B9")
 async def test_tls_below_1_2_is_refused(authority: Authority, server: Pair) -> None:
     def only_1_1(context: ssl.SSLContext) -> None:
         context.set_ciphers("DEFAULT:@SECLEVEL=0")
@@ -105,7 +105,7 @@ async def test_tls_below_1_2_is_refused(authority: Authority, server: Pair) -> N
         assert broker.packets == []
 
 
-@pytest.mark.fault
+@pytest.mark.fault("B10")
 async def test_a_port_without_tls_is_named(authority: Authority, tmp_path: Path) -> None:
     with (
         Broker(tmp_path) as broker,
@@ -128,7 +128,7 @@ async def test_a_client_certificate_opens_a_broker_that_wants_one(
         await mqtt.write([delivery(1)])
 
 
-@pytest.mark.fault
+@pytest.mark.fault("B9")
 async def test_without_its_client_certificate_the_brokers_alert_is_told(
     authority: Authority, mutual: Broker
 ) -> None:
@@ -136,7 +136,7 @@ async def test_without_its_client_certificate_the_brokers_alert_is_told(
         await sink(mutual.port, tls={"ca": str(authority.certificate)}).__aenter__()
 
 
-@pytest.mark.fault
+@pytest.mark.fault("B9")
 async def test_an_expired_client_certificate_is_refused_and_told(
     authority: Authority, mutual: Broker
 ) -> None:

@@ -15,8 +15,6 @@ from connectors.opcua.examine import Evidence, examine
 from connectors.opcua.pki import Pki, Refused
 from tests.servers.opcua_certificates import URI, Made, Wanted, make
 
-pytestmark = pytest.mark.fault
-
 WRONG: dict[str, tuple[Wanted, str]] = {
     "expired": (Wanted(ends=timedelta(hours=-1)), "expired on"),
     "not valid yet": (Wanted(begins=timedelta(hours=1)), "valid only from"),
@@ -40,6 +38,7 @@ def look(shown: Made, evidence: Evidence) -> Any:
     return examine([shown.certificate], URI, "127.0.0.1", evidence, datetime.now(UTC))
 
 
+@pytest.mark.fault("F7")
 def test_a_trusted_certificate_without_defects_is_accepted() -> None:
     made = make(Wanted())
     assert look(made, trusting(made)) == (verdict := look(made, trusting(made)))
@@ -47,9 +46,9 @@ def test_a_trusted_certificate_without_defects_is_accepted() -> None:
     assert not look(made, trusting()).is_trusted
 
 
+@pytest.mark.fault("F7")
 @pytest.mark.parametrize(("wanted", "said"), WRONG.values(), ids=WRONG.keys())
 def test_f7_one_defect_is_named_although_the_certificate_is_trusted(wanted: Wanted, said: str) -> None:
-    """FAULTS F7."""
     made = make(wanted)
     verdict = look(made, trusting(made))
     assert verdict.is_trusted
@@ -57,15 +56,16 @@ def test_f7_one_defect_is_named_although_the_certificate_is_trusted(wanted: Want
     assert said in verdict.defects[0]
 
 
+@pytest.mark.fault("F7")
 def test_f7_a_signature_with_sha1_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """FAULTS F7; `cryptography` makes no such certificate any more, so the library's word is changed."""
+    """`cryptography` makes no such certificate any more, so the library's word is changed."""
     made = make(Wanted())
     monkeypatch.setattr("connectors.opcua.examine._WEAK", (hashes.SHA256,))
     assert any("can be forged" in each for each in look(made, trusting(made)).defects)
 
 
+@pytest.mark.fault("F7")
 def test_f7_authorities_vouch_for_what_they_have_not_revoked() -> None:
-    """FAULTS F7."""
     root = make(Wanted(name="root", authority=True))
     middle = make(Wanted(name="middle", authority=True), root)
     server, other = make(Wanted(), middle), make(Wanted(name="other"), middle)
@@ -83,13 +83,15 @@ def test_f7_authorities_vouch_for_what_they_have_not_revoked() -> None:
     assert x509.load_der_x509_crl(forged).issuer == middle.certificate.subject
 
 
+@pytest.mark.fault("F7")
 def test_f7_who_is_no_authority_vouches_for_nobody() -> None:
-    """FAULTS F7: any application's key could sign another's certificate."""
+    """Any application's key could sign another's certificate."""
     neighbour = make(Wanted(name="neighbour"))
     server = make(Wanted(), neighbour)
     assert any("no authority" in each for each in look(server, trusting(neighbour)).defects)
 
 
+@pytest.mark.fault("F7")
 def test_the_first_start_makes_a_certificate_servers_accept_and_a_key_nobody_else_reads(
     tmp_path: Path,
 ) -> None:
@@ -106,6 +108,7 @@ def test_the_first_start_makes_a_certificate_servers_accept_and_a_key_nobody_els
     assert pki.own("g1").certificate == own.certificate
 
 
+@pytest.mark.fault("F7")
 def test_sources_that_begin_together_share_one_certificate(tmp_path: Path) -> None:
     begin = Barrier(4)
 
@@ -118,6 +121,7 @@ def test_sources_that_begin_together_share_one_certificate(tmp_path: Path) -> No
     assert len(set(shown)) == 1
 
 
+@pytest.mark.fault("F7")
 def test_an_unknown_certificate_is_kept_until_a_person_decides(tmp_path: Path) -> None:
     pki, made = Pki(tmp_path), make(Wanted())
     with pytest.raises(Refused, match=r"nobody has trusted it yet.*certificates trust"):
@@ -134,12 +138,14 @@ def test_an_unknown_certificate_is_kept_until_a_person_decides(tmp_path: Path) -
         pki.examine(made.der, URI, "127.0.0.1")
 
 
+@pytest.mark.fault("F7")
 @pytest.mark.parametrize("junk", [b"", b"\x30", b"\x30\x82\xff\xff", b"junk" * 50, b"\x30\x82\x00\x04abcd"])
 def test_what_is_no_certificate_is_refused(tmp_path: Path, junk: bytes) -> None:
     with pytest.raises(Refused, match="can't be read"):
         Pki(tmp_path).examine(junk, URI, "127.0.0.1")
 
 
+@pytest.mark.fault("F7")
 def test_a_server_that_shows_ever_new_certificates_does_not_fill_the_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -97,13 +97,59 @@ def test_limits_read_an_unsigned_64_bit_value_as_unsigned() -> None:
     assert stage(columns([0], [-1])).quality.tolist() == [GOOD]
 
 
-@pytest.mark.fault
+@pytest.mark.fault("C1", "C5")
 @pytest.mark.parametrize("year_ns", [0, 946_684_800_000_000_000, T0 + 120 * 10**9])
 def test_a_clock_at_1970_2000_or_in_the_future_makes_rows_uncertain(clock, year_ns: int) -> None:
     stage = clock_sanity(clock)
     out = stage(columns([0, 1], [1.0, 2.0], times=[year_ns, clock.now()]))
     assert out.quality.tolist() == [UNCERTAIN, GOOD]
     assert out.time[0] == year_ns
+
+
+@pytest.mark.fault("C1")
+@pytest.mark.parametrize("by_s", [3600, -7200, 80 * 365 * 86400, -1.5])
+def test_rows_are_uncertain_for_a_minute_after_the_clock_was_set(
+    clock, by_s: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    stage = clock_sanity(clock)
+
+    def quality() -> int:
+        return stage(columns([0], [1.0], times=[clock.now()])).quality.tolist()[0]
+
+    assert quality() == GOOD
+    clock.wall += int(by_s * 1e9)
+    for _ in range(2):
+        assert quality() == UNCERTAIN
+        clock.move(59 / 2)
+    clock.move(1)
+    assert quality() == GOOD
+    assert [record.by_s for record in caplog.records] == [by_s]
+
+
+@pytest.mark.fault("C2")
+def test_a_clock_that_is_corrected_by_half_a_second_again_and_again_spoils_no_row(clock) -> None:
+    stage = clock_sanity(clock)
+    for minute in range(100):
+        clock.move(60)
+        clock.wall += 500_000_000 * (-1) ** minute
+        assert stage(columns([0], [1.0], times=[clock.now()])).quality.tolist() == [GOOD]
+
+
+def test_a_process_that_was_held_up_between_two_readings_takes_nothing_for_a_step() -> None:
+    class Held:
+        steady = wall = 1_790_000_000_000_000_000
+
+        def now(self) -> int:
+            self.wall += 5_000_000_000
+            self.steady += 5_000_000_000
+            return self.wall
+
+        def monotonic(self) -> int:
+            return self.steady
+
+    stage = clock_sanity(Held())
+    for _ in range(3):
+        assert stage(columns([0], [1.0])).quality.tolist() == [GOOD]
 
 
 def keeps(stage, *rows: Columns) -> list[list[object]]:
@@ -171,7 +217,7 @@ def test_text_is_reported_when_it_changes() -> None:
     ]
 
 
-@pytest.mark.fault
+@pytest.mark.fault("C1")
 def test_a_clock_set_back_does_not_silence_the_heartbeat() -> None:
     stage = deadband(table(tag(deadband=1.0, heartbeat=10 * 10**9)))
     times = [T0 - each * 10**9 for each in (0, 7200, 7195, 7190)]

@@ -93,7 +93,7 @@ def test_a_window_closes_when_its_grace_is_over_and_says_what_it_is() -> None:
     assert tags[int(part.tag[0])].source == "thin/cloud"
 
 
-@pytest.mark.fault
+@pytest.mark.fault("A1")
 @pytest.mark.parametrize("crash_after", range(12))
 def test_a_crash_at_any_batch_makes_no_window_twice_and_none_wrong(crash_after: int) -> None:
     stream = [
@@ -191,7 +191,7 @@ def test_a_renamed_tag_keeps_the_number_of_its_mean() -> None:
     assert tags[found[0][0]].path == "s/a/l/d/new@mean_1min"
 
 
-@pytest.mark.fault
+@pytest.mark.fault("C1")
 def test_after_the_clock_is_set_back_windows_are_whole_again() -> None:
     thin, tags = thinner(**{"as": "mean"})
     thin.add(at(1, 3600, 7.0))
@@ -201,7 +201,6 @@ def test_after_the_clock_is_set_back_windows_are_whole_again() -> None:
     assert found[-1][2:] == (pytest.approx(sum(range(6, 12)) / 6), GOOD)
 
 
-@pytest.mark.fault
 def test_a_rule_that_is_changed_between_runs_begins_with_windows_of_its_own() -> None:
     first, tags = thinner(**{"as": "mean"})
     for seq in range(1, 30):

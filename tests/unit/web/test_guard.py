@@ -16,6 +16,7 @@ def built(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.fault("S2")
 @pytest.mark.parametrize(
     "host", ["evil.example", "evil.example:8080", "127.0.0.1.evil.example", "", "10.0.0.1"]
 )
@@ -41,6 +42,7 @@ async def test_a_body_is_refused_before_it_is_read(plant: Plant, headers: dict[s
     assert (await ask(create_app(plant), "/api/tags", **headers)).status == 413
 
 
+@pytest.mark.fault("S3")
 @pytest.mark.parametrize("path", ["/", "/api/tags", "/api/none", "/assets/a-1.js", "/none"])
 async def test_every_answer_forbids_frames_foreign_scripts_and_guessed_types(
     plant: Plant, built: Path, path: str
@@ -62,6 +64,7 @@ async def test_files_with_a_hash_stay_in_the_browser_and_the_rest_does_not(plant
     assert (await ask(app, "/api/tags")).headers["cache-control"] == "no-store"
 
 
+@pytest.mark.fault("S4")
 async def test_nothing_outside_the_built_page_is_served(plant: Plant, built: Path) -> None:
     (built.parent / "secret").write_text("x")
     for path in ("/assets/../../secret", "/assets/%2e%2e/%2e%2e/secret", "/assets//etc/passwd"):

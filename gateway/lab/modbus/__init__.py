@@ -1,0 +1,1 @@
+"""Modbus equipment that goes wrong: over TCP, on a serial line, behind a serial server."""

@@ -1,0 +1,266 @@
+"""Every way a Modbus device answers wrongly: a function per fault, and their names for scenarios.
+
+A script is called with each request and returns steps: bytes to send, a float to wait (seconds), or CUT,
+which ends the connection or takes the line away.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
+
+from gateway.lab import amounts
+from gateway.lab.modbus.frames import Request, frame, reply, tcp_frame
+from gateway.lab.scenario import Fault, Moment, Scenario
+
+CUT: Final = None
+READING: Final = (1, 2, 3, 4)
+Step = bytes | float | None
+Steps = Iterable[Step]
+Script = Callable[[Request], Steps]
+
+
+def honest(request: Request) -> Steps:
+    """Answer as a device in order: it can be read and nothing else."""
+    return [reply(request)] if request.function in READING else exception(1)(request)
+
+
+def silent(request: Request) -> Steps:  # noqa: ARG001
+    """Answer nothing."""
+    return []
+
+
+def cut(request: Request) -> Steps:  # noqa: ARG001
+    """End the connection, or take the line away."""
+    return [CUT]
+
+
+def late(seconds: float) -> Script:
+    """Answer rightly, so much later; on a line the device hears its next request only then."""
+    return lambda request: [seconds, reply(request)]
+
+
+def wrong_unit(request: Request) -> Steps:
+    """Answer in another device's name, with other registers."""
+    return [reply(request, request.data(1), unit=request.unit ^ 1)]
+
+
+def wrong_function(request: Request) -> Steps:
+    """Answer with another function code, and other registers."""
+    return [reply(request, request.data(1), function=request.function ^ 7)]
+
+
+def wrong_transaction(request: Request) -> Steps:
+    """Answer another transaction (TCP), with other registers."""
+    data = request.data(1)
+    content = bytes((request.unit, request.function, len(data))) + data
+    return [tcp_frame(request.transaction ^ 0x5000, content)]
+
+
+def wrong_protocol(request: Request) -> Steps:
+    """Answer with a protocol number that is not Modbus's (TCP)."""
+    data = request.data(1)
+    content = bytes((request.unit, request.function, len(data))) + data
+    return [tcp_frame(request.transaction, content, protocol=7)]
+
+
+def short(request: Request) -> Steps:
+    """A whole frame with one register too few, and saying so."""
+    return [reply(request, request.data()[:-2])]
+
+
+def long(request: Request) -> Steps:
+    """A whole frame with one register too many, and saying so."""
+    return [reply(request, request.data() + b"\x7f\xff")]
+
+
+def lying_byte_count(request: Request) -> Steps:
+    """A byte count that is not that of the data behind it."""
+    data = request.data()
+    if request.framing == "tcp":
+        return [reply(request, data, size=len(data) - 2)]
+    # The count a client waits for, before more than it says, the check right for all of it.
+    return [reply(request, data + b"\x7f\xff", size=len(data))]
+
+
+def impossible_length(request: Request) -> Steps:
+    """A head that announces more than any reply can have (TCP)."""
+    return [tcp_frame(request.transaction, bytes((request.unit, 3)), length=3000)]
+
+
+def wrong_check(request: Request) -> Steps:
+    """A right frame with another check (serial), and other registers."""
+    right = bytearray(reply(request, request.data(1)))
+    if request.framing == "ascii":
+        right[-4] = ord("1" if right[-4] == ord("0") else "0")
+    else:
+        right[-1] ^= 0x40
+    return [bytes(right)]
+
+
+def flipped(bit: int) -> Script:
+    """One bit of the reply is another."""
+
+    def script(request: Request) -> Steps:
+        whole = bytearray(reply(request))
+        place = bit % (8 * len(whole))
+        whole[place // 8] ^= 1 << place % 8
+        return [bytes(whole)]
+
+    return script
+
+
+def noise_before(noise: bytes) -> Script:
+    """Bytes of nobody before the reply."""
+    return lambda request: [noise + reply(request)]
+
+
+def noise_behind(noise: bytes) -> Script:
+    """Bytes of nobody behind the reply."""
+    return lambda request: [reply(request) + noise]
+
+
+def instead(data: bytes) -> Script:
+    """These bytes and no reply."""
+    return lambda request: [data]  # noqa: ARG005
+
+
+def half(request: Request) -> Steps:
+    """The first half of the reply, never the rest."""
+    whole = reply(request)
+    return [whole[: len(whole) // 2]]
+
+
+def twice(request: Request) -> Steps:
+    """The reply, and once more."""
+    return [reply(request) * 2]
+
+
+def echoing(request: Request) -> Steps:
+    """The request itself, then the reply, as behind an RS-485 adapter that hears itself."""
+    return [request.raw, reply(request)]
+
+
+def in_slices(size: int, pause_s: float) -> Script:
+    """The reply in pieces with pauses between."""
+
+    def script(request: Request) -> Steps:
+        whole = reply(request)
+        for at in range(0, len(whole), size):
+            yield whole[at : at + size]
+            yield pause_s
+
+    return script
+
+
+def babbling(seconds: float) -> Script:
+    """Bytes without end, or for so long: a stuck transmitter."""
+
+    def script(request: Request) -> Steps:  # noqa: ARG001
+        for _ in range(int(seconds / 0.005)):
+            yield b"\x55" * 8
+            yield 0.005
+
+    return script
+
+
+def exception(code: int) -> Script:
+    """Refuse with an exception."""
+    return lambda request: [frame(request, bytes((request.unit, request.function | 0x80, code)))]
+
+
+def without(*missing: int) -> Script:
+    """A device that lacks some addresses: exception 2 for whoever asks over them."""
+
+    def script(request: Request) -> Steps:
+        asked = range(request.address, request.address + request.count)
+        return exception(2)(request) if any(address in asked for address in missing) else honest(request)
+
+    return script
+
+
+def deaf_at_first(seconds: float) -> Script:
+    """A device that does not hear what is asked so soon after the connection."""
+    return lambda request: (silent if request.connected_s < seconds else honest)(request)
+
+
+def needs_rest(seconds: float) -> Script:
+    """A device that does not hear what is asked so soon after its last answer."""
+    answered: dict[int, float] = {}
+
+    def script(request: Request) -> Steps:
+        if request.asked - answered.get(request.unit, 0.0) >= seconds:
+            yield from honest(request)
+            answered[request.unit] = time.monotonic()
+
+    return script
+
+
+def at_most(registers: int) -> Script:
+    """A device that refuses requests for more than one field: exception 3 beyond so many registers."""
+    return lambda request: (exception(3) if request.count > registers else honest)(request)
+
+
+def _seconds(default: float, make: Callable[[float], Script]) -> Callable[[str | float | None], Script]:
+    return lambda value: make(default if value is None else amounts.seconds(value))
+
+
+def _number(default: int, make: Callable[[int], Script]) -> Callable[[str | float | None], Script]:
+    return lambda value: make(default if value is None else int(value))
+
+
+def _plain(script: Script) -> Callable[[str | float | None], Script]:
+    return lambda _: script
+
+
+FAULTS: Final[Mapping[str, Callable[[str | float | None], Script]]] = {
+    "delay": _seconds(0.2, late),
+    "late_reply": _seconds(1.3, late),
+    "drop": _plain(silent),
+    "wrong_unit": _plain(wrong_unit),
+    "wrong_function": _plain(wrong_function),
+    "wrong_transaction": _plain(wrong_transaction),
+    "wrong_protocol": _plain(wrong_protocol),
+    "short": _plain(short),
+    "long": _plain(long),
+    "lying_byte_count": _plain(lying_byte_count),
+    "impossible_length": _plain(impossible_length),
+    "wrong_check": _plain(wrong_check),
+    "flipped_bit": _number(0, flipped),
+    "noise_before": _plain(noise_before(b"\xff\x00\x80")),
+    "noise_behind": _plain(noise_behind(b"\x00")),
+    "text": _plain(instead(b" Busy ")),
+    "web_page": _plain(instead(b"HTTP/1.1 400 Bad Request\r\n\r\n")),
+    "flood": _plain(instead(bytes(range(256)) + bytes(44))),
+    "half_frame": _plain(half),
+    "duplicate": _plain(twice),
+    "echo": _plain(echoing),
+    "slow_bytes": _seconds(0.02, lambda pause: in_slices(1, pause)),
+    "babble": _seconds(10.0, babbling),
+    "exception": _number(4, exception),
+    "missing_address": _number(0, without),
+    "deaf_at_first": _seconds(1.0, deaf_at_first),
+    "needs_rest": _seconds(0.1, needs_rest),
+    "at_most": _number(2, at_most),
+    "cut": _plain(cut),
+}
+"""By the name a scenario calls it; what a fault is told replaces its default."""
+
+
+def scripted(scenario: Scenario, otherwise: Script = honest) -> Script:
+    """Return the script of a scenario; time counts from now."""
+    began = time.monotonic()
+    scripts = {fault: FAULTS[fault.fault](fault.value) for fault in scenario.faults}
+
+    def script(request: Request) -> Steps:
+        asked = range(request.address, request.address + request.count)
+        moment = Moment(request.number + 1, time.monotonic() - began, request.unit, asked)
+        fault = scenario.at(moment)
+        return (otherwise if fault is None else scripts[fault])(request)
+
+    return script
+
+
+def faulty(*faults: str | Fault, seed: int = 0, otherwise: Script = honest) -> Script:
+    """Return the script of faults written as on a command line."""
+    made = [Fault.read(each) if isinstance(each, str) else each for each in faults]
+    return scripted(Scenario.of(made, FAULTS, seed), otherwise)

@@ -1,0 +1,133 @@
+"""A small OPC UA server (asyncua) that restarts, shuffles its namespaces, falls silent and loses sessions.
+
+Variables are `nsu=urn:wanglian:lab:machine;s=v0` …, Double, value = 10 tick + index. With `swap_namespaces`
+a namespace with the same identifiers, whose values are all 777, takes the machine's index: whoever reads 777
+has gone by the index. What goes wrong happens to the whole server, once in each window a scenario names, or
+each second with a fault's share. The tests' other OPC UA server, of other hands, is in tests/servers/opcua.
+"""
+
+import asyncio
+import time
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+from typing import Any, Final, Self
+
+from asyncua import Server, ua
+
+from gateway.lab import amounts
+from gateway.lab.scenario import Fault, Moment, Scenario
+
+MACHINE: Final = "urn:wanglian:lab:machine"
+OTHER: Final = "urn:wanglian:lab:other"
+FAULTS: Final = (
+    "restart",
+    "swap_namespaces",
+    "silence",
+    "lose_sessions",
+    "bad_status",
+    "old_timestamps",
+    "freeze",
+)
+TRAP: Final = 777.0
+
+
+def value(index: int, tick: int) -> float:
+    """Return what variable `index` is at a tick."""
+    return 10.0 * tick + index
+
+
+class Machine:
+    """The server while entered."""
+
+    def __init__(
+        self, scenario: Scenario, *, port: int, host: str = "127.0.0.1", variables: int = 10
+    ) -> None:
+        self.endpoint = f"opc.tcp://{host}:{port}/lab"
+        self.tick = 0
+        self.swapped = False
+        self._scenario = scenario
+        self._variables = variables
+        self._nodes: list[Any] = []
+        self._server: Any = None
+        self._active: Fault | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Serve, with the namespaces as they are to be now."""
+        server: Any = Server()
+        await server.init()
+        server.set_endpoint(self.endpoint)
+        server.set_server_name("Wanglian lab")
+        server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
+        order = (OTHER, MACHINE) if self.swapped else (MACHINE, OTHER)
+        self._nodes = []
+        for uri in order:
+            index = await server.register_namespace(uri)
+            if uri == MACHINE or self.swapped:
+                folder = await server.nodes.objects.add_object(ua.NodeId("machine", index), "machine")
+                for i in range(self._variables):
+                    known = value(i, self.tick) if uri == MACHINE else TRAP
+                    node = await folder.add_variable(ua.NodeId(f"v{i}", index), f"v{i}", known)
+                    self._nodes += [node] if uri == MACHINE else []
+        await server.start()
+        self._server = server
+
+    async def stop(self) -> None:
+        """End it."""
+        if self._server is not None:
+            await self._server.stop()
+            self._server = None
+
+    async def run(self, period_s: float = 1.0) -> None:
+        """Let every variable change each period, and go wrong by the scenario, until cancelled."""
+        began, second, last = time.monotonic(), 0, None
+        while True:
+            await asyncio.sleep(period_s)
+            elapsed = time.monotonic() - began
+            second += 1
+            fault = self._scenario.at(Moment(second, elapsed))
+            self._active = fault
+            if fault is not None and (fault.between is None or fault != last):
+                await self.suffer(fault)
+            last = fault
+            await self.advance()
+
+    async def advance(self) -> None:
+        """Let every variable change."""
+        self.tick += 1
+        fault = None if self._active is None else self._active.fault
+        if fault == "freeze" or self._server is None:
+            return
+        age = (
+            amounts.seconds(self._active.value or "1h") if self._active and fault == "old_timestamps" else 0.0
+        )
+        when = datetime.now(UTC) - timedelta(seconds=age)
+        for index, node in enumerate(self._nodes):
+            known = ua.DataValue(ua.Variant(value(index, self.tick), ua.VariantType.Double))
+            bad = ua.StatusCodes.BadSensorFailure if fault == "bad_status" else ua.StatusCodes.Good
+            await node.write_value(ua.DataValue(known.Value, ua.StatusCode(bad), SourceTimestamp=when))
+
+    async def suffer(self, fault: Fault) -> None:
+        """Let a fault of the whole server happen."""
+        if fault.fault in ("restart", "swap_namespaces"):
+            self.swapped ^= fault.fault == "swap_namespaces"
+            await self.stop()
+            await asyncio.sleep(amounts.seconds(fault.value or "1s"))
+            await self.start()
+        elif fault.fault == "silence":
+            for each in self._server.iserver.subscription_service.subscriptions.values():
+                each.publish_results = _nothing
+        elif fault.fault == "lose_sessions":
+            self._server.iserver._external_sessions.clear()  # noqa: SLF001  no public way to forget
+
+
+async def _nothing(*_: object) -> bool:
+    return False

@@ -1,0 +1,205 @@
+"""The gateway's wall clock is set, corrected, wrong from the start; the program is stopped and goes on."""
+
+import itertools
+import json
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors.quality import GOOD, UNCERTAIN
+from tests.processes import Process, free_port, python, started, wait_for
+from tests.servers.broker import Broker
+from tests.verify.recording import read
+
+SCALE = float(os.environ.get("WL_SCALE", "0.1"))
+SCAN_S = 0.05
+"""Two devices, each scanned half as often."""
+YEAR_S = 365 * 86400
+PRELOAD = next((str(each) for each in Path("/usr/lib").rglob("libfaketime.so.1")), "libfaketime is missing")
+
+pytestmark = [pytest.mark.system, pytest.mark.server, pytest.mark.timeout(600)]
+
+
+@dataclass
+class Rows:
+    """One message of the gateway."""
+
+    received: float
+    device: str
+    seq: int
+    time: float
+    quality: int
+
+
+class Rig:
+    """A gateway with a clock that can be set, and everything it published."""
+
+    def __init__(self, folder: Path, broker: Broker) -> None:
+        self.folder = folder
+        self.offset = folder / "offset"
+        self.recorded = folder / "received.bin"
+        device = {"scan": f"{round(2 * SCAN_S * 1000)}ms", "tags": {"x": {"shape": "counter"}}}
+        plant = {
+            "gateway": {"id": "g", "site": "s", "http_port": free_port()},
+            "page": {"enabled": False},
+            "sources": {"sim": {"kind": "simulated", "devices": {"d_{1..2}": device}}},
+            "sinks": {"platform": {"kind": "mqtt", "host": "127.0.0.1", "port": broker.port}},
+        }
+        self.plant = folder / "plant.yaml"
+        self.plant.write_text(json.dumps(plant))
+        self.set_clock(0)
+
+    def set_clock(self, ahead_s: float) -> None:
+        """Let the gateway's wall clock be so far ahead of ours; its monotonic clock goes on as it is."""
+        new = self.offset.with_suffix(".new")
+        new.write_text(f"{ahead_s:+.6f}")
+        new.replace(self.offset)
+
+    @contextmanager
+    def gateway(self) -> Iterator[Process]:
+        environment = {
+            "LD_PRELOAD": PRELOAD,
+            "FAKETIME_TIMESTAMP_FILE": str(self.offset),
+            "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        }
+        run = python("-m", "gateway", "run", self.plant)
+        with started("gateway", run, self.folder, environment=environment) as process:
+            yield process
+            assert process.end(signal.SIGTERM) == 0, process.log.read_text()
+
+    def rows(self) -> list[Rows]:
+        found = []
+        for record in read(self.recorded):
+            if "/_" not in record.topic:
+                said: dict[str, Any] = json.loads(record.payload)
+                quality = said.get("q", [GOOD])[0]
+                found.append(Rows(record.received / 1e9, said["dev"], said["seq"], said["t0"] / 1e9, quality))
+        return found
+
+    def wait_for_rows(self, more: int, that: Callable[[Rows], bool] = lambda _: True) -> list[Rows]:
+        """Wait until so many more of these have come; return what has come since now."""
+        before = len(self.rows())
+        wait_for(lambda: sum(map(that, self.rows()[before:])) >= more, f"{more} rows", 60)
+        return self.rows()[before:]
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[Rig]:
+    with Broker(tmp_path / "broker") as broker:
+        made = Rig(tmp_path, broker)
+        listen = python("-m", "tests.verify.subscriber", "--port", str(broker.port), "--out", made.recorded)
+        with started("subscriber", listen, tmp_path) as subscriber:
+            wait_for(lambda: subscriber.said("subscribed"), "the subscription")
+            yield made
+
+
+def silence(rows: list[Rows]) -> float:
+    return max(after.received - before.received for before, after in itertools.pairwise(rows))
+
+
+def account(rows: list[Rows]) -> tuple[int, int, int]:
+    """Return how many rows are lost, doubled and out of order, by their numbers."""
+    numbers = [each.seq for each in rows]
+    lost = max(numbers) - min(numbers) + 1 - len(set(numbers))
+    turned = sum(after < before for before, after in itertools.pairwise(numbers))
+    return lost, len(numbers) - len(set(numbers)), turned
+
+
+JUMPS = {
+    "an hour on": lambda: 3600.0,
+    "two hours back": lambda: -3600.0,
+    "to 1970": lambda: 3600 - time.time(),
+    "to 2106": lambda: 80.0 * YEAR_S,
+    "right again": lambda: 0.0,
+}
+
+
+@pytest.mark.fault("C1")
+def test_a_clock_that_jumps_stops_nothing_hurries_nothing_and_is_told(
+    rig: Rig, record_measure: Callable[..., None]
+) -> None:
+    with rig.gateway() as gateway:
+        before = rig.wait_for_rows(20)
+        assert {each.quality for each in before} == {GOOD}
+        for jump in JUMPS.values():
+            ahead = jump()
+            rig.set_clock(ahead)
+            after = rig.wait_for_rows(20, lambda row, ahead=ahead: abs(row.time - row.received - ahead) < 60)  # type: ignore[misc]
+            moved = [row for row in after if abs(row.time - row.received - ahead) < 60]
+            assert {row.quality for row in moved} == {UNCERTAIN}
+            assert len({row.device for row in moved}) == 2
+        assert gateway.log.read_text().count("the clock was set") == len(JUMPS)
+    rows = rig.rows()
+    passed = rows[-1].received - rows[0].received
+    assert account(rows) == (0, 0, 0)
+    assert len(rows) <= passed / SCAN_S + 5 * len(JUMPS) + 20, "no burst"
+    assert silence(rows) < 10
+    record_measure(
+        f"{len(JUMPS)} jumps: 0 lost, 0 double, 0 out of order, longest silence {silence(rows):.1f} s"
+    )
+
+
+@pytest.mark.fault("C2")
+def test_half_a_second_to_and_fro_loses_nothing_and_doubles_nothing(
+    rig: Rig, record_measure: Callable[..., None]
+) -> None:
+    steps = max(6, round(60 * SCALE))
+    with rig.gateway():
+        rig.wait_for_rows(10)
+        for step in range(steps):
+            rig.set_clock(0.5 * (step % 2))
+            rig.wait_for_rows(10)
+    rows = rig.rows()
+    assert account(rows) == (0, 0, 0)
+    assert {row.quality for row in rows} == {GOOD}
+    record_measure(f"{steps} steps of 0.5 s: 0 lost, 0 double of {len(rows)} rows")
+
+
+@pytest.mark.fault("C5")
+def test_a_gateway_that_starts_in_1970_says_so_until_it_has_a_clock(
+    rig: Rig, record_measure: Callable[..., None]
+) -> None:
+    rig.set_clock(5 - time.time())
+    with rig.gateway():
+        early = rig.wait_for_rows(20)
+        assert {row.quality for row in early} == {UNCERTAIN}
+        assert max(row.time for row in early) < YEAR_S
+        rig.set_clock(0)
+        later = rig.wait_for_rows(20, lambda row: row.time > YEAR_S)
+    rows = rig.rows()
+    assert account(rows) == (0, 0, 0)
+    off = max(abs(row.time - row.received) for row in later if row.time > YEAR_S)
+    assert off < 60
+    record_measure(f"{len(early)} rows of 1970 uncertain, 0 lost; times right {silence(rows):.1f} s after")
+
+
+@pytest.mark.fault("C6")
+def test_a_gateway_that_was_stopped_for_a_while_reads_on_at_its_rate(
+    rig: Rig, record_measure: Callable[..., None]
+) -> None:
+    away_s = 600 * SCALE / 10
+    with rig.gateway() as gateway:
+        rig.wait_for_rows(20)
+        before = len(rig.rows())
+        gateway.popen.send_signal(signal.SIGSTOP)
+        gone = time.time()
+        wait_for(lambda: time.time() - gone > away_s, "the pause", away_s + 10)
+        gateway.popen.send_signal(signal.SIGCONT)
+        back = time.time()
+        rig.wait_for_rows(40)
+        rows = rig.rows()
+        later = [row for row in rows[before:] if row.received >= back]
+        passed = later[-1].received - back
+        recovered = later[0].received - back
+        assert recovered < 10
+        assert len(later) <= passed / SCAN_S + 10, "missed scans are not caught up"
+    assert account(rig.rows()) == (0, 0, 0)
+    record_measure(f"{away_s:.0f} s away: read again after {recovered:.2f} s, no scan caught up")

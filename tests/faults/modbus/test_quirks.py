@@ -1,0 +1,117 @@
+"""Devices with habits of their own, and the options that suit them."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from config.connections import ModbusTcpSource
+from connectors import NotConnected, SystemClock, TagTable
+from connectors.modbus import Modbus, TcpLine
+from connectors.quality import BAD_CONFIGURATION_ERROR, BAD_TIMEOUT, GOOD
+from gateway.lab.modbus.replies import FAULTS, Script, honest, needs_rest
+from gateway.lab.modbus.tcp import TcpEquipment
+from tests.faults.modbus.lab import assert_none_wrong, device, qualities
+
+
+def source(equipment: TcpEquipment, options: dict[str, Any], habits: dict[str, Any]) -> Modbus:
+    read = ModbusTcpSource.model_validate(
+        {
+            "kind": "modbus_tcp",
+            "host": "127.0.0.1",
+            "port": equipment.port,
+            "timeout": "200ms",
+            "devices": {"m": device(**{"registers": 8, **habits})},
+            **options,
+        }
+    )
+    return Modbus("line", read, TcpLine(read), site="s", tags=TagTable(), clock=SystemClock())
+
+
+async def qualities_of_the_first_scan(
+    script: Script, options: dict[str, Any], habits: dict[str, Any] | None = None
+) -> set[int]:
+    async with (
+        asyncio.timeout(20),
+        TcpEquipment(script) as equipment,
+        source(equipment, options, habits or {}) as it,
+    ):
+        batch = await it.read()
+        assert_none_wrong(batch)
+        return set(qualities(batch))
+
+
+async def test_a_device_that_is_deaf_at_first_is_asked_later() -> None:
+    deaf = FAULTS["deaf_at_first"]("500ms")
+    with pytest.raises(NotConnected, match="no device answers"):
+        await qualities_of_the_first_scan(deaf, {})
+    assert await qualities_of_the_first_scan(deaf, {"pause_after_connect": "600ms"}) == {GOOD}
+
+
+async def test_a_device_that_needs_a_rest_behind_its_answer_has_it() -> None:
+    assert BAD_TIMEOUT in await qualities_of_the_first_scan(needs_rest(0.1), {})
+    assert await qualities_of_the_first_scan(needs_rest(0.1), {"pause": "150ms"}) == {GOOD}
+
+
+async def test_the_rest_lies_between_two_scans_too() -> None:
+    async with (
+        asyncio.timeout(20),
+        TcpEquipment(needs_rest(0.1)) as equipment,
+        source(equipment, {"pause": "150ms"}, {"registers": 2}) as it,
+    ):
+        for _ in range(4):
+            assert set(qualities(await it.read())) == {GOOD}
+
+
+async def test_a_device_that_answers_for_one_value_only_is_asked_for_each_alone() -> None:
+    tags = {f"v{n}": {"address": 2 * n, "type": "uint32"} for n in range(6)}
+    habits = {"tags": tags, "max_registers": 125}
+    async with TcpEquipment(FAULTS["at_most"](2)) as equipment:
+        async with source(equipment, {}, habits) as it:
+            assert BAD_CONFIGURATION_ERROR in qualities(await it.read())
+        async with source(equipment, {}, {**habits, "one_request_per_value": True}) as it:
+            asked = equipment.count
+            assert set(qualities(await it.read())) == {GOOD}
+            assert equipment.count - asked == len(tags)
+
+
+async def test_a_scan_that_is_left_while_it_rests_spoils_nothing_of_the_next() -> None:
+    async with (
+        asyncio.timeout(20),
+        TcpEquipment(honest) as equipment,
+        source(equipment, {"pause": "100ms"}, {}) as it,
+    ):
+        for _ in range(3):
+            asked = equipment.count
+            reading = asyncio.create_task(it.read())
+            while equipment.count == asked:
+                await asyncio.sleep(0)
+            reading.cancel()
+            await asyncio.wait([reading])
+        batch = await it.read()
+        assert_none_wrong(batch)
+        assert set(qualities(batch)) == {GOOD}
+
+
+async def test_a_second_address_serves_while_the_first_is_away(caplog: pytest.LogCaptureFixture) -> None:
+    async with asyncio.timeout(20), TcpEquipment(honest) as first, TcpEquipment(honest) as second:
+        options = {"backup_host": "127.0.0.1", "backup_port": second.port}
+
+        async def served_by(equipment: TcpEquipment) -> bool:
+            before = equipment.count
+            async with source(first, options, {}) as it:
+                batch = await it.read()
+                assert_none_wrong(batch)
+                assert set(qualities(batch)) == {GOOD}
+            return equipment.count > before
+
+        assert await served_by(first)
+        await first.cut()
+        assert await served_by(second)
+        assert "connected to the backup address" in caplog.text
+        await first.mend()
+        assert await served_by(first)
+        await first.cut()
+        await second.cut()
+        with pytest.raises(NotConnected, match=rf"127\.0\.0\.1:{first.port} refused"):
+            await source(first, options, {}).__aenter__()

@@ -1,0 +1,97 @@
+"""`wanglian lab`: a person tries a plant file against equipment that goes wrong."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import yaml
+
+from gateway.lab.modbus.replies import FAULTS as MODBUS
+from gateway.lab.mqtt import FAULTS as MQTT
+from gateway.lab.opcua import FAULTS as OPCUA
+from tests.processes import ROOT, Process, free_port, python, started, wait_for
+
+pytestmark = pytest.mark.system
+
+
+def wanglian(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "gateway", *map(str, arguments), "--lang", "en"]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+
+
+@contextmanager
+def lab(folder: Path, *arguments: str | Path, ready: str) -> Iterator[Process]:
+    command = python("-m", "gateway", "lab", *arguments, "--lang", "en")
+    with started(f"lab_{arguments[0]}", command, folder, environment={"PYTHONUNBUFFERED": "1"}) as process:
+        wait_for(lambda: process.said(ready), ready)
+        yield process
+
+
+def plant(folder: Path, port: int) -> Path:
+    devices = {"meter_{1..3}": {"template": "acrel/adl400", "timeout": "500ms"}}
+    content = {
+        "gateway": {"id": "g", "site": "s"},
+        "sources": {"meters": {"kind": "modbus_tcp", "host": "127.0.0.1", "port": port, "devices": devices}},
+    }
+    file = folder / "plant.yaml"
+    file.write_text(yaml.safe_dump(content))
+    return file
+
+
+def probed(file: Path) -> list[dict[str, object]]:
+    return json.loads(wanglian("probe", file, "--json").stdout)
+
+
+def test_a_plant_file_is_probed_against_its_own_simulation_through_a_bad_network(tmp_path: Path) -> None:
+    equipment, line, control = free_port(), free_port(), free_port()
+    file = plant(tmp_path, line)
+    faults = ("--fault", "drop/2", "--fault", "late_reply=5s@50%/3", "--seed", "7")
+    served = ("modbus", file, "--port", str(equipment), *faults)
+    proxied = ("proxy", "--to", f"127.0.0.1:{equipment}", "--listen", str(line), "--control", str(control))
+    with (
+        lab(tmp_path, *served, ready="unit ids 1, 2, 3") as devices,
+        lab(tmp_path, *proxied, "--latency", "10ms", ready="control port"),
+    ):
+        good = {(each["device"], each["quality"]) for each in probed(file)}
+        assert ("s/-/-/meter_1", "Good") in good
+        assert ("s/-/-/meter_2", "Good") not in good
+        done = wanglian("lab", "tell", str(control), "black_hole=true", "reset")
+        assert json.loads(done.stdout)["weather"]["black_hole"] is True
+        assert not [each for each in probed(file) if each["quality"] == "Good"]
+        assert wanglian("lab", "tell", str(control), "colour=red").returncode == 1
+        assert devices.end(signal.SIGINT) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("modbus",), "what shall it be?"),
+        (("modbus", "--template", "acrel/adl"), "Did you mean acrel/adl400"),
+        (("modbus", "--template", "acrel/adl400", "--fault", "explode"), "no fault 'explode'"),
+        (("modbus", "--template", "acrel/adl400", "--fault", "drop@130%"), "'130%' is not a share"),
+        (("proxy", "--to", "somewhere"), "somewhere is not host:port"),
+        (("proxy", "--to", "127.0.0.1:1", "--latency", "20x"), "'20x' is not a duration"),
+        (("tell", "1", "cut"), "can't be done"),
+    ],
+)
+def test_what_can_not_be_done_is_said_in_a_line(arguments: tuple[str, ...], said: str) -> None:
+    done = wanglian("lab", *arguments)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_every_fault_is_explained(language: str) -> None:
+    done = subprocess.run(
+        python("-m", "gateway", "lab", "faults", "--lang", language),
+        capture_output=True, text=True, check=True, cwd=ROOT,
+    )  # fmt: skip
+    for name in (*MODBUS, *OPCUA, *MQTT):
+        (line, *_) = [each for each in done.stdout.splitlines() if f" {name} " in each]
+        assert "cli.lab" not in line

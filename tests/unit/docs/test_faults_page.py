@@ -1,0 +1,46 @@
+"""The page of the fault matrix says of each row what the tests' marks say."""
+
+import ast
+import re
+from pathlib import Path
+
+from tests.lab.report import matrix
+from tests.processes import ROOT
+
+PAGE = ROOT / "docs" / "reference" / "faults.md"
+LINE = re.compile(r"^\| ([A-Z]\d+) \| (.+?) \| (.+?) \| (.*?) ?\| (open|pass|\*\*fail\*\*) \|$", re.MULTILINE)
+
+
+def marks() -> list[tuple[Path, ast.Call | ast.Attribute]]:
+    """Return every `pytest.mark.fault` there is in the tests."""
+    found = []
+    for file in sorted((ROOT / "tests").rglob("test_*.py")):
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        called = {id(node.func): node for node in ast.walk(tree) if isinstance(node, ast.Call)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and ast.unparse(node) == "pytest.mark.fault":
+                found.append((file, called.get(id(node), node)))
+    return found
+
+
+def test_every_fault_test_says_which_rows_it_shows_and_they_are_in_the_matrix() -> None:
+    known = {row for _, rows in matrix() for row in rows}
+    for file, mark in marks():
+        assert isinstance(mark, ast.Call), f"{file}: @pytest.mark.fault names its rows"
+        rows = [ast.literal_eval(each) for each in mark.args]
+        assert rows, file
+        assert set(rows) <= known, f"{file}: {rows}"
+
+
+def test_the_page_has_the_rows_of_the_matrix_and_calls_open_those_without_a_test() -> None:
+    told = {row: texts for _, rows in matrix() for row, texts in rows.items()}
+    page = {
+        name: (fault, expected, result) for name, fault, expected, _, result in LINE.findall(PAGE.read_text())
+    }
+    assert {name: texts[:2] for name, texts in page.items()} == told, "run `make faults`"
+    shown = {
+        ast.literal_eval(each) for _, mark in marks() if isinstance(mark, ast.Call) for each in mark.args
+    }
+    # A row that got its test since the page was made is run by the next `make faults`.
+    assert {name for name, (*_, result) in page.items() if result != "open"} <= shown
+    assert "**fail**" not in PAGE.read_text()
