@@ -102,7 +102,7 @@ def test_wheels_for_every_promised_machine_exist(platform: str, python: str, tmp
     assert found == {(pin.name, pin.version) for pin in pins(lock, Target(platform, python))}
 
 
-@pytest.mark.fault
+@pytest.mark.fault("S15")
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("platform", BUILT)
 def test_each_bundle_holds_one_wheel_that_runs_there_for_every_pin(

@@ -52,7 +52,7 @@ def check_history(home: Path) -> None:
         assert sorted(got, key=repr) == sorted(rows, key=repr), path
 
 
-@pytest.mark.fault
+@pytest.mark.fault("A11")
 @pytest.mark.system
 @pytest.mark.server
 @pytest.mark.timeout(600)

@@ -22,7 +22,7 @@ from tests.verify.read_store import batches
 KILLS = max(2, round(20 * float(os.environ.get("WL_SCALE", "0.1"))))
 
 
-@pytest.mark.fault
+@pytest.mark.fault("A1", "E7")
 @pytest.mark.system
 @pytest.mark.timeout(600)
 def test_after_kills_the_books_are_those_of_the_stored_rows(tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ def test_a_tie_goes_to_the_even_digit(exact: str, shown: str) -> None:
     assert f"{rounded(Fraction(exact), 3):f}" == shown == f"{rounded_by_hand(Fraction(exact), 3):f}"
 
 
-@pytest.mark.fault
+@pytest.mark.fault("E6")
 def test_e6_a_factor_that_changes_is_explained_and_every_run_gives_the_same_bytes() -> None:
     """FAULTS E6: change within the period, mix of units; factor, source, version stored with the result."""
     old_choice = EVERYTHING | {"electricity": [GRID | {"year": 2021}]}

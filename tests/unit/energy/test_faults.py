@@ -14,13 +14,13 @@ from gateway.energy.counter import judge
 from gateway.energy.state import Rules, State
 from tests.unit.energy.lab import MINUTE, Lab, plant_of
 
-pytestmark = pytest.mark.fault
 SCALE = float(os.environ.get("WL_SCALE", "0.1"))
 MANY = settings(max_examples=max(50, int(2_000 * SCALE)), deadline=None)
 STEP = 1_000
 WIDTHS = [2**16 * STEP, 2**32 * STEP, 99_999_999 * 100, 10_000_000 * STEP]
 
 
+@pytest.mark.fault("E1")
 @MANY
 @given(st.sampled_from(WIDTHS), st.floats(0, 1), st.lists(st.integers(0, 400), min_size=1, max_size=200))
 def test_a_register_of_any_width_turns_without_a_step_lost(
@@ -39,6 +39,7 @@ def test_a_register_of_any_width_turns_without_a_step_lost(
     assert judged.state.slack == 0
 
 
+@pytest.mark.fault("E1")
 def test_a_turn_that_no_energy_can_have_made_is_no_turn() -> None:
     """E1: 40,000 of 65,536 to 100 would be 25,636 steps in a minute: it began again, or was replaced."""
     rules = Rules(modulus=65_536 * STEP, per_second=10_000, scan=MINUTE)
@@ -48,6 +49,7 @@ def test_a_turn_that_no_energy_can_have_made_is_no_turn() -> None:
     assert judged.state.total - 40_000 * STEP == 120 * STEP
 
 
+@pytest.mark.fault("E2")
 @pytest.mark.parametrize("start", [0.0, 0.3, 7.0])
 def test_a_reset_books_no_negative_and_no_spike(start: float, tmp_path: Path) -> None:
     """E2: 439.2 kWh, then it begins again near 0: a new baseline, an event, and the energy since then."""
@@ -61,6 +63,7 @@ def test_a_reset_books_no_negative_and_no_spike(start: float, tmp_path: Path) ->
     lab.ledger.close()
 
 
+@pytest.mark.fault("E3")
 @MANY
 @given(st.integers(0, 10**9), st.lists(st.integers(-1, 3), min_size=2, max_size=100))
 def test_a_counter_that_trembles_is_right_to_a_step(start: int, moves: list[int]) -> None:
@@ -73,6 +76,7 @@ def test_a_counter_that_trembles_is_right_to_a_step(start: int, moves: list[int]
     assert not judged.events
 
 
+@pytest.mark.fault("E4")
 def test_a_gap_keeps_its_total_and_says_that_its_spread_is_estimated(tmp_path: Path) -> None:
     """E4: six hours without a reading, then 60 kWh more: 10 an hour, estimated; the day is exact."""
     lab = Lab(tmp_path, plant_of({}), now="2026-03-03")
@@ -85,6 +89,7 @@ def test_a_gap_keeps_its_total_and_says_that_its_spread_is_estimated(tmp_path: P
     lab.ledger.close()
 
 
+@pytest.mark.fault("E5")
 def test_what_is_fed_in_is_never_taken_off_what_is_taken(tmp_path: Path) -> None:
     """E5: import and export are counters of their own; a negative reading is no reading."""
     plant = plant_of({}, tags={"grid": {"e_import": {}, "e_export": {}}})
@@ -98,6 +103,7 @@ def test_what_is_fed_in_is_never_taken_off_what_is_taken(tmp_path: Path) -> None
     lab.ledger.close()
 
 
+@pytest.mark.fault("E7")
 def test_rows_that_come_late_revise_and_after_closing_adjust(tmp_path: Path) -> None:
     """E7: late rows give the batch's figures with a revision; a closed period keeps what it said."""
     from gateway.energy.manual import closing_of, write_down

@@ -132,7 +132,7 @@ def fed(folder: str, story: Story, portions: list[list[int]]) -> Lab:
 
 @FEW
 @given(STORIES, st.randoms(use_true_random=False))
-@pytest.mark.fault
+@pytest.mark.fault("E7")
 def test_replay_order_and_portions_never_change_the_books(story: Story, random: object) -> None:
     """FAULTS E7: duplicates, late and out-of-order rows give the books of the batch, bit for bit."""
     n = len(story.readings)

@@ -225,7 +225,7 @@ def everything(folder: Path) -> dict[str, bytes]:
     return {str(each.relative_to(folder)): each.read_bytes() for each in folder.rglob("*") if each.is_file()}
 
 
-@pytest.mark.fault
+@pytest.mark.fault("A4")
 def test_a_damaged_archive_is_refused_or_the_damage_touched_nothing(archive: Path, tmp_path: Path) -> None:
     """A4, of an archive: bytes flipped anywhere, ends cut off."""
     seed = random.randrange(2**32)
@@ -298,7 +298,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(place)], check=True)
 
 
-@pytest.mark.fault
+@pytest.mark.fault("A7")
 def test_a_disk_that_is_full_while_restoring_is_left_as_it_was(
     archive: Path, small_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -317,7 +317,7 @@ def test_a_disk_that_is_full_while_restoring_is_left_as_it_was(
     assert restore_backup(archive, small_disk / "deep" / "new").epoch
 
 
-@pytest.mark.fault
+@pytest.mark.fault("A7")
 def test_a_disk_that_is_full_while_backing_up_keeps_no_half_archive(tmp_path: Path, small_disk: Path) -> None:
     plant = write_plant(tmp_path / "a")
     asyncio.run(make_store(tmp_path / "a" / "data" / "buffer", range(1, 400)))
