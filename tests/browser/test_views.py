@@ -58,6 +58,31 @@ def test_every_view_is_read_without_a_complaint(
         assert complained == []
 
 
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_on_a_phone_no_view_is_wider_than_the_screen_and_rows_name_their_device(
+    shown: Stage, browser: Browser, language: str
+) -> None:
+    with window(browser, language) as context:
+        page = context.new_page()
+        page.set_viewport_size({"width": 390, "height": 844})
+        tags = f"{SILENT},cz_plant/press_shop/line_1/press_1/order,cz_plant/paint_shop/line_1/oven/zone_1"
+        for view, there in (
+            ("overview", ".tree"),
+            ("live", ".scroll .row .tag"),
+            (f"trend?tags={tags}&span=15m", ".legend"),
+            (f"why/{SILENT}", ".path"),
+        ):
+            page.goto(f"{shown.url}#/{view}")
+            expect(page.locator(there).first).to_be_visible()
+            assert page.evaluate("document.documentElement.scrollWidth") == 390, view
+            for link in page.locator(".rail a").all():
+                box = link.bounding_box()
+                assert box is not None
+                assert box["x"] + box["width"] <= 390, view
+            if view == "live":
+                expect(page.locator(".scroll .row .device").first).to_be_visible()
+
+
 def test_language_and_theme_are_kept_when_switched(shown: Stage, browser: Browser) -> None:
     with window(browser, "zh") as context:
         page = context.new_page()
