@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from edge_deploy import page as page_build
-from tests.browser.stage import SILENT, Stage, complaints, window
+from tests.browser.stage import SILENT, Stage, complaints, stage, window
 
 pytestmark = [pytest.mark.system, pytest.mark.server, pytest.mark.timeout(180)]
 
@@ -138,8 +138,19 @@ def test_a_browser_says_that_the_page_is_gone_and_goes_on_when_it_is_back(
         task = Path(f"/proc/{shown.gateway.popen.pid}/task")
         (child,) = [int(each) for path in task.glob("*/children") for each in path.read_text().split()]
         os.kill(child, signal.SIGKILL)
-        expect(page.get_by_role("alert")).to_contain_text("collection goes on")
+        expect(page.get_by_role("alert")).to_contain_text("see on its machine whether the gateway runs")
         expect(page.get_by_role("alert")).to_have_count(0, timeout=60_000)
+
+
+def test_what_is_shown_of_a_gateway_that_was_killed_grows_older(browser: Browser, tmp_path: Path) -> None:
+    with stage(tmp_path, history=False) as gone, window(browser, "en") as context:
+        page = context.new_page()
+        page.goto(gone.url + "#/live?q=press_1")
+        age = page.locator(".scroll .row .age").first
+        expect(age).to_have_text(re.compile(r"^[01] s$"))
+        gone.gateway.popen.kill()
+        expect(page.get_by_role("alert")).to_contain_text("see on its machine whether the gateway runs")
+        expect(age).to_have_text(re.compile(r"^([5-9]|\d\d+) s$"), timeout=60_000)
 
 
 @pytest.mark.usefixtures("shown")
