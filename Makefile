@@ -19,6 +19,7 @@ BUILT  := gateway/web/static/index.html
 .PHONY: demo test check lint bench faults peers docs lock clean page pictures bundle
 
 $(VENV)/ready: edge_deploy/locks/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed 需要 Python 3.11 或更新版本: make PYTHON=python3.11 …")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --require-hashes -r edge_deploy/locks/dev.txt
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --no-index -e .

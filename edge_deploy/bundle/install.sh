@@ -15,6 +15,13 @@ python=""
 doing=install
 
 say() { printf '%s\n    %s\n' "$1" "$2"; }
+# A path as it must be typed: in quotes where a shell would take it apart.
+typed() {
+    case $1 in
+    *[!A-Za-z0-9/._+-]*) printf "'%s'" "$(printf %s "$1" | sed "s/'/'\\\\''/g")" ;;
+    *) printf %s "$1" ;;
+    esac
+}
 refuse() {
     say "没有做成：$1" "not done: $2" >&2
     exit 1
@@ -68,7 +75,7 @@ check_bundle() {
 
 # Asks a candidate what it is. A service runs as another user, who must be able to run it too.
 suits() {
-    "$1" -I - "$(fact python)" "$(fact machine)" "$(fact glibc)" "$service" 2>/dev/null <<'PYTHON'
+    says=$("$1" -I - "$(fact python)" "$(fact machine)" "$(fact glibc)" "$service" 2>/dev/null <<'PYTHON'
 import os, platform, sys
 version, machine, glibc, service = sys.argv[1:]
 def fits():
@@ -91,8 +98,11 @@ def others_can_run_it():
         except BaseException:
             os._exit(1)
     return os.waitpid(child, 0)[1] == 0
-sys.exit(not (fits() and (service == "no" or others_can_run_it())))
+if fits() and (service == "no" or others_can_run_it()):
+    print("fits")
 PYTHON
+    ) || return 1
+    [ "$says" = fits ] # what is no Python at all may end well too
 }
 
 find_python() {
@@ -222,11 +232,11 @@ tell_what_is_next() {
         say "  2. 启动：systemctl start wanglian    日志：journalctl -u wanglian" "  start it; read its log"
         say "  3. 本机浏览器打开 http://127.0.0.1:8080/" "  open the page on this machine"
     else
-        say "下一步：$prefix/current/bin/wanglian run $plant" "next: the command above runs it"
+        say "下一步：$(typed "$prefix/current/bin/wanglian") run $(typed "$plant")" "next: the command above runs it"
     fi
     if [ -L "$prefix/previous" ]; then
-        again="sh $prefix/current/install.sh --rollback"
-        [ "$service" = yes ] || again="$again --prefix $prefix"
+        again="sh $(typed "$prefix/current/install.sh") --rollback"
+        [ "$service" = yes ] || again="$again --prefix $(typed "$prefix")"
         say "退回上一版本：$again" "back to the version before: the command above"
     fi
 }
@@ -237,7 +247,8 @@ roll_back() {
         refuse "没有上一个版本可退回。" "there is no version before to go back to."
     switch_to "$before"
     use_unit
-    say "已退回：$before。数据和配置不变。" "back at $before. Plant and data are unchanged."
+    now=$(readlink "$prefix/current")
+    say "已退回：$now。数据和配置不变。" "back at $now. Plant and data are unchanged."
 }
 
 uninstall() {

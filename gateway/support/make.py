@@ -20,7 +20,7 @@ from gateway.support import stores
 from gateway.support.machine import about_machine, certificates, packages
 from gateway.support.plant_text import PlantText, unreadable_problem, unreadable_text
 from gateway.support.readme import readme
-from gateway.support.secrets import Secrets, secrets_of
+from gateway.support.secrets import Secrets, secrets_in_text, secrets_of
 
 _ANSWER_WITHIN_S: Final = 5.0
 _LOG_BYTES: Final = 2**20
@@ -75,7 +75,8 @@ def _subject(plant_file: Path) -> _Subject:
         found = refer(plant_file)
         root = read_tree(plant_file)
     except ConfigurationError as exc:
-        secrets = secrets_of(None, folder)
+        text = plant_file.read_text(encoding="utf-8", errors="replace")
+        secrets = secrets_in_text(text, folder)
         return _Subject(plant_file, None, exc.problems, folder / "data", _port(None), (), secrets)
     pki = [file for file in found.data_dir.rglob("*.der") if not holds_private_key(file)]
     files = (*found.certificates, *(each for each in pki if not each.name.startswith("key.")))

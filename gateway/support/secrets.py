@@ -39,10 +39,15 @@ _PATTERNS: Final = (
     (
         re.compile(
             r"(?i)([\w-]*(?:passw(?:or)?d|pwd|secret|token|api[_-]?key|credentials?|authorization)"
-            r"[\w-]*[\"']?\s*[:=]\s*)(\"[^\"]*\"|'[^']*'|(?!\$\{)[^\s&,;)}\]]+)"
+            r"[\w-]*[\"']?\s*[:：=]\s*)(\"(?:[^\"\\]|\\.)*\"?|'[^']*'|(?!\$\{)[^\s&,;)}\]]+)"
         ),
         rf"\1{MASK}",
     ),
+    (re.compile(r"((?:口令|密码|密钥|令牌)[\"']?\s*[:：=]\s*)(?!\$\{)[^\s,;，；。]+"), rf"\1{MASK}"),
+    (re.compile(r"(?i)(--?(?:passw(?:or)?d|pwd|secret|token|api-?key)\s+)\S+"), rf"\1{MASK}"),
+)
+_ENTRY: Final = re.compile(
+    r"(?P<key>\w+)[\"']?[ \t]*[:：][ \t]*(?P<value>\"[^\"\n]*\"|'[^'\n]*'|[^\s,{}\[\]#][^,{}\[\]#\n]*)"
 )
 _RANDOM: Final = re.compile(r"(?<![A-Za-z0-9])(?:[0-9a-fA-F]{32,}|[A-Za-z0-9+]{16,}={0,2})(?![A-Za-z0-9])")
 
@@ -98,6 +103,19 @@ def secrets_of(root: Mapping[str, Any] | None, folder: Path) -> Secrets:
             known.add(text if not named else "")
         known |= _in_address(text)
     return Secrets(known, resolved)
+
+
+def secrets_in_text(text: str, folder: Path) -> Secrets:
+    """Return the secrets of a plant file that can't be read as one: by its keys, addresses and references."""
+    known = {value for name, value in os.environ.items() if _NAMES.search(name)}
+    for how, name in named_in(text):
+        value = looked_up("${" + f"{how}:{name}" + "}", folder)
+        if value is not None and (how == "file" or not _is_plain(value)):
+            known.add(value)
+    for match in _ENTRY.finditer(text):
+        if not named_in(match["value"]) and (_NAMES.search(match["key"]) or match["key"] in ACCOUNTS):
+            known.add(match["value"].strip("\"' "))
+    return Secrets(known | _in_address(text))
 
 
 def _in_address(text: str) -> set[str]:

@@ -23,7 +23,7 @@ from gateway.web.view import View
 from gateway.web.why import why
 
 NOT_BUILT: Final = (
-    "The page is not built. In a checkout: make page (needs Node 20).\n页面尚未构建，请运行 make page。\n"
+    "The page is not built. In a checkout: make page (needs Node 20.19).\n页面尚未构建，请运行 make page。\n"
 )
 MOST_ROWS: Final = 500
 _LAST_MS: Final = 4_102_444_800_000

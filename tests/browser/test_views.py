@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from edge_deploy import page as page_build
-from tests.browser.stage import SILENT, Stage, complaints, window
+from tests.browser.stage import SILENT, Stage, complaints, stage, window
 
 pytestmark = [pytest.mark.system, pytest.mark.server, pytest.mark.timeout(180)]
 
@@ -56,6 +56,31 @@ def test_every_view_is_read_without_a_complaint(
         expect(page.get_by_role("link", name=why, exact=True)).to_have_attribute("aria-current", "page")
         assert not UNTRANSLATED.search(page.inner_text("body"))
         assert complained == []
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_on_a_phone_no_view_is_wider_than_the_screen_and_rows_name_their_device(
+    shown: Stage, browser: Browser, language: str
+) -> None:
+    with window(browser, language) as context:
+        page = context.new_page()
+        page.set_viewport_size({"width": 390, "height": 844})
+        tags = f"{SILENT},cz_plant/press_shop/line_1/press_1/order,cz_plant/paint_shop/line_1/oven/zone_1"
+        for view, there in (
+            ("overview", ".tree"),
+            ("live", ".scroll .row .tag"),
+            (f"trend?tags={tags}&span=15m", ".legend"),
+            (f"why/{SILENT}", ".path"),
+        ):
+            page.goto(f"{shown.url}#/{view}")
+            expect(page.locator(there).first).to_be_visible()
+            assert page.evaluate("document.documentElement.scrollWidth") == 390, view
+            for link in page.locator(".rail a").all():
+                box = link.bounding_box()
+                assert box is not None
+                assert box["x"] + box["width"] <= 390, view
+            if view == "live":
+                expect(page.locator(".scroll .row .device").first).to_be_visible()
 
 
 def test_language_and_theme_are_kept_when_switched(shown: Stage, browser: Browser) -> None:
@@ -113,8 +138,19 @@ def test_a_browser_says_that_the_page_is_gone_and_goes_on_when_it_is_back(
         task = Path(f"/proc/{shown.gateway.popen.pid}/task")
         (child,) = [int(each) for path in task.glob("*/children") for each in path.read_text().split()]
         os.kill(child, signal.SIGKILL)
-        expect(page.get_by_role("alert")).to_contain_text("collection goes on")
+        expect(page.get_by_role("alert")).to_contain_text("see on its machine whether the gateway runs")
         expect(page.get_by_role("alert")).to_have_count(0, timeout=60_000)
+
+
+def test_what_is_shown_of_a_gateway_that_was_killed_grows_older(browser: Browser, tmp_path: Path) -> None:
+    with stage(tmp_path, history=False) as gone, window(browser, "en") as context:
+        page = context.new_page()
+        page.goto(gone.url + "#/live?q=press_1")
+        age = page.locator(".scroll .row .age").first
+        expect(age).to_have_text(re.compile(r"^[0-4] s$"), timeout=30_000)
+        gone.gateway.popen.kill()
+        expect(page.get_by_role("alert")).to_contain_text("see on its machine whether the gateway runs")
+        expect(age).to_have_text(re.compile(r"^([5-9]|\d\d+) s$"), timeout=60_000)
 
 
 @pytest.mark.usefixtures("shown")

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -97,6 +98,7 @@ def test_an_upgrade_keeps_plant_and_data_goes_back_when_asked_and_leaves_both_wh
         done = install(prefix / "current", prefix, "--rollback", watched_by=watching)
         assert done.returncode == 0, done.stderr
         assert (version(prefix), plant.read_text()) == (expected, "mine")
+        assert f"back at {expected}." in done.stdout
     touched = [line for line in trace.read_text().splitlines() if '/current"' in line]
     assert len(touched) == 1, "at any moment the link is there, and leads to one whole version"
     assert re.search(r'rename\w*\(.*/\.current\.new", .*/current"', touched[0])
@@ -150,6 +152,23 @@ def test_a_python_that_does_not_suit_is_refused(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "glibc 9.99" in done.stderr
     assert tree(prefix) == set()
+
+
+def test_a_program_that_is_no_python_is_no_python_even_if_it_ends_well(tmp_path: Path) -> None:
+    bundle, prefix = toy_bundle(tmp_path, "1.0"), tmp_path / "here"
+    done = install(bundle, prefix, "--python", "/bin/true")
+    assert done.returncode == 1
+    assert "no suitable Python" in done.stderr
+    assert tree(prefix) == set()
+
+
+def test_the_command_to_type_next_is_one_a_shell_takes_whatever_the_folder_is_called(tmp_path: Path) -> None:
+    prefix = tmp_path / "it's 现场 1"
+    done = install(toy_bundle(tmp_path, "1.0"), prefix)
+    assert done.returncode == 0, done.stderr
+    (said,) = [line for line in done.stdout.splitlines() if "下一步" in line]
+    command = shlex.split(said.partition("：")[2])
+    assert command == [str(prefix / "current/bin/wanglian"), "run", str(prefix / "etc/plant.yaml")]
 
 
 def test_the_guide_for_those_without_root_is_true(tmp_path: Path) -> None:

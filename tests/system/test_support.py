@@ -168,6 +168,26 @@ def test_of_a_file_that_is_no_yaml_only_known_keys_are_left(tmp_path: Path, secr
 
 
 @pytest.mark.system
+def test_a_log_is_masked_even_beside_a_plant_file_that_is_no_yaml(tmp_path: Path) -> None:
+    (tmp_path / "token.txt").write_text("hush-in-a-file\n")
+    plant = tmp_path / "plant.yaml"
+    plant.write_text(
+        "sinks: [\n  a: {password: hush-flow, b: 1}\n  password: 'hush-quoted'\n  key_password：hush-wide\n"
+        "  url: http://me:hush-address@h\n  token: ${env:WL_OTHER}\n  user: ${file:token.txt}\n"
+    )
+    secrets = [f"hush-{each}" for each in ("flow", "quoted", "wide", "address", "in-a-file", "variable")]
+    unnamed = ["hush-口令", "hush-flag", "hush-escaped"]
+    log = (
+        "refused: " + ", ".join(secrets) + "\n口令：hush-口令，完\nran mosquitto_sub --password hush-flag\n"
+        '{"password": "a \\" hush-escaped"}\n'
+    )
+    out = tmp_path / "s.zip"
+    wanglian("support", plant, "-o", out, "--log", "-", stdin=log, WL_OTHER="hush-variable")
+    members = check_clean(out, secrets + unnamed)
+    assert "refused: ***, ***" in members["log.txt"].decode()
+
+
+@pytest.mark.system
 def test_a_running_gateway_tells_how_it_is_and_values_only_when_asked(tmp_path: Path) -> None:
     port, closed = free_port(), free_port()
     plant = {

@@ -28,12 +28,20 @@ function Trends() {
 export function App() {
   const at = useValue(route);
   const speaks = useValue(language);
+  const isLost = useValue(connection) === "lost";
+  const [, grow] = useState(0);
+  // Nothing comes that would draw it anew, and yet all of it grows older.
+  useEffect(() => {
+    if (!isLost) return;
+    const timer = window.setInterval(() => grow((times) => times + 1), 1000);
+    return () => window.clearInterval(timer);
+  }, [isLost]);
   useEffect(() => {
     document.documentElement.lang = speaks;
     document.title = `${t(`nav.${at.view}` as Key)} · ${state.get()?.strip.site ?? t("page.name")}`;
   }, [speaks, at.view]);
   return (
-    <div class="frame">
+    <div class={isLost ? "frame stale" : "frame"}>
       <a class="skip" href="#view" onClick={(event) => { event.preventDefault(); document.getElementById("view")?.focus(); }}>{t("nav.skip")}</a>
       <Rail view={at.view} />
       <TopStrip />

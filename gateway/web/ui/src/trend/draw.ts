@@ -19,6 +19,8 @@ export interface Paint {
   font: string;
 }
 
+const DEPTHS = [0.3, 0.1, 0.5, 0.2, 0.4];
+
 /** A path that goes on where it was: dashes begin anew with every piece. */
 class Pen {
   readonly path = new Path2D();
@@ -105,12 +107,12 @@ export function drawBand(context: CanvasRenderingContext2D, place: Place, track:
   context.clip();
   context.font = paint.font;
   context.textBaseline = "middle";
+  const depth = depths(track, word);
   for (const { i, from, to } of pieces(track, word)) {
     const [left, right] = [place.x(from), place.x(to)];
     if (right < place.left || left > place.left + place.width) continue;
     const width = Math.max(paint.ratio, right - left);
-    const isOn = track.line.form !== "switch" || track.y[i] === 1;
-    context.globalAlpha = isOn ? 0.3 : 0.08;
+    context.globalAlpha = depth(i);
     context.fillStyle = colour;
     context.fillRect(left, place.top, width, place.height);
     context.globalAlpha = 1;
@@ -128,6 +130,13 @@ export function drawBand(context: CanvasRenderingContext2D, place: Place, track:
     if (text) context.fillText(text, begins, place.top + place.height / 2);
   }
   context.restore();
+}
+
+/** How deep a piece is painted: on and off differ, and so do words, in the order of their letters. */
+function depths(track: Track, word: (i: number) => string | null): (i: number) => number {
+  if (track.line.form === "switch") return (i) => (track.y[i] === 1 ? 0.3 : 0.08);
+  const words = [...new Set(track.text.filter((each) => each !== null))].sort();
+  return (i) => DEPTHS[words.indexOf(word(i) ?? "") % DEPTHS.length] ?? 0.3;
 }
 
 function fitted(context: CanvasRenderingContext2D, text: string, room: number): string {
