@@ -17,6 +17,7 @@ MOST_ROWS: Final = 3_000
 PLACES: Final = 6
 """Of amounts: a millionth of the books' unit, finer than the quantum of nearly every meter."""
 _MS: Final = 1_000_000
+_NEARLY_ALL: Final = Fraction(95, 100)
 NOTHING_COVERED: Final = Fraction(0)
 
 
@@ -71,17 +72,18 @@ def amounts(accounts: Accounts, asked: Asked) -> Found:
 
 
 def load(accounts: Accounts, asked: Asked) -> Found:
-    """Return the mean power of each interval: what passed, through the time that has passed."""
+    """Return the mean power of each interval, from boundary to boundary."""
     answer = energy(accounts, asked)
-    now = accounts.now()
     values: list[Fraction | None] = []
-    for each in answer.figures:
-        amount, long = answer.amount(each), min(each.span.last, now) - each.span.first
-        # The books end seconds before now: of an interval that has just begun power can't be told.
-        is_told = amount is not None and (each.span.last <= now or long > HOUR_NS // 12)
-        values.append(None if amount is None or not is_told else amount * HOUR_NS / long)
-    known = [each for each in values if each is not None]
-    mean = sum(known, Fraction(0)) / len(known) if known else None
+    known = [i for i, each in enumerate(answer.figures) if each.quanta is not None]
+    for i, each in enumerate(answer.figures):
+        amount, long = answer.amount(each), each.span.last - each.span.first
+        # The first and the last interval may hold energy of a part of their time only: that is no mean of it.
+        is_edge = bool(known) and i in (known[0], known[-1])
+        is_part = is_edge and each.covered < _NEARLY_ALL
+        values.append(None if amount is None or is_part else amount * HOUR_NS / long)
+    told = [each for each in values if each is not None]
+    mean = sum(told, Fraction(0)) / len(told) if told else None
     unit = "kW" if answer.unit == "kWh" else f"{answer.unit}/h"
     return Found(answer, unit, values, mean, adds=False, places=3)
 

@@ -285,3 +285,17 @@ def test_the_tree_names_places_media_and_meters(office: Office) -> None:
 def test_without_books_or_a_plant_file_the_reason_is_said(tmp_path: Path) -> None:
     app = create_app(View(tmp_path, 0), books=Books(tmp_path, None))
     assert asyncio.run(ask(app, "/api/energy")).status == 503
+
+
+def test_load_is_not_told_of_an_interval_whose_end_was_not_read(office: Office) -> None:
+    second = office.first + 1440 * MINUTE_NS
+    now, office.now = office.now, second + 1440 * MINUTE_NS
+    try:
+        rows = office.figures(metric="load", interval="60min", subject="main", start=second, end=office.now)[
+            "rows"
+        ]
+    finally:
+        office.now = now
+    # Readings end at 23:29, and half an hour's energy is not an hour's power.
+    assert rows[22]["value"] == "90.000"
+    assert rows[23]["value"] is None

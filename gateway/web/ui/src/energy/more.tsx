@@ -1,0 +1,4 @@
+// Placeholder until it is drawn.
+export default function More() {
+  return null;
+}
