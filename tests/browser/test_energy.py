@@ -156,3 +156,38 @@ def test_what_was_not_chosen_is_named_with_where_to_enter_it(books: Books, brows
         expect(last).to_contain_text("carbon.primary")
         page.locator(".scope").nth(1).get_by_role("button", name="Arithmetic").click()
         expect(page.locator(".arithmetic").first).to_contain_text("AD × EF")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_calendar_and_flow_are_drawn_and_say_their_numbers_as_tables(
+    books: Books, browser: Browser, language: str, theme: str
+) -> None:
+    rest, lost = {"zh": ("休息日", "不明损耗"), "en": ("rest day", "Unaccounted")}[language]
+    with window(browser, language, theme) as context:
+        page = context.new_page()
+        complained = complaints(page)
+        page.goto(f"{books.url}#/energy?how=calendar")
+        expect(page.locator(".marks")).to_contain_text(rest)
+        expect(page.locator(".canvas canvas").first).to_be_visible()
+        page.locator(".canvas").hover(position={"x": 860, "y": 80})
+        page.goto(f"{books.url}#/energy?how=flow&span=yesterday")
+        expect(page.locator(".scroller tbody tr")).to_have_count(5)
+        expect(page.locator(".scroller")).to_contain_text(lost)
+        expect(page.locator(".scroller .weak")).to_have_count(1)
+        page.locator(".canvas").hover(position={"x": 300, "y": 80})
+        assert not UNTRANSLATED.search(page.inner_text("body"))
+        assert complained == []
+
+
+def test_the_diagrams_library_comes_only_for_diagrams(books: Books, browser: Browser) -> None:
+    with window(browser, "en") as context:
+        page = context.new_page()
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(f"{books.url}#/energy")
+        expect(page.locator(".u-over")).to_have_count(1)
+        assert not [each for each in asked if "/more-" in each]
+        page.get_by_role("link", name="Flow", exact=True).click()
+        expect(page.locator(".canvas canvas").first).to_be_visible()
+        assert [each for each in asked if "/more-" in each]

@@ -103,8 +103,8 @@ function Energy({ plant }: { plant: EnergyPlant }) {
         </div>
         <div class="tools">
           {media.length > 1 && <Picker label={t("energy.medium")} names={media} is={choice.medium} nameOf={nameOf} go={(medium) => (location.hash = href({ medium }))} />}
-          <Picker label={t("energy.metric")} names={metricsOf(choice.medium)} is={choice.metric} nameOf={(each) => word("metric", each)} go={(metric) => (location.hash = href({ metric, every: "" }))} />
-          <Picker label={t("energy.every")} names={[...choice.everies].sort()} is={choice.every} nameOf={(each) => word("every", each)} go={(every) => (location.hash = href({ every }))} />
+          {choice.how !== "flow" && <Picker label={t("energy.metric")} names={metricsOf(choice.medium)} is={choice.metric} nameOf={(each) => word("metric", each)} go={(metric) => (location.hash = href({ metric, every: "" }))} />}
+          {choice.how === "curve" && <Picker label={t("energy.every")} names={[...choice.everies].sort()} is={choice.every} nameOf={(each) => word("every", each)} go={(every) => (location.hash = href({ every }))} />}
           <span class="note">{spoken(choice.from, choice.to)} · {state.get()?.strip.zone}</span>
         </div>
         {plant.example && choice.metric === "cost" && <p class="notice" role="note">{t("energy.example", { tariff: plant.example })}</p>}
