@@ -1,4 +1,4 @@
-"""`python -m tests.browser.pictures_energy`: Energy and Carbon over three weeks of books, for docs/pictures."""
+"""`python -m tests.browser.pictures_energy`: Energy and Carbon over three weeks of books, as pictures."""
 
 import tempfile
 from pathlib import Path
@@ -14,7 +14,7 @@ VIEWS = {
     "energy-flow": "#/energy?how=flow&span=yesterday",
     "carbon": "#/carbon?span=yesterday",
 }
-SETTLED_MS = 3_000
+SETTLED_MS = 1_000
 
 
 def main() -> None:
@@ -29,6 +29,7 @@ def main() -> None:
             with window(browser, language, theme) as context:
                 page = context.new_page()
                 page.goto(books.url + VIEWS[view])
+                page.locator(".canvas canvas, .scope").first.wait_for()
                 page.wait_for_timeout(SETTLED_MS)
                 ending = "" if theme == "light" else f"-{theme}"
                 page.screenshot(path=OUT / f"{view}-{language}{ending}.png")

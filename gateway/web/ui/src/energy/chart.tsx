@@ -9,7 +9,7 @@ import { t } from "../words";
 import { pattern, type Paint } from "./colours";
 
 const LEFT = 72;
-const RIGHT = 24;
+const RIGHT = 48;
 const STEP = 0.8;
 
 interface Given {
