@@ -76,6 +76,8 @@ class Supply(Model):
     checked: Month | None = None
     """A month whose invoice agreed with our figures: `wanglian check` no longer tells what the sources leave
     open."""
+    example: bool = False
+    """The prices below are examples, not a contract's: every figure that rests on them says so."""
     contract: Contract = Contract()
     standing: Prices = Prices()
     """Prices that are the same in every month; a month's own take their place."""

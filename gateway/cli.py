@@ -99,7 +99,7 @@ def run(
 
     plant, language = load(plant_file, lang)
     set_up_logging(as_json=json_logs, verbose=verbose)
-    gateway = Gateway(plant, data_dir(plant_file, plant))
+    gateway = Gateway(plant, data_dir(plant_file, plant), plant_file=plant_file.absolute())
 
     async def until_stopped() -> None:
         stop = asyncio.Event()

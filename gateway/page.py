@@ -33,11 +33,19 @@ else:
 class Page:
     """One child process a session."""
 
-    def __init__(self, link: Link, options: PageOptions, directory: Path, status_port: int) -> None:
+    def __init__(
+        self,
+        link: Link,
+        options: PageOptions,
+        directory: Path,
+        status_port: int,
+        plant_file: Path | None = None,
+    ) -> None:
         self._link = link
         self._options = options
         self._directory = directory
         self._status_port = status_port
+        self._plant_file = plant_file
         self.url = ""
         """Where the page is; empty while it isn't."""
 
@@ -48,6 +56,7 @@ class Page:
             *(sys.executable, "-m", "gateway.web"),
             *("--listen", self._options.listen, "--port", str(self._options.port)),
             *("--status-port", str(self._status_port), "--directory", str(self._directory)),
+            *(() if self._plant_file is None else ("--plant", str(self._plant_file))),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},

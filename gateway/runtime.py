@@ -59,9 +59,16 @@ class Gateway:
     """A plant, running. One task per link in `tasks`, so that one can be replaced while its siblings live."""
 
     def __init__(
-        self, plant: Plant, directory: Path, *, clock: Clock | None = None, strict: bool = False
+        self,
+        plant: Plant,
+        directory: Path,
+        *,
+        clock: Clock | None = None,
+        strict: bool = False,
+        plant_file: Path | None = None,
     ) -> None:
         self.plant = plant
+        self._plant_file = plant_file
         self.directory = directory
         self.clock = clock or SystemClock()
         self.strict = strict
@@ -232,7 +239,7 @@ class Gateway:
 
     def _start_page(self, status_port: int) -> None:
         link = Link("page", "page", self.clock)
-        self.page = Page(link, self.plant.page, self.directory, status_port)
+        self.page = Page(link, self.plant.page, self.directory, status_port, self._plant_file)
         self._spawn("page", link, self.page.session)
 
     def _tell(self) -> Told:

@@ -9,8 +9,9 @@ import numpy as np
 from config.energy_meters import Meter
 from gateway.energy import flags as f
 from gateway.energy.figures import Answer, Figure, rounded
+from gateway.energy.periods import Span
 from gateway.energy.query import Query
-from gateway.energy.readings import Readings
+from gateway.energy.readings import Readings, merged
 from gateway.energy.state import rules_of
 
 _AROUND_NS: Final = 3_600_000_000_000
@@ -19,14 +20,20 @@ PLACES: Final = 6
 
 
 def evidence(
-    query: Query, subject: str, first: int, last: int, medium: str = "electricity"
+    query: Query,
+    subject: str,
+    first: int,
+    last: int,
+    medium: str = "electricity",
+    *,
+    around: int | None = None,
 ) -> dict[str, Any]:
-    """Return what is behind one figure, ready for JSON; times as local text. Raises as `Query.energy`."""
+    """Return what is behind one figure, ready for JSON; times as local text. Raises as `Query.energy`.
+
+    `around`, ns: only the readings so near to the two boundaries, which alone decide the figure; all if None.
+    """
     answer = query.energy(subject, "whole", first, last, medium)
-    terms = [
-        _term(query, meter, times, first, last)
-        for meter, times in answer.made.terms
-    ]  # fmt: skip
+    terms = [_term(query, meter, times, Span(first, last), around) for meter, times in answer.made.terms]
     return {
         "figure": {"subject": subject, "medium": answer.medium, **said(query, answer, answer.total)},
         "unit": answer.unit,
@@ -75,9 +82,13 @@ def rows(found: dict[str, Any]) -> Iterator[list[str]]:
             yield [term["meter"], each["time"], each["reading"], term["unit"], str(each["manual"]).lower()]
 
 
-def _term(query: Query, meter: Meter, times: Fraction, first: int, last: int) -> dict[str, Any]:
+def _term(query: Query, meter: Meter, times: Fraction, span: Span, around: int | None) -> dict[str, Any]:
+    first, last = span.first, span.last
     begin, end = query.boundary(meter.name, first), query.boundary(meter.name, last)
-    kept = query.readings(meter.name, first - _AROUND_NS, last + _AROUND_NS)
+    if around is None:
+        kept = query.readings(meter.name, first - _AROUND_NS, last + _AROUND_NS)
+    else:
+        kept = merged(*(query.readings(meter.name, at - around, at + around) for at in (first, last)))
     rules = rules_of(meter)
     return {
         "meter": meter.name,

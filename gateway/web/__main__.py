@@ -11,6 +11,7 @@ import uvicorn
 
 from config.checks.page import LOOPBACK
 from gateway.web.app import create_app
+from gateway.web.energy_books import Books
 from gateway.web.view import View
 
 NICE = 10
@@ -24,12 +25,13 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--status-port", type=int, required=True)
     parser.add_argument("--directory", type=Path, required=True)
+    parser.add_argument("--plant", type=Path)
     asked = parser.parse_args()
     if os.name == "posix":
         os.nice(NICE)
     family = socket.AF_INET6 if ":" in asked.listen else socket.AF_INET
     listener = socket.create_server((asked.listen, asked.port), family=family, backlog=128)
-    app = create_app(View(asked.directory, asked.status_port))
+    app = create_app(View(asked.directory, asked.status_port), books=Books(asked.directory, asked.plant))
     server = _Server(
         uvicorn.Config(
             app,

@@ -12,6 +12,9 @@ from pydantic import Field
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.staticfiles import StaticFiles
 
+from gateway.web.carbon import add_carbon
+from gateway.web.energy import Desk, add_energy
+from gateway.web.energy_books import Books
 from gateway.web.events import MOST_TAGS, Events, Full
 from gateway.web.guard import Guard
 from gateway.web.models import Mistake, Overview, TagPage, Trends, Why
@@ -37,7 +40,7 @@ def static_folder() -> Path:
     return Path(str(resources.files("gateway.web") / "static"))
 
 
-def create_app(view: View, static: Path | None = None) -> FastAPI:
+def create_app(view: View, static: Path | None = None, books: Books | None = None) -> FastAPI:
     """Return the application; it looks at the gateway only when asked."""
     app = FastAPI(
         title="Wanglian", version="1", docs_url=None, redoc_url=None, openapi_url="/api/openapi.json"
@@ -45,6 +48,9 @@ def create_app(view: View, static: Path | None = None) -> FastAPI:
     app.state.events = Events(view)
     _add_interface(app, view, app.state.events)
     _add_trend(app, view)
+    desk = Desk(books or Books(Path(), None))
+    add_energy(app, desk)
+    add_carbon(app, desk)
     _add_page(app, static or static_folder())
     app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)
     app.add_middleware(Guard)

@@ -10,6 +10,75 @@ export interface Attention {
   count: number;
 }
 
+export interface BandCost {
+  band: "sharp" | "peak" | "flat" | "valley" | "deep_valley" | "undecided";
+  kwh: string;
+  yuan: string | null;
+}
+
+export interface CarbonBatch {
+  name: string;
+  start: number;
+  end: number;
+  amount: string;
+  unit: string;
+  figure: CarbonFigure;
+  per_unit: string | null;
+}
+
+export interface CarbonBatches {
+  batches: CarbonBatch[];
+}
+
+export interface CarbonFigure {
+  kind: "coal_equivalent" | "coal_primary" | "co2_direct" | "co2_location" | "co2_market" | "co2e_footprint";
+  unit: string;
+  value: string | null;
+  calibre: string;
+  confidence: string;
+  measured: number | null;
+  estimated: number | null;
+  manual: number | null;
+  lines: CarbonLine[];
+  wanted: Wanted[];
+}
+
+export interface CarbonIntensity {
+  meter: string;
+  node: string;
+  output: string;
+  output_unit: string;
+  kind: string;
+  value: string;
+  unit: string;
+}
+
+export interface CarbonLine {
+  medium: string;
+  node: string;
+  amount: string;
+  unit: string;
+  factor: string;
+  value: string;
+  formula: string;
+  rule_en: string;
+  rule_zh: string;
+  used: FactorUsed[];
+}
+
+export interface CarbonReport {
+  node: string;
+  start: number;
+  end: number;
+  figures: CarbonFigure[];
+  total_location: string | null;
+  total_market: string | null;
+  days: number;
+  known: number[];
+  media: string[];
+  intensities: CarbonIntensity[];
+}
+
 export interface Device {
   path: string;
   source: string;
@@ -20,10 +89,123 @@ export interface Device {
   uncertain: number;
 }
 
+export interface EnergyBand {
+  start: number;
+  end: number;
+  band: "sharp" | "peak" | "flat" | "valley" | "deep_valley" | "undecided";
+}
+
+export interface EnergyFigures {
+  subject: string;
+  medium: string;
+  metric: "energy" | "load" | "demand" | "cost" | "coal_equivalent" | "coal_primary" | "co2" | "co2_market";
+  interval: "15min" | "60min" | "day" | "week" | "month" | "year" | "shift" | "billing" | "batch";
+  unit: string;
+  adds: boolean;
+  rows: EnergyRow[];
+  total: EnergyRow;
+  unknown: number;
+  made: string[];
+  bands: EnergyBand[];
+  band_costs: BandCost[];
+  wanted: Wanted[];
+  notes: string[];
+  factors: FactorUsed[];
+  contract: number | null;
+}
+
+export interface EnergyFlow {
+  source: string;
+  target: string;
+  value: string;
+  share: number | null;
+  alarm: boolean;
+}
+
+export interface EnergyFlows {
+  unit: string;
+  flows: EnergyFlow[];
+  over: EnergyFlow[];
+  unknown: string[];
+}
+
+export interface EnergyMedium {
+  name: string;
+  zh: string;
+  en: string;
+  unit: string;
+}
+
+export interface EnergyMeter {
+  name: string;
+  title: string;
+  medium: string;
+  node: string;
+  kind: "counter" | "power" | "virtual" | "manual";
+  parent: string;
+  serial: string;
+  accuracy: string;
+  contract: number | null;
+  verify_by: string;
+}
+
+export interface EnergyPlace {
+  path: string;
+  media: string[];
+}
+
+export interface EnergyPlant {
+  site: string;
+  places: EnergyPlace[];
+  meters: EnergyMeter[];
+  media: EnergyMedium[];
+  shifts: string[];
+  billing_day: number;
+  is_priced: boolean;
+  example: string;
+  days: string[];
+}
+
+export interface EnergyRow {
+  start: number;
+  end: number;
+  label: string;
+  value: string | null;
+  at_least: string | null;
+  at_most: string | null;
+  measured: number;
+  estimated: number;
+  manual: number;
+  completeness: number;
+  revision: number;
+  flags: string[];
+  closed: boolean;
+}
+
+export interface EnergyTable {
+  names: string[];
+  units: string[];
+  quantum: string[];
+  start: number[];
+  end: number[];
+  quanta: ((number | null)[])[];
+}
+
 export interface Fact {
   name: string;
   value: string | number;
   unit: "" | "ms" | "s" | "bytes" | "at";
+}
+
+export interface FactorUsed {
+  symbol: string;
+  value: string;
+  unit: string;
+  row: string;
+  source: string;
+  instrument: string;
+  confidence: "high" | "entered" | "medium" | "low";
+  note: string;
 }
 
 export interface Link {
@@ -133,6 +315,12 @@ export interface Trends {
   end: number;
   lines: TrendLine[];
   unknown: string[];
+}
+
+export interface Wanted {
+  choice: string;
+  en: string;
+  zh: string;
 }
 
 export interface Why {

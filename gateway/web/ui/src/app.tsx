@@ -12,15 +12,21 @@ import { nextTheme, theme } from "./theme";
 import { WhyView } from "./why";
 import { language, speak, t, type Key } from "./words";
 
-const VIEWS = ["overview", "live", "trend", "why"] as const;
+const VIEWS = ["overview", "energy", "carbon", "live", "trend", "why"] as const;
+const LATER = {
+  trend: () => import("./trend/view"),
+  energy: () => import("./energy/view"),
+  carbon: () => import("./carbon/view"),
+};
 
 /** The charts' code comes when it is first wanted; most who look never do. */
-function Trends() {
+function Later({ view }: { view: keyof typeof LATER }) {
   const [View, show] = useState<ComponentType | null>(null);
   const [error, fail] = useState("");
   useEffect(() => {
-    import("./trend/view").then((chunk) => show(() => chunk.default), (reason: Error) => fail(reason.message));
-  }, []);
+    show(null);
+    LATER[view]().then((chunk) => show(() => chunk.default), (reason: Error) => fail(reason.message));
+  }, [view]);
   if (error) return <Failed reason={error} retry={() => location.reload()} />;
   return View ? <View /> : <Loading />;
 }
@@ -49,7 +55,7 @@ export function App() {
         <Lost />
         {at.view === "overview" && <Overview />}
         {at.view === "live" && <Live />}
-        {at.view === "trend" && <Trends />}
+        {at.view in LATER && <Later key={at.view} view={at.view as keyof typeof LATER} />}
         {at.view === "why" && <WhyView path={at.rest} />}
         {!(VIEWS as readonly string[]).includes(at.view) && <p class="empty">{t("page.nowhere")}</p>}
       </main>

@@ -1,0 +1,97 @@
+"""Where a medium went: from each meter to the meters behind it, and what nobody accounts for."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from config.energy_meters import Meter, children, fraction
+from gateway.energy.query import Answer, Query
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """A stream from a meter to one behind it, in the parent's unit, exactly."""
+
+    source: str
+    target: str
+    """Empty: what is measured at `source` and found at no meter behind it."""
+    amount: Fraction
+    share: Fraction | None
+    """Of what `source` measured; None where that is 0."""
+    is_alarm: bool = False
+    """More than the meter's `unaccounted`, by more than the readings leave open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flows:
+    """Every stream of a period."""
+
+    unit: str
+    flows: tuple[Flow, ...]
+    over: tuple[Flow, ...]
+    """Meters whose children found more than they: the surplus, which no stream can show."""
+    unknown: tuple[str, ...]
+    """Meters of which nothing is known; their streams are left out, and so is their parent's rest."""
+
+
+def flows_of(query: Query, medium: str, first: int, last: int, subject: str = "") -> Flows:
+    """Return the streams of a medium over whole days; `subject`: only below this place or meter.
+
+    Each meter is asked once. Raises as `Query.energy`.
+    """
+    chosen = {
+        name: each
+        for name, each in query.meters.items()
+        if each.medium.name.removesuffix("_generation") == medium
+    }
+    answers: dict[str, Answer] = {}
+    unknown: list[str] = []
+    for name in sorted(_wanted(chosen, subject)):
+        answer = query.energy(name, "day", first, last)
+        if answer.total.quanta is None:
+            unknown.append(name)
+        else:
+            answers[name] = answer
+    made, over = [], []
+    for name in answers:
+        streams, surplus = _from(query, name, answers)
+        made += streams
+        over += surplus
+    units = sorted({each.unit for each in answers.values()})
+    return Flows(units[0] if units else "", tuple(made), tuple(over), tuple(unknown))
+
+
+def _wanted(chosen: dict[str, Meter], subject: str) -> set[str]:
+    """Return the meters that hang behind or before another, and lie in the subject."""
+    joined = {name for name, each in chosen.items() if each.parent in chosen}
+    joined |= {each.parent for each in chosen.values() if each.parent in chosen and each.parent is not None}
+    if not subject:
+        return joined
+    return {
+        name
+        for name in joined
+        if name == subject or chosen[name].node == subject or chosen[name].node.startswith(f"{subject}/")
+    }
+
+
+def _from(query: Query, name: str, answers: dict[str, Answer]) -> tuple[list[Flow], list[Flow]]:
+    whole = answers[name]
+    behind = children(query.meters, name)
+    if not behind:
+        return [], []
+    measured = whole.amount(whole.total) or Fraction(0)
+    parts = [(each, answers[each]) for each in behind if each in answers]
+    made = [
+        Flow(name, each, amount, amount / measured if measured else None)
+        for each, part in parts
+        if (amount := part.amount(part.total)) is not None and amount > 0
+    ]
+    if len(parts) < len(behind):
+        return made, []  # a rest that holds an unknown meter's share is no loss
+    found = sum((part.amount(part.total) or Fraction(0) for _, part in parts), Fraction(0))
+    rest = measured - found
+    limit = query.meters[name].options.unaccounted
+    open_ = sum((max(p.total.below, p.total.above) * p.quantum for _, p in parts), Fraction(0))
+    open_ += max(whole.total.below, whole.total.above) * whole.quantum
+    is_alarm = limit is not None and abs(rest) > fraction(limit) / 100 * abs(measured) + open_
+    flow = Flow(name, "", abs(rest), abs(rest) / measured if measured else None, is_alarm)
+    return ([*made, flow], []) if rest >= 0 else (made, [flow])

@@ -1,0 +1,204 @@
+"""The routes under /api/energy: what there is, figures of one subject, many meters, flows, evidence."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from typing import Annotated, Any, Final, TypeVar
+
+import orjson
+from fastapi import FastAPI, HTTPException, Query
+from fastapi.responses import Response
+
+from gateway.energy.carbon.refused import Refused
+from gateway.energy.evidence import evidence
+from gateway.energy.flows import flows_of
+from gateway.energy.periods import DAY_NS, MINUTE_NS
+from gateway.energy.query import NoBooks, NoSuchFigure
+from gateway.energy.virtual import Made
+from gateway.sqlite import NewerFormat
+from gateway.web.energy_books import Books, NoEnergy, begun, whole_days
+from gateway.web.energy_carbon import NOT_COUNTED, carbon
+from gateway.web.energy_cost import bands, costs
+from gateway.web.energy_figures import Asked, Found, TooMany, amounts, demand, load, rows
+from gateway.web.energy_models import (
+    EnergyFigures,
+    EnergyFlows,
+    EnergyPlant,
+    EnergyTable,
+    Every,
+    Metric,
+)
+from gateway.web.energy_table import MOST_CELLS, table_of
+from gateway.web.energy_tree import flow_told, plant_told
+from gateway.web.models import Mistake
+
+T = TypeVar("T")
+LONGEST_MS: Final = 3_700 * 86_400_000
+_LAST_MS: Final = 4_102_444_800_000
+_MS: Final = 1_000_000
+_AROUND_NS: Final = 10 * MINUTE_NS
+"""Of evidence: the readings that decide a boundary lie near it."""
+MISTAKES: Final[dict[int | str, dict[str, Any]]] = {
+    404: {"model": Mistake}, 422: {"model": Mistake}, 503: {"model": Mistake},
+}  # fmt: skip
+Subject = Annotated[str, Query(min_length=1, max_length=400)]
+Medium = Annotated[str, Query(max_length=60, pattern=r"^\w+$")]
+Moment = Annotated[int, Query(ge=0, le=_LAST_MS)]
+
+
+class Desk:
+    """Answers one browser at a time, in a thread: many that ask at once wait, and memory stays bounded."""
+
+    def __init__(self, books: Books) -> None:
+        self.books = books
+        self._asking = asyncio.Semaphore(1)
+
+    async def ask(self, question: Callable[[], T]) -> T:
+        """Return what a question brings; what can't be answered becomes 404, 422 or 503 with its reason."""
+        async with self._asking:
+            try:
+                return await asyncio.to_thread(question)
+            except NoSuchFigure as exc:
+                raise HTTPException(404, str(exc)) from exc
+            except NoBooks as exc:
+                raise HTTPException(404, "nothing has been booked yet") from exc
+            except NoEnergy as exc:
+                raise HTTPException(503, str(exc)) from exc
+            except TooMany as exc:
+                raise HTTPException(422, "too many intervals: a shorter period or a longer interval") from exc
+            except Refused as exc:
+                raise HTTPException(422, exc.text("en")) from exc
+            except (NewerFormat, sqlite3.Error, OSError) as exc:
+                raise HTTPException(503, f"the energy books can't be read: {exc}") from exc
+
+
+def in_order(start: int, end: int) -> tuple[int, int]:
+    """Return a period in ns; 422 when it has no length or is longer than any books."""
+    if not start < end <= start + LONGEST_MS:
+        raise HTTPException(422, f"from start to end: more than 0, at most {LONGEST_MS} ms")
+    return start * _MS, end * _MS
+
+
+def add_energy(app: FastAPI, desk: Desk) -> None:
+    """Add the routes."""
+
+    @app.get("/api/energy", responses=MISTAKES)
+    async def read_plant() -> EnergyPlant:
+        return await desk.ask(lambda: plant_told(desk.books.accounts()))
+
+    @app.get("/api/energy/figures", responses=MISTAKES)
+    async def read_figures(
+        subject: Subject,
+        start: Moment,
+        end: Moment,
+        *,
+        interval: Every = "60min",
+        metric: Metric = "energy",
+        medium: Medium = "electricity",
+    ) -> EnergyFigures:
+        asked = Asked(subject, medium, interval, *in_order(start, end))
+        return await desk.ask(lambda: figures(desk.books, asked, metric))
+
+    @app.get("/api/energy/table", responses=MISTAKES | {200: {"model": EnergyTable}}, response_class=Response)
+    async def read_table(
+        start: Moment,
+        end: Moment,
+        *,
+        interval: Every = "day",
+        medium: Medium = "electricity",
+    ) -> Response:
+        first, last = in_order(start, end)
+
+        def made() -> bytes:
+            return orjson.dumps(
+                table_of(desk.books.accounts(), medium, interval, first, last),
+                option=orjson.OPT_SERIALIZE_NUMPY,
+            )
+
+        return Response(await desk.ask(made), media_type="application/json")
+
+    @app.get("/api/energy/flows", responses=MISTAKES)
+    async def read_flows(
+        start: Moment,
+        end: Moment,
+        medium: Medium = "electricity",
+        subject: Annotated[str, Query(max_length=400)] = "",
+    ) -> EnergyFlows:
+        first, last = in_order(start, end)
+
+        def made() -> EnergyFlows:
+            accounts = desk.books.accounts()
+            begin, stop = whole_days(accounts, first, last)
+            return flow_told(flows_of(accounts.query, medium, begin, stop, subject))
+
+        return await desk.ask(made)
+
+    @app.get("/api/energy/evidence", responses=MISTAKES)
+    async def read_evidence(
+        subject: Subject, start: Moment, end: Moment, medium: Medium = "electricity"
+    ) -> Response:
+        first, last = in_order(start, end)
+        query = (await desk.ask(desk.books.accounts)).query
+        if first % query.calendar.grid or last % query.calendar.grid:
+            raise HTTPException(422, "both ends must be boundaries of the books, e.g. quarters of an hour")
+        around = None if last - first <= DAY_NS // 4 else _AROUND_NS
+        told = await desk.ask(lambda: evidence(query, subject, first, last, medium, around=around))
+        name = "".join(each if each.isalnum() and each.isascii() else "_" for each in subject)
+        return Response(
+            orjson.dumps(told, option=orjson.OPT_INDENT_2),
+            media_type="application/json",
+            headers={"Content-Disposition": f'inline; filename="evidence_{name}_{start}_{end}.json"'},
+        )
+
+
+def figures(books: Books, asked: Asked, metric: Metric) -> EnergyFigures:
+    """Return the answer to one question. Raises as `Query.energy`, TooMany, NoEnergy."""
+    accounts = books.accounts()
+    found: Found
+    meter = accounts.query.meters.get(asked.subject)
+    medium = meter.medium.name if meter else asked.medium
+    match metric:
+        case "energy":
+            found = amounts(accounts, asked)
+        case "load":
+            found = load(accounts, asked)
+        case "demand":
+            found = demand(accounts, asked)
+        case "cost":
+            if medium != "electricity":
+                raise NoSuchFigure(f"there are no prices of {medium}")
+            found = costs(accounts, asked)
+        case _:
+            if medium in NOT_COUNTED:
+                raise NoSuchFigure(f"{medium} has no carbon of its own")
+            found = carbon(accounts, asked, metric)
+    made, total = rows(accounts, found)
+    end = max((each.span.last for each in found.answer.figures), default=asked.first)
+    contract = None if meter is None else meter.options.contract
+    return EnergyFigures(
+        subject=asked.subject,
+        medium=found.answer.medium,
+        metric=metric,
+        interval=asked.interval,
+        unit=found.unit,
+        adds=found.adds,
+        rows=made,
+        total=total,
+        unknown=sum(each.value is None for each in made),
+        made=_terms(found.answer.made),
+        bands=bands(accounts, asked.first, max(end, begun(accounts, asked.last), asked.last))
+        if medium.startswith("electricity")
+        else [],
+        band_costs=found.band_costs,
+        wanted=found.wanted,
+        notes=found.notes,
+        factors=found.factors,
+        contract=contract,
+    )
+
+
+def _terms(made: Made) -> list[str]:
+    return [meter.name if times == 1 else f"{times} × {meter.name}" for meter, times in made.terms]
+
+
+__all__ = ["MISTAKES", "MOST_CELLS", "Desk", "add_energy", "figures", "in_order"]

@@ -1,0 +1,86 @@
+"""What the page needs of the plant file to read the energy books: read once, when it is first asked for."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from config.energy_meters import meters
+from config.factors import Factors
+from config.load import read_plant
+from config.plant import Plant
+from gateway.energy.carbon.choice import Choices, choices
+from gateway.energy.files import FOLDER
+from gateway.energy.periods import calendar_of
+from gateway.energy.pricing.plan import plan_of
+from gateway.energy.pricing.timetable import Plan
+from gateway.energy.query import Query
+
+
+class NoEnergy(Exception):
+    """There are no books to ask; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """A plant's books with all that makes figures of them."""
+
+    plant: Plant
+    query: Query
+    tariff: Plan | None
+    choices: Choices
+    now: Callable[[], int]
+    """ns UTC."""
+
+
+class Books:
+    """The accounts of one plant file, read when they are first asked for: a large file takes seconds."""
+
+    def __init__(
+        self, directory: Path, plant_file: Path | None, now: Callable[[], int] = time.time_ns
+    ) -> None:
+        self._directory = directory
+        self._plant_file = plant_file
+        self._now = now
+        self._lock = threading.Lock()
+        self._accounts: Accounts | None = None
+
+    def accounts(self) -> Accounts:
+        """Return the accounts; blocks while the file is read. Raises NoEnergy."""
+        with self._lock:
+            if self._accounts is None:
+                self._accounts = self._read()
+            return self._accounts
+
+    def _read(self) -> Accounts:
+        if self._plant_file is None:
+            raise NoEnergy("the page was started without a plant file")
+        plant = read_plant(self._plant_file).plant
+        if plant is None:
+            raise NoEnergy("the plant file has mistakes: run `wanglian check`")
+        library = plant.gateway.library
+        factors = Factors(None if library is None else self._plant_file.parent / library)
+        calendar = calendar_of(plant.energy, plant.gateway.zone)
+        try:
+            tariff = plan_of(plant)
+            chosen = choices(plant.carbon, factors, plant.gateway.zone)
+        except ValueError as exc:
+            raise NoEnergy(str(exc)) from exc
+        query = Query(self._directory / FOLDER, meters(plant), calendar)
+        return Accounts(plant, query, tariff, chosen, self._now)
+
+
+def begun(accounts: Accounts, last: int) -> int:
+    """Return the end of what may be asked: intervals that have not begun are no gaps."""
+    return min(last, accounts.now())
+
+
+def whole_days(accounts: Accounts, first: int, last: int) -> tuple[int, int]:
+    """Return a period widened to local midnights, no further than the end of today."""
+    calendar = accounts.query.calendar
+    tomorrow = calendar.midnight(calendar.local(accounts.now()).date() + timedelta(days=1))
+    begin = calendar.midnight(calendar.local(first).date())
+    end = calendar.local(last - 1).date() + timedelta(days=1)
+    return begin, min(calendar.midnight(end), tomorrow)

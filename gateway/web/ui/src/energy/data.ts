@@ -1,0 +1,43 @@
+// Asked again while the period runs; an answer to an older question is never shown.
+import { useEffect, useState } from "preact/hooks";
+import { ask } from "../feed";
+
+export interface Asked<T> {
+  answer: T | null;
+  error: string;
+  again(): void;
+}
+
+/** An answer of the interface; null asks nothing. `every` ms: asked again, while the page is seen. */
+export function useAnswer<T>(path: string, query: Record<string, string | number> | null, every = 0): Asked<T> {
+  const [found, show] = useState<{ key: string; answer: T } | null>(null);
+  const [error, fail] = useState("");
+  const [times, repeat] = useState(0);
+  const key = query && `${path}?${new URLSearchParams(Object.entries(query).map(([name, value]) => [name, String(value)]))}`;
+  useEffect(() => {
+    fail("");
+    if (!key || !query) return;
+    const stop = new AbortController();
+    let timer = 0;
+    const look = async (): Promise<void> => {
+      if (!document.hidden) {
+        try {
+          const answer = await ask<T>(path, query, stop.signal);
+          if (stop.signal.aborted) return;
+          show({ key, answer });
+          fail("");
+        } catch (reason) {
+          if (stop.signal.aborted) return;
+          fail((reason as Error).message);
+        }
+      }
+      if (every) timer = window.setTimeout(look, every);
+    };
+    void look();
+    return () => {
+      stop.abort();
+      window.clearTimeout(timer);
+    };
+  }, [key, times, every]);
+  return { answer: found && found.key === key ? found.answer : null, error, again: () => repeat((before) => before + 1) };
+}

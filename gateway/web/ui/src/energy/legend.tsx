@@ -1,0 +1,35 @@
+// What the chart's marks mean: bands with their hours, what is estimated, entered or missing.
+import type { EnergyBand, EnergyFigures } from "../api";
+import { inField } from "../trend/range";
+import { t, word } from "../words";
+import { bandsOf } from "./chart";
+import { BANDS } from "./colours";
+
+/** A band's hours on the newest day of the chart that has begun, as 08:00–12:00. */
+export function hoursOf(bands: EnergyBand[], band: EnergyBand["band"]): string {
+  const days = [...new Set(bands.map(({ start }) => inField(start).slice(0, 10)))];
+  const day = days.at(-1);
+  const clock = (time: number): string => inField(time).slice(11, 16).replace(/^00:00$/, "24:00");
+  return bands
+    .filter((each) => each.band === band && (inField(each.start).slice(0, 10) === day || inField(each.end - 1).slice(0, 10) === day))
+    .map(({ start, end }) => `${inField(start).slice(0, 10) === day ? inField(start).slice(11, 16) : "00:00"}–${inField(end - 1).slice(0, 10) === day ? clock(end) : "24:00"}`)
+    .join(", ");
+}
+
+export function Legend({ found, past, steps, colour }: { found: EnergyFigures; past: EnergyFigures | null; steps: boolean; colour: string }) {
+  const shown = bandsOf(found);
+  const bands = BANDS.filter((each) => shown.some(({ band }) => band === each));
+  const has = (part: "estimated" | "manual"): boolean => found.rows.some((row) => row.value !== null && row.measured < 0.95 && (part === "manual") === row.manual > row.estimated);
+  return (
+    <ul class="marks" aria-label={t("energy.legend")}>
+      <li><i class="swatch" style={{ background: colour }} />{t("energy.measured")}</li>
+      {has("estimated") && <li><i class={steps ? "dashed" : "hatched"} style={{ color: colour }} />{t("energy.estimated")}</li>}
+      {has("manual") && <li><i class="dotted" style={{ color: colour }} />{t("energy.manual")}</li>}
+      {found.unknown > 0 && <li><i class="missing" />{t("energy.gap")}</li>}
+      {past && <li><i class="swatch past" />{t("energy.before")}</li>}
+      {bands.map((each) => (
+        <li key={each}><i class="band" style={{ background: `var(--band-${each})` }} />{word("band", each)} <span class="note">{hoursOf(shown, each)}</span></li>
+      ))}
+    </ul>
+  );
+}
