@@ -19,6 +19,7 @@ from gateway.cli_certificates import certificates_app
 from gateway.cli_energy import energy_app
 from gateway.cli_factors import factors
 from gateway.cli_quarantine import quarantine_app
+from gateway.cli_report import report
 from gateway.cli_support import support
 from gateway.cli_tariffs import tariffs
 from gateway.console import AsJson, Lang, PlantFile, data_dir, fail, load, print_json, print_table, say
@@ -38,6 +39,7 @@ app.add_typer(energy_app, name="energy")
 app.command()(backup)
 app.command()(restore)
 app.command()(support)
+app.command()(report)
 
 
 def main() -> None:
