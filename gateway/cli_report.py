@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -13,6 +13,9 @@ from config.problems import Language
 from connectors import SystemClock
 from gateway.console import PlantFile, data_dir, fail, load, say
 from gateway.sqlite import NewerFormat
+
+if TYPE_CHECKING:
+    from gateway.reports.desk import Checked
 
 ReportKind = Annotated[
     Literal["ledger", "carbon", "networking"],
@@ -33,6 +36,7 @@ Target = Annotated[Path | None, typer.Option("--output", "-o", help="file.xlsx o
 Equipment = Annotated[
     Path | None, typer.Option(help="Production equipment, CSV: equipment,device. 生产设备清单。")
 ]
+Verify = Annotated[Path | None, typer.Option(help="Check this report instead. 核对一份已有的报告。")]
 
 
 def report(
@@ -44,8 +48,9 @@ def report(
     interval: Every = None,
     output: Target = None,
     equipment: Equipment = None,
+    verify: Verify = None,
 ) -> None:
-    """Make a report from the energy books. 由能源台账出报告。"""
+    """Make a report from the energy books, or check one. 由能源台账出报告，或核对一份报告。"""
     # What reports need no running gateway does.
     from gateway.reports.desk import Desk, Order  # noqa: PLC0415
     from gateway.reports.refused import Refused  # noqa: PLC0415
@@ -54,8 +59,12 @@ def report(
     desk = Desk(plant, plant_file.resolve().parent, data_dir(plant_file, plant), SystemClock())
     file = output or Path(f"{plant.gateway.site}-{kind}-{period}.xlsx")
     order = Order(kind, period or "–", interval, lang or language)
+    show = partial(_progress, language)
     try:
-        done = desk.make(order, file, equipment, partial(_progress, language))
+        if verify is not None:
+            _say(desk.verify(verify, equipment, show), language)
+            return
+        done = desk.make(order, file, equipment, show)
     except Refused as exc:
         fail(say(language, "report.refused", reason=exc.text(language)))
     except OSError as exc:
@@ -64,6 +73,16 @@ def report(
     except (NewerFormat, sqlite3.Error) as exc:
         fail(say(language, "report.refused", reason=exc))
     typer.echo(say(language, "report.made", file=file, rows=done.rows, hash=done.hash))
+
+
+def _say(found: "Checked", language: Language) -> None:
+    """Say what came of checking a report; end with 1 where it differs from itself or from the books."""
+    if found.changed:
+        fail(say(language, "report.tampered", what=", ".join(found.changed)))
+    typer.echo(say(language, "report.sound", hash=found.hash))
+    if found.today != found.hash:
+        fail(say(language, "report.differs", hash=found.today))
+    typer.echo(say(language, "report.same"))
 
 
 @contextmanager

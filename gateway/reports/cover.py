@@ -1,5 +1,6 @@
 """What identifies a report: site, gateway, period, zone, when and by which release it was made, its hash."""
 
+import json
 from dataclasses import dataclass
 
 from config.problems import Phrase
@@ -17,6 +18,20 @@ class Made:
     """The site's industrial-internet identifier, where it has one."""
     wording: Wording = "zh"
     """Language of the report."""
+
+
+def made_line(made: Made) -> bytes:
+    """Return when and by what a report was made, as its file keeps it before the lines of the hash."""
+    told = {name: getattr(made, name) for name in made.__slots__}
+    return json.dumps({"made": told}, ensure_ascii=False, sort_keys=True).encode()
+
+
+def made_from(line: bytes) -> Made:
+    """Return what `made_line` wrote; ValueError for anything else."""
+    told = json.loads(line)
+    if not isinstance(told, dict) or not isinstance(told.get("made"), dict):
+        raise ValueError("it does not say when it was made")  # noqa: TRY004  the lines are wrong, not we
+    return Made(**told["made"])
 
 
 def cover(content: Content, made: Made) -> list[tuple[Cell, Cell]]:

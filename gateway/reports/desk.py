@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager, closing
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from config.plant import Plant
 from connectors import Clock
@@ -15,6 +15,7 @@ from gateway.reports.ground import Ground, calendar_of_plant, ground_of
 from gateway.reports.make import check_ending, gather, write
 from gateway.reports.periods import ReportInterval, interval_of, period_of
 from gateway.reports.refused import Refused
+from gateway.reports.verify import verify
 
 Progress = Callable[[str, int | None], AbstractContextManager[Callable[[], None]]]
 """Shows a step of so many rows; what it yields is called once a row."""
@@ -34,6 +35,16 @@ class Done(NamedTuple):
 
     rows: int
     hash: str
+
+
+class Checked(NamedTuple):
+    """A report that was checked."""
+
+    hash: str
+    today: str
+    """What the books give now."""
+    changed: tuple[str, ...]
+    """Where the file was changed; empty: nowhere."""
 
 
 class Desk:
@@ -62,6 +73,24 @@ class Desk:
             with progress("report.writing", content.rows) as tick:
                 write(content, target, made, tick)
             return Done(content.rows, content.hash)
+
+    def verify(self, file: Path, equipment: Path | None, progress: Progress) -> Checked:
+        """Compare a report with its own content, and with the books as they are now.
+
+        Raises:
+            Refused: it is no report of ours, or none of this plant's.
+            OSError, sqlite3.Error, NewerFormat: books or file can't be read.
+        """
+        with closing(Content()) as content, closing(Content()) as today:
+            with progress("report.checking", None):
+                found = verify(file, content)
+            head = content.head()
+            if (head.site, head.gateway) != (self._plant.gateway.site, self._plant.gateway.id):
+                raise Refused("E-RP-0011", site=head.site, gateway=head.gateway)
+            ground = self._ground(head.period, cast("ReportInterval", head.interval), equipment)
+            with progress("report.gathering", content.rows) as tick:
+                self._gather(today, head.kind, ground, tick)
+            return Checked(content.hash, today.hash, found.changed)
 
     def _gather(self, content: Content, kind: Kind, ground: Ground, tick: Callable[[], None]) -> None:
         try:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import chain
 from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -20,7 +21,7 @@ from xlsxwriter.worksheet import Worksheet
 
 from config.problems import Phrase
 from gateway.reports.content import Cell, Computed, Content, Moment, Row, Table, Wording, words
-from gateway.reports.cover import Made, cover
+from gateway.reports.cover import Made, cover, made_line
 from gateway.reports.refused import Refused
 
 HEADER: Final = 3
@@ -56,7 +57,7 @@ def write_excel(content: Content, target: Path, made: Made, tick: Callable[[], N
     sheets.cover(cover(content, made), title)
     for table in content.tables():
         sheets.table(table, tick)
-    sheets.hide()
+    sheets.hide(made)
     try:
         book.close()
     except xlsxwriter.exceptions.FileCreateError as error:
@@ -131,11 +132,12 @@ class _Sheets:
             if row.kind != "row":
                 begin = at
 
-    def hide(self) -> None:
+    def hide(self, made: Made) -> None:
         """Write the lines the hash is of into a sheet nobody sees, so that the file can be verified."""
         sheet = self._book.add_worksheet(HIDDEN)
         sheet.very_hidden()
-        for row, line in enumerate(self._content.lines()):
+        lines = chain((made_line(made),), self._content.lines())
+        for row, line in enumerate(lines):
             text = line.decode()
             for column, begin in enumerate(range(0, len(text), _CHUNK)):
                 sheet.write_string(row, column, text[begin : begin + _CHUNK])

@@ -10,6 +10,7 @@ from gateway.reports.excel import write_excel
 from gateway.reports.ground import Ground
 from gateway.reports.ledger import ledger_tables
 from gateway.reports.networking import networking_tables
+from gateway.reports.pdf import write_pdf
 from gateway.reports.refused import Refused
 
 ENDINGS = (".xlsx", ".pdf")
@@ -41,7 +42,10 @@ def write(content: Content, target: Path, made: Made, tick: Callable[[], None] =
     check_ending(target)
     part = target.with_name(f".{target.name}.part")
     try:
-        write_excel(content, part, made, tick)
+        if target.suffix.lower() == ".xlsx":
+            write_excel(content, part, made, tick)
+        else:
+            write_pdf(content, part, made, tick)
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)
