@@ -16,8 +16,8 @@ from config.plant import Plant
 from config.problems import Phrase
 from connectors import Tag
 from gateway.energy.carbon.networking import Item, Rate
-from gateway.energy.periods import Span
-from gateway.history import Reader
+from gateway.energy.periods import QUARTER_NS, Span
+from gateway.history import HISTORY, Reader
 from gateway.reports.content import Cell, Column, Computed, Row, Table, number
 from gateway.reports.ground import Ground
 from gateway.reports.refused import Refused
@@ -95,7 +95,7 @@ def _devices(plant: Plant) -> list[str]:
 
 def _used(ground: Ground) -> set[str] | None:
     """Return the devices with a usable value in the period; None where the history has nothing of it."""
-    reader = Reader(ground.data_dir / "history")
+    reader = Reader(ground.data_dir / HISTORY)
     tags = reader.tags()
     by_device: dict[str, list[int]] = {}
     for tag, told in tags.items():
@@ -116,13 +116,14 @@ def _device(tag: Tag) -> str:
 def _counted(reader: Reader, tags: list[int], period: Span) -> tuple[bool, bool]:
     """Tell whether any usable row, and any row at all, lies in the period; stops at the first usable."""
     has_any = False
+    # Quarters of an hour meet both ends of any period; a wider bucket would reach beyond them.
+    points = -(-(period.last - period.first) // QUARTER_NS)
     for tag in tags:
-        # Buckets of a day at most: a value is looked for, not drawn.
-        (trend,) = reader.trend_now([tag], period.first, period.last, 1)
-        inside = (trend.time < period.last) & (trend.time + max(trend.width, 1) > period.first)
-        if int(trend.good[inside].sum()):
+        (trend,) = reader.trend_now([tag], period.first, period.last, points)
+        inside = (trend.time >= period.first) & (trend.time < period.last)
+        if trend.good[inside].any():
             return True, True
-        has_any = has_any or bool(int(trend.bad[inside].sum()))
+        has_any = has_any or bool(trend.bad[inside].any())
     return False, has_any
 
 

@@ -13,7 +13,7 @@ _OFFICE: Final = "{http://schemas.openxmlformats.org/officeDocument/2006/relatio
 _LARGEST: Final = 2**31
 _HEAD: Final = 2_000
 """Bytes in which a document type would stand."""
-_SPACE: Final = re.compile(r"\s+|\$")
+_LOOSE: Final = re.compile(r"[\s$']+")
 
 
 class Seen(NamedTuple):
@@ -61,7 +61,7 @@ class Workbook:
     def _seen(self, cell: ET.Element, row: int) -> Seen:
         kind, place = cell.get("t", "n"), cell.get("r", "")
         told = cell.findtext(f"{_MAIN}v") or ""
-        formula = _SPACE.sub("", cell.findtext(f"{_MAIN}f") or "")
+        formula = _LOOSE.sub("", cell.findtext(f"{_MAIN}f") or "")
         match kind:
             case "s":
                 value: str | float = self._shared[int(told)]

@@ -98,10 +98,10 @@ def filled(folder: Path, plant: Plant, *, days: int = 31) -> None:
     again.ledger.close()
 
 
-def ground_for(folder: Path, plant: Plant, period: str = "2026-10", interval: Any = None) -> Ground:
+def ground_for(folder: Path, plant: Plant, period: str = "2026-10", **more: Any) -> Ground:
     calendar = calendar_of_plant(plant)
     span = period_of(calendar, period)
-    return ground_of(plant, folder, folder / "data", period=span, interval=interval or interval_of(span))
+    return ground_of(plant, folder, folder / "data", period=span, **({"interval": interval_of(span)} | more))
 
 
 def content_of(kind: Kind, ground: Ground) -> Content:

@@ -15,17 +15,6 @@ from tests.unit.reports.factory import LONG, content_of, filled, ground_for, pla
 from tests.unit.reports.sheets import Book
 
 NOW = 1_793_500_000_000_000_000
-TARIFF = {
-    "tariff": [
-        {
-            "use": "jiangsu-2025",
-            "from": "2026-01-01",
-            "class": "industry",
-            "contract": {"voltage": "1-10kV"},
-            "prices": {"2026-10": {"purchase": 0.4, "losses": 0.01, "transmission": 0.1, "system": 0.05}},
-        }
-    ]
-}
 
 
 def value(cell: Any) -> Decimal:
