@@ -54,10 +54,11 @@ class Grid:
     def _row(self, row: Row) -> None:
         paper = self._paper
         paper.set_font_size(_SIZE)
-        cells = [
-            paper.broken(paper.cell_text(column, cell, row.kind), width - 2 * _PAD)
-            for column, cell, width in zip(self._table.columns, row.cells, self._widths, strict=True)
-        ]
+        cells = []
+        for column, cell, width in zip(self._table.columns, row.cells, self._widths, strict=True):
+            text = paper.cell_text(column, cell, row.kind)
+            # A number in two lines would read as two numbers: it is set smaller instead.
+            cells.append([text] if column.kind in _RIGHT else paper.broken(text, width - 2 * _PAD))
         height = _LINE * max(len(each) for each in cells) + 2 * _PAD
         if paper.get_y() + height > BOTTOM:
             self._page()
@@ -77,8 +78,15 @@ class Grid:
         for column, lines, width in zip(self._table.columns, cells, self._widths, strict=True):
             for n, line in enumerate(lines):
                 text = line.rstrip()
-                right = width - _PAD - paper.get_string_width(text)
-                paper.text(x + (right if column.kind in _RIGHT else _PAD), top + _PAD + _LINE * n + 2.4, text)
+                y = top + _PAD + _LINE * n + 2.4
+                if column.kind not in _RIGHT:
+                    paper.text(x + _PAD, y, text)
+                    continue
+                needed, room = paper.get_string_width(text), width - 2 * _PAD
+                if needed > room:
+                    paper.set_font_size(_SIZE * room / needed)
+                paper.text(x + width - _PAD - min(needed, room), y, text)
+                paper.set_font_size(_SIZE)
             x += width
 
     def _note(self, row: Row) -> None:

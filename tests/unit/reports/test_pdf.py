@@ -9,8 +9,9 @@ import pytest
 from gateway.reports.charts import nice
 from gateway.reports.content import Column, Content, Head, Row, Table
 from gateway.reports.cover import Made
+from gateway.reports.grid import Grid
 from gateway.reports.make import write
-from gateway.reports.paper import Paper
+from gateway.reports.paper import MARGIN, Paper
 from gateway.reports.pdf import MOST_ROWS
 from gateway.reports.refused import Refused
 from tests.unit.reports.factory import content_of, filled, ground_for, plant_in
@@ -66,3 +67,16 @@ def test_what_is_too_long_for_paper_is_refused_and_leaves_no_file(tmp_path: Path
 @pytest.mark.parametrize(("most", "end"), [(0, 1), (0.7, 1), (1.2, 2), (1920, 2000), (48, 50), (5.1, 10)])
 def test_an_axis_ends_at_a_round_number_not_below_what_is_drawn(most: float, end: float) -> None:
     assert nice(most) == pytest.approx(end)
+
+
+def test_a_number_too_wide_for_its_column_is_set_smaller_and_stays_in_one_piece() -> None:
+    columns = (Column("amount", "number", 12, 2), Column("node", width=90))
+    rows = [Row((Decimal("123456789.123456789012"), "x"))]
+    with closing(Content()) as content:
+        content.write(HEAD, [])
+        with Paper(content, Made(NOW, "1")) as paper:
+            shown: list[tuple[float, str]] = []
+            paper.text = lambda x, _y, text: shown.append((x, text))  # type: ignore[method-assign]
+            Grid(paper, Table("ledger", columns, rows)).draw(lambda: None)
+    (at,) = [x for x, text in shown if text == "123,456,789.123456789012"]
+    assert at >= MARGIN
