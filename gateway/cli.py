@@ -18,6 +18,7 @@ from gateway.cli_energy import energy_app
 from gateway.cli_factors import factors
 from gateway.cli_lab import lab_app
 from gateway.cli_quarantine import quarantine_app
+from gateway.cli_report import report
 from gateway.cli_support import support
 from gateway.cli_tariffs import tariffs
 from gateway.console import (
@@ -49,6 +50,7 @@ app.command()(backup)
 app.command()(restore)
 app.command()(support)
 app.add_typer(lab_app, name="lab")
+app.command()(report)
 
 
 def main() -> None:

@@ -1,0 +1,98 @@
+"""What every report stands on: a plant's meters, calendar, books, factors and prices, opened once."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from config.base import Text
+from config.energy import Medium, media
+from config.energy_meters import Meter, meters
+from config.factors import Factors
+from config.plant import Plant
+from gateway.energy.carbon.choice import Choices, choices
+from gateway.energy.figures import Answer
+from gateway.energy.files import FOLDER
+from gateway.energy.periods import Calendar, Interval, Span, calendar_of
+from gateway.energy.pricing.plan import plan_of
+from gateway.energy.pricing.timetable import Plan
+from gateway.energy.query import NoSuchFigure, Query
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """A plant's books as reports read them; opens nothing that is kept."""
+
+    plant: Plant
+    query: Query
+    meters: dict[str, Meter]
+    calendar: Calendar
+    choices: Choices
+    plan: Plan | None
+    data_dir: Path
+    period: Span
+    interval: Interval
+    equipment: Path | None = None
+    """List of production equipment, CSV."""
+
+    def subjects(self) -> Iterator[tuple[str, Medium]]:
+        """Yield every place with each medium there are meters of at or below it, the site first."""
+        for medium in media().values():
+            places = {each.node for each in self.meters.values() if each.medium.name == medium.name}
+            nodes = {place for each in places for place in _above(each)}
+            for node in sorted(nodes, key=lambda path: path.split("/")):
+                try:
+                    self.query.made(node, medium.name)
+                except NoSuchFigure:
+                    continue
+                yield node, medium
+
+    def energy(self, node: str, medium: str, interval: Interval | None = None) -> Answer:
+        """Return a node's figures in the report's period."""
+        return self.query.energy(node, interval or self.interval, self.period.first, self.period.last, medium)
+
+
+def ground_of(
+    plant: Plant,
+    folder: Path,
+    data_dir: Path,
+    *,
+    period: Span,
+    interval: Interval,
+    equipment: Path | None = None,
+) -> Ground:
+    """Return what a plant's reports stand on; `folder` is the plant file's.
+
+    Raises as `choices` and `plan_of`.
+    """
+    calendar = calendar_of_plant(plant)
+    found = meters(plant)
+    library = None if plant.gateway.library is None else folder / plant.gateway.library
+    return Ground(
+        plant,
+        Query(data_dir / FOLDER, found, calendar),
+        found,
+        calendar,
+        choices(plant.carbon, Factors(library), plant.gateway.zone),
+        plan_of(plant),
+        data_dir,
+        period,
+        interval,
+        equipment,
+    )
+
+
+def calendar_of_plant(plant: Plant) -> Calendar:
+    """Return the plant's calendar."""
+    return calendar_of(plant.energy, plant.gateway.zone)
+
+
+def name_of(medium: Medium) -> Text:
+    """Return a medium's name in both languages."""
+    return Text(zh=medium.zh, en=medium.en)
+
+
+def _above(node: str) -> Iterator[str]:
+    """Yield a path and every path above it."""
+    parts = node.split("/")
+    for count in range(1, len(parts) + 1):
+        yield "/".join(parts[:count])
