@@ -112,9 +112,16 @@ const heading = (line: TrendLine): string => `${line.path.split("/").slice(-2).j
 
 function cell(line: TrendLine, i: number | undefined): string {
   if (i === undefined) return "";
-  if (line.form === "words") return line.text[i] ?? t("trend.gap");
+  const said = known(line, i);
+  // A stretch that has readings and lost some: the line is broken in it, and so says the table.
+  if (said === null) return t("trend.gap");
+  return line.bad[i] ? t("trend.with_gap", { value: said }) : said;
+}
+
+function known(line: TrendLine, i: number): string | null {
+  if (line.form === "words") return line.text[i] ?? null;
   const value = line.value[i] ?? null;
-  if (value === null) return t("trend.gap");
+  if (value === null) return null;
   if (line.form === "switch") return shown(Boolean(value));
   if (!line.width) return figure(value, 17);
   return t("trend.cell", { value: figure(value, 10), least: figure(line.low[i] ?? value, 10), greatest: figure(line.high[i] ?? value, 10) });
