@@ -36,6 +36,7 @@ RUN /tools/bin/pip wheel --no-cache-dir --no-index --no-deps --no-build-isolatio
  && find /opt/wanglian -type d -name tests -path '*/numpy/*' -prune -exec rm -r {} + \
  && find /opt/wanglian -name '*.pyi' -delete \
  && find /opt/wanglian/bin -type f ! -name wanglian -delete \
+ && rm -rf /opt/wanglian/bin/__pycache__ \
  && mkdir /data \
  && /opt/wanglian/bin/python3 -c "from zoneinfo import ZoneInfo; ZoneInfo('Asia/Shanghai')" \
  && /opt/wanglian/bin/wanglian --help > /dev/null
