@@ -65,6 +65,15 @@ def test_a_number_changed_in_a_cell_is_found_with_its_place(reports: Any, tmp_pa
     assert changed == ("排放汇总!C5",)
 
 
+def test_a_word_changed_in_a_cell_is_found(reports: Any, tmp_path: Path) -> None:
+    folder, _ = reports
+    with zipfile.ZipFile(folder / "r.xlsx") as old, zipfile.ZipFile(tmp_path / "r.xlsx", "w") as new:
+        for name in old.namelist():
+            text = old.read(name)
+            new.writestr(name, text.replace(b"kgCO2<", b"kgCO3<", 1) if name.endswith("sheet2.xml") else text)
+    assert checked(tmp_path / "r.xlsx")[1] == ("排放汇总!D5",)
+
+
 def test_a_formula_replaced_by_a_value_is_found(reports: Any, tmp_path: Path) -> None:
     folder, _ = reports
     book = openpyxl.load_workbook(folder / "r.xlsx")
