@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from config.energy import media
+from config.energy import EnergyOptions, media
 from config.energy_expression import DEEPEST, NotAnExpression, parse
 from config.energy_identifiers import check_digit, split
 from config.energy_meters import QUANTA, by_themselves, meters
@@ -22,7 +22,7 @@ PLANTS = Path(__file__).parents[3] / "config" / "data" / "plants"
 
 
 def test_the_demo_plant_has_meters_without_a_word_about_energy() -> None:
-    found = meters(load_plant(PLANTS / "demo.yaml"))
+    found = meters(load_plant(PLANTS / "demo.yaml").model_copy(update={"energy": EnergyOptions()}))
     assert {"grid", "grid.export", "press_meter", "oven_meter", "offices", "solar.generation"} <= set(found)
     assert found["grid"].node == "demo_factory/utilities/supply/grid"
     assert found["solar.generation"].medium.name == "electricity_generation"
