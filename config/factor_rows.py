@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from abc import abstractmethod
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, ClassVar, Final, Literal, Self
@@ -42,9 +43,9 @@ class Row(BaseModel):
     note: str = ""
 
     @property
+    @abstractmethod
     def key(self) -> str:
         """Return the row's name within its table."""
-        raise NotImplementedError
 
     @property
     def id(self) -> str:

@@ -3,7 +3,7 @@
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -49,6 +49,25 @@ def migrate(connection: sqlite3.Connection, steps: Sequence[Sequence[str]]) -> N
                 connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {len(steps)}")
         connection.execute(f"PRAGMA application_id = {_mark(len(steps))}")
+
+
+def open_sound(path: Path, steps: Sequence[Sequence[str]]) -> sqlite3.Connection:
+    """Open a database of ours or create it, its schema this release's, its pages looked through.
+
+    Raises:
+        NewerFormat: a later release wrote it.
+        sqlite3.Error: it is damaged, or the disk refuses.
+    """
+    is_new = not path.exists()
+    with ExitStack() as on_failure:
+        connection = on_failure.enter_context(closing(connect(path)))
+        migrate(connection, steps)
+        if not is_healthy(connection):
+            raise sqlite3.DatabaseError("its pages contradict each other")
+        on_failure.pop_all()
+    if is_new:
+        sync_directory(path.parent)
+    return connection
 
 
 def check_version(connection: sqlite3.Connection, steps: Sequence[Sequence[str]]) -> int:

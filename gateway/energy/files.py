@@ -19,7 +19,7 @@ from typing import Any, Final
 from config.energy_meters import Meter
 from gateway.buffer.repair import set_aside
 from gateway.history.files import is_damage
-from gateway.sqlite import connect, is_healthy, migrate, sync_directory
+from gateway.sqlite import open_sound, sync_directory
 
 log = logging.getLogger(__name__)
 FOLDER: Final = "energy"
@@ -80,7 +80,7 @@ def open_books(directory: Path) -> sqlite3.Connection:
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / NAME
     try:
-        return _open(path)
+        return open_sound(path, SCHEMA)
     except sqlite3.DatabaseError as exc:
         if not is_damage(exc):
             raise
@@ -90,27 +90,7 @@ def open_books(directory: Path) -> sqlite3.Connection:
             "the energy books are damaged and were set aside; they are written again from the buffer",
             extra={"code": "E-EN-0001", "file": path.name, "kept_as": bad.name, "reason": str(exc)},
         )
-        return _open(path)
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    is_new = not path.exists()
-    connection = connect(path)
-    try:
-        migrate(connection, SCHEMA)
-        if not is_new:
-            _check(connection)
-    except BaseException:
-        connection.close()
-        raise
-    if is_new:
-        sync_directory(path.parent)
-    return connection
-
-
-def _check(connection: sqlite3.Connection) -> None:
-    if not is_healthy(connection):
-        raise sqlite3.DatabaseError("its pages contradict each other")
+        return open_sound(path, SCHEMA)
 
 
 def quantum_text(meter: Meter) -> str:

@@ -17,6 +17,7 @@ from typing import Final
 from config.energy import EnergyOptions
 from config.energy_meters import Meter, fraction
 from connectors import Clock, NotConnected, Order, TagTable
+from gateway.booking import LOOK_S, PAUSE_S, gathered, read_after
 from gateway.buffer import Backlog, DiskBuffer, LogCursor
 from gateway.buffer.contract import StoreFailed
 from gateway.buffer.identity import StoreLock
@@ -24,7 +25,6 @@ from gateway.energy.demand import Forecast
 from gateway.energy.ledger import Ledger
 from gateway.energy.periods import Calendar
 from gateway.energy.query import Query
-from gateway.history.link import read_after
 from gateway.sqlite import NewerFormat, is_full
 from gateway.supervise import Link, LinkState
 
@@ -33,11 +33,6 @@ CURSOR: Final = "gateway/energy"
 """The cursor's name; no plant file can give it to a sink."""
 MOST_ROWS: Final = 1_000_000
 """One booking of a backlog: about 30 MB while it is sorted."""
-_PAUSE_S: Final = 10.0
-"""How late a figure may be."""
-_LOOK_S: Final = 0.5
-_SHARE: Final = 20.0
-"""The pause is at least so many times as long as the booking took: five in a hundred of a core."""
 
 
 class Bookkeeper:
@@ -84,7 +79,7 @@ class Bookkeeper:
             raise NotConnected(str(exc), needs_a_person=True) from exc
         except StoreFailed as exc:
             # The command line books what was entered; it takes a moment. Another gateway there can't be.
-            raise NotConnected(str(exc), retry_after_s=_LOOK_S) from exc
+            raise NotConnected(str(exc), retry_after_s=LOOK_S) from exc
         except (sqlite3.Error, OSError) as exc:
             raise self._stopped(exc) from exc
         finally:
@@ -124,24 +119,11 @@ class Bookkeeper:
         while True:
             deliveries = await cursor.next(MOST_ROWS)
             began = time.monotonic()
-            self._link.rows_total += await asyncio.to_thread(ledger.book, deliveries, deliveries[-1])
+            self._link.moved(await asyncio.to_thread(ledger.book, deliveries, deliveries[-1]))
             await cursor.ack()
             if self._watched:
                 await asyncio.to_thread(self._watch)
-            await self._pause(cursor, _SHARE * (time.monotonic() - began))
-
-    async def _pause(self, cursor: LogCursor, least_s: float) -> None:
-        """Let rows gather; a backlog of a whole booking is taken up at once."""
-        until = time.monotonic() + max(_PAUSE_S, least_s)
-        while cursor.backlog().rows < MOST_ROWS and not self.hurry.is_set():
-            left = until - time.monotonic()
-            if left <= 0:
-                return
-            try:
-                async with asyncio.timeout(min(left, _LOOK_S)):
-                    await self.hurry.wait()
-            except TimeoutError:
-                continue
+            await gathered(cursor, MOST_ROWS, time.monotonic() - began, self.hurry)
 
     def _watch(self) -> None:
         """Look where each running quarter of an hour is heading; say so once in each."""
@@ -172,4 +154,4 @@ class Bookkeeper:
             log.error(
                 "energy is not booked, collection goes on", extra={"code": "E-EN-0005", "reason": str(exc)}
             )
-        return NotConnected(reason, retry_after_s=_PAUSE_S)
+        return NotConnected(reason, retry_after_s=PAUSE_S)

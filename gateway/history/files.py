@@ -19,11 +19,9 @@ from typing import Final, Literal
 from gateway.buffer.repair import set_aside
 from gateway.sqlite import (
     check_version,
-    connect,
     connect_for_reading,
     files_of,
-    is_healthy,
-    migrate,
+    open_sound,
     sync_directory,
 )
 
@@ -114,12 +112,12 @@ def open_checked(path: Path, schema: tuple[tuple[str, ...], ...]) -> tuple[sqlit
     Raises sqlite3.Error when the disk, not the file, is at fault, and NewerFormat.
     """
     try:
-        return _open(path, schema), False
+        return open_sound(path, schema), False
     except sqlite3.DatabaseError as exc:
         if not is_damage(exc):
             raise
         put_aside(path, str(exc))
-        return _open(path, schema), True
+        return open_sound(path, schema), True
 
 
 def open_for_reading(path: Path, schema: tuple[tuple[str, ...], ...]) -> sqlite3.Connection:
@@ -164,22 +162,3 @@ def remove(path: Path) -> None:
 def listed(numbers: Iterable[int]) -> str:
     """Return an SQL list of numbers."""
     return ",".join(str(int(number)) for number in numbers)
-
-
-def _open(path: Path, schema: tuple[tuple[str, ...], ...]) -> sqlite3.Connection:
-    is_new = not path.exists()
-    connection = connect(path)
-    try:
-        migrate(connection, schema)
-        _check(connection)
-    except BaseException:
-        connection.close()
-        raise
-    if is_new:
-        sync_directory(path.parent)
-    return connection
-
-
-def _check(connection: sqlite3.Connection) -> None:
-    if not is_healthy(connection):
-        raise sqlite3.DatabaseError("its pages contradict each other")

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Final
 
 from config.plant import HistoryOptions
-from connectors import Clock, Delivery, Epoch, NotConnected, Order, TagTable
+from connectors import Clock, Delivery, NotConnected, Order, TagTable
+from gateway.booking import PAUSE_S, gathered, read_after
 from gateway.buffer import Backlog, DiskBuffer, LogCursor
 from gateway.history.away import PutAwayFailed
-from gateway.history.files import Booked
 from gateway.history.store import Store
 from gateway.select import Rules, Selection
 from gateway.sqlite import NewerFormat, is_full
@@ -33,11 +33,6 @@ HISTORY: Final = "history"
 """Where the trends live, beside the buffer."""
 MOST_ROWS: Final = 200_000
 """One booking: about 20 MB while it is sorted."""
-_PAUSE_S: Final = 10.0
-"""How late a trend may be."""
-_LOOK_S: Final = 0.5
-_SHARE: Final = 20.0
-"""The pause is at least so many times as long as the booking took: five in a hundred of a core."""
 _PUT_AWAY_S: Final = 0.5
 _LET_GO_EVERY: Final = 6
 """Bookings between two looks at what is too old or too much."""
@@ -136,7 +131,7 @@ class Historian:
         rows = await asyncio.to_thread(self._book, store, selected, deliveries[-1])
         await cursor.ack()
         self._link.moved(rows)
-        await self._pause(cursor, _SHARE * (time.monotonic() - began))
+        await gathered(cursor, MOST_ROWS, time.monotonic() - began, self.hurry)
 
     def _book(self, store: Store, selected: Sequence[Delivery], reached: Delivery) -> int:
         self._look_at_disk()
@@ -146,19 +141,6 @@ class Historian:
         if self._bookings % _LET_GO_EVERY == 1:
             store.let_go()
         return rows
-
-    async def _pause(self, cursor: LogCursor, least_s: float) -> None:
-        """Let rows gather; a backlog of a whole booking is taken up at once."""
-        until = time.monotonic() + max(_PAUSE_S, least_s)
-        while cursor.backlog().rows < MOST_ROWS and not self.hurry.is_set():
-            left = until - time.monotonic()
-            if left <= 0:
-                return
-            try:
-                async with asyncio.timeout(min(left, _LOOK_S)):
-                    await self.hurry.wait()
-            except TimeoutError:
-                continue
 
     def _look_at_disk(self) -> None:
         place = self._directory if self._directory.exists() else self._directory.parent
@@ -176,20 +158,4 @@ class Historian:
             log.error(
                 "the history has stopped, collection goes on", extra={"code": "E-HI-0003", "reason": str(exc)}
             )
-        return NotConnected(reason, retry_after_s=_PAUSE_S)
-
-
-def read_after(booked: Booked, epochs: Sequence[tuple[Epoch, int]]) -> int:
-    """Return the seq to read after: the last one booked, or -1 for everything there is.
-
-    `epochs` are those of the log with their first seq, oldest first. After a restore the log may give numbers
-    again under a new epoch; what is booked already is left out by its epoch, not by its place.
-    """
-    known = [i for i, (epoch, _) in enumerate(epochs) if epoch in booked]
-    if not known:
-        return -1
-    newest = known[-1]
-    after = booked[epochs[newest][0]]
-    if newest + 1 < len(epochs):
-        after = min(after, epochs[newest + 1][1] - 1)
-    return after
+        return NotConnected(reason, retry_after_s=PAUSE_S)

@@ -12,9 +12,9 @@ import pytest
 from config.plant import HistoryOptions
 from connectors import Delivery, Epoch, TagTable
 from connectors.quality import BAD_DATA_LOST
+from gateway.booking import read_after
 from gateway.history.away import PutAwayFailed
 from gateway.history.files import periods
-from gateway.history.link import read_after
 from gateway.history.reader import Reader
 from tests.conftest import FakeClock
 from tests.processes import ROOT
