@@ -14,9 +14,8 @@ from config.energy_meters import Meter, meters
 from config.problems import Language, Phrase
 from connectors import SystemClock
 from gateway.console import AsJson, Lang, PlantFile, data_dir, fail, load, print_json, print_table, say
-from gateway.energy.evidence import evidence, rows, said
-from gateway.energy.files import FOLDER
-from gateway.energy.manual import (
+from gateway.energy.bookkeeping.files import FOLDER
+from gateway.energy.bookkeeping.manual import (
     Entering,
     Refused,
     book_now,
@@ -27,6 +26,7 @@ from gateway.energy.manual import (
     reading,
     write_down,
 )
+from gateway.energy.evidence import evidence, rows, said
 from gateway.energy.periods import Calendar, calendar_of
 from gateway.energy.query import NoBooks, NoSuchFigure, Query
 from gateway.sqlite import NewerFormat

@@ -9,7 +9,7 @@ from prometheus_client.registry import Collector
 
 from connectors import Clock
 from gateway.buffer import DiskBuffer, LogCursor
-from gateway.energy.link import Bookkeeper
+from gateway.energy.bookkeeping.link import Bookkeeper
 from gateway.history import Historian
 from gateway.supervise import Link, LinkState
 

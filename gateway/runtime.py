@@ -23,8 +23,8 @@ from connectors.factory import build_sink, build_source
 from gateway.buffer import Backlog, DiskBuffer, LogCursor
 from gateway.buffer.contract import STORE
 from gateway.collect import Collector
-from gateway.energy.files import FOLDER as ENERGY
-from gateway.energy.link import Bookkeeper
+from gateway.energy.bookkeeping.files import FOLDER as ENERGY
+from gateway.energy.bookkeeping.link import Bookkeeper
 from gateway.energy.periods import calendar_of
 from gateway.forward import Forwarder
 from gateway.history import HISTORY, Historian, Reader

@@ -12,12 +12,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.energy import pages
-from gateway.energy.account import ENDS
+from gateway.energy.accounts.account import ENDS
+from gateway.energy.accounts.state import Integers
+from gateway.energy.bookkeeping import pages
+from gateway.energy.bookkeeping.pages import MONTH_SLOTS, RECORD, Slots
 from gateway.energy.flags import GAP, MISSING
-from gateway.energy.pages import MONTH_SLOTS, RECORD, Slots
 from gateway.energy.periods import DAY_NS, Calendar, month_of
-from gateway.energy.state import Integers
 
 AMOUNTS: Final = ("total", "estimated", "manual", "slack", "covered")
 _BYTES: Final = np.dtype((np.void, RECORD.itemsize))

@@ -8,11 +8,11 @@ import numpy as np
 
 from config.energy_meters import Meter
 from gateway.energy import flags as f
+from gateway.energy.accounts.readings import Readings, merged
+from gateway.energy.accounts.state import rules_of
 from gateway.energy.figures import Answer, Figure, rounded
 from gateway.energy.periods import Span
 from gateway.energy.query import Query
-from gateway.energy.readings import Readings, merged
-from gateway.energy.state import rules_of
 
 _AROUND_NS: Final = 3_600_000_000_000
 """So far before and behind the period readings are shown."""

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.energy import flags as f
+from gateway.energy.accounts.state import Integers
 from gateway.energy.cells import Cells
 from gateway.energy.periods import HOUR_NS, QUARTER_NS, Interval, Span
-from gateway.energy.state import Integers
 from gateway.energy.virtual import Made
 
 

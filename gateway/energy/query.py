@@ -14,15 +14,15 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from config.energy_meters import Meter, fraction
+from gateway.energy.accounts.counter import judge
+from gateway.energy.accounts.demand import Forecast, forecast
+from gateway.energy.accounts.readings import NONE, Readings, decode, merged
+from gateway.energy.accounts.state import Event, State, rules_of
+from gateway.energy.bookkeeping.files import NAME, SCHEMA, quantum_text
+from gateway.energy.bookkeeping.pages import Slots
 from gateway.energy.cells import Cells, by_day, by_step, cut, is_on_grid, stored
-from gateway.energy.counter import judge
-from gateway.energy.demand import Forecast, forecast
 from gateway.energy.figures import Answer, Figure, Peak, Table, edges, figures_of, peaks_of, rounded, total_of
-from gateway.energy.files import NAME, SCHEMA, quantum_text
-from gateway.energy.pages import Slots
 from gateway.energy.periods import MINUTE_NS, Calendar, Interval, Span
-from gateway.energy.readings import NONE, Readings, decode, merged
-from gateway.energy.state import Event, State, rules_of
 from gateway.energy.virtual import Made, NoSuchFigure, made_of_meter, made_of_node
 from gateway.sqlite import check_version, connect_for_reading
 

@@ -9,9 +9,9 @@ from config.energy import Medium, media
 from config.energy_meters import Meter, meters
 from config.factors import Factors
 from config.plant import Plant
+from gateway.energy.bookkeeping.files import FOLDER
 from gateway.energy.carbon.choice import Choices, choices
 from gateway.energy.figures import Answer
-from gateway.energy.files import FOLDER
 from gateway.energy.periods import Calendar, Interval, Span, calendar_of
 from gateway.energy.pricing.plan import plan_of
 from gateway.energy.pricing.timetable import Plan

@@ -4,8 +4,8 @@ import re
 from datetime import date, timedelta
 from typing import Final, Literal
 
-from gateway.energy.manual import Refused as NoMoment
-from gateway.energy.manual import moment
+from gateway.energy.bookkeeping.manual import Refused as NoMoment
+from gateway.energy.bookkeeping.manual import moment
 from gateway.energy.periods import DAY_NS, Calendar, Span
 from gateway.reports.refused import Refused
 

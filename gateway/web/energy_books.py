@@ -11,8 +11,8 @@ from config.energy_meters import meters
 from config.factors import Factors
 from config.load import read_plant
 from config.plant import Plant
+from gateway.energy.bookkeeping.files import FOLDER
 from gateway.energy.carbon.choice import Choices, choices
-from gateway.energy.files import FOLDER
 from gateway.energy.periods import calendar_of
 from gateway.energy.pricing.plan import plan_of
 from gateway.energy.pricing.timetable import Plan

@@ -13,8 +13,8 @@ import numpy as np
 from config.energy import Billing, media
 from config.energy_meters import Meter
 from connectors import Batch, Columns, Delivery, Epoch, Kind, Tag, TagTable
-from gateway.energy.files import NAME
-from gateway.energy.ledger import Ledger
+from gateway.energy.bookkeeping.files import NAME
+from gateway.energy.bookkeeping.ledger import Ledger
 from gateway.energy.periods import DAY_NS, MINUTE_NS, Calendar
 from gateway.energy.query import Query
 from gateway.history.files import size_of

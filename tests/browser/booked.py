@@ -16,8 +16,8 @@ import numpy as np
 from config.energy_meters import meters
 from config.load import read_plant
 from connectors import Batch, Columns, Delivery, Epoch, Kind, SystemClock, Tag, TagTable
-from gateway.energy.files import FOLDER
-from gateway.energy.ledger import Ledger
+from gateway.energy.bookkeeping.files import FOLDER
+from gateway.energy.bookkeeping.ledger import Ledger
 from gateway.energy.periods import MINUTE_NS, calendar_of
 from tests.processes import free_port
 

@@ -13,7 +13,7 @@ import pytest
 from config.energy_meters import meters
 from config.load import load_plant
 from connectors import Batch, Columns, Delivery, Epoch, Kind, SystemClock, Tag, TagTable
-from gateway.energy.ledger import Ledger
+from gateway.energy.bookkeeping.ledger import Ledger
 from gateway.energy.periods import calendar_of
 from gateway.energy.query import Query
 from tests.processes import free_port, python, started, wait_for

@@ -13,7 +13,7 @@ from config.load import read_plant_bytes
 from config.plant import Plant
 from connectors import Batch, Columns, Delivery, Epoch, Kind, Tag, TagTable
 from connectors.quality import BAD, GOOD, UNCERTAIN
-from gateway.energy.ledger import Ledger
+from gateway.energy.bookkeeping.ledger import Ledger
 from gateway.energy.periods import Calendar, calendar_of
 from gateway.energy.query import Query
 

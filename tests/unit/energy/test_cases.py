@@ -8,10 +8,10 @@ import pytest
 import yaml
 
 from gateway.energy.balance import balance
-from gateway.energy.entered import READING
+from gateway.energy.bookkeeping.entered import READING
+from gateway.energy.bookkeeping.manual import Entering, write_down
 from gateway.energy.figures import Answer, Figure
 from gateway.energy.flags import words
-from gateway.energy.manual import Entering, write_down
 from tests.unit.energy.lab import SECOND, Lab, plant_of
 
 FILES = sorted((Path(__file__).parents[2] / "cases" / "energy").glob("*.yaml"))

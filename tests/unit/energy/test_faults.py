@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.energy import flags as f
-from gateway.energy.counter import judge
-from gateway.energy.state import Rules, State
+from gateway.energy.accounts.counter import judge
+from gateway.energy.accounts.state import Rules, State
 from tests.unit.energy.lab import MINUTE, Lab, plant_of
 
 SCALE = float(os.environ.get("WL_SCALE", "0.1"))
@@ -106,7 +106,7 @@ def test_what_is_fed_in_is_never_taken_off_what_is_taken(tmp_path: Path) -> None
 @pytest.mark.fault("E7")
 def test_rows_that_come_late_revise_and_after_closing_adjust(tmp_path: Path) -> None:
     """E7: late rows give the batch's figures with a revision; a closed period keeps what it said."""
-    from gateway.energy.manual import closing_of, write_down
+    from gateway.energy.bookkeeping.manual import closing_of, write_down
 
     lab = Lab(tmp_path, plant_of({"meters": {"m": {"maximum": 600}}}), now="2026-03-05")
     first, last = lab.at("2026-03-01"), lab.at("2026-03-02")

@@ -8,12 +8,20 @@ import numpy as np
 import pytest
 
 from config.problems import catalogue
-from gateway.energy import pages
-from gateway.energy.books import FOLD_AT, Books
-from gateway.energy.entered import entries
-from gateway.energy.files import NAME
+from gateway.energy.bookkeeping import pages
+from gateway.energy.bookkeeping.books import FOLD_AT, Books
+from gateway.energy.bookkeeping.entered import entries
+from gateway.energy.bookkeeping.files import NAME
+from gateway.energy.bookkeeping.manual import (
+    Refused,
+    book_now,
+    closing_of,
+    from_csv,
+    outcomes,
+    reading,
+    write_down,
+)
 from gateway.energy.flags import MANUAL, MISSING
-from gateway.energy.manual import Refused, book_now, closing_of, from_csv, outcomes, reading, write_down
 from gateway.energy.periods import DAY_NS
 from gateway.energy.query import NoBooks, NoSuchFigure
 from tests.unit.energy.lab import EPOCH, MINUTE, Lab, plant_of

@@ -13,7 +13,7 @@ from config.plant import BufferOptions
 from connectors import Batch, Columns, Kind, NotConnected, Order, Tag, TagTable
 from gateway.buffer import DiskBuffer
 from gateway.buffer.identity import StoreLock
-from gateway.energy.link import Bookkeeper
+from gateway.energy.bookkeeping.link import Bookkeeper
 from gateway.energy.periods import calendar_of
 from gateway.energy.query import Query
 from gateway.supervise import Link

@@ -16,8 +16,8 @@ import yaml
 from config.energy_meters import Meter, meters
 from config.load import read_plant
 from connectors import Batch, Columns, Delivery, Epoch, Kind, Tag, TagTable
-from gateway.energy.files import FOLDER
-from gateway.energy.ledger import Ledger
+from gateway.energy.bookkeeping.files import FOLDER
+from gateway.energy.bookkeeping.ledger import Ledger
 from gateway.energy.periods import MINUTE_NS, Calendar, calendar_of
 from gateway.web.app import create_app
 from gateway.web.energy_books import Books

@@ -12,12 +12,12 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from gateway.energy import flags as f
-from gateway.energy.account import Stand, book, stand_from
-from gateway.energy.counter import judge
-from gateway.energy.pages import MISSING
+from gateway.energy.accounts.account import Stand, book, stand_from
+from gateway.energy.accounts.counter import judge
+from gateway.energy.accounts.readings import decode, encode, sorted_readings
+from gateway.energy.accounts.state import Rules, State
+from gateway.energy.bookkeeping.pages import MISSING
 from gateway.energy.periods import QUARTER_NS
-from gateway.energy.readings import decode, encode, sorted_readings
-from gateway.energy.state import Rules, State
 from tests.unit.energy.lab import Lab, plant_of
 from tests.unit.energy.story import NS, PER_SECOND, SCAN_S, STEP, Story, stories
 

@@ -9,8 +9,8 @@ import yaml
 from config.energy_meters import meters
 from config.load import read_plant_bytes
 from config.plant import Plant
-from gateway.energy.files import FOLDER
-from gateway.energy.manual import Entering, closing_of, write_down
+from gateway.energy.bookkeeping.files import FOLDER
+from gateway.energy.bookkeeping.manual import Entering, closing_of, write_down
 from gateway.reports.content import Content, Kind
 from gateway.reports.ground import Ground, calendar_of_plant, ground_of
 from gateway.reports.make import gather

@@ -10,14 +10,14 @@ from typing import Final
 
 import numpy as np
 
-from gateway.energy import pages
-from gateway.energy.account import Stand, stand_from
+from gateway.energy.accounts.account import Stand, stand_from
+from gateway.energy.accounts.intervals import Boundaries
+from gateway.energy.accounts.readings import NONE, Readings, decode, encode, merged
+from gateway.energy.accounts.state import Event, Integers
+from gateway.energy.bookkeeping import pages
+from gateway.energy.bookkeeping.pages import MONTH_SLOTS, RECORD, Slots
 from gateway.energy.flags import MISSING
-from gateway.energy.intervals import Boundaries
-from gateway.energy.pages import MONTH_SLOTS, RECORD, Slots
 from gateway.energy.periods import DAY_NS, HOUR_NS, Calendar, month_of
-from gateway.energy.readings import NONE, Readings, decode, encode, merged
-from gateway.energy.state import Event, Integers
 
 FOLD_AT: Final = 48
 """Pieces of one meter's readings before they are made into one an hour."""

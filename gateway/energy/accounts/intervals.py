@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.energy.state import Integers, Knots
+from gateway.energy.accounts.state import Integers, Knots
 
 _FITS: Final = 4.0e18
 """A product below it fits 63 bits, whatever a float64 made of it."""

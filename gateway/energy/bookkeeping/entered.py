@@ -14,8 +14,8 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from config.energy_meters import Meter
-from gateway.energy.readings import Readings, merged, sorted_readings
-from gateway.energy.state import LARGEST
+from gateway.energy.accounts.readings import Readings, merged, sorted_readings
+from gateway.energy.accounts.state import LARGEST
 
 READING: Final = "reading"
 BATCH: Final = "batch"

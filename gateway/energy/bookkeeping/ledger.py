@@ -23,14 +23,14 @@ import numpy as np
 
 from config.energy_meters import Meter
 from connectors import Clock, Delivery, TagTable
-from gateway.energy import closing, entered, pages
-from gateway.energy.account import Booking, Stand, book, stand_from
-from gateway.energy.books import FOLD_AT, Books
-from gateway.energy.files import NAME, about, open_books, quantum_text
-from gateway.energy.gather import Wanted, gather
+from gateway.energy.accounts.account import Booking, Stand, book, stand_from
+from gateway.energy.accounts.readings import Readings, merged
+from gateway.energy.accounts.state import Rules, rules_of
+from gateway.energy.bookkeeping import closing, entered, pages
+from gateway.energy.bookkeeping.books import FOLD_AT, Books
+from gateway.energy.bookkeeping.files import NAME, about, open_books, quantum_text
+from gateway.energy.bookkeeping.gather import Wanted, gather
 from gateway.energy.periods import DAY_NS, Calendar
-from gateway.energy.readings import Readings, merged
-from gateway.energy.state import Rules, rules_of
 from gateway.history.files import Booked, mark_from_text, mark_to_text
 from gateway.sqlite import checkpoint, files_of, transaction
 

@@ -13,9 +13,9 @@ from config.energy_meters import Meter
 from connectors import Clock, TagTable
 from gateway.buffer.contract import StoreFailed
 from gateway.buffer.identity import StoreLock
-from gateway.energy.entered import BATCH, CLOSE, READING, enter, entries, quanta_of
-from gateway.energy.files import NAME, open_books
-from gateway.energy.ledger import Ledger
+from gateway.energy.bookkeeping.entered import BATCH, CLOSE, READING, enter, entries, quanta_of
+from gateway.energy.bookkeeping.files import NAME, open_books
+from gateway.energy.bookkeeping.ledger import Ledger
 from gateway.energy.periods import Calendar
 from gateway.sqlite import connect, transaction
 

@@ -21,8 +21,8 @@ from gateway.booking import LOOK_S, PAUSE_S, gathered, read_after
 from gateway.buffer import Backlog, DiskBuffer, LogCursor
 from gateway.buffer.contract import StoreFailed
 from gateway.buffer.identity import StoreLock
-from gateway.energy.demand import Forecast
-from gateway.energy.ledger import Ledger
+from gateway.energy.accounts.demand import Forecast
+from gateway.energy.bookkeeping.ledger import Ledger
 from gateway.energy.periods import Calendar
 from gateway.energy.query import Query
 from gateway.sqlite import NewerFormat, is_full

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from gateway.energy import pages
-from gateway.energy.books import Books
+from gateway.energy.bookkeeping import pages
+from gateway.energy.bookkeeping.books import Books
+from gateway.energy.bookkeeping.entered import CLOSE, entries, settle
 from gateway.energy.cells import by_step
-from gateway.energy.entered import CLOSE, entries, settle
 from gateway.energy.periods import DAY_NS, Calendar
 
 

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.energy.state import Integers
+from gateway.energy.accounts.state import Integers
 
 _HEAD: Final = struct.Struct("<IqqqB")
 """Rows, first time, distance (0: not the same for all), first value, bytes of a difference of values."""

@@ -10,10 +10,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.energy.accounts.intervals import Boundaries
+from gateway.energy.accounts.state import Integers
 from gateway.energy.flags import MISSING
-from gateway.energy.intervals import Boundaries
 from gateway.energy.periods import DAY_NS
-from gateway.energy.state import Integers
 
 WIDE: Final = ("total", "estimated", "manual", "slack", "covered", "below", "above", "peak")
 MONTH_SLOTS: Final = 32

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from config.energy_meters import Meter, medium_units
 from config.units import find_unit
 from connectors import Columns, Delivery, Kind, TagTable
-from gateway.energy.readings import Readings, sorted_readings
-from gateway.energy.state import LARGEST, Integers
+from gateway.energy.accounts.readings import Readings, sorted_readings
+from gateway.energy.accounts.state import LARGEST, Integers
 from gateway.history.files import Booked
 
 _GOOD: Final = np.uint32(0x40000000)

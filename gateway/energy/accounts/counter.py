@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.energy import flags as f
-from gateway.energy.state import (
+from gateway.energy.accounts.state import (
     LARGEST,
     NS_A_MS,
     SINGLE_BITS,

@@ -9,9 +9,9 @@ from typing import Final
 
 import numpy as np
 
-from gateway.energy.intervals import grid, totals_at
+from gateway.energy.accounts.intervals import grid, totals_at
+from gateway.energy.accounts.state import Integers, Knots
 from gateway.energy.periods import MINUTE_NS, QUARTER_NS
-from gateway.energy.state import Integers, Knots
 
 WINDOW: Final = QUARTER_NS // MINUTE_NS
 """Minutes in a demand window."""
