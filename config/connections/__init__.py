@@ -7,7 +7,7 @@ from pydantic import Field
 from config.connections.influxdb import InfluxDbSink
 from config.connections.modbus_serial import ModbusSerialSource
 from config.connections.modbus_tcp import ModbusDevice, ModbusTag, ModbusTcpSource
-from config.connections.mqtt import MqttConnection, MqttSink
+from config.connections.mqtt import MqttConnection, MqttSink, MqttSubscription
 from config.connections.mqtt_source import MessageTime, MqttMessages, MqttSource, MqttTag
 from config.connections.opcua import OpcUaDevice, OpcUaSecurity, OpcUaSource, OpcUaTag, OpcUaUser
 from config.connections.simulated import SimulatedDevice, SimulatedSource, SimulatedTag
@@ -31,6 +31,7 @@ __all__ = [
     "MqttMessages",
     "MqttSink",
     "MqttSource",
+    "MqttSubscription",
     "MqttTag",
     "OpcUaDevice",
     "OpcUaSecurity",

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from config.base import Duration, Host, Model, NamedSecret
+from config.base import Duration, Host, Model, NamedSecret, Size
 from config.connections.tls import Tls
 from config.select import SinkOptions
 
@@ -28,6 +28,17 @@ class MqttConnection(Model):
     def broker_port(self) -> int:
         """Return the port, its default for the kind of connection when none is given."""
         return self.port or (1883 if self.tls is None else 8883)
+
+
+class MqttSubscription(MqttConnection):
+    """What any source behind a broker has."""
+
+    window: Annotated[int, Field(ge=1, le=65535)] = 1_000
+    """Messages the broker may send ahead of our acknowledgement."""
+    max_payload: Annotated[Size, Field(ge=1024, le=2**28)] = 2**20
+    """A larger message is refused and counted."""
+    max_tags: Annotated[int, Field(ge=1, le=1_000_000)] = 20_000
+    """What would make more tags than this is refused and counted."""
 
 
 class MqttSink(SinkOptions, MqttConnection):

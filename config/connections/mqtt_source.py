@@ -10,8 +10,8 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from config.base import LONGEST_NAME, NAME_CHARACTERS, Duration, Model, Size, TimeZone
-from config.connections.mqtt import MqttConnection
+from config.base import LONGEST_NAME, NAME_CHARACTERS, Duration, Model, TimeZone
+from config.connections.mqtt import MqttSubscription
 from config.tags import DeviceOptions, TagOptions
 
 _STEP: Final = re.compile(r"([^.\[\]]+)|\[([0-9]{1,6})\]")
@@ -140,7 +140,7 @@ class MqttMessages(DeviceOptions):
     tags: Annotated[dict[NamePattern, MqttTag], Field(min_length=1)]
 
 
-class MqttSource(MqttConnection):
+class MqttSource(MqttSubscription):
     """Subscribe to an MQTT broker; a message is acknowledged when it is on disk."""
 
     kind: Literal["mqtt"]
@@ -148,14 +148,8 @@ class MqttSource(MqttConnection):
     """0 takes what comes: what comes while the gateway is away or busy is lost."""
     session_expiry: Annotated[Duration, Field(ge=0, le=4_294_967_294_000_000_000)] = 7 * 86_400_000_000_000
     """How long the broker keeps what comes while the gateway is away; MQTT 3.1.1 leaves it to the broker."""
-    window: Annotated[int, Field(ge=1, le=65535)] = 1_000
-    """Messages the broker may send ahead of our acknowledgement."""
-    max_payload: Annotated[Size, Field(ge=1024, le=2**28)] = 2**20
-    """A larger message is refused and counted."""
     max_depth: Annotated[int, Field(ge=1, le=256)] = 32
     """Objects and lists inside each other; a deeper message is refused and counted."""
-    max_tags: Annotated[int, Field(ge=1, le=1_000_000)] = 20_000
-    """A topic that would make more tags than this is refused and counted."""
     messages: Annotated[tuple[MqttMessages, ...], Field(min_length=1, strict=False)]
 
     @property

@@ -17,9 +17,9 @@ import orjson
 
 from config.connections import MqttMessages
 from config.connections.mqtt_source import json_steps
+from connectors.broker.rows import Rows
 from connectors.mqtt.ids import Ids
 from connectors.mqtt.places import MISSING, Steps, follow
-from connectors.mqtt.rows import Rows
 from connectors.mqtt.times import time_reader
 from connectors.quality import (
     BAD,

@@ -13,8 +13,8 @@ from typing import Any, Final
 from paho.mqtt.reasoncodes import ReasonCode
 
 from config.connections import MqttSink
+from connectors.broker.reasons import REFUSES_THE_BYTES, refused_by
 from connectors.errors import NotConnected
-from connectors.mqtt.reasons import REFUSES_THE_BYTES, refused_by
 from connectors.mqtt.wire import Limits, Wire
 
 GRACE_S: Final = 2.0

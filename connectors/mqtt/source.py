@@ -3,44 +3,33 @@
 import asyncio
 import contextlib
 import os
-from collections import deque
 from dataclasses import asdict
 from types import TracebackType
-from typing import Final, Self
+from typing import Self
 
 from paho.mqtt.client import MQTTMessage
 
 from config.connections import MqttSource as MqttOptions
 from connectors.batch import Batch, Origin
+from connectors.broker.feed import Arrival, Feed, without_covered
+from connectors.broker.reader import GRACE_S, TURN, TURN_BYTES, Reader
+from connectors.broker.refusals import SAMPLE_BYTES, Refusals
+from connectors.broker.rows import Rows
 from connectors.clock import Clock
-from connectors.errors import NotConnected
-from connectors.mqtt.counts import SAMPLE_BYTES, Refusals, Statistics
+from connectors.mqtt.counts import Statistics
 from connectors.mqtt.extract import Extraction, Malformed
-from connectors.mqtt.feed import Arrival, Feed, without_covered
 from connectors.mqtt.redelivery import Entry, Redelivery, checksum
-from connectors.mqtt.rows import Rows
 from connectors.mqtt.rules import Refusal, Rules
 from connectors.tags import TagTable
 
-_GRACE_S: Final = 2.0
-"""Longest wait for each step of a goodbye."""
-_MOST_ROWS: Final = 1_000
-"""A batch that is ready; pipeline and log are at their best from there."""
-_LINGER_S: Final = 0.005
-"""A batch waits for more rows at most so long …"""
-_STEP_S: Final = 0.001
-"""… and no longer than this when nothing more comes: the broker may wait for our acknowledgements."""
-_TURN: Final = 100
-"""Messages handled before the event loop gets its turn, some 3 ms."""
-_TURN_BYTES: Final = 2**20
 
-
-class Mqtt:
+class Mqtt(Reader[Entry]):
     """Subscribe, read, acknowledge."""
 
     def __init__(
         self, name: str, options: MqttOptions, *, gateway: str, site: str, tags: TagTable, clock: Clock
     ) -> None:
+        super().__init__(options)
         self._options = options
         self._clock = clock
         self._client_id = options.client_id or f"wanglian-in-{gateway}-{name}"
@@ -51,15 +40,7 @@ class Mqtt:
         self._refusals = Refusals(self._statistics, clock)
         self._rows = Rows()
         self._origin = Origin.LIVE
-        self._entries: list[Entry] = []
-        """Messages in `_rows`, or without rows, in order."""
-        self._pending: deque[tuple[Batch, list[Entry]]] = deque()
-        """Batches read and not acknowledged, with the messages to acknowledge."""
         self._is_persistent = True
-        self._in_doubt = 0
-        """Messages taken and not acknowledged."""
-        self._lost: NotConnected | None = None
-        self._change: asyncio.Future[None] | None = None
 
     def resume_from(self, token: bytes | None) -> None:
         """Learn which messages are in the store although the broker may repeat them."""
@@ -68,44 +49,19 @@ class Mqtt:
     async def __aenter__(self) -> Self:
         """Announce the tags that are known, connect, subscribe."""
         self._rules.announce_known()
-        self._loop = asyncio.get_running_loop()
-        self._opening: asyncio.Future[bool] = self._loop.create_future()
-        self._feed = Feed(
+        feed = Feed(
             self._options,
             self._client_id,
             self._filters,
             self,
             self._clock,
+            qos=self._options.qos if self._is_persistent else 0,
+            kept=self._options.session_expiry if self._is_persistent else None,
             stale=self._redelivery.stale_filters,
-            persistent=self._is_persistent,
         )
-        try:
-            present = await self._feed.open(self._opening, self._options.connect_timeout / 1e9)
-        except BaseException:
-            await self._feed.hang_up(_GRACE_S, politely=False)
-            raise
+        present = await self._open(feed)
         self._redelivery.open(self._clock.monotonic(), session_present=present)
         return self
-
-    async def read(self) -> Batch:
-        """Return the rows of some messages: up to a thousand, or what came within 5 ms."""
-        until = 0.0
-        await asyncio.sleep(0)  # under a flood there is always something: others want their turn too
-        while True:
-            if self._lost is not None and not self._has_left():
-                raise self._lost
-            took = self._take()
-            if self._is_ready(took):
-                return self._finish()
-            if len(self._rows):
-                now = self._loop.time()
-                until = until or now + _LINGER_S
-                if now >= until or not took:
-                    return self._finish()
-                await asyncio.sleep(0 if self._feed.waiting else _STEP_S)
-            else:
-                self._settle()
-                await (asyncio.sleep(0) if took else self._arrival())
 
     async def listen(self, seconds: float) -> Batch | None:
         """Return what came within this time, through a session of its own beside the gateway's."""
@@ -122,13 +78,6 @@ class Mqtt:
                 raise self._lost
             return self._rows.batch(self._clock.now(), self._origin) if len(self._rows) else None
 
-    async def ack(self, batch: Batch) -> None:
-        """Acknowledge the batch's messages to the broker."""
-        expected, entries = self._pending.popleft()
-        if expected is not batch:
-            raise RuntimeError("batches are acknowledged in the order they were read")
-        self._puback(entries)
-
     def resume_token(self, batch: Batch) -> bytes:  # noqa: ARG002  it covers every batch read so far
         """Return what tells the messages of this and all earlier batches from new ones."""
         return self._redelivery.token()
@@ -137,66 +86,26 @@ class Mqtt:
         self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
     ) -> None:
         """Close; what was not acknowledged comes again."""
-        await self._feed.hang_up(_GRACE_S, politely=self._lost is None)
+        await self._feed.hang_up(GRACE_S, politely=self._lost is None)
 
     def statistics(self) -> dict[str, int]:
         """Return the counts of this session."""
         return asdict(self._statistics)
 
-    # What the feed tells, on the event loop.
-
-    def opened(self, session_present: bool) -> None:
-        """Learn that the broker accepted connection and subscriptions."""
-        if not self._opening.done():
-            self._opening.set_result(session_present)
-
-    def arrived(self) -> None:
-        """Learn that messages wait."""
-        if self._change is not None and not self._change.done():
-            self._change.set_result(None)
-
     def proven(self, marker: int) -> None:
         """Learn that all PUBACKs before the marker have reached the broker."""
         self._redelivery.proven(marker)
 
-    def failed(self, error: NotConnected) -> None:
-        """Remember the first reason."""
-        if self._lost is None:
-            self._lost = error
-        if not self._opening.done():
-            self._opening.set_exception(error)
-        self.arrived()
+    def _gathered(self) -> int:
+        return len(self._rows)
 
-    async def _arrival(self) -> None:
-        self._change = self._loop.create_future()
-        self._feed.wanted = True
-        try:
-            if not self._feed.waiting and self._lost is None:
-                await self._change
-        finally:
-            self._feed.wanted = False
-            self._change = None
-
-    def _has_left(self) -> bool:
-        """Tell whether a lost link has brought what is not read yet; what comes again is let go."""
-        waiting = self._feed.waiting
-        if any(message.qos for message, _ in waiting):
-            once = [arrival for arrival in waiting if not arrival[0].qos]
-            waiting.clear()
-            waiting.extend(once)
-        return bool(waiting) or len(self._rows) > 0
-
-    def _is_ready(self, took: int) -> bool:
-        """Tell whether the batch is full, ends with its origin, or fills the broker's window."""
-        rows = len(self._rows)
-        if not rows:
-            return False
-        is_split = bool(self._feed.waiting) and not took
-        return rows >= _MOST_ROWS or is_split or self._in_doubt >= self._options.window
+    def _is_ready(self, rows: int, took: int) -> bool:
+        """Tell too whether the batch ends with its origin: something waits that could not be taken."""
+        return super()._is_ready(rows, took) or (bool(self._feed.waiting) and not took)
 
     def _take(self) -> int:
         """Turn some of what waits into rows; return how many messages that were."""
-        arrivals = self._feed.take(_TURN, _TURN_BYTES)
+        arrivals = self._feed.take(TURN, TURN_BYTES)
         if not arrivals:
             self._redelivery.caught_up(self._clock.monotonic())
             return 0
@@ -258,26 +167,12 @@ class Mqtt:
         if missing:
             self._statistics.values_missing += missing
 
-    def _finish(self) -> Batch:
+    def _batch(self) -> Batch:
         batch = self._rows.batch(self._clock.now(), self._origin)
-        self._pending.append((batch, self._entries))
-        self._rows, self._entries = Rows(), []
+        self._rows = Rows()
         return batch
 
-    def _settle(self) -> None:
-        """See that messages without rows are acknowledged: behind the batches before them, or now."""
-        if not self._entries:
-            return
-        if self._pending:
-            self._pending[-1][1].extend(self._entries)
-        else:
-            self._puback(self._entries)
-        self._entries = []
-
-    def _puback(self, entries: list[Entry]) -> None:
-        self._in_doubt -= len(entries)
-        if self._lost is not None or not entries:
-            return
+    def _acknowledge(self, entries: list[Entry]) -> None:
         self._feed.ack([packet_id for packet_id, _ in entries])
         self._statistics.acks += len(entries)
         self._redelivery.acked(entries)

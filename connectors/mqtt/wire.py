@@ -18,8 +18,8 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from config.connections import MqttSink
+from connectors.broker.line import Line, acknowledge_at_once
 from connectors.errors import NotConnected
-from connectors.mqtt.line import Line, acknowledge_at_once
 
 
 @dataclass(frozen=True, slots=True)

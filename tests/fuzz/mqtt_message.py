@@ -16,9 +16,9 @@ import numpy as np
 
 from config.connections import MqttMessages
 from connectors.batch import Origin
+from connectors.broker.rows import Rows
 from connectors.mqtt import extract, ids, places, times
 from connectors.mqtt.extract import Extraction, Malformed
-from connectors.mqtt.rows import Rows
 from connectors.quality import is_bad
 
 ARRIVED: Final = 1_790_000_000_000_000_000

@@ -10,7 +10,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from config.problems import catalogue
 from config.reasons import in_words
-from connectors.mqtt.reasons import refused_by
+from connectors.broker.reasons import refused_by
 from connectors.unreachable import unreachable
 
 

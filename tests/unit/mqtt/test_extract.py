@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from config.connections import MessageTime, MqttMessages
 from connectors import Batch, Origin
+from connectors.broker.rows import Rows
 from connectors.mqtt.extract import Extraction, Malformed, parse_json, quality_of
-from connectors.mqtt.rows import Rows
 from connectors.mqtt.times import time_reader
 from connectors.quality import (
     BAD,

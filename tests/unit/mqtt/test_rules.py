@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from config.connections import MqttSource
 from config.connections.mqtt_source import covers, is_topic_filter, json_steps, overlap
 from connectors import Kind, Tag, TagTable
+from connectors.broker.feed import without_covered
 from connectors.mqtt.extract import Extraction
-from connectors.mqtt.feed import without_covered
 from connectors.mqtt.ids import Ids
 from connectors.mqtt.rules import Refusal, Rules, topic_pattern
 

@@ -19,9 +19,9 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from config.connections import MqttConnection
+from connectors.broker import properties as _cheaper  # noqa: F401  it takes its place when imported
+from connectors.broker.reasons import refused_by
 from connectors.errors import NotConnected
-from connectors.mqtt import properties as _cheaper  # noqa: F401  it takes its place when imported
-from connectors.mqtt.reasons import refused_by
 from connectors.post import post
 from connectors.tls import tls_context
 from connectors.unreachable import unreachable

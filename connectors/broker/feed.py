@@ -22,12 +22,12 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from config.connections import MqttSource
+from config.connections import MqttSubscription
 from config.connections.mqtt_source import covers
+from connectors.broker.line import Line, acknowledge_at_once
+from connectors.broker.reasons import refused_by
 from connectors.clock import Clock
 from connectors.errors import NotConnected
-from connectors.mqtt.line import Line, acknowledge_at_once
-from connectors.mqtt.reasons import refused_by
 
 _MOST_BYTES: Final = 8 * 2**20
 """Waiting payloads beyond this stop the reading."""
@@ -64,30 +64,34 @@ class Listener(Protocol):
 
 
 class Feed(Line):
-    """Dial once, subscribe, receive, acknowledge, hang up."""
+    """Dial once, subscribe, receive, acknowledge, hang up.
+
+    The broker keeps the session for `kept` ns after the connection; None: it begins anew and ends with it.
+    """
 
     def __init__(
         self,
-        options: MqttSource,
+        options: MqttSubscription,
         client_id: str,
         filters: Sequence[str],
         subscriber: Listener,
         clock: Clock,
         *,
+        qos: int = 1,
+        kept: int | None = None,
         stale: Sequence[str] = (),
-        persistent: bool = True,
     ) -> None:
         super().__init__(options, client_id, subscriber)
         self.wanted = False
         """Whether the listener wants to hear of the next message."""
         self.waiting: deque[Arrival] = deque()
-        self._source = options
-        self._qos = options.qos if persistent else 0
+        self._subscription = options
+        self._qos = qos
+        self._kept = kept
         self._filters = filters
         self._stale = stale
         self._subscriber = subscriber
         self._now = clock.now
-        self._persistent = persistent
         self._marker_topic = f"wanglian/marker/{client_id}"
         self._most = max(_MOST_AHEAD * options.window, 1000)
         self._session_present = False
@@ -135,7 +139,7 @@ class Feed(Line):
         await super().hang_up(grace_s, politely=politely)
 
     def _make_client(self, *, clean: bool = True, manual_ack: bool = False) -> Client:  # noqa: ARG002
-        client = super()._make_client(clean=not self._persistent, manual_ack=True)
+        client = super()._make_client(clean=self._kept is None, manual_ack=True)
         client.on_message = self._on_message
         client.on_subscribe = self._on_subscribe
         client.on_unsubscribe = self._on_unsubscribe
@@ -148,12 +152,12 @@ class Feed(Line):
             client.connect(host, port, keepalive=keepalive)
             return
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-        properties.ReceiveMaximum = self._source.window
+        properties.ReceiveMaximum = self._subscription.window
         # A longer packet the broker drops by itself; what lies between is refused here.
-        properties.MaximumPacketSize = min(self._source.max_payload + _BESIDE_PAYLOAD, _LARGEST_PACKET)
-        if self._persistent:
-            properties.SessionExpiryInterval = round(self._source.session_expiry / 1e9)
-        clean = not self._persistent
+        properties.MaximumPacketSize = min(self._subscription.max_payload + _BESIDE_PAYLOAD, _LARGEST_PACKET)
+        if self._kept is not None:
+            properties.SessionExpiryInterval = round(self._kept / 1e9)
+        clean = self._kept is None
         client.connect(host, port, keepalive=keepalive, clean_start=clean, properties=properties)
 
     def _accepted(self, client: Client, flags: ConnectFlags, _properties: Properties | None) -> None:
