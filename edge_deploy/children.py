@@ -29,6 +29,7 @@ class Children:
         self._folder = folder
         self._grace_s = grace_s
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._brief: set[str] = set()
         self._guard: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -63,6 +64,15 @@ class Children:
             self._guard.stdin.write(f"{child.pid}\n".encode())
             self._guard.stdin.flush()
 
+    def brief(self, name: str, command: list[str]) -> None:
+        """Start a program that ends by itself once it has done what it is for."""
+        self.start(name, command)
+        self._brief.add(name)
+
+    def are_done(self, names: list[str]) -> bool:
+        """Tell whether these programs have done what they are for; `ended` names those that failed."""
+        return all(self._running[name].poll() == 0 for name in names)
+
     def python(self, name: str, *arguments: object) -> None:
         """Start a module or script of ours."""
         self.start(name, [sys.executable, *map(str, arguments)])
@@ -74,7 +84,11 @@ class Children:
 
     def ended(self) -> list[str]:
         """Return the names of those that are no more."""
-        return [name for name, child in self._running.items() if child.poll() is not None]
+        return [
+            name
+            for name, child in self._running.items()
+            if child.poll() is not None and not (name in self._brief and child.returncode == 0)
+        ]
 
     def log(self, name: str) -> str:
         """Return what a program has said."""

@@ -5,6 +5,7 @@ system's temporary directory, which goes too. It needs Python and, to build the 
 """
 
 import argparse
+import asyncio
 import contextlib
 import os
 import shutil
@@ -22,8 +23,9 @@ import yaml
 from rich.console import Console
 from rich.live import Live
 
+from edge_deploy import past
 from edge_deploy.children import Children
-from edge_deploy.plant.clock import ZONE
+from edge_deploy.plant.clock import ZONE, parse
 from edge_deploy.stand_in import Platform
 
 console = Console()
@@ -117,6 +119,7 @@ def trust(folder: Path) -> None:
 def run(folder: Path, children: Children, asked: argparse.Namespace) -> None:
     """Start everything, say where the page is, and show what arrives until it is stopped."""
     ports = free_ports()
+    computing = past.begin(children, folder, asked.seed, asked.start, asked.past) if asked.past else []
     mqtt = start_broker(children, ports["broker"], asked.broker)
     start_plant(children, folder, ports, asked)
     plant = write_plant(folder, ports, mqtt)
@@ -125,6 +128,10 @@ def run(folder: Path, children: Children, asked: argparse.Namespace) -> None:
     if _HAS_LINES:
         wait_until((folder / "ttyLINE").exists, "meter_line", children)
     trust(folder)
+    if computing:
+        wait_until(lambda: children.are_done(computing), "past", children)
+        lived = past.gathered(folder, computing, asked.seed, parse(asked.start))
+        asyncio.run(past.fill(plant, folder / "data", lived))
     platform = Platform(ports["broker"])
     children.python("gateway", "-m", "gateway", "run", plant)
     wait_until(lambda: listens(ports["page"]), "page", children)
@@ -142,16 +149,28 @@ def run(folder: Path, children: Children, asked: argparse.Namespace) -> None:
 
 def main() -> None:
     """Run until Ctrl-C, or for as many seconds as asked."""
-    today = datetime.now(ZONE).date()
+    now = datetime.now(ZONE).replace(microsecond=0, tzinfo=None)
     parser = argparse.ArgumentParser(prog="edge_deploy.demo", description=__doc__)
     parser.add_argument("--speed", type=int, default=1, help="seconds of the plant in one of ours")
-    parser.add_argument("--start", default=f"{today}T10:00", help="the plant's local time at its beginning")
+    parser.add_argument(
+        "--start", help="the plant's local time at its beginning; now, at another speed 10:00"
+    )
     parser.add_argument("--began", type=int, help="this machine's time then, ns since 1970; now")
     parser.add_argument("--seed", type=int, default=1, help="another seed is another day")
+    parser.add_argument(
+        "--past", type=int, help="days before to fill in; as many as this machine is quick at"
+    )
     parser.add_argument("--seconds", type=float, default=float("inf"), help="end by itself")
     parser.add_argument("--hours", type=float, help="the plant stands still after so many of its hours")
     parser.add_argument("--broker", choices=("mosquitto", "amqtt"), help="mosquitto where it is installed")
     asked = parser.parse_args()
+    if asked.start is None and asked.speed == 1 and asked.began is None:
+        # The plant's time is the wall's: sun, shifts and prices fall on the hours that the books know.
+        asked.start, asked.began = now.isoformat(), parse(now.isoformat())
+        asked.past = past.days_for(os.cpu_count() or 1) if asked.past is None else asked.past
+    elif asked.past:
+        parser.error("--past needs a plant whose time is this machine's: no --start, no --speed")
+    asked.start = asked.start or f"{now.date()}T10:00"
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # a shell lets what runs in its background ignore SIGINT
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.default_int_handler)

@@ -5,6 +5,7 @@
     python -m edge_deploy.plant opcua --port 4840 --folder ./opcua
     python -m edge_deploy.plant sensors --port 1883
     python -m edge_deploy.plant broker --port 1883
+    python -m edge_deploy.plant past --start 2026-06-21T10:00 --day 0 --day 1 --file ./days.npz
     python -m edge_deploy.plant truth --start 2026-06-21T10:00 --from 2026-06-21T10:00 --to 2026-06-21T11:00
 
 Servers that are given the same --seed, --start, --began and --speed are one plant.
@@ -36,6 +37,12 @@ def main() -> None:
         last = parse(asked.last) if asked.last else first + HOUR
         told = between(asked.seed, parse(asked.start), first, last)
         sys.stdout.write(json.dumps(told, indent=2) + "\n")
+        return
+    if asked.what == "past":
+        past = importlib.import_module("edge_deploy.plant.past")
+        begin = parse(asked.start)
+        days = past.spans(begin, asked.days)
+        past.save(asked.file, [past.compute(asked.seed, *days[each]) for each in asked.day])
         return
     with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
         asyncio.run(_until_stopped(_server(asked)))
@@ -86,6 +93,12 @@ def _parser() -> argparse.ArgumentParser:
         what.add_parser(name, parents=[plant, clock]).add_argument("--port", type=int, required=True)
     what.choices["opcua"].add_argument("--folder", type=Path, required=True)
     what.add_parser("modbus-line", parents=[plant, clock]).add_argument("--link", type=Path, required=True)
+    past = what.add_parser("past", parents=[plant])
+    past.add_argument("--days", type=int, default=7, help="whole days before the start's own")
+    past.add_argument(
+        "--day", type=int, action="append", required=True, help="0 is the oldest; more than once"
+    )
+    past.add_argument("--file", type=Path, required=True, help="where to write them")
     what.add_parser("broker").add_argument("--port", type=int, required=True)
     truth = what.add_parser("truth", parents=[plant])
     truth.add_argument("--from", dest="first", help="plant time; the start")

@@ -118,6 +118,10 @@ class Meter:
             else:
                 self._phase_out[phase] -= power * duration
 
+    def totals(self) -> tuple[int, int]:
+        """Return what was imported and exported, W·ns."""
+        return self._in, self._out
+
     def energy(self) -> Energy:
         """Return the totals."""
         a, b, c = self._phase_in

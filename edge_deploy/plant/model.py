@@ -22,6 +22,10 @@ WARM_UP: Final = 3600 * SECOND
 
 LOADS: Final = ("press", "assembly", "oven", "compressor", "offices", "services")
 METERS: Final = ("grid", *LOADS, "solar")
+COUNTED: Final = (
+    *(f"{name}.{way}" for name in METERS for way in ("import", "export")), "press.good", "assembly.good",
+)  # fmt: skip
+"""Running totals in W·ns, and pieces."""
 _TANGENT: Final = {"press": 0.62, "assembly": 0.48, "oven": 0.04, "compressor": 0.52, "offices": 0.30,
                    "services": 0.55, "solar": 0.0}  # fmt: skip
 """Reactive power per active power: motors much, heaters none."""
@@ -105,12 +109,25 @@ class Plant:
 
     def at(self, time: int) -> State:
         """Return the state at this time of the plant; a time gone by gives the newest state there is."""
+        self._go_to(time)
+        return self._state()
+
+    def counted(self, time: int) -> tuple[int, ...]:
+        """Return what `COUNTED` names at this time, and nothing else: a tenth of what `at` costs."""
+        self._go_to(time)
+        meters = (total for name in METERS for total in self._meters[name].totals())
+        return (*meters, self._press.good, self._assembly.good)
+
+    def powers(self) -> tuple[int, ...]:
+        """Return what each of `METERS` draws now, W."""
+        return tuple(sum(self._meters[name].p) for name in METERS)
+
+    def _go_to(self, time: int) -> None:
         while time >= self._step_began + SECOND:
             self._pass_until(self._step_began + SECOND)
             self._step_began = self._time
             self._step()
         self._pass_until(time)
-        return self._state()
 
     def _pass_until(self, time: int) -> None:
         if time > self._time:

@@ -10,6 +10,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,12 @@ import yaml
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
 
+from config.energy_meters import meters
 from config.load import read_plant
 from edge_deploy.plant.clock import HOUR, parse
 from edge_deploy.plant.model import Plant, State
+from gateway.energy.periods import calendar_of
+from gateway.energy.query import NoBooks, Query
 from tests.processes import Process, python, started, wait_for
 
 START, SEED = "2026-06-21T12:20", 3
@@ -122,6 +126,26 @@ def differences(heard: Listener, state: State) -> list[str]:
     return wrong
 
 
+def is_in_the_books(file: Path) -> bool:
+    """Tell whether the day before is booked: all of it, measured, and so much as the plant takes in a day."""
+    plant = read_plant(file).plant
+    assert plant is not None
+    calendar = calendar_of(plant.energy, plant.gateway.zone)
+    today = calendar.local(time.time_ns()).date()
+    first, last = (calendar.midnight(today - timedelta(days=back)) for back in (1, 0))
+    query = Query(file.parent / "data" / "energy", meters(plant), calendar)
+    try:
+        answer = query.energy("used", "whole", first, last)
+    except NoBooks:
+        return False
+    amount = answer.amount(answer.total)
+    if amount is None:
+        return False
+    assert 1_500 < amount < 4_000
+    assert (answer.total.covered, answer.total.flags) == (1, 0)
+    return True
+
+
 def powers_agree(heard: Listener, state: State) -> bool:
     watts = {("grid", "p"): ("grid", 1), ("solar", "p"): ("solar", -1), ("services", "p"): ("services", 1),
              ("press_meter", "p"): ("press", 0.001), ("compressor_meter", "p"): ("compressor", 1),
@@ -170,7 +194,7 @@ def test_an_hour_of_the_plant_arrives_with_its_true_energy_and_ctrl_c_ends_it_al
 @pytest.mark.system
 @pytest.mark.timeout(180)
 def test_without_mosquitto_it_runs_too_and_outlives_neither_a_child_nor_itself(tmp_path: Path) -> None:
-    with demo(tmp_path, "--broker", "amqtt") as (process, port, folder):
+    with demo(tmp_path, "--broker", "amqtt", "--past", "1") as (process, port, folder):
         heard = Listener(port)
         try:
             wait_for(lambda: has_all_protocols(heard), "every protocol", 60)
@@ -179,6 +203,7 @@ def test_without_mosquitto_it_runs_too_and_outlives_neither_a_child_nor_itself(t
             wait_for(lambda: heard.last["grid", "p"][1] != 0, "the meters' silence told", 20)
             assert heard.last["assembly_1", "good"][1] == 0
             assert process.popen.poll() is None
+            wait_for(lambda: is_in_the_books(folder / "plant.yaml"), "the day before", 40)
         finally:
             heard.close()
         assert len(running_in(folder)) == PROCESSES - 1
