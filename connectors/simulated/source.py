@@ -42,7 +42,8 @@ class Simulated:
         now = self._clock.now()
         for each, planned in self._next.items():
             scan = self._options.devices[each].scan
-            if planned - now > scan:  # the clock was set back: fall into step with the new time
+            # The clock was set back: fall into step with the new time. A sleep may end early, that is none.
+            if planned - now > 2 * scan:
                 self._next[each] = (now // scan + 1) * scan
         name = min(self._next, key=self._next.__getitem__)
         due, device = self._next[name], self._options.devices[name]
