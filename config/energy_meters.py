@@ -98,7 +98,8 @@ def sources(plant: Plant) -> Iterator[Source]:
             for name, tag in device.tags.items():
                 if tag.count == 1:
                     path = f"{plant.gateway.site}/{place}/{name}"
-                    yield Source(path, place, name, tag, device.scan, ratio)
+                    scan = getattr(tag, "scan", None) or device.scan
+                    yield Source(path, place, name, tag, scan, ratio)
 
 
 def _messages(plant: Plant, source: MqttSource) -> Iterator[Source]:

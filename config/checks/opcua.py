@@ -14,7 +14,7 @@ from config.tags import SHORTEST_ACCOUNTING_INTERVAL_NS
 
 
 def check_opcua(plant: Plant, document: Document) -> Iterator[Problem]:
-    """Yield unprotected sessions and users, users half written, ranges of devices, and slow counters."""
+    """Yield unprotected sessions and users, users half written, ranges of devices, counters awry."""
     for name, source in plant.sources.items():
         if isinstance(source, OpcUaSource):
             path = ("sources", name)
@@ -57,6 +57,9 @@ def _devices(source: OpcUaSource, document: Document, path: Path) -> Iterator[Pr
             return
         seen.add(id(device.tags))
         for tag_name, tag in device.tags.items():
-            if tag.counter and device.scan > SHORTEST_ACCOUNTING_INTERVAL_NS:
+            scan, where = (device.scan, at) if tag.scan is None else (tag.scan, (*at, "tags", tag_name))
+            if tag.counter and scan > SHORTEST_ACCOUNTING_INTERVAL_NS:
                 most = format_duration(SHORTEST_ACCOUNTING_INTERVAL_NS)
-                yield document.problem("E-CF-0609", (*at, "scan"), name=tag_name, most=most)
+                yield document.problem("E-CF-0609", (*where, "scan"), name=tag_name, most=most)
+            if tag.counter and tag.server_deadband is not None:
+                yield document.problem("E-CF-0604", (*at, "tags", tag_name, "server_deadband"), at_key=True)

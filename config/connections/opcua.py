@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from config.base import DeviceName, Duration, FileName, Model, Name, NamedSecret
-from config.tags import DeviceOptions, TagOptions
+from config.tags import DeadbandText, DeviceOptions, TagOptions
 
 _IDENTIFIER: Final = {
     "i": re.compile(r"[0-9]{1,10}"),
@@ -76,7 +76,20 @@ class OpcUaUser(Model):
     key_password: NamedSecret | None = None
 
 
-class OpcUaTag(TagOptions):
+class OpcUaReading(Model):
+    """How nodes are read. What a tag leaves out its device says, what that leaves out the connection."""
+
+    read: Literal["subscribe", "poll"] | None = None
+    """Subscribe: the server reports changes. Poll: each value is read every scan. Subscribe when nobody says.
+    Counters, tags with a heartbeat and nodes that can't be subscribed are polled in any case."""
+    queue: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """Values the server keeps between two messages; twice what a scan can bring in that time when absent."""
+    server_deadband: DeadbandText | None = None
+    """Changes smaller than this the server does not report: absolute in the raw value's unit, or ``1%`` of
+    the node's EURange. For numbers that are subscribed; one that can't have it is subscribed without."""
+
+
+class OpcUaTag(OpcUaReading, TagOptions):
     """One variable of the server."""
 
     node: Annotated[
@@ -94,6 +107,8 @@ class OpcUaTag(TagOptions):
     ``i=`` number, ``s=`` text, ``g=`` GUID, ``b=`` bytes. An index (``ns=2``) is refused: it may move."""
     type: Literal["bool", "int32", "int64", "uint64", "double", "string"] | None = None
     """What the value is; read from the server when absent. int32 is any integer of up to 32 bits."""
+    scan: Annotated[Duration, Field(ge=10_000_000)] | None = None
+    """Sampling interval, or interval of polling; the device's when absent."""
 
     @property
     def count(self) -> int:
@@ -101,14 +116,11 @@ class OpcUaTag(TagOptions):
         return 1
 
 
-class OpcUaDevice(DeviceOptions):
+class OpcUaDevice(OpcUaReading, DeviceOptions):
     """Nodes that belong to one device."""
 
     scan: Annotated[Duration, Field(ge=10_000_000)] = 1_000_000_000
     """Sampling interval asked of the server, or the interval of polling."""
-    read: Literal["subscribe", "poll"] = "subscribe"
-    """Subscribe: the server reports changes. Poll: each value is read every scan. Counters, tags with a
-    heartbeat and nodes that can't be subscribed are polled in any case."""
     tags: Annotated[dict[Name, OpcUaTag], Field(min_length=1)]
 
 
@@ -120,7 +132,7 @@ def _none_or_model(schema: dict[str, Any]) -> None:
     schema["anyOf"] = [{"const": "none"}, {"$ref": schema.pop("$ref")}]
 
 
-class OpcUaSource(Model):
+class OpcUaSource(OpcUaReading):
     """A session with an OPC UA server."""
 
     kind: Literal["opcua"]

@@ -11,8 +11,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from config.connections import OpcUaSource, OpcUaTag
+from config.connections import OpcUaDevice, OpcUaSource, OpcUaTag
 from config.connections.opcua import NodeName, parse_node
+from config.tags import Deadband
 from connectors.describe import describe, device_path, is_scaled
 from connectors.tags import PART_OF_KIND, Kind, TagTable
 
@@ -61,6 +62,9 @@ class Item:
     scan: int
     is_polled: bool
     """Asked for by polling in any case."""
+    queue: int | None
+    """None is what a scan can bring between two messages, twice."""
+    server_deadband: Deadband | None
     kind: Kind | None
     """None until it is known."""
 
@@ -69,17 +73,9 @@ class Items:
     """All items of one source."""
 
     def __init__(self, source: str, site: str, options: OpcUaSource) -> None:
-        self._source = source
+        self.source = source
         self.items = [
-            Item(
-                name,
-                f"{device_path(site, device.at, name)}/{tag_name}",
-                tag,
-                parse_node(tag.node),
-                device.scan,
-                device.read == "poll" or tag.counter or tag.heartbeat is not None,
-                Kind.FLOAT64 if is_scaled(tag) else _KIND_OF_TYPE.get(tag.type or ""),
-            )
+            _item(f"{device_path(site, device.at, name)}/{tag_name}", name, tag, device, options)
             for name, device in options.devices.items()
             for tag_name, tag in device.tags.items()
         ]
@@ -117,7 +113,7 @@ class Items:
         known = np.fromiter(places, np.intp)
         numbers = tags.announce(
             [
-                describe(self._source, item.path, item.kind, item.options)
+                describe(self.source, item.path, item.kind, item.options)
                 for item in (self.items[i] for i in known.tolist())
                 if item.kind is not None
             ]
@@ -129,11 +125,28 @@ class Items:
                 self.part[i] = PART_OF_KIND[item.kind]
                 accepted = _SCALED if is_scaled(item.options) else _ACCEPTED[item.kind]
                 self.accepted[i] = sum(1 << builtin for builtin in accepted)
-        tags.keep_only(self._source, numbers)
+        tags.keep_only(self.source, numbers)
 
     def of_device(self, device: str) -> NDArray[np.intp]:
         """Return the items of one device."""
         return np.fromiter((i for i, item in enumerate(self.items) if item.device == device), np.intp)
+
+
+def _item(path: str, name: str, tag: OpcUaTag, device: OpcUaDevice, source: OpcUaSource) -> Item:
+    read = tag.read or device.read or source.read
+    queue = (each.queue for each in (tag, device, source) if each.queue is not None)
+    deadband = (each.server_deadband for each in (tag, device, source) if each.server_deadband is not None)
+    return Item(
+        device=name,
+        path=path,
+        options=tag,
+        node=parse_node(tag.node),
+        scan=tag.scan or device.scan,
+        is_polled=read == "poll" or tag.counter or tag.heartbeat is not None,
+        queue=next(queue, None),
+        server_deadband=next(deadband, None),
+        kind=Kind.FLOAT64 if is_scaled(tag) else _KIND_OF_TYPE.get(tag.type or ""),
+    )
 
 
 def _remembered(item: Item, tags: TagTable) -> Kind | None:

@@ -25,6 +25,7 @@ _LIMITS: Final = (
     ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerRead,
     ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerBrowse,
     ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxMonitoredItemsPerCall,
+    ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerTranslateBrowsePathsToNodeIds,
 )
 _MOST: Final = 1_000
 """Operations in one call where the server names no limit."""
@@ -53,6 +54,7 @@ class Limits:
     read: int = _MOST
     browse: int = _MOST
     monitor: int = _MOST
+    translate: int = _MOST
 
 
 def too_much(status: int) -> bool:
@@ -114,7 +116,7 @@ async def read_builtins(
     types, refused = {}, {}
     for place, told in zip(
         places,
-        await _in_chunks(session, [nodes[i] for i in places], ua.AttributeIds.DataType, limits),
+        await read_attribute(session, [nodes[i] for i in places], ua.AttributeIds.DataType, limits),
         strict=True,
     ):
         if told.StatusCode.value & 0x8000_0000:
@@ -124,7 +126,7 @@ async def read_builtins(
     builtin = await _builtins(session, set(types.values()), limits)
     found = {place: builtin[each] for place, each in types.items() if builtin.get(each)}
     unclear = [place for place in types if place not in found]
-    values = await _in_chunks(session, [nodes[i] for i in unclear], ua.AttributeIds.Value, limits)
+    values = await read_attribute(session, [nodes[i] for i in unclear], ua.AttributeIds.Value, limits)
     for place, told in zip(unclear, values, strict=True):
         if told.Value is not None and told.Value.VariantType is not None and told.Value.VariantType.value:
             found[place] = int(told.Value.VariantType.value)
@@ -191,7 +193,7 @@ def _supertype(node: ua.NodeId) -> ua.BrowseDescription:
     )
 
 
-async def _in_chunks(
+async def read_attribute(
     session: Session, nodes: Sequence[ua.NodeId], attribute: ua.AttributeIds, limits: Limits
 ) -> list[ua.DataValue]:
     """Read an attribute of many nodes; the chunks shrink when the server finds them too large."""

@@ -54,7 +54,8 @@ class Security:
         client = GatewayClient(options.endpoint, self._timeout_s, lost)
         client.certificate_validator = self._validate
         # What is asked for in a session keeps it alive: publish requests, or polls.
-        longest_scan = max(device.scan for device in options.devices.values())
+        devices = options.devices.values()
+        longest_scan = max(tag.scan or device.scan for device in devices for tag in device.tags.values())
         client.session_timeout = max(_SESSION_MS, 3 * longest_scan // 1_000_000)
         if self.is_open:
             return client

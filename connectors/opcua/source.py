@@ -165,7 +165,7 @@ class OpcUa:
         items.announce_all(self._tags, kinds_of(builtins))
         unfit = {i for i, each in builtins.items() if not items.accepted[i] >> each & 1}
         self._tell_strange(unfit)
-        self._subscriber = Subscriber(session, self._options, items, self._limits)
+        self._subscriber = Subscriber(session, self._options, items, self._limits, self._statistics)
         by_type = sorted(self._nodes, key=lambda place: (builtins.get(place, 0), place))
         done = await self._subscribe([i for i in by_type if not items.items[i].is_polled])
         self._poll([*(i for i in self._nodes if items.items[i].is_polled), *done.polled])

@@ -22,6 +22,12 @@ class Statistics:
     """Polls that fell out because the one before was not done yet."""
     refused_nodes: int = 0
     """Nodes the server would not give, counted at every attempt."""
+    revised_intervals: int = 0
+    """Nodes the server samples at another interval than asked."""
+    revised_queues: int = 0
+    """Nodes whose queue the server made shorter than asked."""
+    refused_deadbands: int = 0
+    """Nodes that should have a deadband at the server and have none: all their changes come."""
     type_mismatches: int = 0
     unsupported: int = 0
     """Arrays, structures and other values that are not one number, truth value or text."""

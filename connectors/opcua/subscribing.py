@@ -12,7 +12,9 @@ from config.connections import OpcUaSource
 from connectors.opcua.items import Items
 from connectors.opcua.nodes import NAMESPACES, Limits, too_much
 from connectors.opcua.reasons import status_name
+from connectors.opcua.sampling import Sampling
 from connectors.opcua.session import Session
+from connectors.opcua.statistics import Statistics
 
 _LIFETIME_NS: Final = 60_000_000_000
 """A subscription nobody asks for dies after this long, or three keep-alives if that is more."""
@@ -62,9 +64,12 @@ class Subscribed:
 class Subscriber:
     """Creates what one session subscribes."""
 
-    def __init__(self, session: Session, options: OpcUaSource, items: Items, limits: Limits) -> None:
+    def __init__(
+        self, session: Session, options: OpcUaSource, items: Items, limits: Limits, statistics: Statistics
+    ) -> None:
         self._session = session
         self._options = options
+        self._sampling = Sampling(items, statistics)
         self._items = items
         self._limits = limits
         self._last: Subscription | None = None
@@ -104,11 +109,15 @@ class Subscriber:
                 return done
             done.subscriptions.append(self._last)
             await self._watch_namespaces(self._last)
+        await self._sampling.learn(self._session, nodes, self._limits)
         places = list(nodes)
         while places:
             chunk = places[: self._limits.monitor]
             request = self._request(self._last.id)
-            request.Parameters.ItemsToCreate = [self._item(self._last, i, nodes[i]) for i in chunk]
+            wanted = [self._sampling.parameters(i, self._last.interval_ms) for i in chunk]
+            request.Parameters.ItemsToCreate = [
+                _item(nodes[i], each) for i, each in zip(chunk, wanted, strict=True)
+            ]
             try:
                 results = (await self._session.ask(request, ua.CreateMonitoredItemsResponse)).Results
             except UaStatusCodeError as error:
@@ -118,29 +127,39 @@ class Subscriber:
                 done.poll(places, error.code)
                 break
             before = len(done.items)
-            full = self._take(done, chunk, [int(each.StatusCode.value) for each in results])
-            places = [*full, *places[len(chunk) :]]
+            full, again = self._take(done, chunk, wanted, results)
+            places = [*full, *again, *places[len(chunk) :]]
             # One that took none of a chunk is the second full subscription in a row: there is no room.
             if full and (len(done.items) == before or not await self._another(done)):
                 done.poll(places, ua.StatusCodes.BadTooManyMonitoredItems)
                 break
+        self._sampling.tell()
         return done
 
-    def _take(self, done: Subscribed, chunk: Sequence[int], status: Sequence[int]) -> list[int]:
-        """Sort a chunk by what became of it; return the items for which there was no room."""
-        full = []
-        for place, each in zip(
-            chunk, [*status, *[ua.StatusCodes.BadUnexpectedError] * len(chunk)], strict=False
-        ):
-            if not each & 0x8000_0000:
+    def _take(
+        self,
+        done: Subscribed,
+        chunk: Sequence[int],
+        wanted: Sequence[ua.MonitoringParameters],
+        results: Sequence[ua.MonitoredItemCreateResult],
+    ) -> tuple[list[int], list[int]]:
+        """Sort a chunk by what became of it; return who found no room, and who is asked otherwise."""
+        full, again = [], []
+        for i, place in enumerate(chunk):
+            made = results[i] if i < len(results) else None
+            status = ua.StatusCodes.BadUnexpectedError if made is None else int(made.StatusCode.value)
+            if made is not None and not status & 0x8000_0000:
                 done.items.add(place)
-            elif each in _FULL:
+                self._sampling.note(place, wanted[i], made)
+            elif status in _FULL:
                 full.append(place)
-            elif each in _OF_THE_NODE:
-                done.refused[place] = each
+            elif status in _OF_THE_NODE:
+                done.refused[place] = status
+            elif self._sampling.is_refused_filter(place, status):
+                again.append(place)
             else:
-                done.poll([place], each)
-        return full
+                done.poll([place], status)
+        return full, again
 
     async def _another(self, done: Subscribed) -> bool:
         try:
@@ -153,30 +172,24 @@ class Subscriber:
     async def _watch_namespaces(self, subscription: Subscription) -> None:
         """Subscribe the NamespaceArray itself, as the item after the last; a server may decline."""
         request = self._request(subscription.id)
-        request.Parameters.ItemsToCreate = [self._wanted(len(self._items), NAMESPACES, 1_000.0, 1)]
+        wanted = ua.MonitoringParameters()
+        wanted.ClientHandle = len(self._items)
+        wanted.SamplingInterval, wanted.QueueSize, wanted.DiscardOldest = 1_000.0, 1, True
+        request.Parameters.ItemsToCreate = [_item(NAMESPACES, wanted)]
         with contextlib.suppress(UaStatusCodeError):
             await self._session.ask(request, ua.CreateMonitoredItemsResponse)
-
-    def _item(self, subscription: Subscription, place: int, node: ua.NodeId) -> ua.MonitoredItemCreateRequest:
-        scan_ms = self._items.items[place].scan / 1e6
-        burst = -(-subscription.interval_ms // scan_ms)
-        return self._wanted(place, node, scan_ms, max(2, 2 * int(burst)))
-
-    def _wanted(
-        self, handle: int, node: ua.NodeId, sampling_ms: float, queue: int
-    ) -> ua.MonitoredItemCreateRequest:
-        wanted = ua.MonitoredItemCreateRequest()
-        wanted.ItemToMonitor.NodeId = node
-        wanted.ItemToMonitor.AttributeId = ua.AttributeIds.Value
-        wanted.MonitoringMode = ua.MonitoringMode.Reporting
-        wanted.RequestedParameters.ClientHandle = handle
-        wanted.RequestedParameters.SamplingInterval = sampling_ms
-        wanted.RequestedParameters.QueueSize = queue
-        wanted.RequestedParameters.DiscardOldest = True
-        return wanted
 
     def _request(self, subscription: int) -> ua.CreateMonitoredItemsRequest:
         request = ua.CreateMonitoredItemsRequest()
         request.Parameters.SubscriptionId = subscription
         request.Parameters.TimestampsToReturn = ua.TimestampsToReturn.Both
         return request
+
+
+def _item(node: ua.NodeId, wanted: ua.MonitoringParameters) -> ua.MonitoredItemCreateRequest:
+    item = ua.MonitoredItemCreateRequest()
+    item.ItemToMonitor.NodeId = node
+    item.ItemToMonitor.AttributeId = ua.AttributeIds.Value
+    item.MonitoringMode = ua.MonitoringMode.Reporting
+    item.RequestedParameters = wanted
+    return item

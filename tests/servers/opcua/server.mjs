@@ -7,7 +7,7 @@ import path from "node:path";
 import readline from "node:readline";
 import {
     DataType, DataValue, MessageSecurityMode, OPCUACertificateManager, OPCUAServer, SecurityPolicy, StatusCodes,
-    Variant, VariantArrayType
+    Variant, VariantArrayType, standardUnits
 } from "node-opcua";
 
 const defaults = {
@@ -121,6 +121,9 @@ function extraVariables(space) {
         duration: { dataType: "Duration", value: { dataType: DataType.Double, value: 12.5 } },
         number: { dataType: "Number", value: { dataType: DataType.UInt16, value: 40000 } },
         changing: { dataType: "BaseDataType", value: { dataType: DataType.Double, value: 1.5 } },
+        analog: scalar("Double", 50, {
+            engineeringUnitsRange: { low: 0, high: 200 }, engineeringUnits: standardUnits.degree_celsius
+        }),
         guid: scalar("Double", 4.5, { nodeId: "g=72962b91-fa75-4ae6-8d28-b404dc7daf63" }),
         opaque: scalar("Double", 5.5, { nodeId: "b=M/RbKBsRVkePCePcx24oRA==" }),
         numeric: scalar("Double", 6.5, { nodeId: "i=1005" })
@@ -128,7 +131,8 @@ function extraVariables(space) {
 }
 
 function addExtra(namespace, folder, name, made) {
-    extras[name] = namespace.addVariable({
+    const add = made.engineeringUnitsRange ? "addAnalogDataItem" : "addVariable";
+    extras[name] = namespace[add]({
         componentOf: folder, browseName: name, nodeId: `s=${name}`, valueRank: -1,
         minimumSamplingInterval: options.minimumSamplingMs, ...made
     });
