@@ -1,7 +1,7 @@
 """What every way of asking devices has in common: prepared requests, terms, the account of one scan."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
@@ -95,6 +95,8 @@ class Dialogue(ABC):
     whatever bytes these return. No I/O and no waiting in here.
     """
 
+    is_numbered: ClassVar[bool] = True
+    """Whether a reply names its request; where it does not, it matters when each came and left."""
     _TRYING: ClassVar[tuple[int, ...]] = ABSENT
     """What uses up the patience of the terms."""
 
@@ -102,6 +104,8 @@ class Dialogue(ABC):
         """Remember the clock and the connection's own counters."""
         self.deadline = 0
         """When `expire` wants to be called, monotonic ns; meaningless unless `waiting`."""
+        self.unread: Callable[[], bool] = lambda: False
+        """Tells whether bytes have come that `receive` was not given yet; set by who owns the connection."""
         self._clock = clock
         self._strays = self._statistics = statistics
         self._poll = Poll(0, ())
@@ -130,6 +134,14 @@ class Dialogue(ABC):
     @abstractmethod
     def expire(self) -> bytes:
         """Do what is due by now; return what to send next. Raise FramingLost on garbage."""
+
+    @abstractmethod
+    def opened(self) -> None:
+        """Take note that the connection is there, from now on."""
+
+    @abstractmethod
+    def sent(self) -> None:
+        """Take note that what was returned last has left only now."""
 
     @abstractmethod
     def abandon(self) -> None:

@@ -2,19 +2,21 @@
 
 import asyncio
 import socket
+from collections.abc import Callable
 from typing import Any, cast
 
 from connectors.clock import Clock
 from connectors.errors import NotConnected
 from connectors.modbus.decode import Answers
 from connectors.modbus.dialogue import Dialogue, FramingLost, Poll, Terms
+from connectors.modbus.pending import unread, unsent
 from connectors.modbus.statistics import Statistics
 
 _UNACKNOWLEDGED_MS = 5_000
 """A peer whose TCP stays silent this long is gone: half-open links end by this where the system has it."""
 
-_LATE_NS = 1_000_000
-"""A timer this late fired because the loop was busy."""
+_TURNS = 2
+"""After so many turns of the loop it has read what there was to read: uvloop fires timers before it does."""
 
 
 class Exchange(asyncio.Protocol):
@@ -30,6 +32,9 @@ class Exchange(asyncio.Protocol):
         self._scanning = False
         self._timer: asyncio.TimerHandle | None = None
         self._fires = 0
+        self._written = 0
+        """When something was last sent, monotonic ns."""
+        self._unsent: Callable[[], bool] = lambda: False
         self._lost: NotConnected | None = None
         self._closed = self._loop.create_future()
 
@@ -73,7 +78,9 @@ class Exchange(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin; requests are small and must not wait for one another."""
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one by shape only
+        self._transport = made = cast("asyncio.Transport", transport)  # uvloop's is one by shape only
+        self._dialogue.unread, self._unsent = unread(made), unsent(made)
+        self._dialogue.opened()
         connection: Any = transport.get_extra_info("socket")
         if connection is None:  # a serial port
             return
@@ -96,6 +103,7 @@ class Exchange(asyncio.Protocol):
             self._closed.set_result(None)
 
     async def _wait(self) -> None:
+        self._check()
         self._waiter = self._loop.create_future()
         try:
             await self._waiter
@@ -115,6 +123,8 @@ class Exchange(asyncio.Protocol):
     def _go_on(self, data: bytes) -> None:
         if data and self._transport is not None:
             self._transport.write(data)
+            self._written = self._clock.monotonic()
+            self._dialogue.sent()
         dialogue = self._dialogue
         if not dialogue.waiting:
             if self._scanning and dialogue.done:
@@ -133,16 +143,21 @@ class Exchange(asyncio.Protocol):
         left = max(0, self._fires - self._clock.monotonic())
         self._timer = self._loop.call_later(left / 1e9, self._look)
 
-    def _look(self, *, again: bool = False) -> None:
+    def _look(self, turns: int = _TURNS) -> None:
         self._timer = None
-        if not self._dialogue.waiting or self._lost is not None:
+        dialogue = self._dialogue
+        if not dialogue.waiting or self._lost is not None:
             return
-        if not again and self._clock.monotonic() - self._fires > _LATE_NS:
-            # uvloop fires timers before it reads: what came while the loop was busy is taken first.
-            self._timer = self._loop.call_later(0, lambda: self._look(again=True))
+        if turns and dialogue.unread():  # what came while the loop was busy is taken first
+            self._timer = self._loop.call_later(0, self._look, turns - 1)
             return
+        if not dialogue.is_numbered and self._unsent():
+            if self._clock.monotonic() - self._written > _UNACKNOWLEDGED_MS * 1_000_000:
+                self._drop(f"{self._peer} does not take what is sent to it")
+                return
+            dialogue.sent()
         try:
-            self._go_on(self._dialogue.expire())
+            self._go_on(dialogue.expire())
         except FramingLost as lost:
             self._drop(f"{self._peer} {lost}", needs_a_person=lost.needs_a_person)
 

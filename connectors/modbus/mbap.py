@@ -110,6 +110,12 @@ class Transactions(Dialogue):
             self._fail(slot, BAD_TIMEOUT, self._clock.now())
         return self._ask()
 
+    def opened(self) -> None:
+        """Nothing to begin: what an earlier connection asked for bears numbers of its own."""
+
+    def sent(self) -> None:
+        """Nothing to note: a reply names its request, however late either was."""
+
     def abandon(self) -> None:
         """Leave the scan: replies still to come are late ones."""
         self._given_up.update(self._outstanding)

@@ -72,12 +72,12 @@ class SerialPort:
             echo=options.echo,
         )
         exchange = Exchange(self.peer, clock, line)
-        timeout_s = options.timeout / 1e9
+        timeout_s = max(options.timeout / 1e9, 1.0)
         if self._opening is not None and not self._opening.done():
             raise NotConnected(f"{self.peer} is still being opened: its driver hangs")
         opening = self._opening = _open(asyncio.get_running_loop(), exchange, options)
         try:
-            async with asyncio.timeout(max(timeout_s, 1.0)):
+            async with asyncio.timeout(timeout_s):
                 port = await asyncio.shield(opening)
         except TimeoutError as exc:
             opening.add_done_callback(_close)
@@ -126,6 +126,11 @@ class _Port(SerialTransport):
             await super().polling_task()  # type: ignore[no-untyped-call]
         except serial.SerialException as exc:
             self.close(exc=exc)
+
+    def write(self, data: "bytes | bytearray | memoryview[Any]") -> None:
+        """Send now, not in a later turn of the loop: a reply is late from when its request left."""
+        self.intern_write_buffer.append(bytes(data))
+        self.intern_write_ready()
 
     def abort(self) -> None:
         """Close at once and tell the protocol."""

@@ -15,6 +15,11 @@ that has given no sign of life for several requests is different: nothing of it 
 may still come carries its unit id, which answers no question asked of others. So only the device itself is
 left alone that long, and the others go on.
 
+The time that counts is the line's, not the program's. A gateway that stood still finds a quiet time over
+and the late reply of it unread: so before anything is sent it is seen that nothing lies there. A request that was
+made before a stall left after it: so it is late from when it left. And a quiet time whose end was noticed late
+is kept as much longer: the system that should have handed on what came may have stood still as well.
+
 A reply counts only when, after 3.5 characters of silence, exactly one frame lies there whose check is right
 and whose unit, function and byte count are those of the request; or that same frame more than once.
 """
@@ -36,6 +41,8 @@ _OWED: Final = 3
 """A reply is believed to be late up to this many times timeout and quiet."""
 _PATIENT: Final = 4
 """What was learned makes a timeout longer up to this many times."""
+_PROMPT: Final = 2_000_000
+"""An end of the quiet time noticed later than this, ns, was noticed late."""
 _BABBLE: Final = 4
 """Bytes without a quiet time between them for longer than this many: the line is of no use."""
 
@@ -67,6 +74,7 @@ class Manner:
 class SerialLine(Dialogue):
     """The dialogue on one serial line, RTU or ASCII."""
 
+    is_numbered = False
     _TRYING = USELESS  # a garbled reply costs the line as much as none
 
     def __init__(
@@ -79,7 +87,7 @@ class SerialLine(Dialogue):
         *,
         echo: bool = False,
     ) -> None:
-        """Begin quiet: what was asked before this session may still be answered."""
+        """Remember; `opened` begins the quiet time every session begins with."""
         super().__init__(clock, statistics)
         self._framing = framing
         self._pace = pace
@@ -93,11 +101,12 @@ class SerialLine(Dialogue):
         self._heard = self._babbling = clock.monotonic()
         self._owed: dict[int, list[int]] = {}  # unit id → when unanswered requests were sent
         self._held: dict[int, int] = {}  # unit id → it is not asked before
-        latest = max((manner.lateness for manner in manners.values()), default=0)
-        self._hush = max(pace.quiet, latest)
+        self._latest = max((manner.lateness for manner in manners.values()), default=0)
+        self._hush = max(pace.quiet, self._latest)
         self._suspect = 0  # the unit id for whose sake it is quiet
-        # The last session may have asked just now: timeout and quiet time, and neither is longer than this.
-        self._quiet_until = self._ready = clock.monotonic() + max(2 * pace.quiet, latest)
+        self._is_proven = False  # the end of the quiet time was looked at
+        self._quiet_until = self._ready = 0
+        self.opened()
 
     @property
     def done(self) -> bool:
@@ -108,6 +117,12 @@ class SerialLine(Dialogue):
     def waiting(self) -> bool:
         """Tell whether something of the scan is still to be sent, to come or to be given up."""
         return not self.done
+
+    def opened(self) -> None:
+        """Begin quiet: what was asked before this session may still be answered."""
+        # The last session may have asked just now: timeout and quiet time, and neither is longer than this.
+        until = self._clock.monotonic() + max(2 * self._pace.quiet, self._latest)
+        self._quiet_until = self._ready = max(self._ready, until)
 
     def begin(
         self,
@@ -146,7 +161,19 @@ class SerialLine(Dialogue):
                 self._garbled(self._slot, now)
             else:
                 self._give_up(self._slot, now)
+        elif self._slot is None and not self._is_proven and now >= self._quiet_until:
+            self._is_proven = True
+            if now - self._quiet_until > _PROMPT:
+                self._ready = max(self._ready, now + min(now - self._quiet_until, self._hush))
         return self._ask()
+
+    def sent(self) -> None:
+        """Take note that the request has left only now."""
+        since = self._clock.monotonic() - self._sent
+        self._sent += since
+        self._due += since
+        if self._slot is not None and not self._whole_at:
+            self.deadline += since
 
     def abandon(self) -> None:
         """Leave the scan: a reply still to come is a late one."""
@@ -163,6 +190,9 @@ class SerialLine(Dialogue):
         ready = max(self._ready, self._held.get(unit, 0))
         if ready > now:
             self.deadline = ready
+            return b""
+        if self.unread():  # it came before this request, whatever it looks like
+            self.deadline = now
             return b""
         slot = self._slots[self._next]
         self._next += 1
@@ -276,6 +306,7 @@ class SerialLine(Dialogue):
 
     def _keep_quiet(self, since: int) -> None:
         self._babbling, self._suspect, self._hush = since, self._poll.unit_id, self._quiet()
+        self._is_proven = False
         self._ready = self._quiet_until = max(self._ready, since + self._hush)
 
     def _manner(self) -> Manner:

@@ -3,6 +3,7 @@
 import asyncio
 import heapq
 import random
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -58,17 +59,19 @@ async def poll(path: Path, seed: int, polls: int) -> tuple[int, int, int]:
     options = {"timeout": f"{TIMEOUT_MS}ms", "quiet": f"{QUIET_MS}ms"}
     async with SerialEquipment(path, lateness(seed, 0.03), keep=False) as line:
         while line.count < polls:
-            async with source(path, devices, **options) as it:
-                dialogue: Any = it._exchange._dialogue  # type: ignore[union-attr]
-                line.clock = lambda dialogue=dialogue: dialogue._sent / 1e9  # type: ignore[misc]
-                try:
+            it = source(path, devices, **options)
+            try:
+                async with it:
+                    dialogue: Any = it._exchange._dialogue  # type: ignore[union-attr]
+                    line.clock = lambda dialogue=dialogue: dialogue._sent / 1e9  # type: ignore[misc]
                     for _ in range(SCANS_A_SESSION):
                         batch = await it.read()
                         assert_none_wrong(batch, int(name_of(it, batch)[1:]))
                         good += qualities(batch).count(GOOD)
-                except NotConnected as lost:
-                    assert "no device answers" in str(lost)  # noqa: PT017
-                late += it.statistics()["late_replies"]
+            except NotConnected as lost:
+                # A full machine opens a port late; it may do so for none of it.
+                assert re.search("no device answers|did not open", str(lost))  # noqa: PT017
+            late += it.statistics()["late_replies"]
         return line.count, late, good
 
 

@@ -222,6 +222,46 @@ def test_d2_a_session_begins_quiet_since_what_the_last_one_asked_may_still_be_an
 
 
 @pytest.mark.fault("D2")
+def test_d2_a_quiet_time_whose_end_is_noticed_late_is_kept_as_much_longer() -> None:
+    """The machine stood still, and so may have done what hands on the bytes that came meanwhile."""
+    wire = Wire()
+    wire.begin(poll_of(4))
+    wire.wait_until_sent()
+    wire.wait()
+    assert wire.line.deadline == wire.clock.steady + S
+    wire.clock.steady += S + 300 * MS
+    noticed = wire.clock.steady
+    wire.wait_until_sent()
+    assert wire.sent[-1][0] == noticed + 300 * MS
+
+
+@pytest.mark.fault("D2")
+def test_d2_nothing_is_sent_while_something_lies_unread() -> None:
+    """It came before, whatever it looks like."""
+    wire = Wire()
+    wire.begin(poll_of(4))
+    wire.line.unread = lambda: True
+    wire.clock.steady += 10 * S
+    wire.wait()
+    assert not wire.sent
+    wire.line.unread = lambda: False
+    wire.hear(b"\x01\x03\x04")
+    came = wire.clock.steady
+    wire.wait_until_sent()
+    assert wire.sent[-1][0] == came + S
+
+
+@pytest.mark.fault("D2")
+def test_d2_a_request_that_left_late_is_waited_for_from_then() -> None:
+    wire = Wire()
+    wire.begin(poll_of(4))
+    wire.wait_until_sent()
+    wire.clock.steady += 700 * MS
+    wire.line.sent()
+    assert wire.line.deadline == wire.clock.steady + S
+
+
+@pytest.mark.fault("D2")
 def test_d2_a_scan_that_is_left_keeps_the_line_quiet_until_its_reply_can_not_come_any_more() -> None:
     """A cancelled read."""
     wire = Wire()
