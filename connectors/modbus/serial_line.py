@@ -16,9 +16,9 @@ may still come carries its unit id, which answers no question asked of others. S
 left alone that long, and the others go on.
 
 The time that counts is the line's, not the program's. A gateway that stood still finds a quiet time over
-and the late reply of it unread: so before anything is sent it is seen that nothing lies there. A request that was
-made before a stall left after it: so it is late from when it left. And a quiet time whose end was noticed late
-is kept as much longer: the system that should have handed on what came may have stood still as well.
+and the late reply of it unread: before anything is sent it is seen that nothing lies there. A request made
+before a stall left after it: it is late from when it left. And a quiet time whose end was noticed late is
+kept as much longer: the system that should have handed on what came may have stood still as well.
 
 A reply counts only when, after 3.5 characters of silence, exactly one frame lies there whose check is right
 and whose unit, function and byte count are those of the request; or that same frame more than once.
