@@ -48,8 +48,9 @@ lint: $(VENV)/ready
 check: lint
 	$(BIN)/pytest -q tests/unit tests/contract
 
+# Two at once: most tests wait for servers. Files stay whole, the long ones begin (tests/conftest.py).
 test: lint $(BUILT) peers
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 bundle: $(VENV)/ready $(BUILT)
 	@$(BIN)/python -m edge_deploy.bundle --platform $(PLATFORM) --python $(CPYTHON)

@@ -51,7 +51,15 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(FaultPage(page))
 
 
+LONGEST_FIRST = ("deploy", "system", "browser", "lab", "faults")
+"""Folders whose files take minutes: begun last they would leave one of two workers idle."""
+
+
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    folders = {name: place for place, name in enumerate(LONGEST_FIRST)}
+    here = Path(__file__).parent
+    items.sort(key=lambda item: folders.get(item.path.relative_to(here).parts[0], len(folders)))
     for item in items:
         if rows := rows_of(item):
             item.user_properties.append(("fault_rows", rows))
