@@ -98,6 +98,17 @@ class GreenContract(Model):
     """Number of the certificate or contract."""
 
 
+class Upstream(Model):
+    """What a product emitted before it came through the factory's gate, from others' figures."""
+
+    kgco2e: ExactPositive
+    """Per `per` of product: raw materials, transport, what it took to get the fuels."""
+    per: Literal["piece", "t"]
+    """What the counter of its production counts."""
+    source: Words
+    """Whose figure, and of when."""
+
+
 class CarbonOptions(Model):
     """Factors for carbon and standard coal, each chosen by hand, with the day it counts from."""
 
@@ -115,3 +126,5 @@ class CarbonOptions(Model):
     """Every other medium by its name."""
     contracts: Annotated[tuple[GreenContract, ...], Field(strict=False)] = ()
     """Green certificates and green power, for the market-based figure."""
+    upstream: dict[Name, Upstream] = Field(default_factory=dict)
+    """By product: cradle to the factory's gate, so that a batch's share of cradle to gate can be told."""

@@ -53,6 +53,7 @@ _ORDER: Final = (
     ("MediumPick", "carbon.media.<name>[]"),
     ("SteamState", "carbon.media.<name>[].steam"),
     ("GreenContract", "carbon.contracts[]"),
+    ("Upstream", "carbon.upstream.<product>"),
 )
 
 

@@ -31,6 +31,7 @@ from edge_deploy.stand_in import Platform
 console = Console()
 _PATIENCE_S: Final = 90.0
 _NAMES: Final = ("meters", "controllers", "broker", "status", "page")
+SITE: Final = "demo_factory"
 _HAS_LINES: Final = os.name == "posix"
 """Whether this machine has pseudo-terminals."""
 
@@ -132,6 +133,7 @@ def run(folder: Path, children: Children, asked: argparse.Namespace) -> None:
         wait_until(lambda: children.are_done(computing), "past", children)
         lived = past.gathered(folder, computing, asked.seed, parse(asked.start))
         asyncio.run(past.fill(plant, folder / "data", lived))
+        past.enter_orders(folder / "data", SITE, lived)
     platform = Platform(ports["broker"])
     children.python("gateway", "-m", "gateway", "run", plant)
     wait_until(lambda: listens(ports["page"]), "page", children)

@@ -26,15 +26,21 @@ from connectors.modbus.layout import kind_of
 from edge_deploy.children import Children
 from edge_deploy.plant.clock import HOUR
 from edge_deploy.plant.model import METERS
-from edge_deploy.plant.past import Past, at_start, joined, kwh_units, load
+from edge_deploy.plant.past import Past, at_start, joined, kwh_units, load, orders
 from edge_deploy.plant.registers import COMPRESSOR_CT
 from gateway.buffer import DiskBuffer
 from gateway.buffer.contract import STORE
+from gateway.energy.bookkeeping.entered import BATCH
+from gateway.energy.bookkeeping.files import FOLDER
+from gateway.energy.bookkeeping.manual import Entering, write_down
 from gateway.pipeline import build_pipeline
 
 DAYS_A_CORE: Final = 4
 MOST_DAYS: Final = 31
+PRESS: Final = "press_shop/line_1"
+BLANK: Final = "blank"
 _AT_ONCE: Final = 2 * HOUR
+_ORDERS_NS: Final = 48 * HOUR
 Raw = NDArray[np.float64]
 Show = Callable[[Past], Raw]
 
@@ -90,6 +96,19 @@ async def fill(plant_file: Path, data: Path, past: Past) -> int:
                     receipt = await buffer.append(source, stored)
             await receipt
     return rows
+
+
+def enter_orders(data: Path, site: str, past: Past) -> int:
+    """Enter the press's orders of the last two days as batches, as a person does; return how many."""
+    found = orders(past, int(past.time[-1]) - _ORDERS_NS)
+    entering = [
+        Entering(
+            BATCH, {"name": name, "node": f"{site}/{PRESS}", "first": first, "last": last, "product": BLANK}
+        )
+        for name, first, last in found
+    ]
+    write_down(data / FOLDER, entering, "make demo", int(past.time[-1]))
+    return len(found)
 
 
 def _by_source(plant: Plant, tags: TagTable) -> Iterator[tuple[str, list[tuple[int, Show, bool]]]]:

@@ -24,8 +24,9 @@ LOADS: Final = ("press", "assembly", "oven", "compressor", "offices", "services"
 METERS: Final = ("grid", *LOADS, "solar")
 COUNTED: Final = (
     *(f"{name}.{way}" for name in METERS for way in ("import", "export")), "press.good", "assembly.good",
+    "press.order",
 )  # fmt: skip
-"""Running totals in W·ns, and pieces."""
+"""Running totals in W·ns, pieces, and the number of the order."""
 _TANGENT: Final = {"press": 0.62, "assembly": 0.48, "oven": 0.04, "compressor": 0.52, "offices": 0.30,
                    "services": 0.55, "solar": 0.0}  # fmt: skip
 """Reactive power per active power: motors much, heaters none."""
@@ -116,7 +117,7 @@ class Plant:
         """Return what `COUNTED` names at this time, and nothing else: a tenth of what `at` costs."""
         self._go_to(time)
         meters = (total for name in METERS for total in self._meters[name].totals())
-        return (*meters, self._press.good, self._assembly.good)
+        return (*meters, self._press.good, self._assembly.good, self._press.order)
 
     def powers(self) -> tuple[int, ...]:
         """Return what each of `METERS` draws now, W."""

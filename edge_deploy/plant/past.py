@@ -8,6 +8,7 @@ the running plant's do. What happens within a day is the model's, to the last bi
 import itertools
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -85,6 +86,14 @@ def joined(days: Sequence[Past], end: NDArray[np.int64]) -> Past:
     return Past(*(np.concatenate(column) for column in zip(*reversed(found), strict=True)))
 
 
+def orders(past: Past, since: int) -> list[tuple[str, int, int]]:
+    """Return name, begin and end of the press's orders that began at or after a time and are over."""
+    number = past.of("press.order")
+    begins = np.flatnonzero(np.diff(number)) + 1
+    found = [(f"A-{number[i]}", int(past.time[i]), int(past.time[j])) for i, j in pairwise(begins)]
+    return [each for each in found if each[1] >= since]
+
+
 def save(file: Path, days: Sequence[Past]) -> None:
     """Write days into a file, for `load` of another process."""
     np.savez(
@@ -103,8 +112,8 @@ def load(file: Path) -> list[Past]:
 
 
 def _small(total: int, name: str) -> int:
-    """Return a total in W·s: at whole seconds nothing is left over. Pieces stay pieces."""
-    return total if name.endswith(".good") else total // SECOND
+    """Return a total in W·s: at whole seconds nothing is left over. What is counted stays as it is."""
+    return total // SECOND if name.endswith(("import", "export")) else total
 
 
 def kwh_units(watt_seconds: NDArray[np.int64], resolution_wh: int) -> NDArray[np.int64]:

@@ -117,6 +117,16 @@ class Query:
                 )
             ]
 
+    def batches(self, node: str, first: int, last: int) -> list[tuple[str, str, int, int, str]]:
+        """Return (node, name, first, last, product) of batches at or below a node that begin in a period."""
+        with _opened(self._directory) as db:
+            return db.execute(
+                "SELECT node, name, first, last, coalesce(product, '') FROM batches"
+                " WHERE (node = ? OR substr(node, 1, ?) = ?) AND first >= ? AND first < ?"
+                " ORDER BY first, node",
+                (node, len(node) + 1, f"{node}/", first, last),
+            ).fetchall()
+
     def closings(self) -> list[Closing]:
         """Return the closed periods, in the order in which they were closed."""
         with _opened(self._directory) as db:

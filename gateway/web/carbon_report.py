@@ -2,19 +2,18 @@
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from typing import Final
+from typing import Any, Final
 
-from config.energy import media
-from gateway.energy.carbon.coal import standard_coal
+from config.problems import Language
 from gateway.energy.carbon.exact import rounded, text_of
 from gateway.energy.carbon.figure import Figure, Line
-from gateway.energy.carbon.footprint import Batch, footprint
-from gateway.energy.carbon.inventory import inventory
-from gateway.energy.carbon.quantity import Entry, Quantity, Unknown
-from gateway.energy.periods import Span
+from gateway.energy.carbon.footprint import Footprint
+from gateway.energy.carbon.quantity import Quantity
 from gateway.energy.query import NoSuchFigure
+from gateway.energy.results.batches import Run, footprint_of, runs_of
+from gateway.energy.results.booked import PRODUCTION, made_of
 from gateway.web.energy_books import Accounts, begun, whole_days
-from gateway.web.energy_carbon import quantity, used, wanted
+from gateway.web.energy_carbon import used, wanted
 from gateway.web.energy_models import (
     CarbonBatch,
     CarbonBatches,
@@ -24,8 +23,6 @@ from gateway.web.energy_models import (
     CarbonReport,
 )
 
-PRODUCTION: Final = ("production", "production_mass")
-_NOT_CARBON: Final = frozenset({"electricity_reactive", "electricity_reactive_export", *PRODUCTION})
 _PLACES: Final = 3
 _FINE: Final = 6
 _MS: Final = 1_000_000
@@ -37,43 +34,21 @@ def report(accounts: Accounts, node: str, first: int, last: int) -> CarbonReport
     begin, end = whole_days(accounts, first, last)
     if end <= begin:
         raise NoSuchFigure("the period has not begun")
-    entries: list[Entry] = []
-    names, known = [], []
-    for name in media():
-        if name in _NOT_CARBON:
-            continue
-        try:
-            found = _daily(accounts, node, name, begin, end)
-        except NoSuchFigure:
-            continue
-        names.append(name)
-        known.append(len(found))
-        # Of a medium that is known for some days the figure is of these, and says so beside it.
-        entries += found or [Unknown(name, begin, end, node)]
-    if not names:
-        raise NoSuchFigure(f"nothing with carbon is metered at {node}")
-    made = inventory(entries, accounts.choices, period=(begin, end))
-    coal = standard_coal(entries, accounts.choices, period=(begin, end))
-    figures = (made.scope_1, made.scope_2.location, made.scope_2.market, coal.equivalent, coal.primary)
-    totals = [made.total("location"), made.total("market")]
+    made = made_of(accounts.query, accounts.choices, node, begin, end)
+    totals = [made.inventory.total("location"), made.inventory.total("market")]
+    by_location = made.inventory.exact("location")
     return CarbonReport(
         node=node,
         start=begin // _MS,
         end=end // _MS,
-        figures=[told(each) for each in figures],
+        figures=[told(each) for each in made.figures],
         total_location=None if totals[0] is None else f"{totals[0]:f}",
         total_market=None if totals[1] is None else f"{totals[1]:f}",
-        days=len(accounts.query.calendar.days(begin, end)) - 1,
-        known=known,
-        media=names,
-        intensities=list(_intensities(accounts, node, begin, end, figures, totals=made.exact("location"))),
+        days=made.days,
+        known=list(made.known),
+        media=list(made.media),
+        intensities=list(_intensities(accounts, node, begin, end, made.figures, totals=by_location)),
     )
-
-
-def _daily(accounts: Accounts, node: str, medium: str, first: int, last: int) -> list[Entry]:
-    """Return a medium's quantity of each day that is known, cut where a choice changes."""
-    answer = accounts.query.energy(node, "day", first, last, medium)
-    return [quantity(answer, each, node) for each in answer.figures if each.quanta is not None]
 
 
 def _intensities(
@@ -111,50 +86,43 @@ def _intensities(
 
 
 def batches_of(accounts: Accounts, node: str, first: int, last: int) -> CarbonBatches:
-    """Return the newest batches of a node with their footprints. Raises as `report`."""
-    end = max(first + 1, begun(accounts, last))
-    answer = accounts.query.energy(node, "batch", first, end)
-    made = []
-    for each in reversed(answer.figures[-MOST_BATCHES:]):
-        if each.span.last > accounts.now():
-            continue
-        entries: list[Entry] = [
-            Unknown("electricity", each.span.first, each.span.last, node)
-            if each.quanta is None
-            else quantity(answer, each, node)
-        ]
-        amount, unit = _output(accounts, node, each.span)
-        found = footprint(
-            Batch(each.span.label, "", each.span.first, each.span.last, amount or Fraction(0), unit),
-            entries,
-            accounts.choices,
-        )
-        per_unit = found.per_unit
-        made.append(
-            CarbonBatch(
-                name=each.span.label,
-                start=each.span.first // _MS,
-                end=each.span.last // _MS,
-                amount=text_of(amount) if amount is not None else "",
-                unit=unit,
-                figure=told(found.figure),
-                per_unit=None if per_unit is None else f"{rounded(per_unit, _FINE):f}",
-            )
-        )
-    return CarbonBatches(batches=made)
+    """Return the newest batches at or below a node with their footprints. Raises as `report`."""
+    now = accounts.now()
+    over = [each for each in runs_of(accounts.query, node, first, begun(accounts, last)) if each.last <= now]
+    made = [(run, _footprint(accounts, run)) for run in over[:MOST_BATCHES]]
+    return CarbonBatches(batches=[_batch(run, found) for run, found in made])
 
 
-def _output(accounts: Accounts, node: str, span: Span) -> tuple[Fraction | None, str]:
-    """Return what a node's production counter counted in a batch; None where it has none, or several."""
-    counters = [
-        name
-        for name, meter in accounts.query.meters.items()
-        if meter.medium.name in PRODUCTION and meter.node == node
-    ]
-    if len(counters) != 1:
-        return None, ""
-    answer = accounts.query.energy(counters[0], "whole", span.first, span.last)
-    return answer.amount(answer.total), answer.unit
+def export(accounts: Accounts, node: str, first: int, language: Language) -> dict[str, Any]:
+    """Return one batch's footprint with all of its arithmetic. Raises as `report`."""
+    for run in runs_of(accounts.query, node, first, first + 1):
+        if run.node == node and run.last <= accounts.now():
+            return _footprint(accounts, run).as_dict(language)
+    raise NoSuchFigure(f"no batch that is over began then at {node}")
+
+
+def _footprint(accounts: Accounts, run: Run) -> Footprint:
+    return footprint_of(accounts.query, accounts.plant, accounts.choices, run)
+
+
+def _batch(run: Run, found: Footprint) -> CarbonBatch:
+    per_unit, share = found.per_unit, found.share
+    return CarbonBatch(
+        name=run.name,
+        node=run.node,
+        product=run.product,
+        identifier=found.batch.identifier,
+        start=run.first // _MS,
+        end=run.last // _MS,
+        amount=text_of(found.batch.amount) if found.batch.unit else "",
+        unit=found.batch.unit,
+        figure=told(found.figure),
+        per_unit=None if per_unit is None else f"{rounded(per_unit, _FINE):f}",
+        upstream="" if found.upstream is None else f"{found.upstream.per_unit:f}",
+        upstream_source="" if found.upstream is None else found.upstream.source,
+        share=None if share is None else float(share),
+        left_out=list(found.left_out),
+    )
 
 
 def told(figure: Figure) -> CarbonFigure:

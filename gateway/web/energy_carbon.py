@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
-from itertools import pairwise
 from typing import Any, Final, Literal
 
 from gateway.energy.carbon.choice import Choices
@@ -13,6 +12,7 @@ from gateway.energy.carbon.quantity import Missing, Quantity
 from gateway.energy.carbon.refused import Refused
 from gateway.energy.figures import Answer
 from gateway.energy.figures import Figure as Amount
+from gateway.energy.results.booked import quantity, whole
 from gateway.web.energy_books import Accounts
 from gateway.web.energy_figures import Asked, Found, energy
 from gateway.web.energy_models import FactorUsed, Wanted
@@ -63,30 +63,8 @@ def _quantities(accounts: Accounts, asked: Asked, answer: Answer, figure: Amount
     changes = accounts.choices.changes(figure.span.first, figure.span.last)
     if not changes:
         return [] if figure.quanta is None else [quantity(answer, figure, asked.subject)]
-    edges = (figure.span.first, *changes, figure.span.last)
-    found = []
-    for first, last in pairwise(edges):
-        part = accounts.query.energy(asked.subject, "whole", first, last, asked.medium)
-        if part.total.quanta is not None:
-            found.append(quantity(part, part.total, asked.subject))
-    return found
-
-
-def quantity(answer: Answer, figure: Amount, node: str) -> Quantity:
-    """Return what the calculations of carbon take; of a figure that is known."""
-    quanta, q = figure.quanta or 0, answer.quantum
-    gross = figure.gross or 1
-    # Shares are of what was counted; where meters are subtracted they are handed on in proportion.
-    return Quantity(
-        answer.medium,
-        quanta * q,
-        answer.unit,
-        figure.span.first,
-        figure.span.last,
-        node,
-        estimated=Fraction(figure.estimated * quanta, gross) * q,
-        manual=Fraction(figure.manual * quanta, gross) * q,
-    )
+    parts = whole(accounts.query, accounts.choices, asked.subject, asked.medium, figure.span)
+    return [each for each in parts if isinstance(each, Quantity)]
 
 
 _MAKE: Final[dict[Carbon, Callable[[Sequence[Quantity], Choices], tuple[Figure, ...]]]] = {

@@ -244,12 +244,22 @@ class CarbonBatch(Answer):
     """The footprint of one batch."""
 
     name: str
+    node: str
+    product: str
+    identifier: str
     start: int
     end: int
     amount: str
     unit: str
     figure: CarbonFigure
     per_unit: str | None
+    upstream: str
+    """Cradle to the factory's gate per unit, as entered for the product; empty: not entered."""
+    upstream_source: str
+    share: float | None
+    """Gate to gate ÷ cradle to gate."""
+    left_out: list[str]
+    """Media used that are neither electricity nor fuel."""
 
 
 class CarbonBatches(Answer):

@@ -1,7 +1,9 @@
 """The demo's past is the plant's: the model's readings, joined without a step, in the registers' widths."""
 
 import asyncio
+import sqlite3
 import struct
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 
@@ -12,10 +14,12 @@ from connectors import Delivery, Order, Origin
 from edge_deploy import past as filling
 from edge_deploy.plant.clock import SECOND, parse
 from edge_deploy.plant.model import COUNTED, METERS, Plant
-from edge_deploy.plant.past import APART_S, POWER_S, Past, at_start, compute, joined, save, spans
+from edge_deploy.plant.past import APART_S, POWER_S, Past, at_start, compute, joined, orders, save, spans
 from edge_deploy.plant.registers import BEHIND_TCP, ON_THE_LINE
 from gateway.buffer import DiskBuffer
 from gateway.buffer.contract import STORE
+from gateway.energy.bookkeeping.entered import BATCH, entries
+from gateway.energy.bookkeeping.files import FOLDER, NAME
 
 SEED, FIRST = 5, parse("2026-06-20T11:55")
 LONG = 600 * SECOND
@@ -114,3 +118,17 @@ def test_the_past_is_in_the_log_as_backfill_with_every_reading(tmp_path: Path) -
     assert rows == counters * len(whole().time) + powers * len(whole().minute)
     assert rows == sum(len(each.batch) for each in stored)
     assert {each.batch.origin for each in stored} == {Origin.BACKFILL}
+
+
+def test_the_orders_of_the_press_are_batches_that_follow_each_other(tmp_path: Path) -> None:
+    number = COUNTED.index("press.order")
+    counted = np.zeros((9, len(COUNTED)), np.int64)
+    counted[:, number] = (4, 4, 5, 5, 5, 6, 7, 7, 7)
+    time = np.arange(9, dtype=np.int64) * APART_S * SECOND
+    past = Past(time, counted, time[:0], np.zeros((0, len(METERS)), np.int64))
+    found = orders(past, 0)
+    assert found == [("A-5", int(time[2]), int(time[5])), ("A-6", int(time[5]), int(time[6]))]
+    assert orders(past, int(time[3])) == found[1:]
+    assert filling.enter_orders(tmp_path, "demo_factory", past) == 2
+    with closing(sqlite3.connect(tmp_path / FOLDER / NAME)) as db:
+        assert [each.what["name"] for each in entries(db, BATCH, waiting=True)] == ["A-5", "A-6"]

@@ -18,12 +18,19 @@ export interface BandCost {
 
 export interface CarbonBatch {
   name: string;
+  node: string;
+  product: string;
+  identifier: string;
   start: number;
   end: number;
   amount: string;
   unit: string;
   figure: CarbonFigure;
   per_unit: string | null;
+  upstream: string;
+  upstream_source: string;
+  share: number | null;
+  left_out: string[];
 }
 
 export interface CarbonBatches {

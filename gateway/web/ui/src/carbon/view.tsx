@@ -2,7 +2,7 @@
 import { useEffect, useState } from "preact/hooks";
 import type { CarbonBatches, CarbonFigure, CarbonLine, CarbonReport, EnergyPlant } from "../api";
 import { now, state, watch } from "../feed";
-import { date, figure } from "../format";
+import { figure, moment } from "../format";
 import { useValue } from "../observable";
 import { Card, Failed, Loading, Mark } from "../parts";
 import { route } from "../route";
@@ -84,7 +84,7 @@ function Carbon({ plant }: { plant: EnergyPlant }) {
             </div>
           </Card>
           <Intensities report={report} />
-          <Batches node={node} from={from} to={to} />
+          <Batches node={node} from={from} to={to} medium={medium} />
         </>
       )}
     </div>
@@ -170,26 +170,32 @@ function Intensities({ report }: { report: CarbonReport }) {
   );
 }
 
-function Batches({ node, from, to }: { node: string; from: number; to: number }) {
+function Batches({ node, from, to, medium }: { node: string; from: number; to: number; medium(name: string): string }) {
   const { answer } = useAnswer<CarbonBatches>("carbon/batches", { node, start: from, end: to });
   return (
     <Card title={t("carbon.footprint")} note={t("carbon.gate")}>
       {!answer?.batches.length ? <p class="empty">{t("carbon.no_batch")}</p> : (
-        <table>
-          <thead><tr><th scope="col">{t("carbon.batch")}</th><th scope="col">{t("energy.time")}</th><th scope="col" class="num">{t("carbon.output")}</th><th scope="col" class="num">kgCO₂e</th><th scope="col" class="num">{t("carbon.ratio")}</th><th scope="col">{t("carbon.factor")}</th></tr></thead>
+        <div class="wide"><table>
+          <thead><tr><th scope="col">{t("carbon.batch")}</th><th scope="col">{t("energy.time")}</th><th scope="col" class="num">{t("carbon.output")}</th><th scope="col" class="num">kgCO₂e</th><th scope="col" class="num">{t("carbon.ratio")}</th><th scope="col" class="num">{t("carbon.share")}</th><th scope="col">{t("carbon.factor")}</th><th scope="col">{t("carbon.export")}</th></tr></thead>
           <tbody>
             {answer.batches.map((each) => (
-              <tr key={each.name + each.start}>
-                <th scope="row">{each.name}</th>
-                <td>{date(each.start)}</td>
+              <tr key={each.node + each.start}>
+                <th scope="row">{each.name}{each.product ? ` · ${each.product}` : ""}<span class="note"> {each.identifier || (each.node === node ? "" : each.node.split("/").slice(1).join("/"))}</span></th>
+                <td>{moment(each.start)} – {moment(each.end)}</td>
                 <td class="num">{each.amount ? `${exact(each.amount)} ${word("unit", each.unit)}` : "—"}</td>
-                <td class="num">{exact(each.figure.value)}</td>
-                <td class="num">{exact(each.per_unit)}</td>
-                <td>{each.figure.lines[0]?.used.map((used) => used.row).join(", ") || each.figure.wanted.map((lack) => lack[language.get()]).join(" ")}</td>
+                <td class="num">{each.figure.value === null ? "—" : figure(Number(each.figure.value), 5)}</td>
+                <td class="num">{each.per_unit === null ? "—" : `${figure(Number(each.per_unit), 4)} kgCO₂e/${word("unit", each.unit)}`}</td>
+                <td class="num" title={each.upstream ? t("carbon.upstream", { amount: each.upstream, source: each.upstream_source }) : t("carbon.no_upstream")}>{each.share === null ? "—" : share(each.share)}</td>
+                <td>
+                  {[...new Set(each.figure.lines.flatMap((line) => line.used.filter((used) => used.symbol !== "GWP").map((used) => used.row)))].join(", ")}
+                  {each.figure.wanted.map((lack) => <span class="wanted" key={lack.choice}><Mark tone="look" /> {lack[language.get()]}</span>)}
+                  {each.left_out.length > 0 && <span class="note"> {t("carbon.left_out", { media: each.left_out.map(medium).join(t("figure.comma")) })}</span>}
+                </td>
+                <td><a href={`api/carbon/footprint?${new URLSearchParams({ node: each.node, start: String(each.start), language: language.get() })}`} download>JSON</a></td>
               </tr>
             ))}
           </tbody>
-        </table>
+        </table></div>
       )}
     </Card>
   );
