@@ -53,6 +53,10 @@ class Contract(Model):
     """… and how many times the demand price the excess costs, e.g. ``2``."""
     power_factor: ExactPositive | None = None
     """The standard your power-factor adjustment is measured by, e.g. ``0.90``; absent: none is billed."""
+    billed_as: Literal["begins", "ends", "days"] | None = None
+    """Where the supplier's period is no calendar month (`energy.billing`): which month's prices it has, those
+    of the month it begins in, of the month its last whole day is in, or each day its own. Absent: what is
+    not the same in both months is asked for."""
     reverse_reactive: Literal["added", "ignored"] | None = None
     """Whether reactive energy fed back counts. Absent: a month with any has no adjustment computed."""
 

@@ -16,6 +16,7 @@ from gateway.cli_backup import backup, restore
 from gateway.cli_certificates import certificates_app
 from gateway.cli_energy import energy_app
 from gateway.cli_factors import factors
+from gateway.cli_invoice import invoice
 from gateway.cli_lab import lab_app
 from gateway.cli_quarantine import quarantine_app
 from gateway.cli_report import report
@@ -45,6 +46,7 @@ app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(certificates_app, name="certificates")
 app.command()(tariffs)
 app.command()(factors)
+energy_app.command()(invoice)
 app.add_typer(energy_app, name="energy")
 app.command()(backup)
 app.command()(restore)

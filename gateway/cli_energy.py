@@ -28,6 +28,9 @@ from gateway.energy.bookkeeping.manual import (
 )
 from gateway.energy.evidence import evidence, rows, said
 from gateway.energy.periods import Calendar, calendar_of
+from gateway.energy.pricing.booked import MEDIUM, priced
+from gateway.energy.pricing.plan import plan_of
+from gateway.energy.pricing.told import told
 from gateway.energy.query import NoBooks, NoSuchFigure, Query
 from gateway.sqlite import NewerFormat
 
@@ -51,6 +54,7 @@ class _Plant:
 
     def __init__(self, plant_file: Path, lang: Language | None) -> None:
         plant, self.language = load(plant_file, lang)
+        self.plant = plant
         self.meters: dict[str, Meter] = meters(plant)
         self.calendar: Calendar = calendar_of(plant.energy, plant.gateway.zone)
         self.site = plant.gateway.site
@@ -215,7 +219,12 @@ def evidence_(
     """Export readings, rules and arithmetic of one figure. 导出一个数的依据。"""
     plant = _Plant(plant_file, lang)
     try:
-        found = evidence(plant.query, plant.subject(subject), *plant.period(first, last), medium)
+        name, period = plant.subject(subject), plant.period(first, last)
+        found = evidence(plant.query, name, *period, medium)
+        plan = plan_of(plant.plant)
+        if plan is not None and found["figure"]["medium"] == MEDIUM:
+            is_billed = name == plant.site
+            found["cost"] = told(priced(plant.query, plan, name, *period, is_billed=is_billed))
     except (NoSuchFigure, NoBooks, NewerFormat, sqlite3.Error) as exc:
         fail(say(plant.language, "energy.none", reason=exc))
     if as_csv:

@@ -63,6 +63,9 @@ def _entry(plant: Plant, supply: Supply, tariff: Tariff, document: Document, i: 
             at = (*path, "hours")
             yield document.problem("E-CF-1409", at, hours=quote(supply.hours), names=offered or ["—"])
     yield from check_days(plant, supply, tariff, document, path)
+    # By whole days a bill lies in one month only if it begins on the first.
+    if plant.energy.billing.day > 1 and supply.contract.billed_as is None and supply.prices:
+        yield document.problem("W-CF-1445", (*path, "contract"), day=plant.energy.billing.day)
     yield from _prices(supply, tariff, customer, document, path)
 
 

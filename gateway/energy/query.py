@@ -5,7 +5,7 @@ each question, beside the gateway that writes them and from any process.
 """
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -21,6 +21,7 @@ from gateway.energy.accounts.state import Event, State, rules_of
 from gateway.energy.bookkeeping.files import NAME, SCHEMA, quantum_text
 from gateway.energy.bookkeeping.pages import Slots
 from gateway.energy.cells import Cells, by_day, by_step, cut, is_on_grid, stored
+from gateway.energy.columns import Pieces, pieces_of
 from gateway.energy.figures import Answer, Figure, Peak, Table, edges, figures_of, peaks_of, rounded, total_of
 from gateway.energy.periods import MINUTE_NS, Calendar, Interval, Span
 from gateway.energy.virtual import Made, NoSuchFigure, made_of_meter, made_of_node
@@ -80,6 +81,24 @@ class Query:
             spans = self._spans(db, subject, interval, first, last)
             parts = self._parts(db, made, spans, by_quarter=True)
         return peaks_of(parts, made, spans)
+
+    def pieces(
+        self,
+        subject: str,
+        first: int,
+        last: int,
+        medium: str = "electricity",
+        moments: Iterable[int] = (),
+    ) -> Pieces:
+        """Return all of a period in columns, cut at the books' own boundaries and at these moments.
+
+        Raises as `energy`.
+        """
+        made = self.made(subject, medium)
+        with _opened(self._directory) as db:
+            parts = self._parts(db, made, [Span(first, last)], by_quarter=True)
+        edges = {first, last, *moments}
+        return pieces_of([cut(each, edges) for each in parts], made, Span(first, last))
 
     def table(self, names: Sequence[str], interval: Interval, first: int, last: int) -> Table:
         """Return amounts of many meters that are read at once; closed periods as the books are now."""

@@ -12,11 +12,13 @@ from fastapi.responses import Response
 from gateway.energy.carbon.refused import Refused
 from gateway.energy.evidence import evidence
 from gateway.energy.flows import flows_of
-from gateway.energy.periods import DAY_NS, MINUTE_NS
+from gateway.energy.periods import DAY_NS, MINUTE_NS, Span
+from gateway.energy.pricing.booked import MEDIUM, priced
+from gateway.energy.pricing.told import told as told_of
 from gateway.energy.query import NoBooks, NoSuchFigure
 from gateway.energy.virtual import Made
 from gateway.sqlite import NewerFormat
-from gateway.web.energy_books import Books, NoEnergy, begun, whole_days
+from gateway.web.energy_books import Accounts, Books, NoEnergy, begun, whole_days
 from gateway.web.energy_carbon import NOT_COUNTED, carbon
 from gateway.web.energy_cost import bands, costs
 from gateway.web.energy_figures import Asked, Found, TooMany, amounts, demand, load, rows
@@ -138,17 +140,32 @@ def add_energy(app: FastAPI, desk: Desk) -> None:
         subject: Subject, start: Moment, end: Moment, medium: Medium = "electricity"
     ) -> Response:
         first, last = in_order(start, end)
-        query = (await desk.ask(desk.books.accounts)).query
+        accounts = await desk.ask(desk.books.accounts)
+        query = accounts.query
         if first % query.calendar.grid or last % query.calendar.grid:
             raise HTTPException(422, "both ends must be boundaries of the books, e.g. quarters of an hour")
         around = None if last - first <= DAY_NS // 4 else _AROUND_NS
-        told = await desk.ask(lambda: evidence(query, subject, first, last, medium, around=around))
+
+        period = Span(first, last)
+        told = await desk.ask(lambda: evidence_of(accounts, subject, period, medium, around))
         name = "".join(each if each.isalnum() and each.isascii() else "_" for each in subject)
         return Response(
             orjson.dumps(told, option=orjson.OPT_INDENT_2),
             media_type="application/json",
             headers={"Content-Disposition": f'inline; filename="evidence_{name}_{start}_{end}.json"'},
         )
+
+
+def evidence_of(
+    accounts: Accounts, subject: str, span: Span, medium: str, around: int | None
+) -> dict[str, Any]:
+    """Return what is behind a figure, and behind what it costs."""
+    query, plan = accounts.query, accounts.tariff
+    found = evidence(query, subject, span.first, span.last, medium, around=around)
+    if plan is not None and found["figure"]["medium"] == MEDIUM:
+        is_billed = subject == accounts.plant.gateway.site
+        found["cost"] = told_of(priced(query, plan, subject, span.first, span.last, is_billed=is_billed))
+    return found
 
 
 def figures(books: Books, asked: Asked, metric: Metric) -> EnergyFigures:
@@ -165,8 +182,6 @@ def figures(books: Books, asked: Asked, metric: Metric) -> EnergyFigures:
         case "demand":
             found = demand(accounts, asked)
         case "cost":
-            if medium != "electricity":
-                raise NoSuchFigure(f"there are no prices of {medium}")
             found = costs(accounts, asked)
         case _:
             if medium in NOT_COUNTED:
@@ -190,6 +205,7 @@ def figures(books: Books, asked: Asked, metric: Metric) -> EnergyFigures:
         if medium.startswith("electricity")
         else [],
         band_costs=found.band_costs,
+        charges=found.charges,
         wanted=found.wanted,
         notes=found.notes,
         factors=found.factors,

@@ -11,7 +11,7 @@ from gateway.energy.carbon.exact import telescoped
 from gateway.energy.figures import Answer, Figure, Peak, rounded, sum_of
 from gateway.energy.periods import HOUR_NS, Span
 from gateway.web.energy_books import Accounts, begun
-from gateway.web.energy_models import BandCost, EnergyRow, Every, FactorUsed, Wanted
+from gateway.web.energy_models import BandCost, EnergyCharge, EnergyRow, Every, FactorUsed, Wanted
 
 MOST_ROWS: Final = 3_000
 PLACES: Final = 6
@@ -49,6 +49,7 @@ class Found:
     places: int = PLACES
     has_bounds: bool = False
     band_costs: list[BandCost] = field(default_factory=list)
+    charges: list[EnergyCharge] = field(default_factory=list)
     wanted: list[Wanted] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     factors: list[FactorUsed] = field(default_factory=list)

@@ -98,6 +98,20 @@ class BandCost(Answer):
     yuan: str | None
 
 
+class EnergyCharge(Answer):
+    """What a whole bill charges beside its energy; no part of the total, which is the energy's."""
+
+    bill: str
+    """Local month."""
+    item: str
+    """capacity, demand, demand_excess or power_factor."""
+    quantity: str
+    unit: str
+    price: str | None
+    """Yuan a unit; of the power factor the sum its percentage is of."""
+    yuan: str | None
+
+
 class Wanted(Answer):
     """What a figure lacks, and where to enter it."""
 
@@ -138,6 +152,7 @@ class EnergyFigures(Answer):
     """Terms as `times × meter`."""
     bands: list[EnergyBand]
     band_costs: list[BandCost]
+    charges: list[EnergyCharge]
     wanted: list[Wanted]
     notes: list[str]
     """Names of the tariffs the figures rest on."""

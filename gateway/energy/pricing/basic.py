@@ -2,27 +2,28 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from decimal import Decimal
 from typing import Final
-from zoneinfo import ZoneInfo
+
+import numpy as np
 
 from config.problems import Phrase
 from config.tariff_library import Terms, is_two_part
+from gateway.energy.pricing.bills import Bill
 from gateway.energy.pricing.lines import Line, fen
 from gateway.energy.pricing.power_factor import Reactive, adjustment_percent, measures, power_factor
-from gateway.energy.pricing.timetable import QUARTER_NS, Open, Timetable, local_midnight
+from gateway.energy.pricing.timetable import QUARTER_NS, Open, Timetable
 
 _PERCENT: Final = Decimal("0.01")
 _BASIC: Final = ("capacity", "demand", "demand_excess")
 
 
 @dataclass(frozen=True, slots=True)
-class MonthFacts:
-    """What a supplier's meter showed, by local month."""
+class BillFacts:
+    """What a supplier's meter showed, by bill, ``2026-07``."""
 
     demand_kw: Mapping[str, Decimal] = field(default_factory=dict)
-    """The month's maximum demand."""
+    """The bill's maximum demand."""
     reactive: Mapping[str, Reactive] = field(default_factory=dict)
 
 
@@ -30,55 +31,82 @@ def basic_lines(
     table: Timetable,
     lines: Sequence[Line],
     kwh: Mapping[str, Decimal],
-    facts: MonthFacts,
+    facts: BillFacts,
     *,
+    since: int,
     is_whole: bool,
 ) -> tuple[list[Line], list[Open]]:
-    """Return the charges of each month that lies whole in the timetable, and what is open about them.
+    """Return the charges of each bill that lies whole in the period, and what is open about them.
 
-    `lines` are the month's energy lines, `kwh` the energy of each month. Without `is_whole` some energy is
+    `lines` are the energy lines, `kwh` the energy of each bill. Without `is_whole` some energy is
     missing or has no band yet, so no adjustment can be computed.
     """
     found: list[Line] = []
     notes: list[Open] = []
-    for month in sorted(kwh):
-        terms = _terms_of_month(table, month, notes)
+    for bill in table.bills:
+        if bill.name not in kwh or not _has_charges(table, bill):
+            continue
+        terms = _terms_of_bill(table, bill, since, notes)
         if terms is None:
             continue
-        mine = list(_basic(terms, month, facts, notes))
+        mine = list(_basic(terms, bill, facts, notes))
         if terms.supply.contract.power_factor is not None:
-            energy = [line for line in lines if line.month == month]
+            energy = [line for line in lines if line.month == bill.name]
             mine += _adjustment(
-                terms, month, [*energy, *mine], kwh[month], facts=facts, notes=notes, is_whole=is_whole
-            )
+                terms, bill.name, [*energy, *mine], kwh[bill.name],
+                facts=facts, notes=notes, is_whole=is_whole,
+            )  # fmt: skip
         found += mine
     return found, notes
 
 
-def _terms_of_month(table: Timetable, month: str, notes: list[Open]) -> Terms | None:
-    """Return the one entry that holds all month; None, and why, where there is none."""
-    first = date(int(month[:4]), int(month[5:]), 1)
-    after = date(first.year + first.month // 12, first.month % 12 + 1, 1)
-    zone = ZoneInfo(table.plan.terms[0].tariff.time_zone)
-    start, end = local_midnight(first, zone), local_midnight(after, zone)
-    if start < table.start or end > table.end:
-        notes.append(Open("E-TF-0009", {"month": month}))
+def _terms_of_bill(table: Timetable, bill: Bill, since: int, notes: list[Open]) -> Terms | None:
+    """Return the one entry that holds all of a bill; None, and why, where there is none."""
+    if bill.first < max(since, table.start) or bill.last > table.end:
+        notes.append(Open("E-TF-0009", {"month": bill.name}))
         return None
-    cells = set(table.cell[start // QUARTER_NS - table.first : end // QUARTER_NS - table.first].tolist())
-    terms = {id(each): each for each in (table.parts(cell)[0] for cell in cells)}
+    terms = _entries(table, bill)
     if len(terms) > 1:
-        notes.append(Open("E-TF-0010", {"month": month}))
+        notes.append(Open("E-TF-0010", {"month": bill.name}))
         return None
-    return next(iter(terms.values()))
+    return terms[0]
 
 
-def _basic(terms: Terms, month: str, facts: MonthFacts, notes: list[Open]) -> Iterator[Line]:
-    contract, prices = terms.supply.contract, terms.supply.prices_of(month)
+def _has_charges(table: Timetable, bill: Bill) -> bool:
+    """Tell whether an entry that holds in a bill charges for more than energy."""
+    return any(
+        terms.supply.contract.power_factor is not None or is_two_part(terms.customer, terms.supply.contract)
+        for terms in _entries(table, bill)
+        if terms is not None
+    )
+
+
+def _entries(table: Timetable, bill: Bill) -> list[Terms | None]:
+    """Return the entries that hold in a bill, as far as the timetable reaches, each once."""
+    first, last = (moment // QUARTER_NS - table.first for moment in (bill.first, bill.last))
+    cells = np.unique(table.cell[max(0, first) : last]).tolist()
+    return list({id(terms): terms for terms in (table.parts(cell).terms for cell in cells)}.values())
+
+
+def _charge(terms: Terms, bill: Bill, charge: str, notes: list[Open]) -> Decimal | None:
+    """Return the price of a kVA or kW for a bill; None, and why, where it is not known which or how much."""
+    months = {"begins": (bill.begins,), "ends": (bill.ends,)}.get(
+        terms.supply.contract.billed_as or "", (bill.begins, bill.ends)
+    )
+    prices = {month: getattr(terms.supply.prices_of(month), charge) for month in months}
+    for month, price in prices.items():
+        if price is None:
+            notes.append(Open("E-TF-0005", {"part": Phrase(f"tariff.asked.{charge}"), "month": month}))
+    if None not in prices.values() and len(set(prices.values())) > 1:
+        notes.append(Open("E-TF-0012", {"month": bill.name}))
+    return prices.popitem()[1] if len(set(prices.values())) == 1 else None
+
+
+def _basic(terms: Terms, bill: Bill, facts: BillFacts, notes: list[Open]) -> Iterator[Line]:
+    contract, month = terms.supply.contract, bill.name
     if not is_two_part(terms.customer, contract) or contract.charge is None:
         return
-    price = getattr(prices, contract.charge)
-    if price is None:
-        notes.append(Open("E-TF-0005", {"part": Phrase(f"tariff.asked.{contract.charge}"), "month": month}))
+    price = _charge(terms, bill, contract.charge, notes)
     if contract.charge == "capacity":
         if contract.capacity_kva is not None:
             yield _line(month, "capacity", contract.capacity_kva, "kVA", price)
@@ -111,7 +139,7 @@ def _adjustment(
     lines: Sequence[Line],
     kwh: Decimal,
     *,
-    facts: MonthFacts,
+    facts: BillFacts,
     notes: list[Open],
     is_whole: bool,
 ) -> Iterator[Line]:

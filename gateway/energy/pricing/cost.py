@@ -1,50 +1,33 @@
 """What energy costs: lines as an invoice has them, each rounded once, and totals that are sums of lines.
 
-    line = kWh of one month and band × one part of its price, rounded to the fen, halves away from zero
-    band = its lines          month = its bands + capacity or demand + power-factor adjustment
+    line = kWh of one bill and band × one part of its price, rounded to the fen, halves away from zero
+    band = its lines          bill = its bands + capacity or demand + power-factor adjustment
+
+A line grows from the bill's first moment on, and what it costs so far is always what is rounded: a period
+that begins or ends within a bill costs what its lines grow by in it. So hours, days and bills add up exactly,
+whatever is asked for first; `spread` gives the same yuan by interval.
 
 A line whose price is not known has no yuan, and then neither has any total it belongs to; what is known is
 told apart (`known_yuan`), and `Cost.open` says what to enter and where it stands on the invoice.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from config.bands import BANDS, Band
-from config.problems import Phrase
-from gateway.energy.pricing.basic import MonthFacts, basic_lines
-from gateway.energy.pricing.lines import Line, exactly, fen
+from gateway.energy.pricing.amounts import Energy, sums_of
+from gateway.energy.pricing.band_lines import Grown, Opened, grown_lines, priced_slots
+from gateway.energy.pricing.basic import BillFacts, basic_lines
+from gateway.energy.pricing.lines import Line, exactly
 from gateway.energy.pricing.power_factor import Reactive
-from gateway.energy.pricing.prices import BandPrice, price_of
 from gateway.energy.pricing.timetable import QUARTER_NS, Open, Timetable
 
 Share = Literal["measured", "estimated", "manual"]
-_LARGEST: Final = 2**62
-
-
-@dataclass(frozen=True, slots=True)
-class Energy:
-    """Energy of one meter, or of several (m rows), in the intervals from `start` on."""
-
-    start: NDArray[np.int64]
-    """When each interval begins, ns UTC, (n,)."""
-    width: int
-    """Of every interval, ns; none lies across two bands."""
-    quanta: NDArray[Any]
-    """int64, or Python's own integers or Decimals; not below zero, (n,) or (m, n)."""
-    quantum: Decimal = Decimal(1)
-    """kWh of one of `quanta`."""
-    estimated: NDArray[Any] | None = None
-    """How much of `quanta` is estimated; same shape. None: nothing."""
-    manual: NDArray[Any] | None = None
-    """How much was entered or imported by hand; same shape."""
-    missing: NDArray[np.bool_] | None = None
-    """Where nothing is known; same shape. `quanta` is 0 there."""
+_SHARES: Final[tuple[Share, ...]] = ("measured", "estimated", "manual")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +52,7 @@ class Cost:
     start: int
     end: int
     lines: tuple[Line, ...]
-    """In the order of months, bands and parts; basic charges and adjustment behind each month."""
+    """In the order of bills, bands and parts; basic charges and adjustment behind each bill."""
     bands: tuple[BandCost, ...]
     kwh: Decimal
     shares: Mapping[Share, Decimal]
@@ -93,145 +76,102 @@ def cost(
     demand_kw: Mapping[str, Decimal] | None = None,
     reactive: Mapping[str, Reactive] | None = None,
     basic: bool = False,
+    since: int | None = None,
 ) -> Cost:
     """Return the cost of one meter's energy.
 
     `basic`: the meter is the supplier's, so capacity or demand and the power-factor adjustment are charged
-    for the months that lie whole in the timetable. `demand_kw` (the month's billed maximum) and `reactive`
-    are by local month, ``2026-07``.
+    for the bills that lie whole in the period. `demand_kw` (the bill's billed maximum) and `reactive`
+    are by bill, ``2026-07``. `since`: the period begins here and not with the timetable, whose energy up to
+    here is what the lines had come to.
 
     Raises:
         ValueError: an interval lies outside the timetable, across two bands or over another, an energy is
             below zero, or its shares are more than itself.
     """
-    one = Energy(
-        energy.start,
-        energy.width,
-        energy.quanta[np.newaxis],
-        energy.quantum,
-        _row(energy.estimated),
-        _row(energy.manual),
-        _row(energy.missing),
-    )
-    (found,) = costs(table, one, facts=[MonthFacts(demand_kw or {}, reactive or {})] if basic else None)
+    facts = [BillFacts(demand_kw or {}, reactive or {})] if basic else None
+    (found,) = costs(table, energy.as_row(), facts=facts, since=since)
     return found
 
 
-def costs(table: Timetable, energy: Energy, *, facts: Sequence[MonthFacts] | None = None) -> list[Cost]:
+def costs(
+    table: Timetable,
+    energy: Energy,
+    *,
+    facts: Sequence[BillFacts] | None = None,
+    since: int | None = None,
+) -> list[Cost]:
     """Return the same for each row of `energy`; `facts` are those of the supplier's meters, one per row.
 
     Without `facts` no basic charges and no adjustment are computed: a sub-meter has none.
     """
-    cells, sums = _sums(table, energy)
-    none = np.zeros(energy.quanta.shape, bool)
-    # A bill is of the whole period; a sub-meter may be asked for some hours of it only.
-    left_out = 0 if facts is None else -(-(table.end - table.start) // energy.width) - len(energy.start)
-    missing = ((energy.missing if energy.missing is not None else none).sum(axis=1) + left_out).tolist()
+    begin = table.start if since is None else since
+    sums = sums_of(table, energy, begin)
     with exactly():
-        prices: dict[int, BandPrice] = {}
-        for cell in cells:
-            terms, month, band = table.parts(cell)
-            if terms is not None and band is not None:
-                prices[cell] = price_of(terms, month, band)
+        slots = priced_slots(table, sums.cells)
         return [
             _priced(
                 table,
-                cells,
-                prices,
-                [each[row] for each in sums],
-                quantum=energy.quantum,
-                missing=missing[row],
-                facts=mine,
+                [
+                    Grown(
+                        slot,
+                        *(Decimal(each[row][i]) * energy.quantum for each in (*sums.within, sums.before)),
+                    )
+                    for i, slot in enumerate(slots)
+                ],
+                since=begin,
+                missing=missing,
+                facts=None if facts is None else facts[row],
             )
-            for row, mine in enumerate(facts or [None] * len(energy.quanta))
+            for row, missing in enumerate(_missing(table, energy, begin, is_bill=facts is not None))
         ]
 
 
-def _row(values: NDArray[Any] | None) -> Any:
-    return None if values is None else values[np.newaxis]
-
-
-def _sums(table: Timetable, energy: Energy) -> tuple[list[int], list[list[list[Any]]]]:
-    """Return the cells met and, for all, estimated and manual energy, each row's quanta by cell."""
-    first = energy.start // QUARTER_NS - table.first
-    last = (energy.start + energy.width - 1) // QUARTER_NS - table.first
-    if len(first) and (first.min() < 0 or last.max() >= len(table.cell)):
-        raise ValueError("an interval lies outside the timetable")
-    run = np.cumsum(np.append(False, table.cell[1:] != table.cell[:-1]))
-    if (np.diff(np.sort(energy.start)) < energy.width).any():
-        raise ValueError("intervals overlap")
-    if (run[first] != run[last]).any():
-        raise ValueError("an interval lies across two bands: use shorter intervals")
-    cell = table.cell[first]
-    order = np.argsort(cell, kind="stable")
-    begins = np.flatnonzero(np.append(True, np.diff(cell[order]) != 0)) if len(cell) else np.array([], int)
-    columns = (energy.quanta, energy.estimated, energy.manual)
-    sums = [
-        _by_cell(values if values is not None else np.zeros_like(energy.quanta), order, begins)
-        for values in columns
-    ]
-    return cell[order][begins].tolist(), sums
-
-
-def _by_cell(values: NDArray[Any], order: NDArray[np.intp], begins: NDArray[np.intp]) -> list[list[Any]]:
-    if not values.size:
-        return [[] for _ in range(len(values))]
-    if values.min() < 0:
-        raise ValueError("an energy is below zero")
-    if values.dtype != object:
-        if not np.issubdtype(values.dtype, np.integer):
-            raise ValueError("energies are whole quanta or Decimals")
-        if int(values.max()) * values.shape[1] > _LARGEST:
-            values = values.astype(object)
-    summed: list[list[Any]] = np.add.reduceat(values[:, order], begins, axis=1).tolist()
-    return summed
+def _missing(table: Timetable, energy: Energy, since: int, *, is_bill: bool) -> list[int]:
+    """Return how many intervals of the period are missing, for each row."""
+    within = energy.start >= since
+    none = np.zeros(energy.quanta.shape, bool)
+    counts = (energy.missing if energy.missing is not None else none)[:, within].sum(axis=1)
+    # A bill is of the whole period; a sub-meter may be asked for some hours of it only.
+    width = np.broadcast_to(np.asarray(energy.width, np.int64), energy.start.shape)[within]
+    longest = int(width.max()) if len(width) else QUARTER_NS
+    left_out = 0 if not is_bill else -(-(table.end - since - int(width.sum())) // longest)
+    return [int(each) + left_out for each in counts]
 
 
 def _priced(
-    table: Timetable,
-    cells: list[int],
-    prices: Mapping[int, BandPrice],
-    sums: list[list[Any]],
-    *,
-    quantum: Decimal,
-    missing: int,
-    facts: MonthFacts | None,
+    table: Timetable, grown: Sequence[Grown], *, since: int, missing: int, facts: BillFacts | None
 ) -> Cost:
-    opened = {
-        (each.code, str(each.args)): each for each in table.open if _matters(table, each, cells, sums[0])
-    }
-    lines: list[Line] = []
+    opened: Opened = {(each.code, str(each.args)): each for each in table.open if _matters(each, grown)}
     kwh: dict[Band | None, Decimal] = {}
     shares: dict[Band | None, dict[Share, Decimal]] = {}
-    by_month: dict[str, Decimal] = {}
-    for i, cell in enumerate(cells):
-        _, month, band = table.parts(cell)
-        all_, estimated, manual = (Decimal(each[i]) * quantum for each in sums)
-        kwh[band] = kwh.get(band, Decimal(0)) + all_
-        by_month[month] = by_month.get(month, Decimal(0)) + all_
-        share = shares.setdefault(
-            band, {"measured": Decimal(0), "estimated": Decimal(0), "manual": Decimal(0)}
-        )
-        if estimated + manual > all_:
+    by_bill: dict[str, Decimal] = {}
+    for each in grown:
+        if each.estimated + each.manual > each.kwh:
             raise ValueError("more is estimated and manual than there is")
-        share["measured"] += all_ - estimated - manual
-        share["estimated"] += estimated
-        share["manual"] += manual
-        if all_ and cell in prices:
-            lines += _band_lines(month, band, all_, prices[cell], opened)
+        band, bill = each.of.slot.band, each.of.slot.bill.name
+        kwh[band] = kwh.get(band, Decimal(0)) + each.kwh
+        by_bill[bill] = by_bill.get(bill, Decimal(0)) + each.kwh
+        share = shares.setdefault(band, dict.fromkeys(_SHARES, Decimal(0)))
+        share["measured"] += each.kwh - each.estimated - each.manual
+        share["estimated"] += each.estimated
+        share["manual"] += each.manual
+    lines = list(grown_lines(grown, opened))
     has_undecided = bool(kwh.get(None))
     if facts is not None:
-        basic, notes = basic_lines(table, lines, by_month, facts, is_whole=not has_undecided and not missing)
+        basic, notes = basic_lines(
+            table, lines, by_bill, facts, since=since, is_whole=not has_undecided and not missing
+        )
         lines += basic
         opened |= {(each.code, str(each.args)): each for each in notes}
     if missing:
         opened["E-TF-0008", ""] = Open("E-TF-0008", {"count": missing})
     known = sum((line.yuan for line in lines if line.yuan is not None), Decimal(0))
     is_known = not has_undecided and all(line.yuan is not None for line in lines)
-    names = dict.fromkeys(terms.name for cell in cells if (terms := table.parts(cell)[0]))
+    names = dict.fromkeys(each.of.slot.terms.name for each in grown if each.of.slot.terms)
     order = (*BANDS, None)
     return Cost(
-        table.start,
+        since,
         table.end,
         tuple(sorted(lines, key=lambda line: line.order)),
         tuple(_band_cost(band, kwh[band], shares[band], lines) for band in order if band in kwh),
@@ -245,27 +185,10 @@ def _priced(
     )
 
 
-_SHARES: Final[tuple[Share, ...]] = ("measured", "estimated", "manual")
-
-
-def _matters(table: Timetable, note: Open, cells: list[int], quanta: list[Any]) -> bool:
+def _matters(note: Open, grown: Sequence[Grown]) -> bool:
     """Tell whether what is open touches any energy."""
-    undecided = [table.parts(cell) for cell, each in zip(cells, quanta, strict=True) if each]
-    return any(band is None and (note.code == "E-TF-0001") == (terms is None) for terms, _, band in undecided)
-
-
-def _band_lines(
-    month: str, band: Band | None, kwh: Decimal, price: BandPrice, opened: dict[tuple[str, str], Open]
-) -> Iterator[Line]:
-    for part, each in price.parts.items():
-        yield Line(month, part, band, kwh, "kWh", each, None if each is None else fen(kwh * each))
-    for key in price.asked:
-        is_by_band = key in ("purchase_by_band", "energy")
-        name = f"{key.removesuffix('_by_band')}.{band}" if is_by_band else key
-        args = {"part": Phrase(f"tariff.asked.{name}"), "month": month}
-        opened.setdefault(
-            ("E-TF-0005", f"{key} {month} {band if is_by_band else ''}"), Open("E-TF-0005", args)
-        )
+    slots = [each.of.slot for each in grown if each.kwh]
+    return any(each.band is None and (note.code == "E-TF-0001") == (each.terms is None) for each in slots)
 
 
 def _band_cost(
@@ -279,3 +202,6 @@ def _band_cost(
     yuan = [each for each in parts.values() if each is not None]
     is_known = len(yuan) == len(parts) and (band is not None or not kwh)
     return BandCost(band, kwh, dict(shares), parts, sum(yuan, Decimal(0)) if is_known else None)
+
+
+__all__ = ["BandCost", "BillFacts", "Cost", "Energy", "cost", "costs"]

@@ -30,10 +30,10 @@ def fen(yuan: Decimal) -> Decimal:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line: quantity × price = yuan."""
+    """One line: quantity × price = yuan; of a part of a bill what the line had grown by in it."""
 
     month: str
-    """Local calendar month, ``2026-07``."""
+    """The name of its bill: a local month, ``2026-07``."""
     item: str
     """A part of the price per kWh, or `capacity`, `demand`, `demand_excess`, `power_factor`."""
     band: Band | None
@@ -44,7 +44,9 @@ class Line:
     price: Decimal | None
     """Yuan per unit, exact; None: not known."""
     yuan: Decimal | None
-    """Rounded to the fen; None: not known."""
+    """To the fen, of `before` + `quantity` less that of `before`; None: not known."""
+    before: Decimal = Decimal(0)
+    """What of the line lies in the bill before the period: 0 where the bill is whole."""
 
     @property
     def order(self) -> tuple[str, bool, int, int]:

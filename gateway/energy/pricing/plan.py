@@ -22,4 +22,4 @@ def plan_of(plant: Plant) -> Plan | None:
         extra, problems = read_calendar_file(plant.calendar.file)
         if extra is None or problems:
             raise ValueError(f"{plant.calendar.file}: run `wanglian check`")
-    return Plan(terms_of(plant.tariff), Calendar(plant.calendar, extra))
+    return Plan(terms_of(plant.tariff), Calendar(plant.calendar, extra), plant.energy.billing)

@@ -10,6 +10,7 @@ from config.supply import Prices
 from config.tariff_library import Terms
 from config.tariffs import Overlay
 from gateway.energy.pricing.lines import exactly
+from gateway.energy.pricing.timetable import Slot
 
 PricePart = Literal["purchase", "losses", "transmission", "system", "funds", "energy"]
 """`energy` is a price billed as a whole, less its funds where these are known."""
@@ -23,8 +24,10 @@ class BandPrice:
 
     parts: Mapping[PricePart, Decimal | None]
     """Exact; None: not known."""
-    asked: tuple[str, ...]
-    """Keys of the plant file that are missing, e.g. ``purchase``."""
+    asked: tuple[tuple[str, str], ...]
+    """Keys of the plant file that are missing, e.g. ``purchase``, and the month they are missing of."""
+    is_ambiguous: bool = False
+    """The bill lies in two months of different prices, and the contract does not say which it has."""
 
     @property
     def total(self) -> Decimal | None:
@@ -33,17 +36,36 @@ class BandPrice:
         return sum(known, Decimal(0)) if len(known) == len(self.parts) else None
 
 
-def price_of(terms: Terms, month: str, band: Band) -> BandPrice:
-    """Return the price of a band in a local month (2026-07)."""
+def price_of(terms: Terms, month: str, band: Band, hours: str | None = None) -> BandPrice:
+    """Return the price of a band by the prices of a local month (2026-07); `hours`: the band's own month."""
     with exactly():
-        return _price_of(terms, month, band)
+        return _price_of(terms, month, band, hours or month)
 
 
-def _price_of(terms: Terms, month: str, band: Band) -> BandPrice:
+def price_in(slot: Slot) -> BandPrice | None:
+    """Return the price of a slot; None where it has no entry or no band."""
+    terms, band = slot.terms, slot.band
+    if terms is None or band is None:
+        return None
+    first, *others = [price_of(terms, month, band, slot.month) for month in slot.price_months()]
+    if not others:
+        return first
+    asked = tuple(dict.fromkeys(each for price in (first, *others) for each in price.asked))
+    if any(each.parts.keys() != first.parts.keys() for each in others):
+        return BandPrice({"energy": None}, asked, is_ambiguous=not asked)
+    parts: dict[PricePart, Decimal | None] = {
+        part: price if all(each.parts[part] == price for each in others) else None
+        for part, price in first.parts.items()
+    }
+    is_ambiguous = not asked and None in parts.values()
+    return BandPrice(parts, asked, is_ambiguous=is_ambiguous)
+
+
+def _price_of(terms: Terms, month: str, band: Band, hours: str) -> BandPrice:
     prices = terms.supply.prices_of(month)
     if prices.energy is not None:
-        return _whole(prices, band)
-    factor, whole = _factors(terms, month, band)
+        return _whole(prices, month, band)
+    factor, whole = _factors(terms, hours, band)
     floats = terms.tariff.floating
     base = floats.base if floats is not None else ()
     parts: dict[PricePart, Decimal | None] = {}
@@ -57,15 +79,15 @@ def _price_of(terms: Terms, month: str, band: Band) -> BandPrice:
             price *= (factor or _ONE if part in base else _ONE) * whole
         parts[part] = price
         if price is None:
-            asked.append(key)
+            asked.append((key, month))
     if floats is not None and floats.digits is not None and not asked and prices.purchase_by_band is None:
         _round_total(parts, floats.digits)
     return BandPrice(parts, tuple(asked))
 
 
-def _whole(prices: Prices, band: Band) -> BandPrice:
+def _whole(prices: Prices, month: str, band: Band) -> BandPrice:
     price = (prices.energy or {}).get(band)
-    asked = ("energy",) if price is None else ()
+    asked = (("energy", month),) if price is None else ()
     if prices.funds is None or price is None:
         return BandPrice({"energy": price}, asked)
     return BandPrice({"energy": price - prices.funds, "funds": prices.funds}, asked)

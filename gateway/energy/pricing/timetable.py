@@ -1,8 +1,8 @@
 """When which band holds: a timetable in quarters of an hour, from tariffs, calendar and weather.
 
 A tariff speaks of local wall-clock hours, our books of instants. Between them lies one table: every quarter
-of an hour since 1970 UTC has one cell (entry of the plant file, local month, band), so that an interval of
-energy finds its price by one index. Where the calendar or the weather is not known, or no entry holds, the
+of an hour since 1970 UTC has one cell (entry of the plant file, local month, bill, band), so that an interval
+of energy finds its price by one index. Where the calendar or the weather is not known, or no entry holds, the
 quarter has no band: `UNDECIDED`, and `Timetable.open` says why. Nothing is guessed.
 
     local day ─ season's hours ─ overlays of its month, day type, weather ─▶ 96 quarters of the wall clock
@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Final
+from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -24,10 +24,12 @@ from numpy.typing import NDArray
 
 from config.bands import BANDS, Band
 from config.calendars import Calendar, Day
+from config.energy import Billing
 from config.exact import QUARTER_MINUTES, quarters
 from config.problems import Language, Phrase
 from config.tariff_library import Terms
 from config.tariffs import Overlay
+from gateway.energy.pricing.bills import Bill, bills_of, month_name
 
 QUARTER_NS: Final = QUARTER_MINUTES * 60_000_000_000
 _DAY_NS: Final = 86_400_000_000_000
@@ -60,6 +62,37 @@ class Plan:
     terms: tuple[Terms, ...]
     """In the order of their days."""
     calendar: Calendar
+    billing: Billing = field(default_factory=Billing)
+    """When the supplier's bills begin."""
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Return the zone bills begin by."""
+        return ZoneInfo(self.terms[0].tariff.time_zone)
+
+
+class Slot(NamedTuple):
+    """What a quarter of an hour is priced by."""
+
+    terms: Terms | None
+    """None: no entry holds."""
+    month: str
+    """Local month, ``2026-07``; hours and overlays are its."""
+    band: Band | None
+    """None: not decided."""
+    bill: Bill
+
+    def price_months(self) -> tuple[str, ...]:
+        """Return the months whose prices it may have: several where the contract does not say which."""
+        match self.terms.supply.contract.billed_as if self.terms else None:
+            case "begins":
+                return (self.bill.begins,)
+            case "ends":
+                return (self.bill.ends,)
+            case "days":
+                return (self.month,)
+            case _:
+                return tuple(dict.fromkeys((self.bill.begins, self.bill.ends)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,27 +117,30 @@ class Timetable:
     end: int
     first: int
     cell: NDArray[np.int64]
-    """(entry + 1) × months × codes + month × codes + band's code; entry -1 is none. (n,)"""
+    """(((entry + 1) × months + month) × bills + bill) × codes + band's code; entry -1 is none. (n,)"""
     month: int
     """Local month that `cell` counts from, in months since year 0."""
     months: int
     """How many months `cell` has room for."""
+    bills: tuple[Bill, ...]
+    """Those the stretch touches, in order."""
     open: tuple[Open, ...]
 
-    def parts(self, cell: int) -> tuple[Terms | None, str, Band | None]:
-        """Return the entry, the local month (2026-07) and the band of a cell."""
+    def parts(self, cell: int) -> Slot:
+        """Return what a cell stands for."""
         rest, code = divmod(cell, _CODES)
+        rest, bill = divmod(rest, len(self.bills))
         entry, month = divmod(rest, self.months)
         name = month_name(self.month + month)
         terms = self.plan.terms[entry - 1] if entry else None
-        return terms, name, None if code == UNDECIDED else BANDS[code]
+        return Slot(terms, name, None if code == UNDECIDED else BANDS[code], self.bills[bill])
 
     def spans(self) -> list[BandSpan]:
         """Return the stretches between `start` and `end`, in order, without hole or overlap."""
         begins = np.flatnonzero(np.append(True, self.cell[1:] != self.cell[:-1]))
         found: list[BandSpan] = []
         for begin in begins.tolist():
-            terms, _, band = self.parts(int(self.cell[begin]))
+            terms, _, band, _ = self.parts(int(self.cell[begin]))
             at = max(self.start, (self.first + begin) * QUARTER_NS)
             name = terms.name if terms else None
             if found and (found[-1].band, found[-1].tariff) == (band, name):
@@ -155,13 +191,10 @@ def timetable(plan: Plan, start: int, end: int, maxima: Maxima | None = None) ->
         opened["E-TF-0001", ""] = Open("E-TF-0001")
     month = int(local_month.min())
     room = int(local_month.max()) - month + 1
-    cell = ((entry_of + 1) * room + local_month - month) * _CODES + band
-    return Timetable(plan, start, end, int(first), cell, month, room, tuple(opened.values()))
-
-
-def month_name(month: int) -> str:
-    """Return 2026-07 for a month counted from year 0."""
-    return f"{month // 12:04}-{month % 12 + 1:02}"
+    bills = bills_of(plan.billing, plan.zone, start, end)
+    bill = np.searchsorted([each.first for each in bills], instants, "right") - 1
+    cell = (((entry_of + 1) * room + local_month - month) * len(bills) + np.maximum(bill, 0)) * _CODES + band
+    return Timetable(plan, start, end, int(first), cell, month, room, tuple(bills), tuple(opened.values()))
 
 
 def local_midnight(day: date, zone: ZoneInfo) -> int:

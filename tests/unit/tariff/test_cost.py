@@ -12,7 +12,7 @@ import pytest
 import gateway.energy
 from config.bands import BANDS
 from config.problems import Phrase, catalogue
-from gateway.energy.pricing.basic import MonthFacts
+from gateway.energy.pricing.basic import BillFacts
 from gateway.energy.pricing.cost import Cost, Energy, cost, costs
 from gateway.energy.pricing.power_factor import Reactive
 from gateway.energy.pricing.prices import price_of
@@ -152,7 +152,7 @@ def test_many_meters_cost_what_each_costs_alone() -> None:
 def test_facts_are_those_of_each_row() -> None:
     start, end = (local_midnight(day, SHANGHAI) for day in APRIL)
     times = np.arange(start, end, HALF_HOUR)
-    facts = [MonthFacts({"2026-04": Decimal(kw)}) for kw in (10, 20)]
+    facts = [BillFacts({"2026-04": Decimal(kw)}) for kw in (10, 20)]
     table = timetable(plan(with_contract(charge="demand")), start, end)
     found = costs(table, Energy(times, HALF_HOUR, np.ones((2, len(times)), int)), facts=facts)
     assert [line.quantity for each in found for line in each.lines if line.item == "demand"] == [10, 20]

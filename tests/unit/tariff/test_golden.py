@@ -85,6 +85,7 @@ def test_a_golden_case_comes_out_to_the_last_digit(file: Path) -> None:
             month: Reactive(Decimal(kvarh)) for month, kvarh in (basic or {}).get("reactive", {}).items()
         },
         basic=basic is not None,
+        since=instant(case["since"]) if "since" in case else None,
     )
     expected = case["expect"]
     if "bands" in expected:

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from config.problems import ConfigurationError
+from gateway.energy.invoices.file import Invoice, read_invoice, read_invoice_csv
+from gateway.energy.invoices.reconcile import Difference, Meter, reconcile
 from gateway.energy.pricing.cost import Energy, cost
-from gateway.energy.pricing.invoice import Difference, Meter, reconcile
-from gateway.energy.pricing.invoice_file import Invoice, read_invoice, read_invoice_csv
 from gateway.energy.pricing.timetable import QUARTER_NS, Plan, local_midnight, timetable
 from tests.unit.tariff.plans import CONTRACT, ENTRY, HALF_HOUR, PRICES, SHANGHAI, plan
 

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from config.tariff_library import tariff_names
 from gateway.cli import app
-from gateway.energy.pricing.invoice_file import read_invoice
+from gateway.energy.invoices.file import read_invoice
 from tests.processes import ROOT
 
 

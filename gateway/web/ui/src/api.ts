@@ -102,6 +102,15 @@ export interface EnergyBand {
   band: "sharp" | "peak" | "flat" | "valley" | "deep_valley" | "undecided";
 }
 
+export interface EnergyCharge {
+  bill: string;
+  item: string;
+  quantity: string;
+  unit: string;
+  price: string | null;
+  yuan: string | null;
+}
+
 export interface EnergyFigures {
   subject: string;
   medium: string;
@@ -115,6 +124,7 @@ export interface EnergyFigures {
   made: string[];
   bands: EnergyBand[];
   band_costs: BandCost[];
+  charges: EnergyCharge[];
   wanted: Wanted[];
   notes: string[];
   factors: FactorUsed[];

@@ -6,9 +6,9 @@ from decimal import Decimal
 from typing import Final
 
 from config.bands import BANDS, Band
+from gateway.energy.invoices.file import Invoice, InvoiceLine, kwh_of
+from gateway.energy.invoices.reasons import Reason, reasons_for_kwh, with_other_reading
 from gateway.energy.pricing.cost import Cost, Energy, cost
-from gateway.energy.pricing.invoice_file import Invoice, InvoiceLine, kwh_of
-from gateway.energy.pricing.invoice_reasons import Reason, reasons_for_kwh, with_other_reading
 from gateway.energy.pricing.lines import FEN, Line, exactly
 from gateway.energy.pricing.timetable import Timetable
 

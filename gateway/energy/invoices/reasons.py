@@ -71,7 +71,7 @@ def with_other_reading(table: Timetable) -> Timetable | None:
     ]
     if not any(overlay.reading for each in terms for overlay in each.overlays()):
         return None
-    return replace(table, plan=Plan(tuple(terms), table.plan.calendar))
+    return replace(table, plan=replace(table.plan, terms=tuple(terms)))
 
 
 def _other(on: str | None) -> str:
@@ -125,7 +125,7 @@ def _other_hours(table: Timetable, energy: Energy) -> Iterator[tuple[Reason, Kwh
 
 def _under(terms: Terms, plan: Plan, table: Timetable, energy: Energy) -> Kwh | None:
     always = replace(terms, first=terms.first.min, last=None)
-    return _by_band(timetable(Plan((always,), plan.calendar), table.start, table.end), energy)
+    return _by_band(timetable(replace(plan, terms=(always,)), table.start, table.end), energy)
 
 
 def _by_band(table: Timetable, energy: Energy) -> Kwh | None:
