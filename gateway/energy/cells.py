@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.energy.accounts.account import ENDS
+from gateway.energy.accounts.intervals import grid
 from gateway.energy.accounts.state import Integers
 from gateway.energy.bookkeeping import pages
 from gateway.energy.bookkeeping.pages import MONTH_SLOTS, RECORD, Slots
@@ -75,7 +76,7 @@ def by_step(
 ) -> Cells:
     """Return the cells from `first` to `last`, both on the grid; of one closing's copy if given."""
     step = _step(db)
-    time = np.arange(first, last + 1, step, dtype=np.int64)
+    time = grid(first - 1, last, step)
     return _cells(db, numbers, time, _from_pages(db, numbers, time, step, closing), closing)
 
 
@@ -84,7 +85,7 @@ def cut(cells: Cells, moments: Iterable[int]) -> Cells:
 
     What lies in a cell that is cut is estimated, and its two halves say GAP.
     """
-    for moment in sorted(set(moments)):
+    for moment in np.setdiff1d(np.array([*moments], np.int64), cells.time).tolist():
         i = int(np.searchsorted(cells.time, moment)) - 1
         if 0 <= i < len(cells.time) - 1 and cells.time[i + 1] != moment:
             cells = _cut(cells, i, moment)
@@ -170,7 +171,7 @@ def _from_pages(
         query = f"SELECT day, data FROM {table} meter = ? AND day BETWEEN ? AND ?"  # noqa: S608
         for each, data in db.execute(query, (number, int(day[0]), int(day[-1]))):
             page = pages.decode(data)
-            at = day == each
+            at = slice(*np.searchsorted(day, [each, each + 1]).tolist())
             if len(page) * step == DAY_NS:
                 slots[row, at] = page[slot[at]]
     return slots

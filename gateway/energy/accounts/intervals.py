@@ -37,6 +37,7 @@ class Boundaries(NamedTuple):
 
 def grid(after: int, until: int, step: int) -> Integers:
     """Return the multiples of `step` with after < time ≤ until, ns."""
+    # Not from `after` in steps: numpy counts those in float64, which a year of nanoseconds outgrows.
     first = after // step + 1
     return np.arange(first, until // step + 1, dtype=np.int64) * step
 
