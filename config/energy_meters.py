@@ -9,19 +9,23 @@ from typing import Final, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from config.connections import ModbusTag, MqttSource, MqttTag, OpcUaTag, SimulatedTag
+from config.derived import DerivedTag
 from config.energy import Medium, MeterOptions, media
-from config.energy_expression import Linear, NotAnExpression, parse
+from config.energy_expression import Linear, linear
 from config.energy_times import to_ns
+from config.expression import NotAnExpression
 from config.plant import Plant
+from config.tags import TagOptions
 from config.units import Unit
 
-AnyTag = ModbusTag | OpcUaTag | SimulatedTag | MqttTag
+AnyTag = ModbusTag | OpcUaTag | SimulatedTag | MqttTag | DerivedTag
 QUANTA: Final = 1_000
 """Book quanta in one step of the reading."""
 DEFAULT_STEP: Final = Decimal("0.01")
 """Of a reading that is not an integer in its register, in the books' unit."""
 _MANUAL_SCAN_NS: Final = 35 * 86_400_000_000_000
 _MQTT_SCAN_NS: Final = 900_000_000_000
+_DERIVED_SCAN_NS: Final = 60_000_000_000
 _BITS: Final = {"uint16": 16, "uint32": 32, "uint64": 64, "int16": 15, "int32": 31, "int64": 63}
 
 
@@ -100,6 +104,11 @@ def sources(plant: Plant) -> Iterator[Source]:
                     path = f"{plant.gateway.site}/{place}/{name}"
                     scan = getattr(tag, "scan", None) or device.scan
                     yield Source(path, place, name, tag, scan, ratio)
+    for device_name, derived in plant.derived.items():
+        place = f"{derived.at}/{device_name}"
+        for name, made in derived.tags.items():
+            path = f"{plant.gateway.site}/{place}/{name}"
+            yield Source(path, place, name, made, _DERIVED_SCAN_NS, None)
 
 
 def _messages(plant: Plant, source: MqttSource) -> Iterator[Source]:
@@ -115,6 +124,8 @@ def by_themselves(plant: Plant) -> dict[str, tuple[Source, Medium]]:
     """Return the counters that are meters without a word, by the name the meter has."""
     best: dict[tuple[str, str], tuple[int, Source, Medium]] = {}
     for source in sources(plant):
+        if isinstance(source.tag, DerivedTag):
+            continue  # made of counters that are booked already
         for medium in media().values():
             if source.name in medium.names and is_counter(source.tag):
                 rank, key = medium.names.index(source.name), (source.device, medium.name)
@@ -136,7 +147,7 @@ def is_counter(tag: AnyTag) -> bool:
     return tag.counter or (isinstance(tag, SimulatedTag) and tag.shape == "counter")
 
 
-def delivered(tag: AnyTag) -> Unit:
+def delivered(tag: TagOptions) -> Unit:
     """Return the unit in which a tag's values are stored."""
     return tag.deliver_as or tag.unit
 
@@ -181,7 +192,7 @@ def medium_of(
         return media().get(options.medium)
     if options.expression is not None:
         try:
-            first = next(iter(parse(options.expression)), None)
+            first = next(iter(linear(options.expression)), None)
         except NotAnExpression:
             return None
         return None if first is None or deep > 20 else medium_of(first, plant, own, deep + 1)
@@ -202,7 +213,7 @@ def _meter(
     if options.expression is not None:
         kind = "virtual"
         try:
-            terms = parse(options.expression)
+            terms = linear(options.expression)
         except NotAnExpression:
             return None
     elif options.manual:

@@ -80,6 +80,8 @@ def read_plant_bytes(data: bytes, name: str, folder: Path) -> Outcome:
                 problems += check_tags(
                     messages.tags, document, ("sources", source_name, "messages", i, "tags")
                 )
+        for device_name, derived in plant.derived.items():
+            problems += check_tags(derived.tags, document, ("derived", device_name, "tags"))
         plant, expand_problems = expand(plant, document, ranges, library)
         problems += expand_problems
         is_whole = is_whole and not any(problem.severity == "error" for problem in problems)

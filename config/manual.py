@@ -26,6 +26,8 @@ _ORDER: Final = (
     ("SimulatedDevice", "sources.<name>.devices.<name>, simulated"),
     ("SimulatedTag", "sources.<name>.devices.<name>.tags.<name>, simulated"),
     ("Limits", "… .limits"),
+    ("DerivedDevice", "derived.<name>"),
+    ("DerivedTag", "derived.<name>.tags.<name>"),
     ("MqttSink", "sinks.<name>, kind: mqtt"),
     ("InfluxDbSink", "sinks.<name>, kind: influxdb"),
     ("Tls", "sinks.<name>.tls"),

@@ -9,6 +9,7 @@ from config.base import Duration, Model, Name, Size, TimeZone
 from config.calendars import CalendarOptions
 from config.carbon import CarbonOptions
 from config.connections import AnySink, SourceOptions
+from config.derived import DerivedDevice
 from config.energy import EnergyOptions
 from config.select import SelectRule
 from config.supply import SupplyEntries
@@ -89,6 +90,8 @@ class Plant(Model):
 
     gateway: Gateway
     sources: Annotated[dict[Name, SourceOptions], Field(min_length=1)]
+    derived: dict[Name, DerivedDevice] = Field(default_factory=dict)
+    """Tags computed from other tags, by the device they are shown under."""
     sinks: dict[Name, AnySink] = Field(default_factory=dict)
     buffer: BufferOptions = BufferOptions()
     history: HistoryOptions = HistoryOptions()

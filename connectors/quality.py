@@ -6,6 +6,8 @@ import numpy as np
 
 GOOD: Final = 0x00000000
 UNCERTAIN: Final = 0x40000000
+UNCERTAIN_LAST_USABLE_VALUE: Final = 0x40900000
+"""Made of a value that is older than it should be."""
 UNCERTAIN_INITIAL_VALUE: Final = 0x40920000
 """An MQTT retained value: true once, its age unknown."""
 UNCERTAIN_SENSOR_NOT_ACCURATE: Final = 0x40930000

@@ -3,7 +3,7 @@
 source ─collect─▶ buffer ═cursor═▶ select ─forward─▶ sink
                      ▲     ║╚═cursor═▶ select ──book──▶ history
                      ▲     ║╚═cursor═▶ counters ─book──▶ energy
-                     ▲     ╚══thin (windows)═╗
+                     ▲     ╚══thin, derive═══╗
                      ╚══════════append═══════╝
 """
 
@@ -17,12 +17,14 @@ from typing import Any, Final, Literal
 
 from config.connections import AnySink, SourceOptions
 from config.energy_meters import meters
+from config.formulas import formulas
 from config.plant import Plant
-from connectors import Clock, Context, Order, Sink, Source, SystemClock, TagTable
+from connectors import Clock, Context, Sink, Source, SystemClock, TagTable
 from connectors.factory import build_sink, build_source
 from gateway.buffer import Backlog, DiskBuffer, LogCursor
 from gateway.buffer.contract import STORE
 from gateway.collect import Collector
+from gateway.derive import DERIVED, Deriver
 from gateway.energy.bookkeeping.files import FOLDER as ENERGY
 from gateway.energy.bookkeeping.link import Bookkeeper
 from gateway.energy.periods import calendar_of
@@ -41,9 +43,10 @@ from gateway.observe import (
     observe_store,
 )
 from gateway.page import Page
+from gateway.recompute import Recomputer, Recomputing
 from gateway.select import Rules, Selection
 from gateway.supervise import Link, LinkState, supervise
-from gateway.thin import Thinner, thin, thinned_source
+from gateway.thin import Thinner, thinned_source
 from gateway.told import About, Told, links_told, peer, store_told
 from gateway.watchdog import ServiceManager
 
@@ -100,6 +103,7 @@ class Gateway:
                 self._start_sink(name, sink)
             historian = self._start_history() if plant.history.enabled else None
             keeper = self._start_ledger()
+            self._start_deriver()
             buffer.ready()
             for name, source in plant.sources.items():
                 self._start_source(name, source)
@@ -175,21 +179,26 @@ class Gateway:
     def _start_thinner(self, name: str, options: AnySink, rules: Rules) -> None:
         source = thinned_source(name)
         link = self._link(source, "sink", About("thinner", ""))
+        self._start_recomputing(link, lambda: Thinner(name, rules, self._tags), start=options.start)
 
-        def begin() -> tuple[Thinner, LogCursor]:
-            thinner = Thinner(name, rules, self._tags)
-            first = thinner.resume(self._buffer.resume_token(source))
-            after = None if first is None else first - 1
-            return thinner, self._buffer.cursor(source, Order.STRICT, start=options.start, after=after)
+    def _start_deriver(self) -> None:
+        made = formulas(self.plant)
+        if made:
+            link = self._link(DERIVED, "source", About("source", "derived"))
+            self._start_recomputing(link, lambda: Deriver(made, self._tags, self.clock), live=self._live)
 
-        begin()  # known before `ready`, or its cursor would pass for that of a sink that was removed
-
-        async def session() -> None:
-            thinner, cursor = begin()
-            link.become(LinkState.CONNECTED)
-            await thin(thinner, cursor, self._buffer)
-
-        self._spawn(f"thin/{name}", link, session)
+    def _start_recomputing(
+        self,
+        link: Link,
+        build: Callable[[], Recomputing],
+        start: Literal["now", "oldest"] = "now",
+        live: LiveValues | None = None,
+    ) -> None:
+        recomputer = Recomputer(
+            link, build, tags=self._tags, buffer=self._buffer, clock=self.clock, start=start, live=live
+        )
+        recomputer.reserve()
+        self._spawn(link.name, link, recomputer.session, recomputer.lost)
 
     def _start_history(self) -> Historian:
         chosen = tuple((rule.path, rule.class_, rule.every) for rule in self.plant.history.select)

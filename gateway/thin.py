@@ -18,7 +18,7 @@ else every row until the old time is reached again would be late.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import astuple, dataclass, field, replace
 from typing import Any, Final
 
@@ -27,14 +27,13 @@ from numpy.typing import NDArray
 
 from config.base import format_duration
 from config.select import SelectRule
-from connectors import DTYPE_OF_PART, Batch, Columns, Delivery, Kind, Part, Tag, TagTable
+from connectors import Batch, Columns, Delivery, Kind, Tag, TagTable
 from connectors.quality import BAD_WAITING_FOR_INITIAL_DATA
-from gateway.buffer.contract import Buffer, Cursor
 from gateway.collect import bad_batch
+from gateway.recompute import joined_parts
 from gateway.select import Rules
 from gateway.windows import REDUCE_AT, How, Partial, finish, reduce
 
-MOST_ROWS: Final = 20_000
 GRACE_NS: Final = 5_000_000_000
 """How much later than a window's end its last rows may be stored."""
 STEP_NS: Final = 60_000_000_000
@@ -83,16 +82,6 @@ class Window:
     def tags(self) -> NDArray[np.int32]:
         """Return the tags it has rows of, some more than once."""
         return np.concatenate([part.tag for parts in self.gathered.values() for part in parts])
-
-
-async def thin(thinner: "Thinner", cursor: Cursor, buffer: Buffer) -> None:
-    """Read the log and append what is thinned, for ever."""
-    while True:
-        for delivery in await cursor.next(MOST_ROWS):
-            batch = thinner.add(delivery)
-            if batch is not None:
-                await (await buffer.append(thinner.source, batch, thinner.token()))
-        await cursor.ack()
 
 
 class Thinner:
@@ -146,7 +135,7 @@ class Thinner:
         due = sorted(key for key in self._open if self._is_due(*key))
         closed += [part for key in due for part in self._close(*key)]
         arrived = delivery.batch.arrived
-        batch = self._batch(closed, arrived)
+        batch = Batch(joined_parts(closed), arrived) if closed else None
         if batch is None and self._open and not self._is_stored:
             tags = np.unique(np.concatenate([window.tags() for window in self._open.values()]))
             begin = min(start for _, start in self._open)
@@ -218,14 +207,6 @@ class Thinner:
             )
         return np.array([self._thinned[n, i] for n in tag.tolist()], np.int32)
 
-    def _batch(self, closed: Sequence[Columns], arrived: int) -> Batch | None:
-        parts = []
-        for part in Part:
-            mine = [columns for columns in closed if columns.value.dtype == DTYPE_OF_PART[part]]
-            if mine:
-                parts.append(_joined(mine))
-        return Batch(tuple(parts), arrived) if parts else None
-
 
 def _every(rule: SelectRule) -> int:
     assert rule.every is not None  # noqa: S101  only thinning rules come here
@@ -257,8 +238,3 @@ def _thinned(tag: Tag, rule: SelectRule, source: str, sink: str) -> Tag:
         was=tag.was and tag.was + suffix,
         for_sink=sink,
     )
-
-
-def _joined(parts: Sequence[Columns]) -> Columns:
-    columns = ("tag", "time", "value", "quality")
-    return Columns(*(np.concatenate([getattr(part, name) for part in parts]) for name in columns))

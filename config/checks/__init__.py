@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from config.checks.buffer import check_buffer
+from config.checks.derived import check_derived
 from config.checks.energy import check_energy
 from config.checks.history import check_history
 from config.checks.modbus import check_modbus
@@ -33,5 +34,6 @@ def check_plant(plant: Plant, document: Document, *, is_whole: bool) -> Iterator
     yield from check_buffer(plant, document)
     yield from check_history(plant, document, is_whole=is_whole)
     yield from check_page(plant, document)
+    yield from check_derived(plant, document, is_whole=is_whole)
     yield from check_energy(plant, document, is_whole=is_whole)
     yield from check_tariffs(plant, document)

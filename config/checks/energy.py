@@ -7,7 +7,7 @@ from typing import Final
 from config.checks.energy_shifts import check_shifts
 from config.connections import MqttSource
 from config.energy import MeterOptions, media
-from config.energy_expression import NotAnExpression, parse
+from config.energy_expression import linear
 from config.energy_meters import (
     Source,
     by_themselves,
@@ -19,10 +19,12 @@ from config.energy_meters import (
     sources,
 )
 from config.energy_times import to_ns
+from config.expression import NotAnExpression
 from config.plant import Plant
 from config.problems import Phrase, Problem, quote
 from config.reading import advice
 from config.reading.document import Document, Path
+from config.rings import leads_back
 
 _SOURCES: Final = ("tag", "power", "expression", "manual")
 _MOST_STEPS: Final = 10**9
@@ -138,7 +140,7 @@ def _relations(
                 yield document.problem(
                     "E-CF-1309", (*path, "parent"), parent=quote(options.parent), advice=said
                 )
-        elif _comes_back(
+        elif leads_back(
             name, {each: [m.parent] if m.parent else [] for each, m in plant.energy.meters.items()}
         ):
             yield document.problem("E-CF-1310", (*path, "parent"), parent=options.parent)
@@ -151,7 +153,7 @@ def _expression(
 ) -> Iterator[Problem]:
     at = ("energy", "meters", name, "expression")
     try:
-        terms = parse(text)
+        terms = linear(text)
     except NotAnExpression as error:
         reason = Phrase(error.key, {"found": quote(error.found.strip('"'))})
         yield document.problem("E-CF-1308", at, reason=reason)
@@ -163,28 +165,15 @@ def _expression(
                 yield document.problem("E-CF-1313", at, name=quote(each), advice=said)
             return
     uses = {each: _terms(m.expression) for each, m in plant.energy.meters.items() if m.expression}
-    if _comes_back(name, uses):
+    if leads_back(name, uses):
         yield document.problem("E-CF-1316", at)
 
 
 def _terms(text: str) -> list[str]:
     try:
-        return list(parse(text))
+        return list(linear(text))
     except NotAnExpression:
         return []
-
-
-def _comes_back(name: str, leads: Mapping[str, list[str]]) -> bool:
-    seen: set[str] = set()
-    waiting = list(leads.get(name, ()))
-    while waiting:
-        each = waiting.pop()
-        if each == name:
-            return True
-        if each not in seen:
-            seen.add(each)
-            waiting += leads.get(each, ())
-    return False
 
 
 def _changes(

@@ -8,11 +8,14 @@ from pydantic import TypeAdapter, ValidationError
 
 from config.base import Name
 from config.connections import ModbusTag, OpcUaTag, SimulatedTag
+from config.derived import DerivedTag
 from config.plant import Plant
 from config.problems import Problem, quote
 from config.reading.document import Document, Path
 
-Tags = Mapping[str, ModbusTag] | Mapping[str, OpcUaTag] | Mapping[str, SimulatedTag]
+Tags = (
+    Mapping[str, ModbusTag] | Mapping[str, OpcUaTag] | Mapping[str, SimulatedTag] | Mapping[str, DerivedTag]
+)
 
 LEVELS: Final = 5
 """site/area/line/device/tag"""
@@ -25,16 +28,15 @@ def check_paths(plant: Plant, document: Document) -> Iterator[Problem]:
     """Yield levels that can't be used, devices and tags whose paths meet, and renamings that can't be."""
     yield from _reserved(document, ("gateway", "site"), plant.gateway.site)
     devices: dict[str, tuple[Path, Tags]] = {}
-    for source_name, source in plant.sources.items():
-        for name, device in source.devices.items():
-            path: Path = ("sources", source_name, "devices", name)
-            yield from _reserved(document, path, name)
-            yield from _levels(document, (*path, "at"), device.at)
-            full = f"{plant.gateway.site}/{device.at}/{name}"
-            if full in devices:
-                first, _ = devices[full]
-                yield document.problem("E-CF-0404", path, at_key=True, path=full, first=first[1])
-            devices.setdefault(full, (path, device.tags))
+    for path, at, tags in _devices(plant):
+        name = str(path[-1])
+        yield from _reserved(document, path, name)
+        yield from _levels(document, (*path, "at"), at)
+        full = f"{plant.gateway.site}/{at}/{name}"
+        if full in devices:
+            first, _ = devices[full]
+            yield document.problem("E-CF-0404", path, at_key=True, path=full, first=first[1])
+        devices.setdefault(full, (path, tags))
     seen: set[int] = set()
     for path, tags in devices.values():
         # Devices of one range or template share their tags: one look is enough.
@@ -42,6 +44,14 @@ def check_paths(plant: Plant, document: Document) -> Iterator[Problem]:
             seen.add(id(tags))
             yield from _names(document, path, tags)
     yield from _renamings(document, devices)
+
+
+def _devices(plant: Plant) -> Iterator[tuple[Path, str, Tags]]:
+    for source_name, source in plant.sources.items():
+        for name, device in source.devices.items():
+            yield ("sources", source_name, "devices", name), device.at, device.tags
+    for name, place in plant.derived.items():
+        yield ("derived", name), place.at, place.tags
 
 
 def _reserved(document: Document, path: Path, name: str) -> Iterator[Problem]:

@@ -50,6 +50,9 @@ def _all_tags(plant: Plant) -> Iterator[_Named]:
             path = f"{plant.gateway.site}/{device.at}/{name}"
             for tag_name, tag in device.tags.items():
                 yield _Named(path, tag_name, tag.count, tag.class_)
+    for name, place in plant.derived.items():
+        for tag_name, derived in place.tags.items():
+            yield _Named(f"{plant.gateway.site}/{place.at}/{name}", tag_name, 1, derived.class_)
 
 
 def _rows_per_second(plant: Plant) -> float:

@@ -6,6 +6,8 @@ from typing import Final
 from config.base import format_duration
 from config.checks.registers import check_registers
 from config.connections import ModbusTag, MqttTag, OpcUaTag, SimulatedTag
+from config.derived import DerivedTag
+from config.expression import NotAnExpression, is_truth, parse
 from config.problems import Problem
 from config.reading.document import Document, Path
 from config.tags import SHORTEST_ACCOUNTING_INTERVAL_NS, TagOptions
@@ -59,5 +61,14 @@ def _kind_without_numbers(tag: TagOptions) -> str | None:
             return tag.type
         case SimulatedTag(shape="text"):
             return tag.shape
+        case DerivedTag():
+            return "bool" if _is_truth(tag.expression) else None
         case _:
             return None
+
+
+def _is_truth(expression: str) -> bool:
+    try:
+        return is_truth(parse(expression))
+    except NotAnExpression:  # told where the expression is looked at
+        return False

@@ -23,7 +23,7 @@ from config.schema import is_required, known_keys, known_kinds
 
 M = TypeVar("M", bound=BaseModel)
 
-_HOLDS_ENTRIES: Final = ("sources", "devices", "tags", "sinks")
+_HOLDS_ENTRIES: Final = ("sources", "devices", "tags", "sinks", "derived")
 _STAND_INS: Final = {"gateway": {"id": "gateway", "site": "site"}}
 """What takes the place of a section that can't be left out."""
 _ROUNDS: Final = 4

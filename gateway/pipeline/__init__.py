@@ -7,12 +7,12 @@ from numpy.typing import NDArray
 
 from connectors import Batch, Clock, Columns, TagTable
 from gateway.pipeline.clock_sanity import clock_sanity
-from gateway.pipeline.deadband import deadband
+from gateway.pipeline.deadband import deadband, turns
 from gateway.pipeline.gather import PerColumn
 from gateway.pipeline.limits import limits
 from gateway.pipeline.scale import finite, scale
 
-__all__ = ["PerColumn", "Pipeline", "build_pipeline"]
+__all__ = ["PerColumn", "Pipeline", "build_pipeline", "by_device", "turns"]
 
 Pipeline = Callable[[Batch], Batch | None]
 """A read batch in, the batch to store out; None when no row is worth storing."""

@@ -12,7 +12,7 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.benchmarks import influx, mqtt_in, opcua
+from tests.benchmarks import derive, influx, mqtt_in, opcua
 from tests.benchmarks import page as page_beside
 from tests.benchmarks.energy import table as energy_table
 from tests.benchmarks.history import table as history_table
@@ -35,6 +35,7 @@ PARTS = (
     "mqtt_in",
     "history",
     "tariff",
+    "derive",
     "page",
     "energy",
 )
@@ -189,6 +190,8 @@ def main() -> None:
             page += ["", "## History", "", history_table()]
         if "tariff" in asked:
             page += ["", "## Pricing", "", rows([["what", "best of seven"], *tariff_table()])]
+        if "derive" in asked:
+            page += ["", "## Derived tags", "", derive.text()]
         if "page" in asked:
             page += ["", "## The page beside W1", "", page_beside.text(folder / "page", options.seconds)]
         if "energy" in asked:
