@@ -1,0 +1,116 @@
+"""A2, A6: the power goes at any call to the disk, and what was not synced is lost in any choice and order."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.faults.buffer.lab import SCALE, drain, number_of, opened, read_independently
+from tests.faults.buffer.power import Disk, Entry, cuts, entries
+
+ROOT = Path(__file__).parents[3]
+CUTS = max(20, round(400 * SCALE))
+SECONDS = 1 + 4 * SCALE
+
+
+@pytest.fixture(scope="module")
+def record(tmp_path_factory: pytest.TempPathFactory) -> list[Entry]:
+    """A store that is filled, delivered and deleted from, as it asks the disk for it."""
+    folder = tmp_path_factory.mktemp("power")
+    library = folder / "recorder.so"
+    source = Path(__file__).with_name("recorder.c")
+    subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-o", str(library), str(source), "-ldl"], check=True)
+    child = subprocess.Popen(
+        [sys.executable, "-m", "tests.faults.buffer.child", str(folder / "store"), "1", "16384"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        env={
+            **os.environ,
+            "LD_PRELOAD": str(library),
+            "RECORD_ROOT": str(folder / "store"),
+            "RECORD_TO": str(folder / "record"),
+        },
+    )
+    assert child.stdout is not None
+    until = time.monotonic() + 60
+    gone = 0
+    while gone < 40 * SCALE + 4 and time.monotonic() < until:
+        child.stdout.readline()
+        if time.monotonic() + 60 - until > SECONDS:
+            gone = sum(
+                entry.kind == "U" and entry.path.endswith(".segment") for entry in entries(folder / "record")
+            )
+    child.send_signal(signal.SIGKILL)
+    child.stdout.read()
+    child.wait()
+    child.stdout.close()
+    return entries(folder / "record")
+
+
+def told(disk: Disk) -> tuple[dict[int, int], int]:
+    """Return {seq: k} of what was accepted so far, and the last seq that was being acknowledged."""
+    lines = [line.split() for line in disk.said.splitlines(keepends=True) if line.endswith("\n")]
+    accepted = {int(line[2]): int(line[1]) for line in lines if line[0] == "accepted"}
+    return accepted, max((int(line[1]) for line in lines if line[0] == "acking"), default=0)
+
+
+async def check(disk: Disk, store: Path) -> int:
+    """Open what is left: everything accepted is there, or was acknowledged; return how much was accepted."""
+    accepted, acking = told(disk)
+    async with opened(store) as buffer:
+        taken = {each.seq: number_of(each) for each in await drain(buffer)}
+    saved = sqlite3.connect(store / "state.sqlite")
+    (place,) = saved.execute("SELECT head, ranges FROM cursors WHERE sink = 'sink'").fetchall() or [(0, "[]")]
+    saved.close()
+    behind = json.loads(place[1])
+    passed = {s for s in accepted if s < place[0] and not any(a <= s < b for a, b in behind)}
+    assert all(seq <= acking for seq in passed)
+    assert {seq: k for seq, k in accepted.items() if seq not in taken} == {
+        seq: k for seq, k in accepted.items() if seq not in taken and seq in passed
+    }
+    assert {seq: taken[seq] for seq in accepted if seq in taken}.items() <= accepted.items()
+    assert set(read_independently(store).values()) == set(taken.values())
+    return len(accepted)
+
+
+async def cut_all(record: list[Entry], places: set[int], folder: Path, record_measure) -> None:
+    seed = random.randrange(2**32)
+    print("seed", seed)
+    chance = random.Random(seed)
+    most = 0
+    for place, disk in cuts(record, places):
+        print("cut before", place, record[place].kind, record[place].path)
+        disk.left_by(chance, folder / "left")
+        most = max(most, await check(disk, folder / "left"))
+        shutil.rmtree(folder / "left")
+    assert most > 10
+    record_measure(f"{len(places)} cuts of a run with {most} accepted batches: 0 lost")
+
+
+@pytest.mark.fault("A2")
+@pytest.mark.timeout(60 + CUTS)
+async def test_when_the_power_goes_what_was_accepted_stays(record, tmp_path: Path, record_measure) -> None:
+    places = set(random.sample(range(len(record)), min(CUTS, len(record))))
+    await cut_all(record, places, tmp_path, record_measure)
+
+
+@pytest.mark.fault("A6")
+@pytest.mark.timeout(60 + CUTS)
+async def test_when_the_power_goes_between_a_cursors_move_and_a_deletion_nothing_is_lost(
+    record, tmp_path: Path, record_measure
+) -> None:
+    gone = [
+        place for place, entry in enumerate(record) if entry.kind == "U" and entry.path.endswith(".segment")
+    ]
+    assert len(gone) > 3
+    around = {place + step for place in gone for step in (-2, -1, 0, 1, 2)}
+    places = set(random.sample(sorted(around), min(CUTS, len(around))))
+    await cut_all(record, places, tmp_path, record_measure)
