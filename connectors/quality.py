@@ -29,6 +29,12 @@ BAD_NODE_ID_UNKNOWN: Final = 0x80340000
 BAD_OUT_OF_RANGE: Final = 0x803C0000
 """NaN, infinity, or the device's own pattern for 'not available'."""
 BAD_NOT_SUPPORTED: Final = 0x803D0000
+BAD_DECODING_ERROR: Final = 0x80070000
+"""What the value's own length and its type say does not fit together."""
+BAD_DATA_TYPE_ID_UNKNOWN: Final = 0x80110000
+"""A structure whose definition the server does not tell."""
+BAD_INDEX_RANGE_NO_DATA: Final = 0x80370000
+"""The array or structure has this value no longer."""
 BAD_TYPE_MISMATCH: Final = 0x80740000
 """The value is not of the type the tag has."""
 BAD_ENCODING_LIMITS_EXCEEDED: Final = 0x80080000

@@ -88,6 +88,11 @@ class OpcUaReading(Model):
     """Changes smaller than this the server does not report: absolute in the raw value's unit, or ``1%`` of
     the node's EURange. For numbers that are subscribed; one that can't have it is subscribed without."""
 
+    enums: Literal["number", "text", "both"] | None = None
+    """Values of enumerations: the number when nobody says; its text; or both, the text as ``<tag>.text``."""
+    elements: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    """Most single values kept of one array or structure, 256 when nobody says; what is beyond is left out."""
+
 
 class OpcUaTag(OpcUaReading, TagOptions):
     """One variable of the server."""
@@ -112,7 +117,7 @@ class OpcUaTag(OpcUaReading, TagOptions):
 
     @property
     def count(self) -> int:
-        """A node is one value; arrays are not read."""
+        """How many values an array or a structure has is known at run time only."""
         return 1
 
 

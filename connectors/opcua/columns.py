@@ -7,10 +7,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from connectors.batch import Batch, Columns
-from connectors.opcua.items import KIND_OF_BUILTIN, Items
+from connectors.opcua.items import DATE_TIME, KIND_OF_BUILTIN, Items
 from connectors.opcua.rows import Other, Run
 from connectors.opcua.statistics import Statistics
+from connectors.opcua.times import as_text
 from connectors.opcua.told import Told
+from connectors.opcua.types.spreading import (
+    LONGEST_TEXT,
+    NOTHING,
+    Row,
+    Spreading,
+    Value,
+    columns,
+    digest,
+    of_other,
+    of_run,
+)
 from connectors.quality import (
     BAD,
     BAD_ENCODING_LIMITS_EXCEEDED,
@@ -22,8 +34,6 @@ from connectors.quality import (
 )
 from connectors.tags import DTYPE_OF_PART, Part, as_float
 
-LONGEST_TEXT: Final = 65_536
-"""Characters; a longer text is Bad."""
 _EXACT: Final = 2**53
 _UINT64: Final = 9
 _OVERFLOW_MASK: Final = np.uint32(0x0C80)
@@ -52,6 +62,7 @@ class Gathering:
         """Items that brought a value of a type that is not theirs."""
         self.rows = 0
         self.told = Told(len(items))
+        self.spreading = Spreading(items, statistics)
 
     def add(
         self,
@@ -68,23 +79,32 @@ class Gathering:
             for part, piece in self._pieces(run, item, time):
                 pieces[part].append(piece)
         if others:
-            for part, piece in self._unsupported(others, arrived, nodes):
+            for part, piece in self._spread(self._values(others, arrived, nodes)):
                 pieces[part].append(piece)
         for part, found in pieces.items():
             if found:
                 self._keep(part, found[0].columns if len(found) == 1 else _in_order(found))
 
+    def add_waiting(self) -> None:
+        """Take in the values that waited for the structures they are."""
+        for part, piece in self._spread(self.spreading.again(), is_again=True):
+            self._keep(part, piece.columns)
+
     def add_bad(self, items: NDArray[np.intp], quality: NDArray[np.uint32] | int, time: int) -> None:
         """Say of these items that they are Bad from `time` on."""
         status = np.broadcast_to(np.asarray(quality, np.uint32), items.shape)
         self.told.take_status(items, status)
+        spread = self._items.is_spread[items]
         for part in Part:
-            mine = self._items.part[items] == part
+            mine = (self._items.part[items] == part) & ~spread
             if mine.any():
                 count = int(np.count_nonzero(mine))
                 times = np.full(count, time, np.int64)
                 tag = self._items.number[items[mine]]
                 self._keep(part, Columns(tag, times, _nothing(part, count), status[mine].copy()))
+        values = [Value(int(items[i]), 0, time, int(status[i])) for i in spread.nonzero()[0].tolist()]
+        for part, piece in self._spread(values):
+            self._keep(part, piece.columns)
 
     def batch(self, arrived: int) -> Batch:
         """Return what was gathered and begin anew."""
@@ -133,6 +153,11 @@ class Gathering:
             self.told.take(own, item, run.value, status)
             yield own, Piece(run.place, Columns(items.number[item], time, run.value, status))
             return
+        spread = items.is_spread[item]
+        if spread.any():
+            yield from self._spread(list(of_run(run, item, time, spread.nonzero()[0])))
+            run, item, time, fits = _taken(run, ~spread), item[~spread], time[~spread], fits[~spread]
+            part_of = part_of[~spread]
         status = self._misfits(run, item, fits)
         for part in Part:
             mine = part_of == part
@@ -160,27 +185,40 @@ class Gathering:
         self._statistics.unsupported += int(np.count_nonzero(wrong & (reason == BAD_NOT_SUPPORTED)))
         return np.where(wrong, reason, run.status).astype(np.uint32)
 
-    def _unsupported(
-        self, others: Sequence[Other], arrived: int, nodes: NDArray[np.intp] | None
-    ) -> Iterable[tuple[Part, Piece]]:
+    def _values(self, others: Sequence[Other], arrived: int, nodes: NDArray[np.intp] | None) -> list[Value]:
         items = self._items
         found = [(each.handle if nodes is None else int(nodes[each.place]), each) for each in others]
-        known = [(item, each) for item, each in found if item < len(items)]
+        known = [of_other(each, item, arrived) for item, each in found if item < len(items)]
         self._statistics.strange += len(found) - len(known)
         self._statistics.values += len(known)
-        self._statistics.unsupported += len(known)
-        for item, each in known:
-            self.strange_types.add(item)
-            status = each.status if each.status >= BAD else BAD_NOT_SUPPORTED
-            part = Part(int(items.part[item]))
-            self.told.take_status(np.array([item]), status)
-            columns = Columns(
-                items.number[item : item + 1],
-                np.array([each.source_time or each.server_time or arrived], np.int64),
-                _nothing(part, 1),
-                np.array([status], np.uint32),
-            )
-            yield part, Piece(np.array([each.place], np.int32), columns)
+        return known
+
+    def _spread(self, values: Sequence[Value], *, is_again: bool = False) -> Iterable[tuple[Part, Piece]]:
+        """Yield the rows of values that are more than one, or of items that are; again when they waited."""
+        if not values:
+            return
+        own = {value.item: self._own(value) for value in values if not self._items.is_spread[value.item]}
+        rows = self.spreading.rows(values)
+        for item, (part, row) in own.items():
+            if self.told.times[item] and self.told.quality[item] < BAD and not is_again:
+                # It was one value until now; its own name stands for nothing any more.
+                status = BAD_TYPE_MISMATCH if row.status == BAD_NOT_SUPPORTED else row.status
+                rows.append((part, row._replace(status=status)))
+            elif not self._items.is_spread[item] and not self.spreading.unknown:
+                rows.append((part, row))
+        for value in values:
+            place = np.array([value.item])
+            self.told.take(Part.NUMBER, place, np.array([digest(value)]), np.array([value.status], np.uint32))
+        for part in Part:
+            mine = [row for each, row in rows if each is part]
+            if mine:
+                yield part, Piece(*columns(part, mine))
+
+    def _own(self, value: Value) -> tuple[Part, Row]:
+        """Return the row of an item's own tag for a value that has no single one."""
+        part = Part(int(self._items.part[value.item]))
+        status = value.status if value.status >= BAD else BAD_NOT_SUPPORTED
+        return part, Row(value.place, int(self._items.number[value.item]), value.time, NOTHING[part], status)
 
 
 _OWN_PART: Final = {"d": Part.NUMBER, "l": Part.INTEGER, "q": Part.INTEGER, "O": Part.TEXT}
@@ -226,7 +264,12 @@ def _converted(
             value = np.where(fits, run.value, "")
             return value, _shortened(value, status)
         return np.where(fits, run.value, run.value.dtype.type(0)), status
-    if own is Part.TEXT or part is Part.TEXT:
+    if part is Part.TEXT:
+        value = _nothing(part, len(run))
+        dates = (fits & (run.builtin == DATE_TIME)).nonzero()[0]
+        value[dates] = [as_text(time) for time in run.value[dates].tolist()]
+        return value, status
+    if own is Part.TEXT:
         return _nothing(part, len(run)), status
     if part is Part.INTEGER:
         return np.where(fits, run.value, 0).astype(np.int64), status

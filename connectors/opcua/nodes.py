@@ -8,7 +8,7 @@ import base64
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from asyncua import ua
 from asyncua.ua.uaerrors import UaStatusCodeError
@@ -38,8 +38,9 @@ _TOO_MUCH: Final = frozenset(
         ua.StatusCodes.BadTcpMessageTooLarge,
     }
 )
-_ABSTRACT: Final = (22, 24, 26, 27, 28)
-"""Structure, BaseDataType, Number, Integer, UInteger: the value itself tells."""
+STRUCTURE: Final = 22
+_ABSTRACT: Final = (24, 26, 27, 28)
+"""BaseDataType, Number, Integer, UInteger: the value itself tells."""
 _ENUMERATION: Final = 29
 _INT32: Final = 6
 _LAST_BUILTIN: Final = 25
@@ -105,13 +106,19 @@ def _located(item: Item, index: Mapping[str, int], default: str) -> ua.NodeId | 
             return ua.NodeId(name.identifier, place, ua.NodeIdType.String)
 
 
-async def read_builtins(
-    session: Session, nodes: Mapping[int, ua.NodeId], limits: Limits
-) -> tuple[dict[int, int], dict[int, int]]:
-    """Ask what the nodes hold: built-in type by item, and the status of those that can't be read, by item.
+class Held(NamedTuple):
+    """What the server says nodes hold, by item."""
 
-    An item whose type is abstract and whose value is absent is in neither.
-    """
+    builtins: dict[int, int]
+    """Built-in type, or Structure; none where it is abstract and there is no value."""
+    refused: dict[int, int]
+    """Status of those that can't be read."""
+    types: dict[int, ua.NodeId]
+    """Data type."""
+
+
+async def read_builtins(session: Session, nodes: Mapping[int, ua.NodeId], limits: Limits) -> Held:
+    """Ask what the nodes hold."""
     places = list(nodes)
     types, refused = {}, {}
     for place, told in zip(
@@ -123,14 +130,14 @@ async def read_builtins(
             refused[place] = int(told.StatusCode.value)
         elif told.Value is not None and isinstance(told.Value.Value, ua.NodeId):
             types[place] = told.Value.Value
-    builtin = await _builtins(session, set(types.values()), limits)
+    builtin = await builtin_types(session, set(types.values()), limits)
     found = {place: builtin[each] for place, each in types.items() if builtin.get(each)}
     unclear = [place for place in types if place not in found]
     values = await read_attribute(session, [nodes[i] for i in unclear], ua.AttributeIds.Value, limits)
     for place, told in zip(unclear, values, strict=True):
         if told.Value is not None and told.Value.VariantType is not None and told.Value.VariantType.value:
             found[place] = int(told.Value.VariantType.value)
-    return found, refused
+    return Held(found, refused, types)
 
 
 def kinds_of(builtins: Mapping[int, int]) -> dict[int, Kind]:
@@ -138,8 +145,8 @@ def kinds_of(builtins: Mapping[int, int]) -> dict[int, Kind]:
     return {place: KIND_OF_BUILTIN[each] for place, each in builtins.items() if each in KIND_OF_BUILTIN}
 
 
-async def _builtins(session: Session, types: Iterable[ua.NodeId], limits: Limits) -> dict[ua.NodeId, int]:
-    """Follow each data type up to a built-in one; 0 where it is abstract or can't be told."""
+async def builtin_types(session: Session, types: Iterable[ua.NodeId], limits: Limits) -> dict[ua.NodeId, int]:
+    """Follow each data type up to a built-in one or Structure; 0 where it is abstract or can't be told."""
     at = {each: each for each in types}
     for _ in range(_DEEPEST):
         climbing = {each: current for each, current in at.items() if _builtin(current) is None}
@@ -151,7 +158,7 @@ async def _builtins(session: Session, types: Iterable[ua.NodeId], limits: Limits
 
 
 def _builtin(kind: ua.NodeId) -> int | None:
-    """Return the built-in type a data type is, 0 if it is abstract, None if it is derived from another."""
+    """Return the type a data type is, 0 if it is abstract, None if it is derived from another."""
     if kind.NamespaceIndex or not isinstance(kind.Identifier, int):
         return None
     if kind.Identifier == _ENUMERATION:

@@ -104,10 +104,10 @@ def variant(body: bytes, at: int, depth: int = _DEPTH) -> int:
     if kind > _LAST_BUILTIN or not depth:
         raise Malformed(f"a Variant of type {kind}, {_DEPTH - depth} levels deep")
     if not body[at] & 0x80:
-        end = _scalar(body, at + 1, kind, depth)
+        end = scalar(body, at + 1, kind, depth)
         count = 1
     else:
-        end, count = _elements(body, at + 1, kind, depth)
+        end, count = elements(body, at + 1, kind, depth)
     if body[at] & 0x40:
         dimensions = length(body, end, 4)
         sizes = Struct(f"<{dimensions}i").unpack_from(body, end + 4)
@@ -156,7 +156,8 @@ _SIMPLE: Final[dict[int, Callable[[bytes, int], int]]] = {
 _NESTED: Final = {23: data_value, 24: variant}
 
 
-def _scalar(body: bytes, at: int, kind: int, depth: int) -> int:
+def scalar(body: bytes, at: int, kind: int, depth: int = _DEPTH) -> int:
+    """Return the end of one value of a built-in type."""
     fixed = _FIXED.get(kind)
     if fixed is not None:
         return _inside(body, at + fixed)
@@ -165,7 +166,8 @@ def _scalar(body: bytes, at: int, kind: int, depth: int) -> int:
     return _SIMPLE[kind](body, at)
 
 
-def _elements(body: bytes, at: int, kind: int, depth: int) -> tuple[int, int]:
+def elements(body: bytes, at: int, kind: int, depth: int = _DEPTH) -> tuple[int, int]:
+    """Return the end of an array of a Variant, and how many elements it has."""
     # An element of type Null takes no byte: any number of them fits, so none is allowed.
     fixed = _FIXED.get(kind)
     count = length(body, at, max(fixed or 0, 1))
@@ -175,7 +177,7 @@ def _elements(body: bytes, at: int, kind: int, depth: int) -> tuple[int, int]:
             raise Malformed(f"an array of {count} nulls")
         return _inside(body, at + fixed * count), count
     for _ in range(count):
-        at = _scalar(body, at, kind, depth)
+        at = scalar(body, at, kind, depth)
     return at, count
 
 

@@ -17,7 +17,7 @@ from connectors.batch import Batch
 from connectors.clock import Clock
 from connectors.errors import NotConnected
 from connectors.opcua.columns import Gathering
-from connectors.opcua.items import Items
+from connectors.opcua.items import ONE_VALUE, Items
 from connectors.opcua.nodes import Limits, kinds_of, locate, read_builtins, read_namespaces
 from connectors.opcua.polling import Group, by_interval
 from connectors.opcua.publish import Published
@@ -28,6 +28,7 @@ from connectors.opcua.security import Security
 from connectors.opcua.session import Session
 from connectors.opcua.statistics import Statistics
 from connectors.opcua.subscribing import Subscribed, Subscriber
+from connectors.opcua.types.learning import learn_structures, names_of_values
 from connectors.opcua.watch import Watch
 from connectors.quality import BAD, BAD_NODE_ID_UNKNOWN
 from connectors.schedule import Schedule
@@ -112,8 +113,8 @@ class OpcUa:
                 self._full_at = now + _LINGER_NS
             if self._full_at is not None and (self._gathering.rows >= _ENOUGH or now >= self._full_at):
                 return self._batch()
-            if self._refused and now >= self._ask_again:
-                await self._ask_refused_again()
+            if self._gathering.spreading.unknown or (self._refused and now >= self._ask_again):
+                await self._ask_what_is_unknown()
                 continue
             if now >= self._watch.at:
                 self._poll(await self._watch.look(self._session, self._nodes, self._limits))
@@ -149,6 +150,7 @@ class OpcUa:
             gathering.add_bad(missing, BAD_NODE_ID_UNKNOWN, self._clock.now())
         known = [i for i in places.tolist() if i in self._nodes]
         await Group(known, self._nodes, self._limits).read(self._session, gathering, self._clock)
+        await self._learn(gathering)
         return gathering.batch(self._clock.now())
 
     def statistics(self) -> dict[str, int]:
@@ -161,9 +163,12 @@ class OpcUa:
         self._namespaces, self._limits = await read_namespaces(session)
         located = locate(items.items, self._namespaces, self._options.namespace)
         self._nodes = {place: node for place, node in enumerate(located) if node is not None}
-        builtins, _ = await read_builtins(session, self._nodes, self._limits)
+        builtins, _, types = await read_builtins(session, self._nodes, self._limits)
+        items.types.namespaces = self._namespaces
+        named = {i: types[i] for i, item in enumerate(items.items) if item.enums != "number" and i in types}
+        items.name_values(await names_of_values(session, items.types, named, self._limits))
         items.announce_all(self._tags, kinds_of(builtins))
-        unfit = {i for i, each in builtins.items() if not items.accepted[i] >> each & 1}
+        unfit = {i for i, each in builtins.items() if each in ONE_VALUE and not items.takes(i, each)}
         self._tell_strange(unfit)
         self._subscriber = Subscriber(session, self._options, items, self._limits, self._statistics)
         by_type = sorted(self._nodes, key=lambda place: (builtins.get(place, 0), place))
@@ -261,6 +266,20 @@ class OpcUa:
         self._told |= places
         places.clear()
 
+    async def _ask_what_is_unknown(self) -> None:
+        """Ask for structures that came without being known, else for nodes that were refused."""
+        if self._gathering.spreading.unknown:
+            await self._learn(self._gathering)
+        else:
+            await self._ask_refused_again()
+
+    async def _learn(self, gathering: Gathering) -> None:
+        """Ask what the structures are that came, and take in the values that waited for it."""
+        unknown = gathering.spreading.unknown
+        if unknown:
+            await learn_structures(self._session, self._items.types, unknown, self._limits)
+            gathering.add_waiting()
+
     async def _poll_what_is_due(self) -> bool:
         if not self._groups:
             return False
@@ -290,7 +309,7 @@ class OpcUa:
     async def _ask_refused_again(self) -> None:
         """Try the nodes the server did not give; what they are may be known now."""
         places = [i for i in self._refused if i in self._nodes]
-        builtins, refused = await read_builtins(
+        builtins, refused, _ = await read_builtins(
             self._session, {i: self._nodes[i] for i in places}, self._limits
         )
         self._ask_again = self._clock.monotonic() + _ASK_AGAIN_NS

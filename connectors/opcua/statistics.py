@@ -30,7 +30,9 @@ class Statistics:
     """Nodes that should have a deadband at the server and have none: all their changes come."""
     type_mismatches: int = 0
     unsupported: int = 0
-    """Arrays, structures and other values that are not one number, truth value or text."""
+    """Parts of values that can't be kept: structures nobody explains, and types that are no value."""
+    cut: int = 0
+    """Arrays and structures that have more single values than may be kept."""
     strange: int = 0
     """Values of items that were not asked for."""
 

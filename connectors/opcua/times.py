@@ -38,6 +38,11 @@ def times_ns(ticks: NDArray[np.int64]) -> NDArray[np.int64]:
     return held
 
 
+def as_text(time: int) -> str:
+    """Return ns since 1970 as ISO 8601, e.g. ``2026-11-29T15:32:05.1234567Z``; empty for none."""
+    return f"{str(np.datetime64(time, 'ns'))[:-2]}Z" if time else ""
+
+
 def with_picoseconds(times: NDArray[np.int64], units: NDArray[Any]) -> NDArray[np.int64]:
     """Return the times with their picosecond fields, counts of 10 ps, added as whole ns; none stays none."""
     more = np.minimum(units, _PICO_MOST) // _PICO_UNITS

@@ -114,6 +114,18 @@ function extraVariables(space) {
         array: { dataType: "Double", valueRank: 1, value: { dataType: DataType.Double, arrayType: VariantArrayType.Array, value: numbers } },
         structure: { dataType: "Range", value: { dataType: DataType.ExtensionObject, value: range } },
         bytes: scalar("ByteString", Buffer.from("abc")),
+        matrix: { dataType: "Int16", valueRank: 2, arrayDimensions: [2, 3], value: {
+            dataType: DataType.Int16, arrayType: VariantArrayType.Matrix, dimensions: [2, 3], value: new Int16Array([1, 2, 3, 4, 5, 6])
+        } },
+        ranges: { dataType: "Range", valueRank: 1, value: {
+            dataType: DataType.ExtensionObject, arrayType: VariantArrayType.Array,
+            value: [5, 6].map((low) => space.constructExtensionObject(space.findDataType("Range"), { low, high: 9 }))
+        } },
+        unit: { dataType: "EUInformation", value: { dataType: DataType.ExtensionObject, value: standardUnits.degree_celsius } },
+        texts: { dataType: "LocalizedText", valueRank: 1, value: {
+            dataType: DataType.LocalizedText, arrayType: VariantArrayType.Array, value: [{ text: "一" }, { text: "two" }]
+        } },
+        uuid: scalar("Guid", "72962B91-FA75-4AE6-8D28-B404DC7DAF63"),
         long: scalar("String", "x".repeat(options.longText)),
         date: scalar("DateTime", new Date()),
         null: { dataType: "Double", value: { dataType: DataType.Null } },
@@ -226,6 +238,10 @@ const commands = {
     }),
     set: ({ name, dataType, value }) => {
         extras[name].setValueFromSource({ dataType: DataType[dataType], arrayType: VariantArrayType.Scalar, value });
+        return {};
+    },
+    setArray: ({ name, dataType, value }) => {
+        extras[name].setValueFromSource({ dataType: DataType[dataType], arrayType: VariantArrayType.Array, value });
         return {};
     },
     add: ({ name, dataType, value }) => {

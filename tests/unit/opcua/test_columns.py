@@ -14,7 +14,6 @@ from connectors.opcua.rows import Run
 from connectors.opcua.statistics import Statistics
 from connectors.quality import (
     BAD_NO_COMMUNICATION,
-    BAD_NOT_SUPPORTED,
     BAD_TYPE_MISMATCH,
     BAD_WAITING_FOR_INITIAL_DATA,
     GOOD,
@@ -78,7 +77,8 @@ def only(batch: Batch) -> tuple[Any, int, int]:
         ("double", UINT32, 7.0, GOOD),
         ("double", INT64, 2**53 + 1, BAD_TYPE_MISMATCH),
         ("double", BOOLEAN, 1.0, BAD_TYPE_MISMATCH),
-        ("double", DATE, 5, BAD_NOT_SUPPORTED),
+        ("double", DATE, 5, BAD_TYPE_MISMATCH),
+        ("int64", DATE, 5, GOOD),
         ("double", 0, 0.0, BAD_WAITING_FOR_INITIAL_DATA),
         ("double", STRING, "1.5", BAD_TYPE_MISMATCH),
         ("string", STRING, "网联", GOOD),
