@@ -232,6 +232,8 @@ class Gateway:
             tags=self._tags,
             buffer=self._buffer,
             clock=self.clock,
+            site=self.plant.gateway.site,
+            live=self._live,
         )
         keeper.reserve()
         observe_ledger(self.observer, keeper)

@@ -7,7 +7,6 @@ each question, beside the gateway that writes them and from any process.
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from fractions import Fraction
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -173,7 +172,7 @@ class Query:
         with _opened(self._directory) as db:
             return stored(db, self._numbers(db, [name])[0], time)
 
-    def running(self, name: str, warn_at: Fraction = Fraction(95, 100)) -> Forecast | None:
+    def running(self, name: str) -> Forecast | None:
         """Return where a meter's running quarter of an hour is heading; None: its readings do not tell."""
         meter = self.meters[name]
         if meter.kind not in ("counter", "manual"):
@@ -186,7 +185,7 @@ class Query:
             kept = _readings(db, number, newest - _RUNNING_NS, newest + 1)
         knots = judge(rules_of(meter), State(), kept.time, kept.raw, manual=kept.manual).knots
         contract = None if meter.options.contract is None else fraction(meter.options.contract)
-        return forecast(knots.time, knots.total, meter.quantum, contract, warn_at)
+        return forecast(knots.time, knots.total, meter.quantum, contract)
 
     def _numbers(self, db: sqlite3.Connection, names: Sequence[str]) -> list[int]:
         """Return the meters' numbers in the books, -1 where nothing was booked of one yet."""

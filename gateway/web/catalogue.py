@@ -85,3 +85,8 @@ def read_catalogue(store: Path, active: NDArray[np.uint8], version: int) -> Cata
         if number < len(active) and active[number] and not (tag := tag_from_json(record)).for_sink
     }
     return Catalogue(tags, version)
+
+
+def is_own(source: str) -> bool:
+    """Tell whether the gateway makes these tags itself: no link of the plant file can have such a name."""
+    return source.startswith("gateway/")

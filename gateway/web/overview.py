@@ -10,6 +10,7 @@ from config.reasons import in_words
 from connectors.quality import name as quality_name
 from gateway.supervise import LinkState
 from gateway.told import LinkTold, Told
+from gateway.web.catalogue import is_own
 from gateway.web.models import Attention, Device, DeviceState, Link, Overview, Strip
 from gateway.web.rows import ms, severity
 from gateway.web.view import View
@@ -103,7 +104,7 @@ def _devices(view: View, state: NDArray[np.uint8]) -> list[Device]:
             Device(
                 path=path,
                 source=source,
-                state=_state(tags[i], uncertain[i], bad[i], waiting[i], is_up=source in up),
+                state=_state(tags[i], uncertain[i], bad[i], waiting[i], is_up=source in up or is_own(source)),
                 arrived=ms(int(arrived[i])),
                 tags=tags[i],
                 bad=bad[i],

@@ -16,6 +16,7 @@ from config.select import glob_pattern
 from connectors import Tag, quality
 from gateway.supervise import LinkState
 from gateway.told import LinkTold, Told
+from gateway.web.catalogue import is_own
 from gateway.web.models import Fact, Step, StepState, TagRow, Why
 from gateway.web.overview import HISTORY_LATE_S, LATE_S, link_answer
 from gateway.web.rows import ms, tag_row
@@ -59,15 +60,18 @@ def why(view: View, number: int) -> Why | None:
 
 
 def _way(view: View, told: Told, tag: Tag, row: TagRow, link: LinkTold | None) -> list[tuple[Step, str]]:
+    rest = [_buffer(told)]
+    rest += [_sink(each, tag) for each in told.links if each.about.role == "sink"]
+    rest += [_history(each, tag) for each in told.links if each.about.role == "history"]
+    if is_own(tag.source):
+        return rest  # computed here: nobody is asked for it
     found = [_link(told, link), _session(told, link)]
     is_up = link is not None and link.state is LinkState.CONNECTED
     found.append(_request(view, tag, row, link, is_up=is_up))
     is_answered = found[-1][0].state == "good"
     found.append(_decode(view, row, is_answered=is_answered))
     found.append(_rule(view, tag, row, is_decoded=found[-1][0].state == "good"))
-    found.append(_buffer(told))
-    found += [_sink(each, tag) for each in told.links if each.about.role == "sink"]
-    return found + [_history(each, tag) for each in told.links if each.about.role == "history"]
+    return found + rest
 
 
 def _link(told: Told, link: LinkTold | None) -> tuple[Step, str]:

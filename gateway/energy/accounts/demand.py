@@ -93,8 +93,6 @@ class Forecast:
     demand: Fraction
     """If the power stays: the window's mean power, kW."""
     contract: Fraction | None = None
-    is_alarm: bool = False
-    """The forecast passes the warning share of the contract."""
     may_use: Fraction | None = None
     """Mean power left for the rest of the window so that the contract holds, kW; below 0: it can't."""
 
@@ -104,7 +102,6 @@ def forecast(
     totals: Integers,
     quantum: Fraction,
     contract: Fraction | None = None,
-    warn_at: Fraction = Fraction(95, 100),
 ) -> Forecast | None:
     """Return the forecast from the newest totals (ns ascending, quanta); None where they do not tell.
 
@@ -132,5 +129,4 @@ def forecast(
     may_use = None
     if contract is not None:
         may_use = (contract / 4 - energy) * 60 * MINUTE_NS / left_ns
-    is_alarm = contract is not None and demand > contract * warn_at
-    return Forecast(first, at, energy, power, demand, contract, is_alarm, may_use)
+    return Forecast(first, at, energy, power, demand, contract, may_use)

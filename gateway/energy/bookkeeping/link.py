@@ -1,8 +1,8 @@
 """The ledger as a link of the gateway: a strict reader of the log that books what it reads.
 
 It takes what has gathered every few seconds, books it in one transaction with the position it reaches, and
-only then lets the buffer know: whatever dies when, each row is booked exactly once. Beside it demand is
-watched: the alarm comes before the contract value does.
+only then lets the buffer know: whatever dies when, each row is booked exactly once. Beside it demand and
+balance are watched: `gateway.energy.watch`.
 """
 
 import asyncio
@@ -10,21 +10,21 @@ import logging
 import sqlite3
 import time
 from collections.abc import Mapping
-from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
 from config.energy import EnergyOptions
-from config.energy_meters import Meter, fraction
+from config.energy_meters import Meter
 from connectors import Clock, NotConnected, Order, TagTable
 from gateway.booking import LOOK_S, PAUSE_S, gathered, read_after
 from gateway.buffer import Backlog, DiskBuffer, LogCursor
 from gateway.buffer.contract import StoreFailed
 from gateway.buffer.identity import StoreLock
-from gateway.energy.accounts.demand import Forecast
 from gateway.energy.bookkeeping.ledger import Ledger
 from gateway.energy.periods import Calendar
 from gateway.energy.query import Query
+from gateway.energy.watch import SOURCE, Watch, say
+from gateway.live import LiveValues
 from gateway.sqlite import NewerFormat, is_full
 from gateway.supervise import Link, LinkState
 
@@ -49,19 +49,19 @@ class Bookkeeper:
         tags: TagTable,
         buffer: DiskBuffer,
         clock: Clock,
+        site: str,
+        live: LiveValues | None = None,
     ) -> None:
         self._link = link
         self._directory = directory
-        self._options = options
-        self._watched = {name: each for name, each in meters.items() if each.options.contract is not None}
+        self._tags = tags
         self._buffer = buffer
+        self._live = live
         self._clock = clock
         self._ledger = Ledger(directory, meters, calendar, tags, clock, keep=options.keep_readings)
-        self._query = Query(directory, meters, calendar)
+        query = Query(directory, meters, calendar)
+        self.watch = Watch(query, meters, options.demand.warn_at, site)
         self._cursor: LogCursor | None = None
-        self._alarmed: dict[str, int] = {}
-        self.forecasts: dict[str, Forecast] = {}
-        """The running quarter of an hour of each meter with a contract value."""
         self.hurry = asyncio.Event()
         """Set when the gateway stops: book what is there without waiting for more."""
 
@@ -102,12 +102,13 @@ class Bookkeeper:
         }
 
     def gauges(self) -> dict[str, float]:
-        """Return lag and the demand alarms that stand."""
+        """Return lag and the alarms that stand."""
         waiting = self.backlog()
         return {
             "backlog_rows": waiting.rows,
             "backlog_oldest_seconds": waiting.age_s(self._clock.now()),
-            "demand_alarms": sum(each.is_alarm for each in self.forecasts.values()),
+            "demand_alarms": self.watch.active("demand"),
+            "balance_alarms": self.watch.active("balance"),
         }
 
     async def _run(self) -> None:
@@ -115,37 +116,28 @@ class Bookkeeper:
         await asyncio.to_thread(ledger.open)
         after = read_after(ledger.booked, [(each.epoch, each.first_seq) for each in self._buffer.epochs()])
         cursor = self._cursor = self._buffer.cursor(CURSOR, Order.STRICT, start="oldest", after=after)
+        self.watch.begin(self._tags, self._buffer.resume_token(SOURCE))
         self._link.become(LinkState.CONNECTED)
         while True:
             deliveries = await cursor.next(MOST_ROWS)
             began = time.monotonic()
             self._link.moved(await asyncio.to_thread(ledger.book, deliveries, deliveries[-1]))
             await cursor.ack()
-            if self._watched:
-                await asyncio.to_thread(self._watch)
+            if self.watch:
+                await self._look()
             await gathered(cursor, MOST_ROWS, time.monotonic() - began, self.hurry)
 
-    def _watch(self) -> None:
-        """Look where each running quarter of an hour is heading; say so once in each."""
-        warn_at = fraction(self._options.demand.warn_at) / 100
-        for name in self._watched:
-            found = self._query.running(name, warn_at)
-            if found is None:
-                self.forecasts.pop(name, None)
-                continue
-            self.forecasts[name] = found
-            if found.is_alarm and self._alarmed.get(name) != found.first:
-                self._alarmed[name] = found.first
-                log.warning(
-                    "demand is heading above the contract value",
-                    extra={
-                        "code": "E-EN-0004",
-                        "meter": name,
-                        "forecast_kw": round(float(found.demand), 1),
-                        "contract_kw": float(found.contract or Fraction(0)),
-                        "may_use_kw": round(float(found.may_use or Fraction(0)), 1),
-                    },
-                )
+    async def _look(self) -> None:
+        """Look at what is watched; store what came of it before it is said."""
+        found = await asyncio.to_thread(self.watch.look, self._clock.now())
+        if found.rows:
+            batch = found.batch(self._clock.now())
+            receipt = await self._buffer.append(SOURCE, batch, self.watch.token())
+            if self._live is not None:
+                self._live.put(batch, batch)
+            await receipt
+        for each in found.turned:
+            say(each)
 
     def _stopped(self, exc: Exception) -> NotConnected:
         is_disk_full = isinstance(exc, sqlite3.Error) and is_full(exc)

@@ -1,6 +1,7 @@
 """The ledger's link: over sessions and kills, its place in the log, its alarms."""
 
 import asyncio
+import json
 import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from gateway.buffer.identity import StoreLock
 from gateway.energy.bookkeeping.link import Bookkeeper
 from gateway.energy.periods import calendar_of
 from gateway.energy.query import Query
+from gateway.energy.watch import SOURCE
 from gateway.supervise import Link
 from tests.conftest import FakeClock
 from tests.unit.energy.lab import MINUTE, plant_of
@@ -42,7 +44,7 @@ async def buffer(tmp_path: Path, clock: FakeClock) -> AsyncIterator[DiskBuffer]:
 def keeper_of(buffer: DiskBuffer, tmp_path: Path, clock: FakeClock) -> Bookkeeper:
     keeper = Bookkeeper(
         Link("local", "energy", clock), tmp_path / "energy", PLANT.energy, METERS, CALENDAR,
-        tags=buffer.tags, buffer=buffer, clock=clock,
+        tags=buffer.tags, buffer=buffer, clock=clock, site="s",
     )  # fmt: skip
     keeper.reserve()
     keeper.hurry.set()
@@ -63,7 +65,7 @@ async def booked(keeper: Bookkeeper) -> None:
 async def watched(keeper: Bookkeeper, time: int) -> None:
     """Wait until a forecast is as new as this."""
     async with asyncio.timeout(20):
-        while (found := keeper.forecasts.get("m")) is None or found.at < time:
+        while (found := keeper.watch.forecasts.get("m")) is None or found.at < time:
             await asyncio.sleep(0.01)
 
 
@@ -104,25 +106,42 @@ async def test_the_position_is_the_books_own(buffer: DiskBuffer, tmp_path: Path,
     assert keeper._ledger.revised == 0
 
 
+async def _alarms(buffer: DiskBuffer) -> list[tuple[int, float]]:
+    """Return time and value of what was stored of the alarm's tag."""
+    return [
+        (int(at), float(value))
+        for each in await buffer.cursor("reader", Order.STRICT, start="oldest").next(10_000)
+        for part in each.batch.parts
+        for tag, at, value in zip(part.tag, part.time, part.value, strict=True)
+        if buffer.tags[int(tag)].path == "s/_energy/demand/m/alarm"
+    ]
+
+
 async def test_demand_is_told_before_the_contract_is_reached(
     buffer: DiskBuffer, tmp_path: Path, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     start = clock.now() // (15 * MINUTE) * 15 * MINUTE - 240 * MINUTE
-    # Two kWh a minute are 120 kW; five minutes into the quarter only 10 of 25 kWh have passed.
+    # Two kWh a minute are 120 kW; six minutes into the quarter only 12 of 25 kWh have passed.
     await append(buffer, start, 0, 21, kwh=2.0)
     keeper = keeper_of(buffer, tmp_path, clock)
     with caplog.at_level(logging.WARNING):
         task = asyncio.create_task(keeper.session())
         await watched(keeper, start + 20 * MINUTE)
-        await append(buffer, start, 21, 2, kwh=2.0)
-        await watched(keeper, start + 22 * MINUTE)
+        for minute in (21, 22):
+            await append(buffer, start, minute, 1, kwh=2.0)
+            await watched(keeper, start + minute * MINUTE)
+        async with asyncio.timeout(20):
+            while len(alarms := await _alarms(buffer)) < 3:
+                await asyncio.sleep(0.01)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
     (said,) = [each for each in caplog.records if each.__dict__.get("code") == "E-EN-0004"]
-    assert (said.meter, said.forecast_kw, said.contract_kw, said.may_use_kw) == ("m", 120.0, 100.0, 90.0)
+    assert (said.meter, said.forecast_kw, said.contract_kw, said.may_use_kw) == ("m", 120.0, 100.0, 86.7)
     assert keeper.gauges()["demand_alarms"] == 1
-    found = keeper.forecasts["m"]
+    found = keeper.watch.forecasts["m"]
     assert (found.energy, found.demand) == (14, 120)
+    assert alarms == [(start + minute * MINUTE, float(minute > 20)) for minute in (20, 21, 22)]
+    assert json.loads(buffer.resume_token(SOURCE) or b"")["states"]["demand/m"][0] is True
 
 
 async def test_books_the_command_line_holds_are_tried_again_soon(
