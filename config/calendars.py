@@ -14,6 +14,7 @@ import chinese_calendar
 from pydantic import Field
 
 from config.base import FileName, Model
+from config.energy import DayType
 from config.exact import Date, Days, Month, days_of
 
 Festival = Literal[
@@ -104,6 +105,13 @@ class Calendar:
                 return self._holiday(None)
             case festival:
                 return self._holiday(festival)
+
+    def day_type(self, on: date) -> DayType | None:
+        """Return what this day is to shifts, None where the year's holidays are not known."""
+        day = self.day(on)
+        if day is None:
+            return None
+        return "make_up" if day.kind == "workday" and on.weekday() >= _SATURDAY else day.kind
 
     def _unsaid(self, on: date) -> Day | None:
         if _FIRST_KNOWN_YEAR <= on.year <= last_known_year():

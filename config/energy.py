@@ -132,6 +132,8 @@ class Break(Model):
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+DayType = Literal["workday", "make_up", "weekend", "holiday"]
+DAY_TYPES: tuple[DayType, ...] = ("workday", "make_up", "weekend", "holiday")
 
 
 class Shift(Model):
@@ -140,8 +142,25 @@ class Shift(Model):
     from_: TimeOfDay = Field(alias="from")
     to: TimeOfDay
     breaks: Annotated[tuple[Break, ...], Field(strict=False)] = ()
-    days: Annotated[tuple[Weekday, ...], Field(min_length=1, strict=False)] = WEEKDAYS
-    """On which days it begins."""
+    days: Annotated[tuple[Weekday | DayType, ...], Field(min_length=1, strict=False)] = WEEKDAYS
+    """On which days it begins: days of the week, and types of day by `calendar`: ``workday`` (make-up working
+    days too), ``make_up`` (a Saturday or Sunday that is worked), ``weekend``, ``holiday``."""
+    not_on: Annotated[tuple[DayType, ...], Field(strict=False)] = ()
+    """Types of day on which it does not begin whatever `days` says, e.g. ``[holiday]``."""
+
+    @property
+    def follows_calendar(self) -> bool:
+        """Tell whether holidays decide when it begins."""
+        return bool(self.not_on) or not set(self.days) <= set(WEEKDAYS)
+
+    def begins_on(self, weekday: Weekday, day_type: DayType | None) -> bool | None:
+        """Tell whether it begins on such a day; None where that depends on a type that is not known."""
+        if not self.follows_calendar:
+            return weekday in self.days
+        if day_type is None:
+            return None
+        types = {day_type, "workday"} if day_type == "make_up" else {day_type}
+        return (weekday in self.days or not types.isdisjoint(self.days)) and types.isdisjoint(self.not_on)
 
     @property
     def minutes(self) -> int:

@@ -27,7 +27,8 @@ from gateway.energy.bookkeeping.manual import (
     write_down,
 )
 from gateway.energy.evidence import evidence, rows, said
-from gateway.energy.periods import Calendar, calendar_of
+from gateway.energy.holidays import calendar_of_plant
+from gateway.energy.periods import Calendar
 from gateway.energy.pricing.booked import MEDIUM, priced
 from gateway.energy.pricing.plan import plan_of
 from gateway.energy.pricing.told import told
@@ -56,7 +57,7 @@ class _Plant:
         plant, self.language = load(plant_file, lang)
         self.plant = plant
         self.meters: dict[str, Meter] = meters(plant)
-        self.calendar: Calendar = calendar_of(plant.energy, plant.gateway.zone)
+        self.calendar: Calendar = calendar_of_plant(plant)
         self.site = plant.gateway.site
         self.keep = plant.energy.keep_readings
         self.directory = data_dir(plant_file, plant) / FOLDER

@@ -11,10 +11,10 @@ from config.energy_meters import meters
 from config.problems import ConfigurationError, Language, Phrase
 from gateway.console import AsJson, Lang, PlantFile, data_dir, fail, load, print_json, print_table, say
 from gateway.energy.bookkeeping.files import FOLDER
+from gateway.energy.holidays import calendar_of_plant
 from gateway.energy.invoices.billed import bill_named, measured
 from gateway.energy.invoices.file import Invoice, read_invoice, read_invoice_csv
 from gateway.energy.invoices.reconcile import Difference, reconcile
-from gateway.energy.periods import calendar_of
 from gateway.energy.pricing.plan import plan_of
 from gateway.energy.query import NoBooks, NoSuchFigure, Query
 from gateway.sqlite import NewerFormat
@@ -31,7 +31,7 @@ def invoice(plant_file: PlantFile, file: File, *, lang: Lang = None, as_json: As
     if plan is None:
         fail(say(language, "energy.none", reason=Phrase("report.note.no_tariff")))
     theirs = _read(file, language)
-    calendar = calendar_of(plant.energy, plant.gateway.zone)
+    calendar = calendar_of_plant(plant)
     query = Query(data_dir(plant_file, plant) / FOLDER, meters(plant), calendar)
     try:
         ours = measured(query, plan, plant.gateway.site, theirs)

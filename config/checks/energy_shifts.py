@@ -2,12 +2,17 @@
 
 from collections.abc import Iterator
 
-from config.energy import WEEKDAYS, EnergyOptions, Shift
+from config.energy import WEEKDAYS, DayType, EnergyOptions, Shift
 from config.problems import Problem
 from config.reading.document import Document
 
 _DAY = 1440
-_WEEK = 7 * _DAY
+_TYPES: dict[bool, tuple[DayType, ...]] = {
+    False: ("workday", "holiday"),
+    True: ("make_up", "weekend", "holiday"),
+}
+"""What a day of the week may be; at weekends, True."""
+_SATURDAY = 5
 
 
 def check_shifts(energy: EnergyOptions, document: Document) -> Iterator[Problem]:
@@ -19,6 +24,8 @@ def check_shifts(energy: EnergyOptions, document: Document) -> Iterator[Problem]
         if other is not None:
             yield document.problem("E-CF-1329", path, at_key=True, other=other)
         before.append((name, shift))
+        if not any(_begins(shift, weekday) for weekday in range(len(WEEKDAYS))):
+            yield document.problem("E-CF-1331", path, at_key=True)
         for i, pause in enumerate(shift.breaks):
             begins, ends = (pause.from_ - shift.from_) % _DAY, (pause.to - shift.from_) % _DAY or _DAY
             if not begins < ends <= shift.minutes:
@@ -26,14 +33,20 @@ def check_shifts(energy: EnergyOptions, document: Document) -> Iterator[Problem]
 
 
 def _meet(one: Shift, other: Shift) -> bool:
-    """Tell whether two shifts share a minute in some week."""
-    for a in _begins(one):
-        for b in _begins(other):
-            apart = (b - a) % _WEEK
-            if apart < one.minutes or _WEEK - apart < other.minutes:
-                return True
+    """Tell whether two shifts may share a minute: on one day, or on two that follow each other."""
+    for weekday in range(len(WEEKDAYS)):
+        for day_type in _begins(one, weekday):
+            for days in (-1, 0, 1):
+                types = _begins(other, (weekday + days) % len(WEEKDAYS))
+                if (day_type not in types) if days == 0 else not types:
+                    continue
+                apart = days * _DAY + other.from_ - one.from_
+                if 0 <= apart < one.minutes or 0 <= -apart < other.minutes:
+                    return True
     return False
 
 
-def _begins(shift: Shift) -> list[int]:
-    return [WEEKDAYS.index(day) * _DAY + shift.from_ for day in shift.days]
+def _begins(shift: Shift, weekday: int) -> list[DayType]:
+    """Return of which type such a day of the week must be for a shift to begin on it."""
+    types = _TYPES[weekday >= _SATURDAY]
+    return [each for each in types if shift.begins_on(WEEKDAYS[weekday], each)]

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
+from config.calendars import Calendar as Holidays
 from config.energy import WEEKDAYS, Billing, EnergyOptions, Shift
 
 MINUTE_NS: Final = 60_000_000_000
@@ -42,6 +43,8 @@ class Calendar:
     zone: ZoneInfo
     shifts: Mapping[str, Shift]
     billing: Billing
+    holidays: Holidays | None = None
+    """What shifts follow that follow holidays."""
 
     @property
     def grid(self) -> int:
@@ -77,6 +80,14 @@ class Calendar:
             raise ValueError(f"{interval} is no interval of the calendar")
         pairs = pairwise(moments(first, last))
         return [Span(a, b, f"{self.local(a):%Y-%m-%d}") for a, b in pairs if first <= a < last]
+
+    def undecided(self, first: int, last: int) -> list[int]:
+        """Return the years in which nobody can say yet on which days the shifts begin."""
+        days = [self.local(each).date() for each in self.days(first, last)[:-1]]
+        shifts = self.shifts.values()
+        return sorted(
+            {day.year for day in days if any(self._begins_on(each, day) is None for each in shifts)}
+        )
 
     def days(self, first: int, last: int) -> list[int]:
         """Return local midnights from the last one not after `first` to the first one not before `last`."""
@@ -136,10 +147,15 @@ class Calendar:
         until = self.local(last).date()
         while day <= until:
             for name, shift in self.shifts.items():
-                if WEEKDAYS[day.weekday()] in shift.days:
+                if self._begins_on(shift, day):
                     found.append(Span(*self._clock_span(day, shift.from_, shift.to), f"{day} {name}"))
             day += timedelta(days=1)
         return sorted(found)
+
+    def _begins_on(self, shift: Shift, day: date) -> bool | None:
+        is_asked = self.holidays is not None and shift.follows_calendar
+        day_type = self.holidays.day_type(day) if is_asked and self.holidays else None
+        return shift.begins_on(WEEKDAYS[day.weekday()], day_type)
 
     def _breaks(self, first: int, last: int) -> list[Span]:
         found = []
@@ -159,9 +175,9 @@ class Calendar:
         return self.moment(datetime(day.year, day.month, day.day, minutes // 60, minutes % 60))  # noqa: DTZ001
 
 
-def calendar_of(energy: EnergyOptions, zone: ZoneInfo) -> Calendar:
-    """Return the calendar of a plant."""
-    return Calendar(zone, energy.shifts, energy.billing)
+def calendar_of(energy: EnergyOptions, zone: ZoneInfo, holidays: Holidays | None = None) -> Calendar:
+    """Return the calendar of a plant; without `holidays` no shift that follows them begins."""
+    return Calendar(zone, energy.shifts, energy.billing, holidays)
 
 
 def month_of(local: datetime) -> int:

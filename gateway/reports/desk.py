@@ -8,10 +8,11 @@ from typing import NamedTuple, cast
 from config.plant import Plant
 from connectors import Clock
 from gateway.backup.make import wanglian_version
+from gateway.energy.holidays import calendar_of_plant
 from gateway.energy.query import NoBooks
 from gateway.reports.content import Content, Kind, Wording
 from gateway.reports.cover import Made
-from gateway.reports.ground import Ground, calendar_of_plant, ground_of
+from gateway.reports.ground import Ground, ground_of
 from gateway.reports.make import check_ending, gather, write
 from gateway.reports.periods import ReportInterval, interval_of, period_of
 from gateway.reports.refused import Refused

@@ -12,7 +12,8 @@ from config.plant import Plant
 from gateway.energy.bookkeeping.files import FOLDER
 from gateway.energy.carbon.choice import Choices, choices
 from gateway.energy.figures import Answer
-from gateway.energy.periods import Calendar, Interval, Span, calendar_of
+from gateway.energy.holidays import calendar_of_plant
+from gateway.energy.periods import Calendar, Interval, Span
 from gateway.energy.pricing.plan import plan_of
 from gateway.energy.pricing.timetable import Plan
 from gateway.energy.query import NoSuchFigure, Query
@@ -79,11 +80,6 @@ def ground_of(
         interval,
         equipment,
     )
-
-
-def calendar_of_plant(plant: Plant) -> Calendar:
-    """Return the plant's calendar."""
-    return calendar_of(plant.energy, plant.gateway.zone)
 
 
 def name_of(medium: Medium) -> Text:

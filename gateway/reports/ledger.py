@@ -93,6 +93,9 @@ def _ledger(ground: Ground, subjects: list[tuple[str, Medium]]) -> Iterator[Row]
             (node, name, title, None, answer.unit, *_told(answer, answer.total, is_total=True)), "total"
         )
     yield Row((Phrase("report.note.ledger"),), "note")
+    if ground.interval == "shift":
+        for year in ground.calendar.undecided(ground.period.first, ground.period.last):
+            yield Row((Phrase("E-TF-0002", {"year": year}),), "note")
 
 
 def _told(answer: Answer, figure: Figure, *, is_total: bool = False) -> tuple[Cell, ...]:

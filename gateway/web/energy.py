@@ -21,7 +21,7 @@ from gateway.sqlite import NewerFormat
 from gateway.web.energy_books import Accounts, Books, NoEnergy, begun, whole_days
 from gateway.web.energy_carbon import NOT_COUNTED, carbon
 from gateway.web.energy_cost import bands, costs
-from gateway.web.energy_figures import Asked, Found, TooMany, amounts, demand, load, rows
+from gateway.web.energy_figures import Asked, Found, TooMany, amounts, demand, load, rows, undecided
 from gateway.web.energy_models import (
     EnergyFigures,
     EnergyFlows,
@@ -206,7 +206,7 @@ def figures(books: Books, asked: Asked, metric: Metric) -> EnergyFigures:
         else [],
         band_costs=found.band_costs,
         charges=found.charges,
-        wanted=found.wanted,
+        wanted=found.wanted + undecided(accounts, asked),
         notes=found.notes,
         factors=found.factors,
         contract=contract,

@@ -13,7 +13,7 @@ from config.load import read_plant
 from config.plant import Plant
 from gateway.energy.bookkeeping.files import FOLDER
 from gateway.energy.carbon.choice import Choices, choices
-from gateway.energy.periods import calendar_of
+from gateway.energy.holidays import calendar_of_plant
 from gateway.energy.pricing.plan import plan_of
 from gateway.energy.pricing.timetable import Plan
 from gateway.energy.query import Query
@@ -62,8 +62,8 @@ class Books:
             raise NoEnergy("the plant file has mistakes: run `wanglian check`")
         library = plant.gateway.library
         factors = Factors(None if library is None else self._plant_file.parent / library)
-        calendar = calendar_of(plant.energy, plant.gateway.zone)
         try:
+            calendar = calendar_of_plant(plant)
             tariff = plan_of(plant)
             chosen = choices(plant.carbon, factors, plant.gateway.zone)
         except ValueError as exc:

@@ -6,6 +6,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Final
 
+from config.problems import Phrase
 from gateway.energy import flags as f
 from gateway.energy.carbon.exact import telescoped
 from gateway.energy.figures import Answer, Figure, Peak, rounded, sum_of
@@ -99,6 +100,15 @@ def demand(accounts: Accounts, asked: Asked) -> Found:
     values = [each.fixed for each in peaks[: len(answer.figures)]]
     known = [each for each in values if each is not None]
     return Found(answer, "kW", values, max(known, default=None), adds=False, places=3)
+
+
+def undecided(accounts: Accounts, asked: Asked) -> list[Wanted]:
+    """Return what to enter before it is known on which days shifts begin."""
+    if asked.interval != "shift":
+        return []
+    years = accounts.query.calendar.undecided(asked.first, max(asked.first + 1, begun(accounts, asked.last)))
+    notes = [Phrase("E-TF-0002", {"year": year}) for year in years]
+    return [Wanted(choice="calendar", en=each.text("en"), zh=each.text("zh")) for each in notes]
 
 
 def rows(accounts: Accounts, found: Found) -> tuple[list[EnergyRow], EnergyRow]:

@@ -14,7 +14,8 @@ from config.plant import Plant
 from connectors import Batch, Columns, Delivery, Epoch, Kind, Tag, TagTable
 from connectors.quality import BAD, GOOD, UNCERTAIN
 from gateway.energy.bookkeeping.ledger import Ledger
-from gateway.energy.periods import Calendar, calendar_of
+from gateway.energy.holidays import calendar_of_plant
+from gateway.energy.periods import Calendar
 from gateway.energy.query import Query
 
 QUALITY = {"good": GOOD, "uncertain": UNCERTAIN, "bad": BAD}
@@ -69,7 +70,7 @@ class Lab:
         self.plant = plant
         self.folder = folder
         self.meters: dict[str, Meter] = meters(plant)
-        self.calendar: Calendar = calendar_of(plant.energy, plant.gateway.zone)
+        self.calendar: Calendar = calendar_of_plant(plant)
         self.clock = Clock(self.at(now))
         self.tags = TagTable()
         read = [each for each in self.meters.values() if each.tag]

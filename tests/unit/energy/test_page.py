@@ -18,7 +18,8 @@ from config.load import read_plant
 from connectors import Batch, Columns, Delivery, Epoch, Kind, Tag, TagTable
 from gateway.energy.bookkeeping.files import FOLDER
 from gateway.energy.bookkeeping.ledger import Ledger
-from gateway.energy.periods import MINUTE_NS, Calendar, calendar_of
+from gateway.energy.holidays import calendar_of_plant
+from gateway.energy.periods import MINUTE_NS, Calendar
 from gateway.web.app import create_app
 from gateway.web.energy_books import Books
 from gateway.web.view import View
@@ -72,7 +73,7 @@ class Office:
         outcome = read_plant(file)
         assert outcome.plant is not None, [each.render("en") for each in outcome.problems]
         self.meters: dict[str, Meter] = meters(outcome.plant)
-        self.calendar: Calendar = calendar_of(outcome.plant.energy, outcome.plant.gateway.zone)
+        self.calendar: Calendar = calendar_of_plant(outcome.plant)
         self.first = self.calendar.midnight(date(2026, 3, 6))
         self.now = self.first + 2 * 1440 * MINUTE_NS - 30 * MINUTE_NS
         tags = TagTable()

@@ -11,8 +11,9 @@ from config.load import read_plant_bytes
 from config.plant import Plant
 from gateway.energy.bookkeeping.files import FOLDER
 from gateway.energy.bookkeeping.manual import Entering, closing_of, write_down
+from gateway.energy.holidays import calendar_of_plant
 from gateway.reports.content import Content, Kind
-from gateway.reports.ground import Ground, calendar_of_plant, ground_of
+from gateway.reports.ground import Ground, ground_of
 from gateway.reports.make import gather
 from gateway.reports.periods import interval_of, period_of
 from tests.unit.energy.lab import MINUTE, Lab
