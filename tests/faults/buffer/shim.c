@@ -6,13 +6,16 @@
  * SHIM_FREE    M               … until write M
  * SHIM_TEAR    N               write number N writes half and kills the process
  * SHIM_SLEEP   ms              every sync first sleeps
+ * SHIM_READONLY path           while this file is there, whatever would change SHIM_MATCH's files fails with EROFS
  * SHIM_COUNT   path            at exit, a file with the numbers of writes and syncs seen
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,6 +40,11 @@ static int concerns(int fd) {
     if (n < 0) return 0;
     path[n] = 0;
     return strstr(path, match ? match : ".segment") != NULL;
+}
+
+static int is_readonly(void) {
+    const char *flag = getenv("SHIM_READONLY");
+    return flag && access(flag, F_OK) == 0;
 }
 
 static int sync_fails(int fd) {
@@ -67,6 +75,9 @@ static int write_fate(int fd) {
 }
 
 typedef int (*sync_call)(int);
+typedef int (*open_call)(const char *, int, ...);
+typedef int (*truncate_call)(int, off_t);
+typedef int (*unlink_call)(const char *);
 typedef ssize_t (*write_call)(int, const void *, size_t, off_t);
 
 #define REAL(name, type) \
@@ -94,6 +105,7 @@ static ssize_t half(write_call real, int fd, const void *data, size_t size, off_
 #define PWRITE(name) \
     ssize_t name(int fd, const void *data, size_t size, off_t at) { \
         REAL(name, write_call); \
+        if (is_readonly() && concerns(fd)) { errno = EROFS; return -1; } \
         int fate = write_fate(fd); \
         if (fate == 1) { errno = ENOSPC; return -1; } \
         if (fate == 2) return half(real, fd, data, size, at); \
@@ -101,6 +113,36 @@ static ssize_t half(write_call real, int fd, const void *data, size_t size, off_
     }
 PWRITE(pwrite)
 PWRITE(pwrite64)
+
+static int refuses(const char *path) {
+    const char *match = getenv("SHIM_MATCH");
+    return is_readonly() && strstr(path, match ? match : ".segment") != NULL;
+}
+
+#define OPEN(name) \
+    int name(const char *path, int flags, ...) { \
+        REAL(name, open_call); \
+        va_list rest; va_start(rest, flags); mode_t mode = va_arg(rest, mode_t); va_end(rest); \
+        if ((flags & (O_WRONLY | O_RDWR | O_CREAT | O_TRUNC)) && refuses(path)) { errno = EROFS; return -1; } \
+        return real(path, flags, mode); \
+    }
+OPEN(open)
+OPEN(open64)
+
+#define TRUNCATE(name) \
+    int name(int fd, off_t size) { \
+        REAL(name, truncate_call); \
+        if (is_readonly() && concerns(fd)) { errno = EROFS; return -1; } \
+        return real(fd, size); \
+    }
+TRUNCATE(ftruncate)
+TRUNCATE(ftruncate64)
+
+int unlink(const char *path) {
+    REAL(unlink, unlink_call);
+    if (refuses(path)) { errno = EROFS; return -1; }
+    return real(path);
+}
 
 __attribute__((destructor)) static void tell(void) {
     const char *path = getenv("SHIM_COUNT");
