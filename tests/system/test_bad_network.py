@@ -1,0 +1,76 @@
+"""Packets are lost, connections are reset or swallowed: collection and delivery go on, nothing is lost."""
+
+import signal
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.network import own_network, rule
+from tests.processes import wait_for
+from tests.system.rig import SCALE, Rig, deliver_the_rest, rig
+
+__all__ = ["rig"]
+RESETS = max(2, round(12 * SCALE))
+
+
+@pytest.fixture(autouse=True)
+def network() -> Iterator[None]:
+    with own_network():
+        yield
+
+
+def lossy(port: str, direction: str) -> tuple[str, ...]:
+    return (
+        *("-p", "tcp", f"--{direction}", port, "-m", "statistic"),
+        *("--mode", "random", "--probability", "0.05", "-j", "DROP"),
+    )
+
+
+@pytest.mark.fault("B4")
+@pytest.mark.system
+@pytest.mark.server
+@pytest.mark.timeout(600)
+def test_lost_packets_and_resets_cost_no_value(rig: Rig, record_measure) -> None:
+    port = str(rig.broker.port)
+    began = time.monotonic()
+    with rig.gateway() as gateway:
+        wait_for(lambda: rig.metric("sink_rows_total") > 5_000, "rows at the broker", 60)
+        with rule(*lossy(port, "dport")), rule(*lossy(port, "sport")):
+            for _ in range(RESETS):
+                sessions, before = rig.metric("sink_sessions"), rig.metric("sink_rows_total")
+                with rule("-p", "tcp", "--dport", port, "-j", "REJECT", "--reject-with", "tcp-reset"):
+                    wait_for(lambda: rig.metric("sink_up") == 0, "the reset", 30)
+                wait_for(lambda: rig.metric("sink_sessions") > sessions, "a new session", 60)  # noqa: B023
+                wait_for(lambda: rig.metric("sink_rows_total") > before + 2_000, "progress", 60)  # noqa: B023
+        assert gateway.end(signal.SIGTERM) == 0
+    seconds = time.monotonic() - began
+    deliver_the_rest(rig)
+    report = rig.verdict()
+    assert report.ok, report.json()
+    record_measure(
+        f"5 % of packets lost and {RESETS} resets in {seconds:.0f} s: {report.accepted} accepted, 0 lost"
+    )
+
+
+@pytest.mark.fault("B2")
+@pytest.mark.system
+@pytest.mark.server
+@pytest.mark.timeout(600)
+def test_a_broker_whose_packets_are_swallowed_is_given_up_at_the_deadline(rig: Rig, record_measure) -> None:
+    port = str(rig.broker.port)
+    with rig.gateway() as gateway:
+        wait_for(lambda: rig.metric("sink_rows_total") > 5_000, "rows at the broker", 60)
+        with (
+            rule("-p", "tcp", "--dport", port, "-j", "DROP"),
+            rule("-p", "tcp", "--sport", port, "-j", "DROP"),
+        ):
+            began = time.monotonic()
+            wait_for(lambda: rig.metric("sink_up") == 0, "the acknowledgement's deadline", 60)
+            found = time.monotonic() - began
+        wait_for(lambda: rig.metric("sink_up") == 1, "the broker again", 60)
+        assert gateway.end(signal.SIGTERM) == 0
+    deliver_the_rest(rig)
+    report = rig.verdict()
+    assert report.ok, report.json()
+    record_measure(f"swallowed: given up after {found:.1f} s; {report.accepted} accepted, 0 lost")

@@ -1,0 +1,58 @@
+"""One sink of three is dead: the others do not notice, and it misses nothing once it lives."""
+
+import json
+import re
+import signal
+import urllib.request
+
+import pytest
+
+from tests.processes import free_port, wait_for
+from tests.servers.broker import Broker
+from tests.system.rig import DEVICES, SCALE, VALUES, Rig, deliver_the_rest, rig
+
+__all__ = ["rig"]
+AWAY_ROWS = 5_000 * 60 * SCALE
+LAG_S = 1.0
+
+
+def of_sink(rig: Rig, name: str, sink: str) -> float:
+    """Return one sample of one sink."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{rig.status_port}/metrics", timeout=5) as reply:
+        found = re.search(
+            rf'^wanglian_{name}{{.*sink="{sink}".*}} (\S+)$', reply.read().decode(), re.MULTILINE
+        )
+    assert found, name
+    return float(found.group(1))
+
+
+@pytest.mark.fault("B16")
+@pytest.mark.system
+@pytest.mark.server
+@pytest.mark.timeout(900)
+def test_a_dead_sink_holds_no_other_up_and_gets_everything_later(rig: Rig, record_measure) -> None:
+    dead = free_port()
+    with_one = rig.plant.read_text()
+    plant = json.loads(with_one)
+    plant["sinks"]["second"] = plant["sinks"]["platform"] | {"prefix": "second"}
+    plant["sinks"]["dead"] = plant["sinks"]["platform"] | {"port": dead, "prefix": "late"}
+    rig.plant.write_text(json.dumps(plant))
+    lags = []
+    with rig.gateway() as gateway:
+        wait_for(lambda: rig.metric("sink_rows_total") > 5_000, "rows at the broker", 60)
+        while (waiting := of_sink(rig, "sink_backlog_rows", "dead")) < AWAY_ROWS:
+            lags += [of_sink(rig, "sink_backlog_oldest_seconds", each) for each in ("platform", "second")]
+        assert of_sink(rig, "sink_up", "dead") == 0
+        with Broker(rig.folder / "late", port=dead):
+            wait_for(lambda: of_sink(rig, "sink_backlog_rows", "dead") < DEVICES * VALUES, "the backlog", 120)
+            came = of_sink(rig, "sink_rows_total", "dead")
+        assert gateway.end(signal.SIGTERM) == 0
+    assert came >= waiting
+    assert sorted(lags)[len(lags) // 2] < LAG_S, "the others wait for it"
+    rig.plant.write_text(with_one)
+    deliver_the_rest(rig)
+    report = rig.verdict()
+    assert report.ok, report.json()
+    record_measure(
+        f"{waiting:.0f} rows waited for the dead one; the others' oldest {max(lags):.2f} s at most"
+    )
