@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, NamedTuple
 
-from config.connections import ModbusTag, MqttSource, SimulatedTag
+from config.connections import ModbusTag, OpenSource, SimulatedTag
 from config.derived import DerivedTag
 from config.energy_meters import delivered, sources
 from config.expression import Name, Program, names, parse, resolve
@@ -76,7 +76,7 @@ class Names:
             _, device, name = path.rsplit("/", 2)
             self.short.setdefault(f"{device}.{name}", []).append(path)
         # What an MQTT broker brings is known at run time only; its whole path may be named all the same.
-        self._is_open = any(isinstance(source, MqttSource) for source in plant.sources.values())
+        self._is_open = any(isinstance(source, OpenSource) for source in plant.sources.values())
 
     def of(self, name: Name, own: str) -> list[str]:
         """Return the paths a name stands for in the formula of the tag `own`; raise Unresolved."""

@@ -7,12 +7,13 @@ A mistake in the YAML itself ends the reading there; after every other mistake t
 is sound, so that a person corrects a file once and not ten times.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from config.checks import check_plant, check_tags
 from config.checks.factors import check_factors
-from config.connections import MqttSource
+from config.connections import MqttMessages, MqttSource, SourceOptions, SparkplugNodes, SparkplugSource
 from config.factors import Factors
 from config.library import Library
 from config.plant import Plant
@@ -76,10 +77,9 @@ def read_plant_bytes(data: bytes, name: str, folder: Path) -> Outcome:
             for device_name, device in source.devices.items():
                 at = ("sources", source_name, "devices", device_name, "tags")
                 problems += check_tags(device.tags, document, at)
-            for i, messages in enumerate(source.messages if isinstance(source, MqttSource) else ()):
-                problems += check_tags(
-                    messages.tags, document, ("sources", source_name, "messages", i, "tags")
-                )
+            for field, entries in _entries(source):
+                for i, entry in enumerate(entries):
+                    problems += check_tags(entry.tags, document, ("sources", source_name, field, i, "tags"))
         for device_name, derived in plant.derived.items():
             problems += check_tags(derived.tags, document, ("derived", device_name, "tags"))
         plant, expand_problems = expand(plant, document, ranges, library)
@@ -89,6 +89,14 @@ def read_plant_bytes(data: bytes, name: str, folder: Path) -> Outcome:
         problems += check_factors(plant, document, Factors(library.own), is_whole=library.is_whole)
     is_usable = not any(problem.severity == "error" for problem in problems)
     return Outcome(plant if is_usable else None, in_order(problems))
+
+
+def _entries(source: SourceOptions) -> Iterator[tuple[str, Sequence[MqttMessages | SparkplugNodes]]]:
+    """Yield what a source that meets its devices at run time says of them, and where."""
+    if isinstance(source, MqttSource):
+        yield "messages", source.messages
+    elif isinstance(source, SparkplugSource):
+        yield "nodes", source.nodes
 
 
 def _library(plant: Plant, document: Document, folder: Path) -> tuple[Library, list[Problem]]:

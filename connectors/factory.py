@@ -16,6 +16,7 @@ from config.connections import (
     OpcUaSource,
     SimulatedSource,
     SourceOptions,
+    SparkplugSource,
 )
 from config.problems import Phrase
 from connectors.clock import Clock
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from connectors.opcua.pki import Pki
 
 
-def build_source(
+def build_source(  # noqa: PLR0911  one for each kind
     name: str,
     options: SourceOptions,
     *,
@@ -73,6 +74,10 @@ def build_source(
             from connectors.simulated import Simulated
 
             return Simulated(name, options, site=site, tags=tags, clock=clock)
+        case SparkplugSource():
+            from connectors.sparkplug import Sparkplug
+
+            return Sparkplug(name, options, gateway=gateway, site=site, tags=tags, clock=clock, kept=kept)
         case _:
             assert_never(options)
 
@@ -137,5 +142,11 @@ def describe_source(name: str, options: SourceOptions) -> list[Phrase]:
             return describe_session(name, options)
         case SimulatedSource():
             return [Phrase("plan.source", {"name": name, "how": "simulated"})]
+        case SparkplugSource():
+            how = f"sparkplug {options.host}:{options.broker_port}"
+            return [
+                Phrase("plan.source", {"name": name, "how": how}),
+                *(Phrase("plan.nodes", {"nodes": f"{each.group}/{each.node}"}) for each in options.nodes),
+            ]
         case _:
             assert_never(options)

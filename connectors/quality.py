@@ -7,7 +7,7 @@ import numpy as np
 GOOD: Final = 0x00000000
 UNCERTAIN: Final = 0x40000000
 UNCERTAIN_LAST_USABLE_VALUE: Final = 0x40900000
-"""Made of a value that is older than it should be."""
+"""What was known last, older than it should be, or said to be stale."""
 UNCERTAIN_INITIAL_VALUE: Final = 0x40920000
 """An MQTT retained value: true once, its age unknown."""
 UNCERTAIN_SENSOR_NOT_ACCURATE: Final = 0x40930000
@@ -42,6 +42,8 @@ BAD_ENCODING_LIMITS_EXCEEDED: Final = 0x80080000
 BAD_CONFIGURATION_ERROR: Final = 0x80890000
 """The device does not have what the plant file asks for."""
 BAD_DEVICE_FAILURE: Final = 0x808B0000
+BAD_NO_DATA: Final = 0x809B0000
+"""The sender says that there is no value."""
 BAD_DATA_LOST: Final = 0x809D0000
 """A gap record: from the row's time until the batch's arrival nothing is known."""
 BAD_RESOURCE_UNAVAILABLE: Final = 0x80040000

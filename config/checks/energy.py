@@ -5,7 +5,7 @@ from fractions import Fraction
 from typing import Final
 
 from config.checks.energy_shifts import check_shifts
-from config.connections import MqttSource
+from config.connections import OpenSource
 from config.energy import MeterOptions, media
 from config.energy_expression import linear
 from config.energy_meters import (
@@ -40,7 +40,7 @@ def check_energy(plant: Plant, document: Document, *, is_whole: bool) -> Iterato
     names = {name for name, options in energy.meters.items() if options.enabled} | (
         set(own) - {name for name, options in energy.meters.items() if not options.enabled}
     )
-    is_open = any(isinstance(source, MqttSource) for source in plant.sources.values())
+    is_open = any(isinstance(source, OpenSource) for source in plant.sources.values())
     first_use: dict[str, str] = {}
     for name, options in energy.meters.items():
         path: Path = ("energy", "meters", name)

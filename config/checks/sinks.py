@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from config.base import format_duration
 from config.checks.tls import check_tls, is_this_machine
-from config.connections import InfluxDbSink, MqttSink, MqttSource, OpcUaSource
+from config.connections import InfluxDbSink, MqttSink, OpcUaSource, OpenSource
 from config.plant import Plant
 from config.problems import Problem, quote
 from config.reading.document import Document, Path
@@ -69,8 +69,8 @@ def check_rules(
     """Yield what is wrong with a selection at `path`."""
     dead: list[Problem] = []
     everything_before = False
-    # What MQTT brings, and what is in an array of OPC UA, is known at run time only: nothing is proved dead.
-    is_open = any(isinstance(source, MqttSource | OpcUaSource) for source in plant.sources.values())
+    # What a broker brings, and what an OPC UA array holds, is known at run time only: nothing is proved dead.
+    is_open = any(isinstance(source, OpenSource | OpcUaSource) for source in plant.sources.values())
     for i, rule in enumerate(select):
         at = (*path, "select", i)
         if (rule.every is None) != (rule.as_ is None):

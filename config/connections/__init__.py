@@ -10,12 +10,14 @@ from config.connections.modbus_tcp import ModbusDevice, ModbusTag, ModbusTcpSour
 from config.connections.mqtt import MqttConnection, MqttSink, MqttSubscription
 from config.connections.mqtt_source import MessageTime, MqttMessages, MqttSource, MqttTag
 from config.connections.opcua import OpcUaDevice, OpcUaSecurity, OpcUaSource, OpcUaTag, OpcUaUser
+from config.connections.open import OpenSource
 from config.connections.simulated import SimulatedDevice, SimulatedSource, SimulatedTag
+from config.connections.sparkplug import SparkplugNodes, SparkplugSource, SparkplugTag
 from config.connections.tls import Tls
 
 AnySink = Annotated[MqttSink | InfluxDbSink, Field(discriminator="kind")]
 SourceOptions = Annotated[
-    ModbusTcpSource | ModbusSerialSource | MqttSource | OpcUaSource | SimulatedSource,
+    ModbusTcpSource | ModbusSerialSource | MqttSource | OpcUaSource | SimulatedSource | SparkplugSource,
     Field(discriminator="kind"),
 ]
 
@@ -38,9 +40,13 @@ __all__ = [
     "OpcUaSource",
     "OpcUaTag",
     "OpcUaUser",
+    "OpenSource",
     "SimulatedDevice",
     "SimulatedSource",
     "SimulatedTag",
     "SourceOptions",
+    "SparkplugNodes",
+    "SparkplugSource",
+    "SparkplugTag",
     "Tls",
 ]

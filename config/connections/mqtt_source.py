@@ -5,13 +5,14 @@ one, its levels joined with dots.
 """
 
 import re
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from config.base import LONGEST_NAME, NAME_CHARACTERS, Duration, Model, TimeZone
 from config.connections.mqtt import MqttSubscription
+from config.connections.open import OpenSource
 from config.tags import DeviceOptions, TagOptions
 
 _STEP: Final = re.compile(r"([^.\[\]]+)|\[([0-9]{1,6})\]")
@@ -140,7 +141,7 @@ class MqttMessages(DeviceOptions):
     tags: Annotated[dict[NamePattern, MqttTag], Field(min_length=1)]
 
 
-class MqttSource(MqttSubscription):
+class MqttSource(OpenSource, MqttSubscription):
     """Subscribe to an MQTT broker; a message is acknowledged when it is on disk."""
 
     kind: Literal["mqtt"]
@@ -151,8 +152,3 @@ class MqttSource(MqttSubscription):
     max_depth: Annotated[int, Field(ge=1, le=256)] = 32
     """Objects and lists inside each other; a deeper message is refused and counted."""
     messages: Annotated[tuple[MqttMessages, ...], Field(min_length=1, strict=False)]
-
-    @property
-    def devices(self) -> dict[str, Any]:
-        """Return the devices the plant file names: none, they are met at run time."""
-        return {}

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from config.base import LONGEST_NAME
 from config.checks.templates import check_confidence, check_ratios
-from config.connections import ModbusDevice, ModbusTag, MqttSource, SourceOptions
+from config.connections import ModbusDevice, ModbusTag, OpenSource, SourceOptions
 from config.library import Library
 from config.plant import Plant
 from config.problems import Problem, found, quote
@@ -85,7 +85,7 @@ def expand(plant: Plant, document: Document, ranges: Ranges, library: Library) -
             _place_copies(document, path, names)
         if devices:
             sources[name] = source.model_copy(update={"devices": devices})
-        elif isinstance(source, MqttSource):
+        elif isinstance(source, OpenSource):
             sources[name] = source  # its devices are met at run time
     for template, at in first_use.items():
         problems += check_confidence(library.read(template), template, document, at)

@@ -65,6 +65,8 @@ _CODES: Final = {
     "json_path": "E-CF-0901",
     "topic_filter": "E-CF-0902",
     "name_pattern": "E-CF-0903",
+    "sparkplug_id": "E-CF-0904",
+    "placed_name": "E-CF-0905",
     "secret_literal": "E-CF-0206",
     "endpoint": "E-CF-0810",
     "node": "E-CF-0811",

@@ -1,19 +1,25 @@
 """A Sparkplug B edge node by script: births, data and deaths as the specification has them, or out of order.
 
 A payload is protobuf (org.eclipse.tahu.protobuf.Payload), written here by hand: a field is its number and
-wire type, then a varint, eight bytes, or a length and that many bytes.
+wire type, then a varint, eight or four bytes, or a length and that many bytes.
 """
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
 VARINT, EIGHT, SIZED, FOUR = 0, 1, 2, 5
-INT32, INT64, DOUBLE, BOOLEAN, STRING = 3, 4, 10, 11, 12
+INT8, INT16, INT32, INT64, UINT8, UINT16, UINT32, UINT64 = range(1, 9)
+FLOAT, DOUBLE, BOOLEAN, STRING, DATETIME, TEXT, UUID, DATASET, BYTES, FILE, TEMPLATE = range(9, 20)
+INT8_ARRAY, INT16_ARRAY, INT32_ARRAY, INT64_ARRAY = range(22, 26)
+UINT8_ARRAY, UINT16_ARRAY, UINT32_ARRAY, UINT64_ARRAY = range(26, 30)
+FLOAT_ARRAY, DOUBLE_ARRAY, BOOLEAN_ARRAY, STRING_ARRAY, DATETIME_ARRAY = range(30, 35)
 """Data types of the specification, section 6.4.16."""
-Value = bool | int | float | str | None
 Kind = Literal["NBIRTH", "NDATA", "NDEATH", "DBIRTH", "DDATA", "DDEATH"]
+
+_LONG: Final = (INT64, UINT64, DATETIME)
+_PACKED: Final = dict(zip(range(22, 32), "bhiqBHIQfd", strict=True)) | {DATETIME_ARRAY: "q"}
 
 
 def varint(number: int) -> bytes:
@@ -34,16 +40,90 @@ def written(number: int, wire: int, data: bytes) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
+class Template:
+    """A structure: its members, by name."""
+
+    members: "tuple[Metric, ...]"
+    reference: str | None = "type"
+    is_definition: bool = False
+
+    def encoded(self) -> bytes:
+        """Return the bytes of the message Template."""
+        parts = [written(2, SIZED, member.encoded()) for member in self.members]
+        if self.reference is not None:
+            parts.append(written(4, SIZED, self.reference.encode()))
+        parts.append(written(5, VARINT, varint(self.is_definition)))
+        return b"".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class DataSet:
+    """A matrix: columns with their types, and rows."""
+
+    columns: tuple[str, ...]
+    types: tuple[int, ...]
+    rows: "tuple[tuple[Value, ...], ...]"
+
+    def encoded(self) -> bytes:
+        """Return the bytes of the message DataSet."""
+        parts = [written(1, VARINT, varint(len(self.columns)))]
+        parts += [written(2, SIZED, column.encode()) for column in self.columns]
+        parts += [written(3, VARINT, varint(kind)) for kind in self.types]
+        for row in self.rows:
+            cells = [
+                written(1, SIZED, choice(1, value, kind))
+                for value, kind in zip(row, self.types, strict=False)
+            ]
+            parts.append(written(4, SIZED, b"".join(cells)))
+        return b"".join(parts)
+
+
+Value = bool | int | float | str | bytes | Template | DataSet | None
+
+
+def choice(first: int, value: Value, datatype: int) -> bytes:
+    """Return the choice `value` of a metric, property or cell; `first` is the number of `int_value` there."""
+    if value is None:
+        return b""
+    if isinstance(value, int) and not isinstance(value, bool):
+        is_long = datatype in _LONG
+        return written(first + is_long, VARINT, varint(value if is_long else value & 0xFFFF_FFFF))
+    if isinstance(value, float):
+        is_double = datatype != FLOAT
+        wire, form = (EIGHT, "<d") if is_double else (FOUR, "<f")
+        return written(first + 2 + is_double, wire, struct.pack(form, value))
+    if isinstance(value, bool):
+        return written(first + 4, VARINT, varint(value))
+    if isinstance(value, str):
+        return written(first + 5, SIZED, value.encode())
+    place = 6 if isinstance(value, bytes) else 7 if isinstance(value, DataSet) else 8
+    return written(first + place, SIZED, value if isinstance(value, bytes) else value.encoded())
+
+
+def packed(datatype: int, elements: Sequence[bool | float | str]) -> bytes:
+    """Return an array's bytes: little-endian, bits behind their count, texts that each end with a zero."""
+    if datatype == STRING_ARRAY:
+        return b"".join(str(each).encode() + b"\0" for each in elements)
+    if datatype == BOOLEAN_ARRAY:
+        bits = "".join("1" if each else "0" for each in elements)
+        data = bytes(int(bits[i : i + 8].ljust(8, "0"), 2) for i in range(0, len(bits), 8))
+        return struct.pack("<I", len(elements)) + data
+    return struct.pack(f"<{len(elements)}{_PACKED[datatype]}", *elements)
+
+
+@dataclass(frozen=True, slots=True)
 class Metric:
     """One value; with `alias` and no name as data behind a birth has it."""
 
     value: Value
-    datatype: int = DOUBLE
+    datatype: int | None = DOUBLE
     name: str | None = None
     alias: int | None = None
     timestamp: int | None = None
     """ms since 1970."""
     is_historical: bool = False
+    properties: tuple[tuple[str, int, Value], ...] = ()
+    """Key, data type, value."""
 
     def encoded(self) -> bytes:
         """Return the bytes of the message Metric."""
@@ -54,25 +134,24 @@ class Metric:
             parts.append(written(2, VARINT, varint(self.alias)))
         if self.timestamp is not None:
             parts.append(written(3, VARINT, varint(self.timestamp)))
-        parts.append(written(4, VARINT, varint(self.datatype)))
+        if self.datatype is not None:
+            parts.append(written(4, VARINT, varint(self.datatype)))
         if self.is_historical:
             parts.append(written(5, VARINT, b"\x01"))
-        parts.append(self._value())
+        if self.value is None:
+            parts.append(written(7, VARINT, b"\x01"))
+        if self.properties:
+            parts.append(written(9, SIZED, self._properties()))
+        parts.append(choice(10, self.value, self.datatype or 0))
         return b"".join(parts)
 
-    def _value(self) -> bytes:
-        match self.value:
-            case None:
-                return written(7, VARINT, b"\x01")
-            case bool():
-                return written(14, VARINT, varint(self.value))
-            case int():
-                bits = 0xFFFF_FFFF if self.datatype == INT32 else 0xFFFF_FFFF_FFFF_FFFF
-                return written(10 if self.datatype == INT32 else 11, VARINT, varint(self.value & bits))
-            case float():
-                return written(13, EIGHT, struct.pack("<d", self.value))
-            case str():
-                return written(15, SIZED, self.value.encode())
+    def _properties(self) -> bytes:
+        keys = [written(1, SIZED, key.encode()) for key, _, _ in self.properties]
+        values = [
+            written(2, SIZED, written(1, VARINT, varint(kind)) + choice(3, value, kind))
+            for _, kind, value in self.properties
+        ]
+        return b"".join(keys + values)
 
 
 def payload(metrics: Iterable[Metric], timestamp: int, seq: int | None) -> bytes:
@@ -84,6 +163,10 @@ def payload(metrics: Iterable[Metric], timestamp: int, seq: int | None) -> bytes
     return b"".join(parts)
 
 
+Message = tuple[str, bytes]
+"""Topic and payload."""
+
+
 @dataclass(slots=True)
 class EdgeNode:
     """Builds the messages of one edge node in order; the faults are methods that leave the order."""
@@ -91,72 +174,155 @@ class EdgeNode:
     group: str
     node: str
     metrics: dict[str, Value]
-    """What it has, by name; aliases are their places from 0."""
+    """What it has, by name; aliases are their places from `first_alias`."""
     bd_seq: int = 0
     seq: int = field(default=0)
+    first_alias: int = 0
+    """Large ones take ten bytes."""
+    devices: dict[str, dict[str, Value]] = field(default_factory=dict)
+    """What its devices have; their aliases go on where the node's own end, 1,000 apart."""
 
     def topic(self, kind: Kind, device: str | None = None) -> str:
         """Return where a message of this kind goes."""
         return f"spBv1.0/{self.group}/{kind}/{self.node}" + (f"/{device}" if device else "")
 
-    def death(self, now: int) -> tuple[str, bytes]:
+    def death(self, now: int) -> Message:
         """Return the will: what the broker sends when the node is gone."""
         return self.topic("NDEATH"), payload([Metric(self.bd_seq, INT64, "bdSeq")], now, None)
 
-    def birth(self, now: int) -> tuple[str, bytes]:
+    def birth(self, now: int) -> Message:
         """Return the birth, which begins a sequence: every metric with its name and its alias."""
         self.seq = 0
-        said = [Metric(self.bd_seq, INT64, "bdSeq")]
-        said += [
-            Metric(value, datatype(value), name, alias, now)
-            for alias, (name, value) in enumerate(self.metrics.items())
-        ]
+        said = [Metric(self.bd_seq, INT64, "bdSeq"), *self._named(None, now)]
         return self.topic("NBIRTH"), payload(said, now, self._next())
 
-    def data(self, changed: dict[str, Value], now: int, *, historical: bool = False) -> tuple[str, bytes]:
+    def data(self, changed: dict[str, Value], now: int, *, historical: bool = False) -> Message:
         """Return changes, by alias alone."""
-        self.metrics |= changed
-        places = {name: alias for alias, name in enumerate(self.metrics)}
-        said = [
-            Metric(value, datatype(value), alias=places[name], timestamp=now, is_historical=historical)
-            for name, value in changed.items()
-        ]
-        return self.topic("NDATA"), payload(said, now, self._next())
+        return self.topic("NDATA"), self._changes(None, changed, now, historical=historical)
+
+    def device_birth(self, device: str, now: int) -> Message:
+        """Return a device's birth."""
+        return self.topic("DBIRTH", device), payload(self._named(device, now), now, self._next())
+
+    def device_data(
+        self, device: str, changed: dict[str, Value], now: int, *, historical: bool = False
+    ) -> Message:
+        """Return changes of a device, by alias alone."""
+        return self.topic("DDATA", device), self._changes(device, changed, now, historical=historical)
+
+    def device_death(self, device: str, now: int) -> Message:
+        """Return a device's death."""
+        return self.topic("DDEATH", device), payload([], now, self._next())
+
+    def births(self, now: int) -> list[Message]:
+        """Return the births of node and devices, as a rebirth request is answered."""
+        return [self.birth(now), *(self.device_birth(device, now) for device in self.devices)]
 
     def skip(self, count: int = 1) -> None:
         """Lose messages: their numbers are used up."""
         self.seq = (self.seq + count) % 256
 
-    def unknown_alias(self, now: int) -> tuple[str, bytes]:
+    def unknown_alias(self, now: int) -> Message:
         """Return data of an alias no birth has named."""
         return self.topic("NDATA"), payload([Metric(1.5, DOUBLE, alias=9999)], now, self._next())
 
-    def late_death(self, now: int) -> tuple[str, bytes]:
+    def late_death(self, now: int) -> Message:
         """Return the death of the session before this one, as a broker sends it behind the new birth."""
         last = (self.bd_seq - 1) % 256
         return self.topic("NDEATH"), payload([Metric(last, INT64, "bdSeq")], now, None)
 
-    def reborn(self, now: int) -> tuple[str, bytes]:
+    def early_death(self, now: int) -> Message:
+        """Return the death of the session after this one, which has overtaken its birth."""
+        following = (self.bd_seq + 1) % 256
+        return self.topic("NDEATH"), payload([Metric(following, INT64, "bdSeq")], now, None)
+
+    def reborn(self, now: int) -> Message:
         """Begin another session and return its birth."""
         self.bd_seq = (self.bd_seq + 1) % 256
         return self.birth(now)
+
+    def _held(self, device: str | None) -> dict[str, Value]:
+        return self.metrics if device is None else self.devices[device]
+
+    def _aliases(self, device: str | None) -> dict[str, int]:
+        first = self.first_alias
+        if device is not None:
+            first += 1_000 * (1 + list(self.devices).index(device))
+        return {name: first + i for i, name in enumerate(self._held(device))}
+
+    def _named(self, device: str | None, now: int) -> list[Metric]:
+        aliases = self._aliases(device)
+        return [
+            Metric(value, datatype(value), name, aliases[name], now)
+            for name, value in self._held(device).items()
+        ]
+
+    def _changes(self, device: str | None, changed: dict[str, Value], now: int, *, historical: bool) -> bytes:
+        self._held(device).update(changed)
+        aliases = self._aliases(device)
+        said = [
+            Metric(value, datatype(value), alias=aliases[name], timestamp=now, is_historical=historical)
+            for name, value in changed.items()
+        ]
+        return payload(said, now, self._next())
 
     def _next(self) -> int:
         now, self.seq = self.seq, (self.seq + 1) % 256
         return now
 
 
+_DATATYPES: Final = {
+    bool: BOOLEAN,
+    int: INT64,
+    str: STRING,
+    bytes: BYTES,
+    DataSet: DATASET,
+    Template: TEMPLATE,
+}
+
+
 def datatype(value: Value) -> int:
     """Return the data type a value of Python is sent as."""
-    match value:
-        case bool():
-            return BOOLEAN
-        case int():
-            return INT64
-        case str():
-            return STRING
-        case _:
-            return DOUBLE
+    return _DATATYPES.get(type(value), DOUBLE)
+
+
+def is_rebirth_request(data: bytes) -> bool:
+    """Tell whether a command is the one that asks for births: one metric, its name, and true."""
+    metrics = [value for number, value in fields(data) if number == 2]
+    if len(metrics) != 1 or not isinstance(metrics[0], bytes):
+        return False
+    said = dict(fields(metrics[0]))
+    return (said.get(1), said.get(14)) == (b"Node Control/Rebirth", 1)
+
+
+def fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
+    """Yield number and value of each field of a message."""
+    at = 0
+    while at < len(data):
+        head, at = _number(data, at)
+        match head & 7:
+            case 0:
+                value, at = _number(data, at)
+                yield head >> 3, value
+            case 2:
+                size, at = _number(data, at)
+                yield head >> 3, data[at : at + size]
+                at += size
+            case wire:
+                size = 8 if wire == EIGHT else 4
+                yield head >> 3, data[at : at + size]
+                at += size
+
+
+def _number(data: bytes, at: int) -> tuple[int, int]:
+    found = shift = 0
+    while True:
+        octet = data[at]
+        at += 1
+        found |= (octet & 0x7F) << shift
+        shift += 7
+        if octet < 0x80:
+            return found, at
 
 
 ORDERS: Final = {
@@ -165,12 +331,13 @@ ORDERS: Final = {
     "a number missing": ("birth", "data", "skip", "data"),
     "an alias nobody named": ("birth", "unknown_alias", "data"),
     "a late death": ("birth", "reborn", "late_death", "data"),
+    "a death that overtook its birth": ("birth", "early_death", "reborn"),
     "born twice": ("birth", "data", "birth", "data"),
 }
 """What a host must come through; each word is a method of `EdgeNode`."""
 
 
-def played(node: EdgeNode, order: Iterable[str], now: int) -> list[tuple[str, bytes]]:
+def played(node: EdgeNode, order: Iterable[str], now: int) -> list[Message]:
     """Return the messages of an order, a second apart; every `data` raises each float metric by one."""
     said = []
     for step in order:

@@ -14,18 +14,28 @@ import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
-from config.connections import ModbusSerialSource, ModbusTcpSource, MqttSource, OpcUaSource, SimulatedSource
+from config.connections import (
+    ModbusSerialSource,
+    ModbusTcpSource,
+    MqttSource,
+    OpcUaSource,
+    SimulatedSource,
+    SparkplugSource,
+)
 from connectors import DTYPE_OF_PART, PART_OF_KIND, Batch, Kind, NotConnected, Source, SystemClock, TagTable
 from connectors.modbus import Modbus, TcpLine
 from connectors.modbus.serial import SerialPort, SerialServer
 from connectors.mqtt import Mqtt
 from connectors.opcua import OpcUa
 from connectors.simulated import Simulated
+from connectors.sparkplug import Sparkplug
 from gateway.lab.modbus import line as serial_lab
 from gateway.lab.modbus import replies
 from gateway.lab.proxy import Proxy
+from gateway.lab.sparkplug import EdgeNode
 from tests.servers import modbus_plant
 from tests.servers.broker import Broker
+from tests.servers.edge_node import EdgeNodeClient, now_ms
 from tests.servers.node_opcua import MACHINE, NodeServer
 
 
@@ -203,6 +213,41 @@ def mqtt_3_1_1() -> AbstractAsyncContextManager[Rig]:
 
 
 @asynccontextmanager
+async def sparkplug() -> AsyncIterator[Rig]:
+    """An edge node with two devices that says 300 messages a second, and answers rebirth requests."""
+    devices = {d: {"x": 0.5, "n": 0, "on": False, "state": ""} for d in ("d1", "d2")}
+    node = EdgeNode("g", "edge", {"load": 1.5}, devices=devices)
+
+    async def publish(client: EdgeNodeClient) -> None:
+        for n in count():
+            said = {"x": n + 0.5, "n": n, "on": n % 2 == 0, "state": f"batch {n}"}
+            with client.lock:
+                client.send(node.device_data(f"d{1 + n % 2}", said, now_ms()))
+            await asyncio.sleep(0.003)
+
+    with TemporaryDirectory() as folder, Broker(Path(folder)) as broker:
+        async with Proxy("127.0.0.1", broker.port) as relay:
+            options = SparkplugSource.model_validate(
+                {
+                    "kind": "sparkplug",
+                    "host": "127.0.0.1",
+                    "port": relay.port,
+                    "nodes": [{"group": "g", "node": "edge"}],
+                }
+            )
+            with EdgeNodeClient(node, broker.port) as client:
+                publishing = asyncio.create_task(publish(client))
+
+                def make(table: TagTable) -> Source:
+                    clock = SystemClock()
+                    return Sparkplug("cell", options, gateway="g", site="s", tags=table, clock=clock, kept={})
+
+                yield Rig(make, relay.cut, relay.mend)
+                publishing.cancel()
+                await asyncio.gather(publishing, return_exceptions=True)
+
+
+@asynccontextmanager
 async def opcua(server: NodeServer, folder: Path) -> AsyncIterator[Rig]:
     types = ["Double", "Boolean", "Int32", "Int64", "UInt64", "String"]
     await server.be(variables=18, types=types, rateMs=30)
@@ -231,7 +276,17 @@ async def opcua(server: NodeServer, folder: Path) -> AsyncIterator[Rig]:
 
 
 @pytest.fixture(
-    params=[simulated, modbus_tcp, modbus_rtu, modbus_ascii, modbus_rtu_over_tcp, opcua, mqtt_5, mqtt_3_1_1],
+    params=[
+        simulated,
+        modbus_tcp,
+        modbus_rtu,
+        modbus_ascii,
+        modbus_rtu_over_tcp,
+        opcua,
+        mqtt_5,
+        mqtt_3_1_1,
+        sparkplug,
+    ],
     ids=lambda rig: rig.__name__,
 )
 async def rig(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Rig]:

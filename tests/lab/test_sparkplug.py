@@ -93,6 +93,7 @@ def test_an_order_is_out_of_order_in_the_way_it_is_named_for(order: str) -> None
         "a number missing": [("NBIRTH", 0), ("NDATA", 1), ("NDATA", 3)],
         "an alias nobody named": [("NBIRTH", 0), ("NDATA", 1), ("NDATA", 2)],
         "a late death": [("NBIRTH", 0), ("NBIRTH", 0), ("NDEATH", None), ("NDATA", 1)],
+        "a death that overtook its birth": [("NBIRTH", 0), ("NDEATH", None), ("NBIRTH", 0)],
         "born twice": [("NBIRTH", 0), ("NDATA", 1), ("NBIRTH", 0), ("NDATA", 1)],
     }
     assert numbers(order) == expected[order]

@@ -7,6 +7,7 @@ import connectors.modbus.statistics
 import connectors.mqtt.counts
 import connectors.mqtt.session
 import connectors.opcua.statistics
+import connectors.sparkplug.counts
 from config.manual import manual
 from tests.processes import ROOT
 
@@ -15,6 +16,7 @@ COUNTERS = {
     "Modbus": connectors.modbus.statistics.Statistics,
     "MQTT source": connectors.mqtt.counts.Statistics,
     "MQTT sink": connectors.mqtt.session.Statistics,
+    "Sparkplug": connectors.sparkplug.counts.Statistics,
     "OPC UA": connectors.opcua.statistics.Statistics,
 }
 
