@@ -40,10 +40,11 @@ class Broker:
         settings: Sequence[str] = (),
         persistence: bool = False,
         tls: ServerTls | None = None,
+        host: str = "127.0.0.1",
         port: int | None = None,
         core: int | None = None,
     ) -> None:
-        self.host = "127.0.0.1"
+        self.host = host
         self.port = port or free_port()
         self.log = directory / "mosquitto.log"
         self._config = directory / "mosquitto.conf"

@@ -1,0 +1,65 @@
+"""A memory limit, thousands of tags and a sink that is away: what waits is on disk, memory stays flat."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.benchmarks.harness import rss_mb
+from tests.plants import modbus_sources
+from tests.processes import ROOT, free_port, python, started, wait_for
+from tests.verify.metrics import metric
+
+SCALE = float(os.environ.get("WL_SCALE", "0.1"))
+DEVICES, VALUES, SCAN = 10, 1000, "200ms"  # 50,000 values a second
+LIMIT_MB = 256
+ROWS = 50_000 * 600 * SCALE / 5
+
+
+@pytest.fixture
+def limited() -> Iterator[Path]:
+    group = Path(f"/sys/fs/cgroup/memory/wanglian-test-{os.getpid()}")
+    group.mkdir()
+    (group / "memory.limit_in_bytes").write_text(f"{LIMIT_MB}M")
+    yield group
+    group.rmdir()
+
+
+@pytest.mark.fault("A12")
+@pytest.mark.system
+@pytest.mark.timeout(900)
+def test_ten_thousand_tags_and_a_sink_that_is_away_fit_into_little_memory(
+    tmp_path: Path, limited: Path, record_measure
+) -> None:
+    ports, status = tmp_path / "ports.json", free_port()
+    serve = python(ROOT / "tests/servers/modbus_plant.py", "--devices", str(DEVICES), "--values", str(VALUES))
+    serve += ["--journal", tmp_path / "journal.txt", "--port-file", ports]
+    with started("plant", serve, tmp_path):
+        wait_for(ports.exists, "the simulator")
+        found = json.loads(ports.read_text())["ports"]
+        plant = {
+            "gateway": {"id": "g1", "site": "cz", "http_port": status},
+            "sources": modbus_sources(found, VALUES, SCAN),
+            "sinks": {"away": {"kind": "mqtt", "host": "127.0.0.1", "port": free_port()}},
+            "page": {"enabled": False},
+            # So little in memory that it is full at once: what comes after would show.
+            "buffer": {"segment_bytes": "8MiB", "memory": "2MiB"},
+        }
+        file = tmp_path / "plant.yaml"
+        file.write_text(json.dumps(plant))
+        inside = ["sh", "-c", f'echo $$ > {limited}/cgroup.procs; exec "$@"', "sh"]
+        with started("gateway", [*inside, *python("-m", "gateway", "run", file)], tmp_path) as gateway:
+            wait_for(lambda: metric(status, "sink_backlog_rows") > ROWS / 3, "a backlog", 300)
+            early = rss_mb(gateway)
+            wait_for(lambda: metric(status, "sink_backlog_rows") > ROWS, "a long backlog", 600)
+            late = rss_mb(gateway)
+            assert gateway.popen.poll() is None
+            assert "under_oom 0" in (limited / "memory.oom_control").read_text()
+            waiting = metric(status, "sink_backlog_rows")
+            assert gateway.end() == 0, gateway.log.read_text()
+    assert late < 1.1 * early
+    record_measure(
+        f"{waiting:.0f} rows wait; {early:.0f} MB resident, then {late:.0f} MB; limit {LIMIT_MB} MB"
+    )
