@@ -65,10 +65,17 @@ def build_source(  # noqa: PLR0911  one for each kind
 
             return Mqtt(name, options, gateway=gateway, site=site, tags=tags, clock=clock)
         case OpcUaSource():
-            from connectors.opcua import OpcUa
+            from connectors.opcua import Kept, OpcUa
 
             return OpcUa(
-                name, options, gateway=gateway, site=site, tags=tags, clock=clock, directory=directory
+                name,
+                options,
+                gateway=gateway,
+                site=site,
+                tags=tags,
+                clock=clock,
+                directory=directory,
+                kept=kept.setdefault("sessions", Kept()),
             )
         case SimulatedSource():
             from connectors.simulated import Simulated

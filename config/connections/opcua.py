@@ -163,5 +163,12 @@ class OpcUaSource(OpcUaReading):
     """A subscription with nothing to report says so this often; three times the silence ends the session."""
     timeout: Annotated[Duration, Field(ge=10_000_000)] = 5_000_000_000
     """Longest wait for the connection, and for one answer."""
+    history: Literal["auto", "none"] = "auto"
+    """Auto: what was missed while the connection was away is read from the server's history, where it has one
+    of the node. None: it stays a gap."""
+    history_reach: Annotated[Duration, Field(ge=1_000_000_000)] = 86_400_000_000_000
+    """How far back it is read; what is older stays a gap."""
+    history_rate: Annotated[int, Field(ge=1, le=1_000_000)] = 2_000
+    """Values a second that are asked of the history at most."""
     devices: Annotated[dict[DeviceName, OpcUaDevice], Field(min_length=1)]
     """By name."""

@@ -5,6 +5,8 @@ Private to asyncua 2.1 and used here (tests/contract/test_asyncua.py fails when 
 - `UASocketProtocol._send_request` returns a future of the answer's body. Publish requests go through it,
   several at a time, instead of asyncua's loop, which keeps one in flight and makes an object of each value.
 - `UaClient._make_protocol` makes the protocol; ours bounds what a server may make us hold in memory.
+- `Client._server_nonce` and `_policy_ids` are what a session is activated with; they are carried over to go
+  on with it over another connection.
 - `UASocketProtocol._callbackmap` under 0 takes the server's Acknowledge; asyncua's own Hello allows anything.
 
 asyncua's `connect` is not used: it starts tasks that poll the server's state, and a reconnection of its own.
@@ -13,6 +15,7 @@ asyncua's `connect` is not used: it starts tasks that poll the server's state, a
 import asyncio
 import struct
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final
 
 from asyncua import Client, ua
@@ -47,6 +50,19 @@ UNREADABLE: Final = (UaError, ValueError, TypeError, LookupError, AttributeError
 
 
 _FAULT: Final = ua.FourByteNodeId(ua.ObjectIds.ServiceFault_Encoding_DefaultBinary)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionKey:
+    """What it takes to go on with a session over another connection."""
+
+    token: ua.NodeId
+    nonce: bytes | None
+    """The server's last; what proves who we are is signed over it."""
+    policies: Any
+    """The server's user token policies."""
+    certificate: Any
+    """The server's."""
 
 
 class _Limits(TransportLimits):
@@ -153,6 +169,28 @@ class GatewayClient(Client):
         await self.activate_session(
             username=self._username, password=self._password, certificate=self.user_certificate
         )
+
+    def key(self) -> SessionKey:
+        """Return what another client needs to go on with this session."""
+        return SessionKey(
+            self.uaclient.session.authentication_token,
+            self._server_nonce,
+            self._policy_ids,
+            self.security_policy.peer_certificate,
+        )
+
+    async def reactivate(self, key: SessionKey) -> None:
+        """Go on with a session that was begun over another connection; UaStatusCodeError if there is none."""
+        self.uaclient.session.restore_authentication_token(key.token)
+        self._server_nonce, self._policy_ids = key.nonce, key.policies
+        if self.security_policy.peer_certificate is None:
+            self.security_policy.peer_certificate = key.certificate
+        try:
+            await self.activate()
+        except UaError:
+            self.uaclient.session.reset_authentication_token()
+            self._server_nonce = None
+            raise
 
     async def leave(self) -> None:
         """End session and channel in order."""

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from connectors.batch import Batch, Columns
-from connectors.opcua.items import DATE_TIME, KIND_OF_BUILTIN, Items
+from connectors.opcua.items import DATE_TIME, KIND_OF_BUILTIN, OWN_ITEMS, Items
 from connectors.opcua.rows import Other, Run
 from connectors.opcua.statistics import Statistics
 from connectors.opcua.times import as_text
@@ -53,15 +53,19 @@ class Piece(NamedTuple):
 class Gathering:
     """Collects the rows of one batch."""
 
-    def __init__(self, items: Items, statistics: Statistics) -> None:
+    def __init__(
+        self, items: Items, statistics: Statistics, *, told: Told | None = None, by_source: bool = False
+    ) -> None:
+        """`told` is what was told before; `by_source` dates what is read as what is published."""
         self._items = items
         self._statistics = statistics
+        self._by_source = by_source
         self._parts: dict[Part, list[Columns]] = {part: [] for part in Part}
         self._remembered: dict[tuple[Part, int, int, int], NDArray[np.int32]] = {}
         self.strange_types: set[int] = set()
         """Items that brought a value of a type that is not theirs."""
         self.rows = 0
-        self.told = Told(len(items))
+        self.told = Told(len(items)) if told is None else told
         self.spreading = Spreading(items, statistics)
 
     def add(
@@ -75,7 +79,7 @@ class Gathering:
         pieces: dict[Part, list[Piece]] = {part: [] for part in Part}
         for run in runs:
             item = run.handle if nodes is None else nodes[run.place]
-            time = _time(run, arrived, is_read=nodes is not None)
+            time = _time(run, arrived, is_read=nodes is not None and not self._by_source)
             for part, piece in self._pieces(run, item, time):
                 pieces[part].append(piece)
         if others:
@@ -118,8 +122,9 @@ class Gathering:
         return Batch(tuple(parts), arrived)
 
     def _keep(self, part: Part, columns: Columns) -> None:
-        self._parts[part].append(columns)
-        self.rows += len(columns)
+        if len(columns):
+            self._parts[part].append(columns)
+            self.rows += len(columns)
 
     def _known(self, part: Part, tag: NDArray[np.int32]) -> NDArray[np.int32]:
         """Return the same array object for the same tags as before.
@@ -140,7 +145,7 @@ class Gathering:
         statistics.values += len(run)
         if len(item) and item.max() >= len(items):
             asked = item < len(items)
-            statistics.strange += int(np.count_nonzero(~asked))
+            statistics.strange += int(np.count_nonzero(item >= len(items) + OWN_ITEMS))
             run, item, time = _taken(run, asked), item[asked], time[asked]
         status = run.status
         statistics.overflows += int(np.count_nonzero((status & _OVERFLOW_MASK) == _OVERFLOW))

@@ -56,9 +56,9 @@ ONE_VALUE: Final = frozenset((*range(1, 14), 19, 21))
 """Built-in types whose values come in columns."""
 SCALED: Final = (*_SMALL, 8, 9, 10, 11)
 """A scaled tag takes 64 bit as well: float64 is the plant file's own choice; what is inexact is marked."""
-
-
 _ELEMENTS: Final = 256
+OWN_ITEMS: Final = 2
+"""Handles behind the last item's are ours: the list of namespaces, and what proves a subscription alive."""
 
 
 @dataclass(slots=True)

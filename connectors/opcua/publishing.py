@@ -8,6 +8,7 @@ Nobody takes answers while the gateway can't store: then no requests wait at the
 its own limits, until the overflow bit tells. A request acknowledges what is on disk by then.
 
 A message that is lost for good ends the session: what it said nobody knows, and the next reports everything.
+What a later session needs to go on with the subscriptions of this one is told by `heard`.
 """
 
 import asyncio
@@ -37,6 +38,7 @@ _SILENCES: Final = 3
 _MOST_MISSING: Final = 100
 """Messages asked for again at most; a larger gap is no gap but another sequence."""
 _LAST: Final = 2**32 - 1
+_NOT_KEPT: Final = ua.StatusCodes.BadMessageNotAvailable
 _TEMPORARY: Final = (ua.StatusCodes.BadTimeout, ua.StatusCodes.BadRequestTimeout)
 
 Acknowledgement = tuple[int, int]
@@ -69,6 +71,49 @@ class Publishing:
         self._heard[subscription.id] = self._clock.monotonic()
         self._fill()
 
+    async def catch_up(self, subscription: Subscription, expected: int | None) -> None:
+        """Listen to a subscription of an earlier session, after what was sent and did not arrive then.
+
+        `expected` is the number of the next message, None where none had come.
+
+        Raises:
+            UaStatusCodeError: the server does not have the subscription any more.
+            NotConnected: the connection is lost.
+        """
+        self._subscriptions[subscription.id] = subscription
+        self._heard[subscription.id] = self._clock.monotonic()
+        if expected is not None:
+            self._expected[subscription.id] = expected
+            for _ in range(_MOST_MISSING):
+                try:
+                    await self._republish(subscription.id)
+                except UaStatusCodeError as error:
+                    if error.code != _NOT_KEPT:
+                        raise
+                    break
+
+    def forget(self) -> None:
+        """Listen to no subscription any more; what was fetched of them stays to be taken."""
+        self._subscriptions.clear()
+        self._heard.clear()
+        self._expected.clear()
+
+    def subscriptions(self) -> list[Subscription]:
+        """Return the subscriptions listened to."""
+        return list(self._subscriptions.values())
+
+    def heard(self) -> dict[int, int]:
+        """Return the number of the message each subscription, that has been heard, sends next."""
+        return dict(self._expected)
+
+    def unsent(self) -> list[Acknowledgement]:
+        """Return what was not told the server yet."""
+        return list(self._acknowledged)
+
+    def begin(self) -> None:
+        """Ask for messages of the subscriptions there are."""
+        self._fill()
+
     @property
     def deadline(self) -> int:
         """Return when the first subscription counts as silent, monotonic ns."""
@@ -92,6 +137,7 @@ class Publishing:
                 self._session.check()
                 self.arrived.clear()
                 if self._clock.monotonic() >= self.deadline:
+                    await self._session.knock()
                     raise NotConnected(self._silence())
                 return None
             at, future = self._arrived[0]
@@ -155,26 +201,32 @@ class Publishing:
         subscription = published.subscription_id
         while (expected := self._expected.get(subscription)) not in (None, published.sequence_number):
             missing = (published.sequence_number - (expected or 0)) % _LAST
-            request = ua.RepublishRequest()
-            request.Parameters.SubscriptionId = ua.UInt32(subscription)
-            request.Parameters.RetransmitSequenceNumber = ua.UInt32(expected or 0)
             if missing > _MOST_MISSING:
                 self._statistics.missed += 1
                 raise NotConnected(f"{self._session.peer} jumps over {missing} notifications")
             try:
-                found = decode_publish(_as_publish(subscription, await self._session.ask_raw(request)))
-            except (UaStatusCodeError, Fault, Malformed, NotConnected) as exc:
+                await self._republish(subscription)
+            except (UaStatusCodeError, Fault, Malformed) as exc:
                 self._statistics.missed += missing
                 raise NotConnected(f"{self._session.peer} lost notification {expected}: {exc}") from exc
-            self._statistics.republished += 1
-            self._hear(found, self._clock.now())
 
-    def _hear(self, published: Published, at: int) -> None:
+    async def _republish(self, subscription: int) -> None:
+        """Ask again for the message that comes next, and take it in."""
+        request = ua.RepublishRequest()
+        request.Parameters.SubscriptionId = ua.UInt32(subscription)
+        request.Parameters.RetransmitSequenceNumber = ua.UInt32(self._expected[subscription])
+        found = decode_publish(_as_publish(subscription, await self._session.ask_raw(request)))
+        self._statistics.republished += 1
+        self._hear(found, self._clock.now(), is_repeated=True)
+
+    def _hear(self, published: Published, at: int, *, is_repeated: bool = False) -> None:
         """Take note of a message in its turn."""
         subscription = published.subscription_id
         if subscription not in self._subscriptions:
             return
-        if published.status_change is not None:
+        # Asked for again, it tells that we took the subscription over ourselves.
+        is_ours = is_repeated and published.status_change == ua.StatusCodes.GoodSubscriptionTransferred
+        if published.status_change is not None and not is_ours:
             status = status_name(published.status_change)
             raise NotConnected(f"{self._session.peer} ended a subscription: {status}")
         self._heard[subscription] = self._clock.monotonic()

@@ -6,12 +6,13 @@ import logging
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
+from asyncua import ua
 from asyncua.ua.ua_binary import struct_from_binary
 from asyncua.ua.uaerrors import UaStatusCodeError
 
 from config.connections import OpcUaSource
 from connectors.errors import NotConnected
-from connectors.opcua.client import CONNECTION_PROBLEMS, UNREADABLE, GatewayClient
+from connectors.opcua.client import CONNECTION_PROBLEMS, UNREADABLE, GatewayClient, SessionKey
 from connectors.opcua.reasons import explain, status_of
 from connectors.opcua.security import Security
 
@@ -20,6 +21,7 @@ T = TypeVar("T")
 # What goes wrong is told by NotConnected, once; the library would tell it again, with tracebacks.
 logging.getLogger("asyncua").setLevel(logging.CRITICAL + 1)
 
+_STATE: Final = ua.NodeId(ua.ObjectIds.Server_ServerStatus_State)
 _CLOSE_WITHIN_S: Final = 1.0
 _RENEW_AFTER: Final = 0.75
 """Part of a security token's life after which a new one is asked for (OPC 10000-4, 5.5.2.1)."""
@@ -35,6 +37,7 @@ class Session:
         self._client: GatewayClient | None = None
         self._renewing: asyncio.Task[None] | None = None
         self._lost: str = ""
+        self._is_stuck = False
         self.on_lost: Callable[[], None] = lambda: None
         """Called once when the connection drops."""
 
@@ -43,8 +46,20 @@ class Session:
         """Return the server's address for messages."""
         return self._options.endpoint
 
-    async def open(self) -> None:
-        """Connect, prove each other's identity, activate a session.
+    @property
+    def was_cut(self) -> bool:
+        """Whether the connection is gone, or nothing comes over it: the server may still have the session."""
+        return bool(self._lost) or self._is_stuck
+
+    def key(self) -> SessionKey:
+        """Return what it takes to go on with this session over another connection."""
+        return self._connected().key()
+
+    async def open(self, take_key: Callable[[], SessionKey | None] = lambda: None) -> bool:
+        """Connect, prove each other's identity, activate a session; tell whether it is an earlier one.
+
+        `take_key` is asked once there is a channel, for the key of a session to go on with: who was asked has
+        given it away. Where the server does not know the session any more, a new one is made.
 
         Raises:
             NotConnected: with `needs_a_person` when a certificate or user is not accepted.
@@ -54,8 +69,10 @@ class Session:
             await client.connect_socket()
             await client.send_hello()
             await self._open_channel(client)
-            await client.create_session()
-            await client.activate()
+            is_earlier = await _reactivated(client, take_key())
+            if not is_earlier:
+                await client.create_session()
+                await client.activate()
         except (*CONNECTION_PROBLEMS, *UNREADABLE) as exc:
             await self.close()
             if self._lost and isinstance(exc, ConnectionError):
@@ -65,6 +82,7 @@ class Session:
             await self.close()
             raise
         self._renewing = asyncio.create_task(self._renew(client))
+        return is_earlier
 
     async def _open_channel(self, client: GatewayClient) -> None:
         try:
@@ -100,6 +118,7 @@ class Session:
             raise
         except CONNECTION_PROBLEMS as exc:
             self.check()
+            self._is_stuck = isinstance(exc, TimeoutError)
             raise explain(exc, self._options, self._security.own_certificate) from exc
 
     def send(self, request: Any) -> "asyncio.Future[Any]":
@@ -110,23 +129,39 @@ class Session:
         except CONNECTION_PROBLEMS as exc:
             raise explain(exc, self._options, self._security.own_certificate) from exc
 
+    async def knock(self) -> None:
+        """Ask for what every server tells, to learn whether anything comes over the connection.
+
+        Raises:
+            NotConnected: nothing does.
+        """
+        request = ua.ReadRequest()
+        request.Parameters.NodesToRead = [ua.ReadValueId(NodeId=_STATE, AttributeId=ua.AttributeIds.Value)]
+        with contextlib.suppress(UaStatusCodeError):
+            await self.ask_raw(request)
+
     def check(self) -> None:
         """Raise NotConnected when the connection has dropped."""
         if self._lost:
             raise NotConnected(self._lost)
 
     async def close(self) -> None:
-        """End session, subscriptions and connection; never raises, waits a second at most."""
+        """End the session, its subscriptions and the connection; never raises, waits a second at most.
+
+        Of a connection that was cut the session is left as it is, to be gone on with.
+        """
         renewing, self._renewing = self._renewing, None
         client, self._client = self._client, None
         if renewing is not None:
             renewing.cancel()
             await asyncio.gather(renewing, return_exceptions=True)
-        if client is not None:
+        if client is None:
+            return
+        if not self.was_cut:
             with contextlib.suppress(*CONNECTION_PROBLEMS, *UNREADABLE):
                 async with asyncio.timeout(_CLOSE_WITHIN_S):
                     await client.leave()
-            client.abort()
+        client.abort()
 
     def _connected(self) -> GatewayClient:
         if self._client is None:
@@ -148,3 +183,13 @@ class Session:
             except CONNECTION_PROBLEMS as exc:
                 self._lose(f"did not renew the secure channel: {status_of(exc) or exc or type(exc).__name__}")
                 return
+
+
+async def _reactivated(client: GatewayClient, key: SessionKey | None) -> bool:
+    if key is None:
+        return False
+    try:
+        await client.reactivate(key)
+    except UaStatusCodeError:
+        return False
+    return True

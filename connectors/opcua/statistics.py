@@ -17,6 +17,16 @@ class Statistics:
     """Messages that were missing and came when asked for again."""
     missed: int = 0
     """Messages that were missing for good; each ends the session, so that the next reports everything."""
+    reactivated: int = 0
+    """Sessions gone on with over a new connection, proved by data."""
+    transferred: int = 0
+    """Sessions whose subscriptions a new one took over, proved by data."""
+    recreated: int = 0
+    """Sessions of which nothing was left; everything was subscribed anew."""
+    backfilled: int = 0
+    """Values that were missed and came from the server's history."""
+    gaps: int = 0
+    """Gap records: times a node's values were missed and the server's history had not all of them."""
     polls: int = 0
     poll_overruns: int = 0
     """Polls that fell out because the one before was not done yet."""

@@ -18,6 +18,7 @@ from connectors.opcua.statistics import Statistics
 
 _LIFETIME_NS: Final = 60_000_000_000
 """A subscription nobody asks for dies after this long, or three keep-alives if that is more."""
+_TIME: Final = ua.NodeId(ua.ObjectIds.Server_ServerStatus_CurrentTime)
 _MOST_PER_MESSAGE: Final = 10_000
 _FULL: Final = frozenset({ua.StatusCodes.BadTooManyMonitoredItems, ua.StatusCodes.BadTooManySubscriptions})
 _OF_THE_NODE: Final = frozenset(
@@ -74,6 +75,33 @@ class Subscriber:
         self._limits = limits
         self._last: Subscription | None = None
         """The one that is being filled."""
+
+    def go_on(self, subscriptions: Sequence[Subscription]) -> None:
+        """Fill the last of these, of an earlier session, before another is opened."""
+        self._last = subscriptions[-1]
+
+    @property
+    def pulse(self) -> int:
+        """Return the handle of the items that prove a subscription alive."""
+        return len(self._items) + 1
+
+    async def add_pulse(self, subscription: Subscription) -> int | None:
+        """Have a subscription tell the server's time; return the item's id, None when it is not taken."""
+        request = self._request(subscription.id)
+        request.Parameters.ItemsToCreate = [_item(_TIME, _newest(self.pulse, subscription.interval_ms))]
+        try:
+            (made,) = (await self._session.ask(request, ua.CreateMonitoredItemsResponse)).Results
+        except (UaStatusCodeError, ValueError):
+            return None
+        return int(made.MonitoredItemId) if made.StatusCode.is_good() else None
+
+    async def remove(self, subscription: int, item: int) -> None:
+        """Remove an item."""
+        request = ua.DeleteMonitoredItemsRequest()
+        request.Parameters.SubscriptionId = ua.UInt32(subscription)
+        request.Parameters.MonitoredItemIds = [ua.UInt32(item)]
+        with contextlib.suppress(UaStatusCodeError):
+            await self._session.ask(request, ua.DeleteMonitoredItemsResponse)
 
     async def _open(self) -> Subscription:
         """Create a subscription; UaStatusCodeError when the server has none to give."""
@@ -172,10 +200,7 @@ class Subscriber:
     async def _watch_namespaces(self, subscription: Subscription) -> None:
         """Subscribe the NamespaceArray itself, as the item after the last; a server may decline."""
         request = self._request(subscription.id)
-        wanted = ua.MonitoringParameters()
-        wanted.ClientHandle = len(self._items)
-        wanted.SamplingInterval, wanted.QueueSize, wanted.DiscardOldest = 1_000.0, 1, True
-        request.Parameters.ItemsToCreate = [_item(NAMESPACES, wanted)]
+        request.Parameters.ItemsToCreate = [_item(NAMESPACES, _newest(len(self._items), 1_000.0))]
         with contextlib.suppress(UaStatusCodeError):
             await self._session.ask(request, ua.CreateMonitoredItemsResponse)
 
@@ -184,6 +209,13 @@ class Subscriber:
         request.Parameters.SubscriptionId = subscription
         request.Parameters.TimestampsToReturn = ua.TimestampsToReturn.Both
         return request
+
+
+def _newest(handle: int, sampling_ms: float) -> ua.MonitoringParameters:
+    wanted = ua.MonitoringParameters()
+    wanted.ClientHandle = handle
+    wanted.SamplingInterval, wanted.QueueSize, wanted.DiscardOldest = sampling_ms, 1, True
+    return wanted
 
 
 def _item(node: ua.NodeId, wanted: ua.MonitoringParameters) -> ua.MonitoredItemCreateRequest:

@@ -8,7 +8,7 @@ from typing import Any
 
 from config.connections import OpcUaSource
 from connectors import Batch, NotConnected, SystemClock, TagTable
-from connectors.opcua import OpcUa
+from connectors.opcua import Kept, OpcUa
 from tests.servers.node_opcua import MACHINE
 
 Row = tuple[str, Any, int, int]
@@ -34,9 +34,11 @@ def options(endpoint: str, nodes: dict[str, Any], **more: Any) -> OpcUaSource:
     )
 
 
-def source(where: OpcUaSource, folder: Path, tags: TagTable | None = None) -> OpcUa:
+def source(where: OpcUaSource, folder: Path, tags: TagTable | None = None, kept: Kept | None = None) -> OpcUa:
     table = TagTable() if tags is None else tags
-    return OpcUa("cell", where, gateway="g", site="s", tags=table, clock=SystemClock(), directory=folder)
+    return OpcUa(
+        "cell", where, gateway="g", site="s", tags=table, clock=SystemClock(), directory=folder, kept=kept
+    )
 
 
 def variables(count: int) -> dict[str, str]:

@@ -140,7 +140,7 @@ async def test_f4_a_node_the_server_does_not_have_is_named_and_silences_no_other
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """It is found when it appears later."""
-    monkeypatch.setattr("connectors.opcua.source._ASK_AGAIN_NS", 300_000_000)
+    monkeypatch.setattr("connectors.opcua.setup._ASK_AGAIN_NS", 300_000_000)
     await opcua_server.restart(variables=3)
     nodes = variables(3) | {"late": "s=late", "elsewhere": "nsu=urn:nobody;s=v0"}
     tags = TagTable()
@@ -194,14 +194,14 @@ async def test_f3_nodes_that_change_or_rest_are_never_taken_for_deaf(
     nodes = variables(COUNT) | {name: f"s={name}" for name in names}
     async with source(options(opcua_server.endpoint, nodes, scan="25ms"), tmp_path) as it:
         looks = 0
-        look = it._watch.look
+        look = it._setup.watch.look
 
         async def counted(*args: Any) -> list[int]:
             nonlocal looks
             looks += 1
             return await look(*args)
 
-        monkeypatch.setattr(it._watch, "look", counted)
+        monkeypatch.setattr(it._setup.watch, "look", counted)
         await read_until(it, lambda _: looks > 300 * SCALE, within_s=60)
         assert it.statistics()["polls"] == 0
 

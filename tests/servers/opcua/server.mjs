@@ -27,6 +27,8 @@ const defaults = {
     users: null,                // {name: password}; null lets everybody in
     extra: [],                  // names of `extraVariables`
     bad: [],                    // indexes of variables that answer Bad
+    transfer: false,            // whether anybody may take over subscriptions of an anonymous user
+    history: null,              // [from, to): indexes of the variables whose history is kept, 10,000 values each
     longText: 100000
 };
 let options = { ...defaults, ...JSON.parse(process.argv[2] ?? "{}") };
@@ -101,6 +103,10 @@ function fill(namespace, twin) {
             dataType: DataType[type], minimumSamplingInterval: options.minimumSamplingMs
         });
         variables.push({ index, type, dataType: DataType[type], node, twin });
+        if (options.history && options.history[0] <= index && index < options.history[1]) {
+            node.historizing = true;
+            server.engine.addressSpace.installHistoricalDataNode(node, { maxOnlineValues: 10000 });
+        }
         write(variables.at(-1));
     }
     return folder;
@@ -159,6 +165,7 @@ function settings() {
         serverInfo: { applicationUri: security?.applicationUri ?? "urn:wanglian:test:server" },
         maxConnectionsPerEndpoint: 20,
         allowAnonymous: options.users === null,
+        allowAnonymousSubscriptionTransferOnUnsecuredChannel: options.transfer,
         serverCapabilities: {
             maxSessions: 50, maxMonitoredItems: 200000, maxMonitoredItemsPerSubscription: 100000,
             maxSubscriptions: 100, maxSubscriptionsPerSession: 100, ...options.capabilities,
@@ -222,8 +229,16 @@ const commands = {
     // `overflows`: values the server's queues have thrown away.
     state: () => ({
         tick, overflows: subscriptions().reduce((sum, each) => sum + each.subscriptionDiagnostics.monitoringQueueOverflowCount, 0),
-        sessions: server.engine.currentSessionCount, subscriptions: server.engine.currentSubscriptionCount
+        sessions: server.engine.currentSessionCount, subscriptions: server.engine.currentSubscriptionCount,
+        opened: server.engine.cumulatedSessionCount, subscribed: server.engine.cumulatedSubscriptionCount
     }),
+    // Sessions end as by their timeout: what they subscribed lives on for whoever takes it over.
+    expire: () => {
+        Object.values(server.engine._sessions).forEach((session) => {
+            server.engine.closeSession(session.authenticationToken, false, "Timeout");
+        });
+        return {};
+    },
     // Every variable changes `times` times, `everyMs` apart, whatever the rate.
     burst: ({ times, everyMs }) => new Promise((resolve) => {
         let left = times;

@@ -1,0 +1,135 @@
+"""A connection that is cut while the server lives: rung by rung the session goes on, and data prove it."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config.connections import OpcUaSource
+from connectors import NotConnected, TagTable
+from connectors.opcua import Kept, OpcUa
+from connectors.quality import GOOD
+from gateway.lab.proxy import Proxy
+from tests.faults.opcua.lab import Row, all_of, entered, options, read_until, source, variables
+from tests.servers.node_opcua import NodeServer, value_of
+
+pytestmark = pytest.mark.server
+
+COUNT = 5
+
+
+@dataclass
+class Line:
+    """A source behind a network that can be cut, over its sessions."""
+
+    server: NodeServer
+    proxy: Proxy
+    where: OpcUaSource
+    folder: Path
+    tags: TagTable = field(default_factory=TagTable)
+    kept: Kept = field(default_factory=Kept)
+
+    def source(self) -> OpcUa:
+        return source(self.where, self.folder, self.tags, self.kept)
+
+    async def ask(self, command: str, **arguments: Any) -> dict[str, Any]:
+        return await asyncio.to_thread(self.server.ask, command, **arguments)
+
+    async def read_to_the_end(self, it: OpcUa) -> list[Row]:
+        """Read until the link is lost."""
+        found: list[Row] = []
+        with pytest.raises(NotConnected):
+            await read_until(it, lambda rows: found.clear() or found.extend(rows))
+        return found
+
+
+@asynccontextmanager
+async def line(server: NodeServer, folder: Path, count: int = COUNT, **more: Any) -> AsyncIterator[Line]:
+    async with Proxy("127.0.0.1", server.port) as proxy:
+        endpoint = server.endpoint.replace(str(server.port), str(proxy.port))
+        yield Line(server, proxy, options(endpoint, variables(count), **more), folder)
+
+
+@asynccontextmanager
+async def session(line: Line) -> AsyncIterator[OpcUa]:
+    it = await entered(line.source)
+    try:
+        yield it
+    finally:
+        await it.__aexit__(None, None, None)
+
+
+async def read_while(it: OpcUa, is_awaited: Callable[[], bool], within_s: float = 10.0) -> list[Row]:
+    """Read for as long as something is awaited that brings no row."""
+    found: list[Row] = []
+    reading = asyncio.create_task(read_until(it, lambda rows: found.clear() or found.extend(rows), 60.0))
+    try:
+        async with asyncio.timeout(within_s):
+            while is_awaited() and not reading.done():
+                await asyncio.sleep(0.005)
+    finally:
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+    return found
+
+
+def newest(tick: int) -> Callable[[list[Row]], bool]:
+    wanted = {(f"v{i}", value_of("Double", i, tick)) for i in range(COUNT)}
+    return lambda rows: wanted <= {row[:2] for row in rows}
+
+
+def ticks(rows: list[Row], first: int, last: int) -> Counter[int]:
+    """Return how often v0's value of each of these ticks is among the rows."""
+    tick_of = {value_of("Double", 0, tick): tick for tick in range(first, last + 1)}
+    return Counter(tick_of[row[1]] for row in rows if row[0] == "v0" and row[1] in tick_of)
+
+
+RUNGS = {
+    "the session is reactivated": ("reactivated", None, 0, 0),
+    "its subscription is transferred": ("transferred", "expire", 0, 1),
+    "nothing is left and all is made anew": ("recreated", "terminate", 1, 0),
+}
+
+
+@pytest.mark.fault("F5")
+@pytest.mark.parametrize("case", RUNGS.values(), ids=RUNGS.keys())
+async def test_f5_after_a_cut_connection(
+    opcua_server: NodeServer,
+    tmp_path: Path,
+    record_measure: Callable[..., None],
+    case: tuple[str, str | None, int, int],
+) -> None:
+    """What the server queued meanwhile arrives where its subscription lives on, and every value is there."""
+    rung, meanwhile, subscribed, opened = case
+    await opcua_server.restart(variables=COUNT, transfer=True)
+    async with line(opcua_server, tmp_path, publish="50ms") as it:
+        async with session(it) as before:
+            await read_until(before, all_of(COUNT))
+            await it.proxy.cut()
+            await it.read_to_the_end(before)
+        at_cut = await it.ask("state")
+        if meanwhile is not None:
+            await it.ask(meanwhile)
+        for _ in range(3):
+            await it.ask("advance")
+            await asyncio.sleep(0.08)  # each is a message of its own
+        await it.proxy.mend()
+        async with session(it) as after:
+            found = await read_until(after, newest(at_cut["tick"] + 3))
+            tick = (await it.ask("advance"))["tick"]
+            found += await read_until(after, newest(tick))
+            found += await read_while(after, lambda: after.statistics()[rung] == 0)
+            counts = after.statistics()
+            now = await it.ask("state")
+    assert {row[2] & 0x80000000 for row in found} == {GOOD}
+    assert now["subscribed"] - at_cut["subscribed"] == subscribed
+    assert now["opened"] - at_cut["opened"] == opened
+    seen = ticks(found, at_cut["tick"] + 1, tick)
+    if rung != "recreated":
+        assert set(seen) == set(range(at_cut["tick"] + 1, tick + 1))
+    record_measure(f"{rung}: {len(seen)} of 4 values changed meanwhile, {counts['republished']} republished")
