@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol, Self, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from connectors.batch import Batch, Columns
+from connectors.batch import Batch, Columns, Origin
 from connectors.clock import Clock
 from connectors.tags import TagTable
 
@@ -58,6 +58,11 @@ class Delivery:
     seq: int
     historical: bool = False
     rows: tuple[NDArray[np.int32], ...] | None = None
+
+    @property
+    def is_past(self) -> bool:
+        """Whether this is no news: delivered late, or read from a device's history after a gap."""
+        return self.historical or self.batch.origin is Origin.BACKFILL
 
     def row_numbers(self) -> tuple[NDArray[np.int32], ...]:
         """Return the stored row number of each row, part by part."""
@@ -107,6 +112,19 @@ class Resumable(Protocol):
 
     def resume_from(self, token: bytes | None) -> None:
         """Learn the token of the last stored batch; called once, before the first entering."""
+        ...
+
+
+@runtime_checkable
+class Repairing(Protocol):
+    """A source that reads what was missed from its peer's history (OPC UA): batches of Origin.BACKFILL."""
+
+    def stored_until(self, times: NDArray[np.int64], heard: int) -> None:
+        """Learn what an earlier run has stored; called once, before the first entering.
+
+        `times` are when the newest value of each tag was true, by tag number, 0 where that is not known;
+        `heard` is when the last batch arrived.
+        """
         ...
 
 

@@ -11,8 +11,10 @@ from connectors import (
     Batch,
     Clock,
     Columns,
+    Origin,
     Part,
     Relayed,
+    Repairing,
     Resumable,
     Source,
     TagTable,
@@ -56,6 +58,10 @@ class Collector:
         source = self._open()
         if isinstance(source, Resumable):
             source.resume_from(self._buffer.resume_token(self._link.name))
+        if isinstance(source, Repairing) and self._gap_from is not None:
+            known = [self._tags.number(tag.path) for tag in self._tags.known_of(self._link.name)]
+            numbers = np.array([number for number in known if number is not None], np.int32)
+            source.stored_until(await self._buffer.newest(numbers), self._gap_from)
         try:
             async with source:
                 self.source = source
@@ -78,6 +84,7 @@ class Collector:
 
     async def _read(self, source: Source, unacked: Unacked) -> None:
         pipeline = build_pipeline(self._tags, self._clock)
+        late = build_pipeline(self._tags, self._clock)  # what was must not move the deadband of what is
         resume = source.resume_token if isinstance(source, Resumable) else None
         last: Receipt | None = None
         while True:
@@ -85,7 +92,7 @@ class Collector:
             if not isinstance(source, Relayed) or source.is_heard:
                 self._link.become(LinkState.CONNECTED)
                 self._told_lost = False
-            stored = pipeline(read)
+            stored = late(read) if read.origin is Origin.BACKFILL else pipeline(read)
             receipt = None
             if stored is not None:
                 token = None

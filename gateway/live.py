@@ -79,7 +79,7 @@ class LiveValues:
         column, header = file.column, file.header
         header[2] += 1
         try:
-            if read is not None:
+            if read is not None and read.origin is not Origin.BACKFILL:  # what was is not read now
                 for part in read.parts:
                     column["arrived"][part.tag] = read.arrived
             if stored is not None:

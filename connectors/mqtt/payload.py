@@ -19,7 +19,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from connectors.batch import Columns
+from connectors.batch import Columns, Origin
 from connectors.contract import Delivery, Epoch
 from connectors.quality import is_bad
 from connectors.tags import Kind, TagTable
@@ -27,6 +27,7 @@ from connectors.tags import Kind, TagTable
 _CACHED_ROWS: Final = 200_000
 """About 10 MB of prepared layouts; a plant whose batches never repeat must not fill the memory."""
 _HISTORICAL: Final = b',"hist":true'
+_BACKFILL: Final = b',"fill":true'
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +220,7 @@ def _encode(head: bytes, share: _Share, delivery: Delivery) -> Message:
         (
             head,
             share.head,
-            _HISTORICAL if delivery.historical else b"",
+            _HISTORICAL if delivery.is_past else b"",
             b',"t0":%d' % start,
             share.tags,
             b"" if same_time else b',"dt":' + _dumps(time - start),
@@ -228,11 +229,12 @@ def _encode(head: bytes, share: _Share, delivery: Delivery) -> Message:
             b"" if clean else b',"q":' + _dumps(quality),
             row_text,
             share.units,
+            _BACKFILL if delivery.batch.origin is Origin.BACKFILL else b"",
             b"}",
         )
     )
     # Room for the mark is always kept, so that a live message and its historical repeat split alike.
-    size = len(payload) + (0 if delivery.historical else len(_HISTORICAL))
+    size = len(payload) + (0 if delivery.is_past else len(_HISTORICAL))
     return Message(share.device, payload, row, size <= share.limit)
 
 

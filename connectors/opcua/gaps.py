@@ -20,6 +20,8 @@ from connectors.quality import BAD, BAD_DATA_LOST
 _OVERFLOW_MASK: Final = np.uint32(0x0C80)
 _OVERFLOW: Final = np.uint32(0x0480)
 _BOUND_NOT_FOUND: Final = np.uint32(0x80D7_0000)
+_OVERFLOWS: Final = 4
+"""Of a tag, on average."""
 _GROWTH: Final = 1024
 
 
@@ -32,6 +34,7 @@ class Window:
     before: int
     value: Any
     """What it was then."""
+    dtype: "np.dtype[Any]"
     heard: int
     """Until when it is known that nothing else was told."""
     read: int = 0
@@ -58,11 +61,12 @@ class Gaps:
     def __init__(self, past: Past, *, is_resumed: bool) -> None:
         """Of a resumed session only what overflowed the server's queues can have been missed."""
         self._past = past
-        self._is_resumed = is_resumed
         self._after = past.times.copy()
         self._heard = past.heard
-        self._waiting = self._after > 0
+        self._waiting = (self._after > 0) & (not is_resumed)
         self._left = int(np.count_nonzero(self._waiting))
+        self._overflows = _OVERFLOWS * len(self._after) if is_resumed else 0
+        """How many more are taken for what the cut did; some queues overflow all the time."""
 
     def hear(self, time: int) -> None:
         """Learn when the server sent a message, by its clock, ns UTC."""
@@ -74,12 +78,16 @@ class Gaps:
         A report, of what was read when a session was resumed, ends nothing: what the server has queued comes
         after it.
         """
+        if is_report:
+            return
         for part in batch.parts:
             missing = int(part.tag.max()) + 1 - len(self._past.times)
             if missing > 0:
                 self._past.times = np.append(self._past.times, np.zeros(missing + _GROWTH, np.int64))
-            if self._left and not is_report:
+            if self._left:
                 self._find(part)
+            if self._overflows > 0:
+                self._find_overflows(part)
             self._past.times[part.tag] = part.time
 
     def _find(self, part: Columns) -> None:
@@ -92,17 +100,31 @@ class Gaps:
         found = found.take(first)
         self._waiting[tags] = False
         self._left -= len(tags)
-        missed = found.time > self._after[tags]
-        if self._is_resumed:
-            missed &= (found.quality & _OVERFLOW_MASK) == _OVERFLOW
-        found = found.where(missed)
+        self._note(found, self._after[tags])
+
+    def _find_overflows(self, part: Columns) -> None:
+        """Note what was lost before each row with the overflow bit: since the row before of its tag."""
+        if not ((part.quality & _OVERFLOW_MASK) == _OVERFLOW).any():
+            return
+        rows = part.take(np.argsort(part.tag, kind="stable"))
+        before = self._past.times[rows.tag]
+        again = np.flatnonzero(rows.tag[1:] == rows.tag[:-1]) + 1
+        before[again] = rows.time[again - 1]
+        lost = (rows.quality & _OVERFLOW_MASK) == _OVERFLOW
+        lost &= before > 0
+        self._overflows -= int(np.count_nonzero(lost))
+        self._note(rows.where(lost), before[lost])
+
+    def _note(self, ends: Columns, after: NDArray[np.int64]) -> None:
+        missed = ends.time > after
+        ends = ends.where(missed)
         self._past.windows += [
-            Window(number, after, before, value, self._heard)
-            for number, after, before, value in zip(
-                found.tag.tolist(),
-                self._after[found.tag].tolist(),
-                found.time.tolist(),
-                found.value.tolist(),
+            Window(number, begin, end, value, ends.value.dtype, self._heard)
+            for number, begin, end, value in zip(
+                ends.tag.tolist(),
+                after[missed].tolist(),
+                ends.time.tolist(),
+                ends.value.tolist(),
                 strict=True,
             )
         ]

@@ -184,6 +184,12 @@ class Items:
         own = self.number[self._is_own]
         tags.keep_only(self.source, np.concatenate([own, self.leaves.numbers()]).astype(np.int32))
 
+    def places(self) -> dict[int, int]:
+        """Return the item of each tag number, of single values that of the whole."""
+        found = {int(self.number[i]): i for i in np.flatnonzero(~self.is_spread).tolist()}
+        leaves = ((leaf.number, i) for i, each in self.leaves.of.items() for leaf in each.values())
+        return found | dict(leaves)
+
     def of_device(self, device: str) -> NDArray[np.intp]:
         """Return the items of one device."""
         return np.fromiter((i for i, item in enumerate(self.items) if item.device == device), np.intp)

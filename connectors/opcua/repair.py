@@ -23,7 +23,7 @@ from connectors.opcua.nodes import Limits, too_much
 from connectors.opcua.rows import Fault, Malformed
 from connectors.opcua.session import Session
 from connectors.opcua.statistics import Statistics
-from connectors.tags import DTYPE_OF_PART, Part
+from connectors.tags import DTYPE_OF_PART
 
 _SETTLE_NS: Final = 1_000_000_000
 """What a history has of the last second may still be on its way into it."""
@@ -72,7 +72,6 @@ class Repair:
     def begin(self, nodes: Mapping[int, ua.NodeId], limits: Limits, wake: Callable[[], None]) -> None:
         """Learn where the nodes are, how much may be asked at once, and whom to wake when an answer comes."""
         self._nodes, self._limits, self._wake = nodes, limits, wake
-        self._places = {number: place for place, number in enumerate(self._items.number.tolist())}
         self._at = self._clock.monotonic() + _SETTLE_NS
 
     @property
@@ -98,7 +97,8 @@ class Repair:
             NotConnected: the connection is lost.
         """
         if self._answer is None:
-            await self._ask(self._next())
+            self._asked = self._next()
+            await self._ask(self._asked)
             return
         answer, self._answer = self._answer, None
         windows, self._asked = self._asked, []
@@ -120,11 +120,13 @@ class Repair:
 
     async def _ask(self, windows: list[Window]) -> None:
         """Send the request for those whose history may be read; the others are gaps."""
+        self._places = self._items.places()
         wanted = [each for each in windows if self._places.get(each.tag) in self._nodes]
         if self._options.history == "none":
             wanted = []
         await self._look_up([self._places[each.tag] for each in wanted])
         readable = [each for each in wanted if self._readable.get(self._places[each.tag])]
+        self._asked = readable
         self._give([self._fill(each, None) for each in windows if each not in readable])
         if not readable:
             return
@@ -136,7 +138,7 @@ class Repair:
             _VALUES,
             has_bounds=self._has_bounds,
         )
-        self._asked, self._answer = readable, self._session.send(request)
+        self._answer = self._session.send(request)
         self._answer.add_done_callback(lambda _: self._wake())
         self._at = self._clock.monotonic() + self._options.timeout
 
@@ -206,8 +208,7 @@ class Repair:
         """Return what is stored of a window: values and gaps."""
         window.point = None if raw is None else raw.point
         place = self._places.get(window.tag)
-        part = Part.NUMBER if place is None else Part(int(self._items.part[place]))
-        told = _none(part)
+        told = _none(window.dtype)
         if raw is not None and raw.count and place is not None:
             read = Gathering(self._items, Statistics(), by_source=True)
             read.add(raw.runs, raw.others, self._clock.now(), np.full(raw.count, place, np.intp))
@@ -237,7 +238,5 @@ class Repair:
             self._filled.append(Batch(tuple(parts), self._clock.now(), Origin.BACKFILL))
 
 
-def _none(part: Part) -> Columns:
-    return Columns(
-        np.empty(0, np.int32), np.empty(0, np.int64), np.empty(0, DTYPE_OF_PART[part]), np.empty(0, np.uint32)
-    )
+def _none(dtype: "np.dtype[Any]") -> Columns:
+    return Columns(np.empty(0, np.int32), np.empty(0, np.int64), np.empty(0, dtype), np.empty(0, np.uint32))

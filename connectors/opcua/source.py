@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Final, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from config.connections import OpcUaSource
 from connectors.batch import Batch
@@ -88,6 +89,10 @@ class OpcUa:
         self._acknowledgements: list[Acknowledgement] = []
         self._was_live = True
         self._ended: NotConnected | None = None
+
+    def stored_until(self, times: NDArray[np.int64], heard: int) -> None:
+        """Learn what an earlier run has stored: what came after it is read from the server's history."""
+        self._kept.past.times, self._kept.past.heard = times, heard
 
     async def __aenter__(self) -> Self:
         """Announce the tags, connect, go on where a session was cut, or find the nodes and subscribe.

@@ -5,6 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from connectors import Batch, Delivery, Order, Refusal
 
 STORE: Final = "buffer"
@@ -90,6 +93,13 @@ class Buffer(Protocol):
 
     def last_arrived(self, source: str) -> int | None:
         """Return the arrival of the newest stored batch of a source, ns UTC."""
+        ...
+
+    async def newest(self, tags: NDArray[np.int32]) -> NDArray[np.int64]:
+        """Return when the newest stored value of each of these tags was true, by tag number, 0 if not known.
+
+        Looked for among the newest rows only; rows the gateway itself wrote about a gap are no values.
+        """
         ...
 
     def resume_token(self, source: str) -> bytes | None:

@@ -37,6 +37,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from config.plant import BufferOptions
 from connectors import Batch, Clock, Epoch, Order, SystemClock, Tag, nbytes
 from gateway.buffer.codec import encode, tag_bytes
@@ -44,6 +47,7 @@ from gateway.buffer.contract import Receipt, StoreFailed
 from gateway.buffer.cursor import LogCursor
 from gateway.buffer.full import DiskFull, Freed, free_oldest
 from gateway.buffer.identity import StoreLock, fingerprint, new_epoch
+from gateway.buffer.newest import newest
 from gateway.buffer.reader import Readers
 from gateway.buffer.recovery import Recovered, recover
 from gateway.buffer.retention import RESERVE, Retention
@@ -164,6 +168,10 @@ class DiskBuffer:
         """Return the arrival of the newest stored batch of a source, ns UTC."""
         state = self._writer.sources.get(source)
         return None if state is None else state.last_arrived
+
+    async def newest(self, tags: NDArray[np.int32]) -> NDArray[np.int64]:
+        """Return when the newest stored value of each of these tags was true, by number; 0 is not known."""
+        return await newest(self._shelf, self.oldest(), tags)
 
     def resume_token(self, source: str) -> bytes | None:
         """Return the token stored with the newest batch of a source that carried one."""

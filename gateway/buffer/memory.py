@@ -5,10 +5,14 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Literal, Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from connectors import Batch, Clock, Delivery, Epoch, Order, Refusal, SystemClock
 from gateway.buffer.contract import Receipt
 from gateway.buffer.cursor import LogCursor
 from gateway.buffer.identity import new_epoch
+from gateway.buffer.newest import newest
 from gateway.buffer.position import Position
 from gateway.buffer.ring import Lateness
 from gateway.buffer.segment import SourceState
@@ -87,6 +91,10 @@ class MemoryBuffer:
         """Return the arrival of the newest stored batch of a source, ns UTC."""
         state = self._sources.get(source)
         return None if state is None else state.last_arrived
+
+    async def newest(self, tags: NDArray[np.int32]) -> NDArray[np.int64]:
+        """Return when the newest stored value of each of these tags was true, by number; 0 is not known."""
+        return await newest(self, 1, tags)
 
     def resume_token(self, source: str) -> bytes | None:
         """Return the token stored with the newest batch of a source that carried one."""

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from config.connections import OpcUaSource
 from connectors import NotConnected, TagTable
@@ -33,9 +35,15 @@ class Line:
     folder: Path
     tags: TagTable = field(default_factory=TagTable)
     kept: Kept = field(default_factory=Kept)
+    stored: tuple[NDArray[np.int64], int] | None = None
+    """What the next source shall learn of an earlier run."""
 
     def source(self) -> OpcUa:
-        return source(self.where, self.folder, self.tags, self.kept)
+        it = source(self.where, self.folder, self.tags, self.kept)
+        if self.stored is not None:
+            it.stored_until(*self.stored)
+            self.stored = None
+        return it
 
     async def ask(self, command: str, **arguments: Any) -> dict[str, Any]:
         return await asyncio.to_thread(self.server.ask, command, **arguments)
@@ -49,10 +57,12 @@ class Line:
 
 
 @asynccontextmanager
-async def line(server: NodeServer, folder: Path, count: int = COUNT, **more: Any) -> AsyncIterator[Line]:
+async def line(
+    server: NodeServer, folder: Path, count: int = COUNT, more: dict[str, str] | None = None, **settings: Any
+) -> AsyncIterator[Line]:
     async with Proxy("127.0.0.1", server.port) as proxy:
         endpoint = server.endpoint.replace(str(server.port), str(proxy.port))
-        yield Line(server, proxy, options(endpoint, variables(count), **more), folder)
+        yield Line(server, proxy, options(endpoint, variables(count) | (more or {}), **settings), folder)
 
 
 @asynccontextmanager
@@ -106,7 +116,7 @@ async def test_f5_after_a_cut_connection(
 ) -> None:
     """What the server queued meanwhile arrives where its subscription lives on, and every value is there."""
     rung, meanwhile, subscribed, opened = case
-    await opcua_server.restart(variables=COUNT, transfer=True)
+    await opcua_server.restart(variables=COUNT, transfer=True, capabilities={"minSupportedSampleRate": 10})
     async with line(opcua_server, tmp_path, publish="50ms") as it:
         async with session(it) as before:
             await read_until(before, all_of(COUNT))
@@ -117,7 +127,7 @@ async def test_f5_after_a_cut_connection(
             await it.ask(meanwhile)
         for _ in range(3):
             await it.ask("advance")
-            await asyncio.sleep(0.08)  # each is a message of its own
+            await asyncio.sleep(0.06)  # each is a message of its own
         await it.proxy.mend()
         async with session(it) as after:
             found = await read_until(after, newest(at_cut["tick"] + 3))

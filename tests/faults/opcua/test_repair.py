@@ -1,0 +1,182 @@
+"""What was missed while the connection was away comes from the server's history, or is a gap: no zero."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from connectors import Batch, Origin
+from connectors.opcua import OpcUa
+from connectors.quality import BAD_DATA_LOST, GOOD
+from tests.faults.opcua.lab import Row, all_of, read_until, rows
+from tests.faults.opcua.test_resume import Line, line, read_while, session
+from tests.servers.node_opcua import NodeServer, value_of
+
+pytestmark = pytest.mark.server
+
+COUNT = 5
+KEPT = 3
+"""Variables the server keeps a history of: v0, v1, v2."""
+
+
+async def run_dry(it: OpcUa, history: list[tuple[Batch, list[Row]]]) -> None:
+    """Read until nothing is left to be repaired."""
+    whole = it._repair.take
+
+    def take() -> Batch | None:
+        batch = whole()
+        if batch is not None:
+            history.append((batch, rows(batch, it._tags)))
+        return batch
+
+    it._repair.take = take  # type: ignore[method-assign]
+    await read_while(it, lambda: bool(it._kept.past.windows or it._repair._asked or it._repair._filled))
+
+
+def missed(first: int, last: int) -> dict[str, list[tuple[float, int]]]:
+    """Return what variables with a history went through in these ticks."""
+    return {f"v{i}": [(value_of("Double", i, n), GOOD) for n in range(first, last + 1)] for i in range(KEPT)}
+
+
+async def advance(it: Line, times: int) -> int:
+    for _ in range(times):
+        tick = (await it.ask("advance"))["tick"]
+        await asyncio.sleep(0.002)  # a time of its own, in ms
+    return int(tick)
+
+
+@pytest.mark.fault("F1")
+async def test_f1_what_was_missed_between_two_sessions_is_read_from_the_history(
+    opcua_server: NodeServer,
+    tmp_path: Path,
+    record_measure: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In pieces of ten values; a tag without a history gets a gap, one that did not change nothing."""
+    monkeypatch.setattr("connectors.opcua.repair._VALUES", 10)
+    monkeypatch.setattr("connectors.opcua.repair._SETTLE_NS", 0)
+    await opcua_server.restart(variables=COUNT, history=[0, KEPT], extra=["number"])
+    async with line(opcua_server, tmp_path, more={"still": "s=number"}) as it:
+        async with session(it) as before:
+            await read_until(before, all_of(COUNT + 1))
+            first = await advance(it, 1)
+            await read_until(before, all_of(COUNT))
+            await it.proxy.cut()
+            await it.read_to_the_end(before)
+        await advance(it, 25)
+        await it.ask("terminate")
+        last = await advance(it, 1)
+        await it.proxy.mend()
+        history: list[tuple[Batch, list[Row]]] = []
+        async with session(it) as after:
+            live = await read_until(after, all_of(COUNT + 1))
+            await run_dry(after, history)
+            counts = after.statistics()
+    assert {batch.origin for batch, _ in history} == {Origin.BACKFILL}
+    found = [row for _, each in history for row in each]
+    told = {
+        name: [row[1:3] for row in found if row[0] == name and row[2] != BAD_DATA_LOST]
+        for name in missed(0, 0)
+    }
+    assert told == missed(first + 1, last - 1)
+    lost = Counter(row[0] for row in found if row[2] == BAD_DATA_LOST)
+    assert "still" not in lost
+    assert (lost["v3"], lost["v4"]) == (1, 1), "no history: a gap"
+    newest = {row[0]: row[3] for row in live}
+    assert all(row[3] < newest[row[0]] for row in found)
+    assert counts["backfilled"] == KEPT * 25
+    record_measure(
+        f"{counts['backfilled']} of {KEPT * 25} missed values read from the history, 0 twice;"
+        f" {lost.total()} gaps where there is none"
+    )
+
+
+@pytest.mark.fault("F1")
+async def test_f1_what_a_short_queue_lost_while_the_connection_was_away_is_read_from_the_history(
+    opcua_server: NodeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The session goes on; its overflow bit says that values are missing, and where."""
+    monkeypatch.setattr("connectors.opcua.repair._SETTLE_NS", 0)
+    await opcua_server.restart(variables=COUNT, history=[0, KEPT])
+    async with line(opcua_server, tmp_path, publish="50ms", scan="50ms") as it:
+        async with session(it) as before:
+            await read_until(before, all_of(COUNT))
+            first = await advance(it, 1)
+            await read_until(before, all_of(COUNT))
+            await it.proxy.cut()
+            await it.read_to_the_end(before)
+        for _ in range(12):
+            await it.ask("advance")
+            await asyncio.sleep(0.06)  # each is sampled; five are sent in vain, the queue holds two
+        last = (await it.ask("state"))["tick"]
+        await it.proxy.mend()
+        history: list[tuple[Batch, list[Row]]] = []
+        async with session(it) as after:
+            wanted = {f"v{i}": value_of("Double", i, last) for i in range(COUNT)}
+            live = await read_until(
+                after, lambda rows: Counter(row[:2] for row in rows)["v0", wanted["v0"]] > 1
+            )
+            await run_dry(after, history)
+            counts = after.statistics()
+    found = [row for _, each in history for row in each]
+    assert wanted.items() <= {row[:2] for row in live}
+    for i in range(KEPT):
+        everything = {row[1] for row in [*live, *found] if row[0] == f"v{i}" and row[2] < 0x80000000}
+        assert everything >= {value_of("Double", i, n) for n in range(first + 1, last + 1)}
+    assert counts["reactivated"] == 1
+    assert counts["overflows"] > 0
+    assert {row[0] for row in found if row[2] == BAD_DATA_LOST} >= {"v3", "v4"}
+
+
+@pytest.mark.fault("F1")
+async def test_f1_after_a_restart_of_the_gateway_the_history_begins_where_the_store_ends(
+    opcua_server: NodeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is left in memory; the store tells of each tag when it was known last."""
+    monkeypatch.setattr("connectors.opcua.repair._SETTLE_NS", 0)
+    await opcua_server.restart(variables=COUNT, history=[0, KEPT])
+    async with line(opcua_server, tmp_path) as it:
+        first = await advance(it, 1)
+        async with session(it) as before:
+            stored = await read_until(before, all_of(COUNT))
+        last = await advance(it, 7)
+        it.kept = type(it.kept)()
+        times = np.zeros(len(it.tags), np.int64)
+        for name, *_, time in stored:
+            times[it.tags.number(f"s/a/l/d/{name}") or 0] = time
+        it.stored = (times, max(times.tolist()))
+        history: list[tuple[Batch, list[Row]]] = []
+        async with session(it) as after:
+            await read_until(after, all_of(COUNT))
+            await run_dry(after, history)
+    found = [row for _, each in history for row in each if row[2] != BAD_DATA_LOST]
+    told = {name: [row[1:3] for row in found if row[0] == name] for name in missed(0, 0)}
+    assert told == missed(first + 1, last - 1)
+
+
+@pytest.mark.fault("F1")
+async def test_f1_without_a_history_what_was_missed_stays_a_gap(
+    opcua_server: NodeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Switched off: the server is not asked, and every tag that changed has its gap."""
+    monkeypatch.setattr("connectors.opcua.repair._SETTLE_NS", 0)
+    await opcua_server.restart(variables=COUNT, history=[0, COUNT])
+    async with line(opcua_server, tmp_path, history="none") as it:
+        async with session(it) as before:
+            await read_until(before, all_of(COUNT))
+            await it.proxy.cut()
+            await it.read_to_the_end(before)
+        await it.ask("terminate")
+        await advance(it, 3)
+        await it.proxy.mend()
+        history: list[tuple[Batch, list[Row]]] = []
+        async with session(it) as after:
+            await read_until(after, all_of(COUNT))
+            await run_dry(after, history)
+            counts = after.statistics()
+    found = [row for _, each in history for row in each]
+    assert {row[:3:2] for row in found} == {(f"v{i}", BAD_DATA_LOST) for i in range(COUNT)}
+    assert (counts["backfilled"], counts["gaps"]) == (0, COUNT)
