@@ -41,7 +41,9 @@ B3,hall,2026-04-03T01:00,2026-04-06T09:15
 class Office:
     """Three counters and a reactive one, read each quarter of an hour from 20 March to 8 May."""
 
-    def __init__(self, folder: Path, *, supply: dict[str, Any] = SUPPLY, **energy: Any) -> None:
+    def __init__(
+        self, folder: Path, *, supply: dict[str, Any] = SUPPLY, carbon: Any = None, **energy: Any
+    ) -> None:
         def device(*names: str) -> dict[str, Any]:
             units = {"er_import": "kvarh"}
             tags = {name: {"shape": "counter", "unit": units.get(name, "kWh")} for name in names}
@@ -64,6 +66,7 @@ class Office:
                     "shifts": SHIFTS,
                 } | energy,
                 "tariff": [supply],
+                "carbon": carbon or {},
                 "calendar": {"major_holidays": ["labour_day"]},
             },
             allow_unicode=True,
