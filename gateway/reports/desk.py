@@ -13,7 +13,7 @@ from gateway.energy.query import NoBooks
 from gateway.reports.content import Content, Kind, Wording
 from gateway.reports.cover import Made
 from gateway.reports.ground import Ground, ground_of
-from gateway.reports.make import check_ending, gather, write
+from gateway.reports.make import check_ending, expected, gather, write
 from gateway.reports.periods import ReportInterval, interval_of, period_of
 from gateway.reports.refused import Refused
 from gateway.reports.verify import verify
@@ -69,7 +69,7 @@ class Desk:
         made = Made(self._clock.now(), wanglian_version(), str(site or ""), order.wording)
         ground = self._ground(order.period, order.interval, equipment)
         with closing(Content()) as content:
-            with progress("report.gathering", None) as tick:
+            with progress("report.gathering", expected(order.kind, ground)) as tick:
                 self._gather(content, order.kind, ground, tick)
             with progress("report.writing", content.rows) as tick:
                 write(content, target, made, tick)

@@ -51,6 +51,14 @@ def write(content: Content, target: Path, made: Made, tick: Callable[[], None] =
         part.unlink(missing_ok=True)
 
 
+def expected(kind: Kind, ground: Ground) -> int | None:
+    """Return about how many rows a report has, for whoever waits; None: it is a short one."""
+    if kind != "ledger":
+        return None
+    spans = len(ground.calendar.spans(ground.interval, ground.period.first, ground.period.last))
+    return sum(spans + 2 for _ in ground.subjects())
+
+
 def _tables(kind: Kind, ground: Ground) -> Iterator[Table]:
     match kind:
         case "ledger":

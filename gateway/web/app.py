@@ -19,6 +19,7 @@ from gateway.web.events import MOST_TAGS, Events, Full
 from gateway.web.guard import Guard
 from gateway.web.models import Mistake, Overview, TagPage, Trends, Why
 from gateway.web.overview import overview
+from gateway.web.reports import add_reports
 from gateway.web.rows import Which, tag_page
 from gateway.web.trends import LONGEST_MS, MOST_POINTS, TrendReader
 from gateway.web.trends import MOST_TAGS as MOST_TREND_TAGS
@@ -51,6 +52,7 @@ def create_app(view: View, static: Path | None = None, books: Books | None = Non
     desk = Desk(books or Books(Path(), None))
     add_energy(app, desk)
     add_carbon(app, desk)
+    add_reports(app, desk)
     _add_page(app, static or static_folder())
     app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)
     app.add_middleware(Guard)

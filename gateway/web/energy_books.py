@@ -41,11 +41,16 @@ class Books:
     def __init__(
         self, directory: Path, plant_file: Path | None, now: Callable[[], int] = time.time_ns
     ) -> None:
-        self._directory = directory
+        self.directory = directory
         self._plant_file = plant_file
         self._now = now
         self._lock = threading.Lock()
         self._accounts: Accounts | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Return the plant file's folder."""
+        return Path() if self._plant_file is None else self._plant_file.resolve().parent
 
     def accounts(self) -> Accounts:
         """Return the accounts; blocks while the file is read. Raises NoEnergy."""
@@ -68,7 +73,7 @@ class Books:
             chosen = choices(plant.carbon, factors, plant.gateway.zone)
         except ValueError as exc:
             raise NoEnergy(str(exc)) from exc
-        query = Query(self._directory / FOLDER, meters(plant), calendar)
+        query = Query(self.directory / FOLDER, meters(plant), calendar)
         return Accounts(plant, query, tariff, chosen, self._now)
 
 

@@ -19,7 +19,7 @@ from tests.servers.broker import Broker
 pytestmark = [pytest.mark.system, pytest.mark.server, pytest.mark.timeout(240)]
 # Keys of the plant file are named on purpose.
 UNTRANSLATED = re.compile(
-    r"\b(?!carbon\.(?:media|primary|electricity|residual))(nav|energy|carbon|metric|every|span|how|band|eflag|confidence|figure|trend|unit)\.\w"
+    r"\b(?!carbon\.(?:media|primary|electricity|residual))(nav|energy|carbon|report|wording|charge|metric|every|span|how|band|eflag|confidence|figure|trend|unit)\.\w"
 )
 WORDS = {
     "zh": ("能源", "碳", "负荷", "合计", "示例，不是真实价格", "读数中断", "等价值"),
@@ -97,6 +97,24 @@ def test_the_table_adds_up_to_its_total_and_the_file_is_the_table(books: Books, 
 
 def text_of(saved: Download) -> str:
     return Path(saved.path()).read_text(encoding="utf-8-sig")
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_a_report_is_ordered_watched_and_saved(books: Books, browser: Browser, language: str) -> None:
+    make, save = {"zh": ("生成 PDF", "保存"), "en": ("Make PDF", "Save")}[language]
+    with window(browser, language, "light") as context:
+        page = context.new_page()
+        complained = complaints(page)
+        page.goto(f"{books.url}#/energy?how=report&span=yesterday")
+        page.get_by_role("button", name=make).click()
+        expect(page.get_by_role("progressbar")).to_have_count(1)
+        expect(page.get_by_role("link", name=save)).to_have_count(1, timeout=60_000)
+        with page.expect_download() as saved:
+            page.get_by_role("link", name=save).click()
+        assert Path(saved.value.path()).read_bytes().startswith(b"%PDF")
+        assert saved.value.suggested_filename.endswith(".pdf")
+        assert not UNTRANSLATED.search(page.inner_text("body"))
+        assert complained == []
 
 
 def test_tree_period_and_comparison_are_one_click_each(books: Books, browser: Browser) -> None:

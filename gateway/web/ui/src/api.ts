@@ -253,6 +253,17 @@ export interface Overview {
   devices: Device[];
 }
 
+export interface ReportJob {
+  number: number;
+  name: string;
+  state: "gathering" | "writing" | "done" | "failed";
+  rows: number;
+  total: number | null;
+  hash: string;
+  en: string;
+  zh: string;
+}
+
 export interface Step {
   step: "link" | "session" | "request" | "decode" | "rule" | "buffer" | "sink" | "history";
   name: string;

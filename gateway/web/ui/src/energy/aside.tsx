@@ -45,6 +45,9 @@ export function Aside({ plant, found, past }: { plant: EnergyPlant; found: Energ
       </dl>
       <div class="more">
         {found.band_costs.length > 0 && <Bands found={found} />}
+        {found.charges.map((each) => (
+          <p class="charge" key={each.bill + each.item}>{each.bill} {word("charge", each.item)} <b>{each.yuan === null ? "—" : exact(each.yuan)}</b> CNY</p>
+        ))}
         {found.wanted.map((each) => <p class="wanted" key={each.choice + each.en}><Mark tone="look" /> {each[language.get()]}</p>)}
         {found.factors.map((each) => (
           <p class="factor" key={each.symbol + each.row}>{each.symbol} = {each.value} {each.unit === "1" ? "" : each.unit} <span class="note">{each.row} · {each.source} · {word("confidence", each.confidence)}</span></p>

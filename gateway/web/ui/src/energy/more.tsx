@@ -56,8 +56,6 @@ const escaped = (text: string): string => text.replace(/[&<>"]/g, (each) => `&#$
 const dayOf = (row: EnergyRow): string => inField(row.start).slice(0, 10);
 
 const WEEKS = 26;
-/** So far back costs are answered at once. */
-const PRICED_WEEKS = 8;
 const COMPLETE = 0.9;
 
 /** Half a year of days around the period; load as the days' energy, since a day's mean hides its hours. */
@@ -67,7 +65,7 @@ function Calendar({ plant, choice }: { plant: EnergyPlant; choice: Choice }) {
   const { subject, medium } = choice;
   const metric = choice.metric === "load" ? "energy" : choice.metric;
   const end = Math.ceil(Math.min(choice.to, now() + DAY) / DAY) * DAY;
-  const start = end - (metric === "cost" ? PRICED_WEEKS : WEEKS) * 7 * DAY;
+  const start = end - WEEKS * 7 * DAY;
   const { answer: found, error, again } = useAnswer<EnergyFigures>("energy/figures", { subject, medium, metric, interval: "day", start, end });
   const option = useMemo(() => (found ? calendarOf(found, new Set(plant.days), colourOf(medium, paint), paint) : null), [found, paint, plant, medium]);
   if (error) return <Failed reason={error} retry={again} />;

@@ -19,6 +19,7 @@ import { useAnswer } from "./data";
 import { Legend } from "./legend";
 import { before, boundsOf, DAY, everyOf, periodInAddress, periodOf, SPANS, spoken, wholeDays, type Every, type Period } from "./period";
 import { csv, exact, Figures, share } from "./table";
+import { Report } from "./report";
 import { EnergyTree } from "./tree";
 import "./energy.css";
 
@@ -26,7 +27,7 @@ const METRICS = ["load", "energy", "cost", "demand", "coal_equivalent", "coal_pr
 export type Metric = (typeof METRICS)[number];
 const OF_ELECTRICITY = new Set<Metric>(["load", "cost", "demand"]);
 const NOT_COUNTED = /^(electricity_|production)/;
-const HOWS = ["curve", "calendar", "flow"] as const;
+const HOWS = ["curve", "calendar", "flow", "report"] as const;
 type How = (typeof HOWS)[number];
 const AGAIN = 30_000;
 
@@ -103,12 +104,12 @@ function Energy({ plant }: { plant: EnergyPlant }) {
         </div>
         <div class="tools">
           {media.length > 1 && <Picker label={t("energy.medium")} names={media} is={choice.medium} nameOf={nameOf} go={(medium) => (location.hash = href({ medium }))} />}
-          {choice.how !== "flow" && <Picker label={t("energy.metric")} names={metricsOf(choice.medium)} is={choice.metric} nameOf={(each) => word("metric", each)} go={(metric) => (location.hash = href({ metric, every: "" }))} />}
+          {(choice.how === "curve" || choice.how === "calendar") && <Picker label={t("energy.metric")} names={metricsOf(choice.medium)} is={choice.metric} nameOf={(each) => word("metric", each)} go={(metric) => (location.hash = href({ metric, every: "" }))} />}
           {choice.how === "curve" && <Picker label={t("energy.every")} names={[...choice.everies].sort()} is={choice.every} nameOf={(each) => word("every", each)} go={(every) => (location.hash = href({ every }))} />}
           <span class="note">{spoken(choice.from, choice.to)} · {state.get()?.strip.zone}</span>
         </div>
         {plant.example && choice.metric === "cost" && <p class="notice" role="note">{t("energy.example", { tariff: plant.example })}</p>}
-        {choice.how === "curve" ? <Curve plant={plant} choice={choice} /> : <More plant={plant} choice={choice} />}
+        {choice.how === "curve" ? <Curve plant={plant} choice={choice} /> : choice.how === "report" ? <Report choice={choice} /> : <More plant={plant} choice={choice} />}
       </div>
     </div>
   );
