@@ -105,6 +105,6 @@ def _terms(ground: Ground) -> Iterator[Row]:
         tariff = each.tariff
         confidence = Phrase(f"confidence.{tariff.confidence}")
         yield Row((each.name, tariff.title, each.class_name, tariff.instrument, confidence))
-        for overlay in each.overlays():
-            if overlay.reading is not None:
-                yield Row((overlay.reading,), "note")
+        readings = [overlay.reading for overlay in each.overlays() if overlay.reading is not None]
+        for reading in {reading.en: reading for reading in readings}.values():
+            yield Row((reading,), "note")

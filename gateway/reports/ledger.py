@@ -36,7 +36,7 @@ _SUMMARY = (
     Column("medium", width=18),
     Column("unit", width=6),
     *_WORTH,
-    Column("peak", "number", 3, 12),
+    Column("peak", "number", 3, 16),
     Column("peak_at", "time", width=16),
     Column("remarks", width=24),
 )
