@@ -26,7 +26,7 @@ def is_scaled(options: TagOptions) -> bool:
     return (options.scale, options.offset) != (1.0, 0.0) or options.deliver_as not in (None, options.unit)
 
 
-def describe(source: str, path: str, kind: Kind, options: TagOptions) -> Tag:
+def describe(source: str, path: str, kind: Kind, options: TagOptions, *, read_as: int = 0) -> Tag:
     """Return the tag to announce: unit conversion folded into scale and offset, deadband made absolute."""
     scale, offset, unit = options.scale, options.offset, options.unit
     if options.deliver_as is not None:
@@ -53,4 +53,5 @@ def describe(source: str, path: str, kind: Kind, options: TagOptions) -> Tag:
         counter=options.counter,
         tag_class=options.class_ or "",
         was=options.was or "",
+        read_as=read_as,
     )

@@ -13,6 +13,8 @@ UNCERTAIN_INITIAL_VALUE: Final = 0x40920000
 UNCERTAIN_SENSOR_NOT_ACCURATE: Final = 0x40930000
 UNCERTAIN_ENGINEERING_UNITS_EXCEEDED: Final = 0x40940000
 """Outside the tag's limits, or scaled beyond what a float64 holds exactly."""
+UNCERTAIN_CONFIGURATION_ERROR: Final = 0x420F0000
+"""The plant file reads the tag otherwise than before, and nobody has looked at its values yet."""
 UNCERTAIN_SUBNORMAL: Final = 0x40950000
 """Derived from fewer good values than it should be."""
 BAD: Final = 0x80000000

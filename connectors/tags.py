@@ -81,6 +81,8 @@ class Tag:
     tag_class: str = ""
     was: str = ""
     """The path this tag had before it was renamed."""
+    read_as: int = 0
+    """Changes with how the raw value is found at its device (address, type, word order); 0 is not told."""
     for_sink: str = ""
     """The one sink that gets this tag: it was thinned for it; empty is every sink."""
 

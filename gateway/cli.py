@@ -20,6 +20,7 @@ from gateway.cli_invoice import invoice
 from gateway.cli_lab import lab_app
 from gateway.cli_quarantine import quarantine_app
 from gateway.cli_report import report
+from gateway.cli_review import review
 from gateway.cli_support import support
 from gateway.cli_tariffs import tariffs
 from gateway.console import (
@@ -53,6 +54,7 @@ app.command()(restore)
 app.command()(support)
 app.add_typer(lab_app, name="lab")
 app.command()(report)
+app.command()(review)
 
 
 def main() -> None:

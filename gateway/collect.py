@@ -24,6 +24,7 @@ from connectors.quality import BAD_DATA_LOST, BAD_NO_COMMUNICATION
 from gateway.buffer.contract import Buffer, Receipt
 from gateway.live import LiveValues
 from gateway.pipeline import build_pipeline
+from gateway.review import Reviews
 from gateway.supervise import Link, LinkState
 
 Unacked = asyncio.Queue[tuple[Batch, Receipt | None]]
@@ -41,6 +42,7 @@ class Collector:
         clock: Clock,
         *,
         live: LiveValues | None = None,
+        reviews: Reviews | None = None,
     ) -> None:
         self._link = link
         self._open = open_source
@@ -48,6 +50,7 @@ class Collector:
         self._buffer = buffer
         self._clock = clock
         self._live = live
+        self._reviews = reviews
         self._gap_from = buffer.last_arrived(link.name)
         self._told_lost = False
         self.source: Source | None = None
@@ -83,8 +86,9 @@ class Collector:
             await self._append_bad(self._clock.now(), BAD_NO_COMMUNICATION)
 
     async def _read(self, source: Source, unacked: Unacked) -> None:
-        pipeline = build_pipeline(self._tags, self._clock)
-        late = build_pipeline(self._tags, self._clock)  # what was must not move the deadband of what is
+        pipeline = build_pipeline(self._tags, self._clock, self._reviews)
+        # What was must not move the deadband of what is.
+        late = build_pipeline(self._tags, self._clock, self._reviews)
         resume = source.resume_token if isinstance(source, Resumable) else None
         last: Receipt | None = None
         while True:

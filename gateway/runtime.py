@@ -19,7 +19,7 @@ from config.connections import AnySink, SourceOptions
 from config.energy_meters import meters
 from config.formulas import formulas
 from config.plant import Plant
-from connectors import Clock, Context, Sink, Source, SystemClock, TagTable
+from connectors import Clock, Context, Sink, Source, SystemClock, Tag, TagTable
 from connectors.factory import build_sink, build_source
 from gateway.buffer import Backlog, DiskBuffer, LogCursor
 from gateway.buffer.contract import STORE
@@ -44,6 +44,7 @@ from gateway.observe import (
 )
 from gateway.page import Page
 from gateway.recompute import Recomputer, Recomputing
+from gateway.review import Reviews
 from gateway.select import Rules, Selection
 from gateway.supervise import Link, LinkState, supervise
 from gateway.thin import Thinner, thinned_source
@@ -94,7 +95,8 @@ class Gateway:
             asyncio.TaskGroup() as group,
         ):
             self._buffer, self._group = buffer, group
-            self._tags = TagTable(buffer.catalogue(), buffer.persist)
+            self._reviews = at_end.enter_context(Reviews(self.directory, self.clock))
+            self._tags = TagTable(buffer.catalogue(), self._persist)
             self._live = LiveValues(live_folder(self.directory, make=True), self._tags)
             at_end.callback(self._live.close)
             self.status_port = status.port
@@ -122,6 +124,11 @@ class Gateway:
             await self._drain([each for each in (historian, keeper) if each is not None])
             await self._end("")
 
+    def _persist(self, changed: Sequence[tuple[int, Tag]]) -> None:
+        """Store new and changed tags; what changed its meaning is held for review first."""
+        self._reviews.changed(self._tags, changed)
+        self._buffer.persist(changed)
+
     def _start_source(self, name: str, options: SourceOptions) -> None:
         link = self._link(name, "source", About("source", options.kind, peer(options)))
         kept: dict[str, Any] = {}
@@ -140,7 +147,15 @@ class Gateway:
 
         # Built once for its imports: asyncua's take seconds, in which no other link could answer its peer.
         open_source()
-        collector = Collector(link, open_source, self._tags, self._buffer, self.clock, live=self._live)
+        collector = Collector(
+            link,
+            open_source,
+            self._tags,
+            self._buffer,
+            self.clock,
+            live=self._live,
+            reviews=self._reviews,
+        )
         observe_connector(self.observer, "source", name, lambda: collector.source)
         self._spawn(f"source/{name}", link, collector.session, collector.lost)
 

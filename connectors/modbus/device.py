@@ -11,7 +11,7 @@ from connectors.describe import describe, device_path
 from connectors.modbus.decode import Answers, Decoder
 from connectors.modbus.dialogue import USELESS, Poll
 from connectors.modbus.layout import compile_layout, kind_of
-from connectors.modbus.plan import Request, halve, plan_requests, values_of
+from connectors.modbus.plan import Request, halve, plan_requests, read_as, values_of
 from connectors.modbus.statistics import Statistics
 from connectors.quality import BAD_CONFIGURATION_ERROR, BAD_TIMEOUT, GOOD
 from connectors.tags import TagTable
@@ -45,7 +45,13 @@ class Device:
         path = device_path(site, self.options.at, self.name)
         self._numbers = tags.announce(
             [
-                describe(source, f"{path}/{value.name}", kind_of(value.tag), value.tag)
+                describe(
+                    source,
+                    f"{path}/{value.name}",
+                    kind_of(value.tag),
+                    value.tag,
+                    read_as=read_as(self.options.unit_id, value),
+                )
                 for value in self._values
             ]
         )

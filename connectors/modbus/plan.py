@@ -27,6 +27,7 @@ hole only we wanted to read. `halve` cuts such a request at its widest hole, or 
 is refused is one value. All of this is arithmetic on addresses: no I/O, and done once per session or refusal.
 """
 
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -115,6 +116,13 @@ def plan_requests(device: ModbusDevice, values: Sequence[Value]) -> tuple[Reques
         for cluster in _clusters(of_table, device.max_gap):
             requests.extend(_request(table, window) for window in _windows(cluster, limit))
     return tuple(requests)
+
+
+def read_as(unit_id: int, value: Value) -> int:
+    """Return a number that changes with where the value lies and how its bytes are read."""
+    tag = value.tag
+    found = (unit_id, tag.table, value.address, tag.type, tag.bit, tag.byte_order, tag.not_available)
+    return zlib.crc32(repr(found).encode()) or 1
 
 
 def halve(request: Request) -> tuple[Request, ...]:

@@ -11,6 +11,7 @@ from gateway.pipeline.deadband import deadband, turns
 from gateway.pipeline.gather import PerColumn
 from gateway.pipeline.limits import limits
 from gateway.pipeline.scale import finite, scale
+from gateway.review import Reviews, hold
 
 __all__ = ["PerColumn", "Pipeline", "build_pipeline", "by_device", "turns"]
 
@@ -18,9 +19,10 @@ Pipeline = Callable[[Batch], Batch | None]
 """A read batch in, the batch to store out; None when no row is worth storing."""
 
 
-def build_pipeline(tags: TagTable, clock: Clock) -> Pipeline:
+def build_pipeline(tags: TagTable, clock: Clock, reviews: Reviews | None = None) -> Pipeline:
     """Return the pipeline of one session; it forgets what was reported when the session ends."""
-    stages = (scale(tags), finite, limits(tags), clock_sanity(clock), deadband(tags), by_device(tags))
+    held = () if reviews is None else (hold(tags, reviews),)
+    stages = (scale(tags), finite, limits(tags), clock_sanity(clock), *held, deadband(tags), by_device(tags))
 
     def run(batch: Batch) -> Batch | None:
         parts = []

@@ -38,6 +38,7 @@ _DECODE: Final = {quality.BAD_OUT_OF_RANGE: "out_of_range"}
 _RULE: Final = {
     quality.UNCERTAIN_ENGINEERING_UNITS_EXCEEDED: "limits",
     quality.UNCERTAIN_SUBNORMAL: "few_values",
+    quality.UNCERTAIN_CONFIGURATION_ERROR: "review",
 }
 _SHOWN_COUNTS: Final = ("requests", "timeouts", "exceptions", "rejected_replies", "late_replies")
 """Of the whole link."""

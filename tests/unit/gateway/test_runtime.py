@@ -8,12 +8,15 @@ from typing import Self
 import pytest
 
 from config.load import read_plant_bytes
-from connectors import NotConnected
+from connectors import NotConnected, SystemClock
 from connectors.modbus.serial import SerialPort
+from connectors.quality import name as quality_name
 from gateway import runtime
+from gateway.review import Reviews
 from gateway.runtime import Gateway
 from tests.fakes import ReplaySource
 
+HELD = "UncertainConfigurationError"
 PLANT = b"""
 gateway: {id: g, site: s, http_port: 0}
 sources:
@@ -82,3 +85,42 @@ sources: {line: {kind: modbus_serial, port: /dev/none, devices: {d: %b}}}
             await asyncio.sleep(0.01)
         stop.set()
     assert all(line is lines[0] for line in lines)
+
+
+@pytest.mark.fault("D7")
+async def test_d7_a_tag_whose_scale_was_changed_between_two_runs_is_stored_uncertain_until_accepted(
+    tmp_path: Path,
+) -> None:
+    """The whole way: catalogue of the last run, pipeline, last values, and the command beside it."""
+    page = "gateway: {id: g, site: s, http_port: 0}\nsources: {one: {kind: simulated, devices: {d: %s}}}"
+    device = "{scan: 10ms, tags: {x: {scale: %d}, y: {scale: 1}}}"
+
+    async def run_with(scale: int, accept_at_last: bool = False) -> dict[str, set[str]]:
+        outcome = read_plant_bytes((page % (device % scale)).encode(), "plant.yaml", tmp_path)
+        assert outcome.plant is not None, outcome
+        gateway, stop = Gateway(outcome.plant, tmp_path / "data"), asyncio.Event()
+        seen: dict[str, set[str]] = {"x": set(), "y": set()}
+
+        async def qualities() -> None:
+            await gateway.running.wait()
+            wanted = {HELD, "Good"} if accept_at_last else {"Good"}
+            while not (wanted <= seen["x"] and "Good" in seen["y"]):
+                await asyncio.sleep(0.01)
+                for columns in gateway._live.last(gateway._tags.active()):
+                    for number, quality in zip(columns.tag.tolist(), columns.quality.tolist(), strict=True):
+                        seen[gateway._tags[number].name].add(quality_name(quality))
+                if accept_at_last and HELD in seen["x"]:
+                    with Reviews(tmp_path / "data", SystemClock()) as reviews:
+                        reviews.accept([each.path for each in reviews.held()])
+            stop.set()
+
+        async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+            tasks.create_task(gateway.run(stop))
+            tasks.create_task(qualities())
+        return seen
+
+    assert HELD not in (await run_with(1))["x"]
+    changed = await run_with(40, accept_at_last=True)
+    assert HELD in changed["x"]
+    assert HELD not in changed["y"]
+    assert HELD not in (await run_with(40))["x"]
