@@ -56,6 +56,8 @@ def _tcp(source: ModbusTcpSource, first: str, document: Document, path: Path) ->
         second = source.backup_host.lower(), source.backup_port or source.port
         if second == (source.host.lower(), source.port):
             yield document.problem("E-CF-1603", (*path, "backup_host"))
+    if source.hang_up and source.framing != "tcp":
+        yield document.problem("E-CF-1604", (*path, "hang_up"))
     if source.framing == "tcp":
         if "quiet" in source.model_fields_set:
             yield document.problem("E-CF-0524", (*path, "quiet"), at_key=True, option="quiet")
@@ -131,6 +133,9 @@ def _device(device: ModbusDevice, document: Document, path: Path) -> Iterator[Pr
         yield document.problem("E-CF-0515", path, at_key=True)
     for name, tag in device.tags.items():
         at = (*path, "tags", name)
+        end = tag.address + tag.count
+        if device.bits_from_zero and tag.is_bits and end > device.max_bits:
+            yield document.problem("E-CF-1605", at, at_key=True, name=name, bits=end, most=device.max_bits)
         if not tag.is_bits and tag.registers > device.max_registers:
             yield document.problem(
                 "E-CF-0503", at, at_key=True, name=name, registers=tag.registers, most=device.max_registers

@@ -25,6 +25,8 @@ def check_registers(tag: ModbusTag, document: Document, path: Path) -> Iterator[
     is_spelled_out = sorted(tag.order) == list(_ALPHABET[:width])
     if not tag.is_bits and tag.order not in NAMED_ORDERS and not is_spelled_out:
         yield document.problem("E-CF-0504", (*path, "order"), order=quote(tag.order), letters=_letters(width))
+    if tag.characters != "both" and (tag.type != "string" or tag.is_bits):
+        yield document.problem("E-CF-1606", (*path, "characters"), at_key=True)
     if tag.not_available is not None:
         bits = 16 * tag.registers
         if tag.type in ("bool", "string"):

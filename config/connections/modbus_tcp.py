@@ -50,6 +50,8 @@ class ModbusTag(TagOptions):
     spelled out, e.g. BA, CDAB, GHEFCDAB."""
     not_available: int | None = None
     """The raw pattern by which this device says it has no value, as an unsigned number."""
+    characters: Literal["both", "high", "low"] = "both"
+    """For strings of devices that put one character in each register: in its high byte, or its low one."""
     count: Annotated[int, Field(ge=1, le=65536)] = 1
     """An array: this many values one behind the other, named name_0, name_1 …"""
 
@@ -119,6 +121,8 @@ class ModbusDevice(DeviceOptions):
     """Read over a hole of up to this many unused registers than ask twice; 0 asks for named ones only."""
     max_in_flight: Annotated[int, Field(ge=1, le=64)] = 1
     """Requests outstanding at once; more than 1 only for devices known to accept it."""
+    bits_from_zero: bool = False
+    """For devices that answer coils and discrete inputs only when they are asked for from address 0 on."""
     one_request_per_value: bool = False
     """For devices that refuse or spoil a request for more than one of their values."""
     tags: dict[Name, ModbusTag] = Field(default_factory=dict)
@@ -143,6 +147,8 @@ class ModbusTcpSource(Model):
     """Silence between a reply and the next request; with rtu, ascii beside the 3.5 characters there are."""
     pause_after_connect: Annotated[Duration, Field(le=60_000_000_000)] = 0
     """Silence after the connection, for devices that do not hear what is asked at once."""
+    hang_up: bool = False
+    """End the connection after every scan: for devices that take only one and are asked by others too."""
     quiet: Annotated[Duration, Field(ge=1_000_000, le=60_000_000_000)] = 500_000_000
     """With rtu, ascii: least silence after a reply that did not come; see `modbus_serial`."""
     devices: Annotated[dict[DeviceName, ModbusDevice], Field(min_length=1)]

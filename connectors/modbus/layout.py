@@ -170,6 +170,8 @@ def _shape(tag: ModbusTag) -> _Shape:
     if tag.is_bits:
         return _Shape((part, "bit", 1), (0,))
     places = sorted(range(2 * tag.registers), key=tag.byte_order.__getitem__)
+    if tag.type == "string" and tag.characters != "both":
+        places = places[tag.characters == "low" :: 2]
     if tag.type not in MOST_SIGNIFICANT_FIRST:
         places.reverse()
     return _Shape((part, tag.type, len(places)), tuple(places))

@@ -66,6 +66,8 @@ class Request:
     address: int
     count: int
     """Registers, or bits for coils and discrete inputs."""
+    is_from_zero: bool = False
+    """The device answers this table only from its first address on."""
 
     @property
     def function(self) -> int:
@@ -80,7 +82,8 @@ class Request:
     @property
     def used(self) -> int:
         """Return how many of the asked addresses belong to a value of this request."""
-        return self.count - sum(self.values[cut].address - end for cut, end in _holes(self.values))
+        holes = sum(self.values[cut].address - end for cut, end in _holes(self.values))
+        return self.count - holes - (self.values[0].address - self.address)
 
 
 def values_of(device: ModbusDevice) -> list[Value]:
@@ -110,8 +113,12 @@ def plan_requests(device: ModbusDevice, values: Sequence[Value]) -> tuple[Reques
         of_table = sorted(
             (value for value in values if value.tag.table == table), key=lambda v: (v.address, v.end)
         )
+        is_from_zero = device.bits_from_zero and table in ("coil", "discrete")
         if device.one_request_per_value:
-            requests.extend(_request(table, (value,)) for value in of_table)
+            requests.extend(_request(table, (value,), is_from_zero) for value in of_table)
+            continue
+        if is_from_zero:
+            requests.extend(_request(table, tuple(of_table), is_from_zero) for _ in of_table[:1])
             continue
         for cluster in _clusters(of_table, device.max_gap):
             requests.extend(_request(table, window) for window in _windows(cluster, limit))
@@ -121,7 +128,10 @@ def plan_requests(device: ModbusDevice, values: Sequence[Value]) -> tuple[Reques
 def read_as(unit_id: int, value: Value) -> int:
     """Return a number that changes with where the value lies and how its bytes are read."""
     tag = value.tag
-    found = (unit_id, tag.table, value.address, tag.type, tag.bit, tag.byte_order, tag.not_available)
+    found = (
+        *(unit_id, tag.table, value.address, tag.type, tag.bit, tag.registers),
+        *(tag.byte_order, tag.characters, tag.not_available),
+    )
     return zlib.crc32(repr(found).encode()) or 1
 
 
@@ -137,7 +147,7 @@ def halve(request: Request) -> tuple[Request, ...]:
         hole = values[place].address - end
         if (hole, -abs(place - middle)) > (widest, -abs(cut - middle)):
             cut, widest = place, hole
-    return _request(request.table, values[:cut]), _request(request.table, values[cut:])
+    return tuple(_request(request.table, part, request.is_from_zero) for part in (values[:cut], values[cut:]))
 
 
 def apart(requests: Sequence[Request], slots: Sequence[int]) -> list[int]:
@@ -213,9 +223,9 @@ def _windows(pending: list[Value], limit: int) -> Iterator[tuple[Value, ...]]:
         pending[at:stop] = left
 
 
-def _request(table: RegisterTable, values: tuple[Value, ...]) -> Request:
-    address = values[0].address
-    return Request(table, values, address, max(value.end for value in values) - address)
+def _request(table: RegisterTable, values: tuple[Value, ...], is_from_zero: bool = False) -> Request:
+    address = 0 if is_from_zero else values[0].address
+    return Request(table, values, address, max(value.end for value in values) - address, is_from_zero)
 
 
 def _holes(values: Sequence[Value]) -> Iterator[tuple[int, int]]:

@@ -1,5 +1,6 @@
 """A Modbus connection as a source: one batch is one scan of one device."""
 
+import asyncio
 import contextlib
 import logging
 from collections.abc import Sequence
@@ -65,6 +66,7 @@ class Modbus:
         self._schedule = Schedule((), 0)
         self.is_heard = False
         """`contract.Relayed`: what accepts the connection may be a converter with nobody behind it."""
+        self._hangs_up = isinstance(options, ModbusTcpSource) and options.hang_up
         self._settled = 0
         """From when on the device hears what is asked, monotonic ns."""
 
@@ -72,8 +74,7 @@ class Modbus:
         """Announce the tags, then connect; NotConnected tells why not."""
         self._announce()
         self.is_heard = False
-        self._exchange = await self._line.connect(self._clock, self._connection)
-        self._settled = self._clock.monotonic() + self._options.pause_after_connect
+        await self._connect()
         self._schedule = Schedule([device.options.scan for device in self._devices], self._clock.now())
         return self
 
@@ -81,10 +82,16 @@ class Modbus:
         """Wait until a device is due, return its scan; NotConnected when link or all devices are silent."""
         place, wait = self._schedule.next(self._clock.now())
         device = self._devices[place]
+        if self._exchange is None and self._hangs_up:
+            await asyncio.sleep(wait / 1e9)
+            await self._connect()
+            wait = 0
         await self._idle_until(max(self._clock.monotonic() + wait, self._settled))
         began = self._clock.monotonic()
         silences = self._schedule.silences(place)
         batch = await self._scan(device, silences)
+        if self._hangs_up:
+            await self._hang_up()
         now = self._clock.now()
         self.is_heard = self.is_heard or not device.unheard
         if device.answered:
@@ -102,10 +109,7 @@ class Modbus:
         self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
     ) -> None:
         """Close the connection at once."""
-        exchange, self._exchange = self._exchange, None
-        if exchange is not None:
-            with contextlib.suppress(NotConnected):
-                await exchange.close()
+        await self._hang_up()
 
     def devices(self) -> Sequence[str]:
         """Return the devices' names in the plant file."""
@@ -113,6 +117,8 @@ class Modbus:
 
     async def scan(self, device: str) -> Batch:
         """Read the device now, whatever its schedule; Bad rows tell why it can't be read."""
+        if self._exchange is None and self._hangs_up:
+            await self._connect()
         await self._idle_until(self._settled)
         return await self._scan(next(each for each in self._devices if each.name == device), 0)
 
@@ -133,6 +139,16 @@ class Modbus:
             self._devices = [Device(name, each) for name, each in self._options.devices.items()]
         numbers = [device.announce(self._name, self._site, self._tags) for device in self._devices]
         self._tags.keep_only(self._name, np.concatenate(numbers))
+
+    async def _connect(self) -> None:
+        self._exchange = await self._line.connect(self._clock, self._connection)
+        self._settled = self._clock.monotonic() + self._options.pause_after_connect
+
+    async def _hang_up(self) -> None:
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            with contextlib.suppress(NotConnected):
+                await exchange.close()
 
     def _connected(self) -> Exchange:
         if self._exchange is None:

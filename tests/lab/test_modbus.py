@@ -65,6 +65,7 @@ WRONG = {
     "deaf_at_first=10s": b"",
     "deaf_at_first=0s": RIGHT,
     "needs_rest=10s": RIGHT,
+    "from_zero_only": RIGHT,
     "at_most=1": bytes.fromhex("0007 0000 0003 02 83 03"),
     "at_most=2": RIGHT,
 }

@@ -195,6 +195,12 @@ def needs_rest(seconds: float) -> Script:
     return script
 
 
+def from_zero_only(request: Request) -> Steps:
+    """A device that answers coils and inputs only from its first address on, else with exception 2."""
+    is_other = request.function in (1, 2) and request.address > 0
+    return (exception(2) if is_other else honest)(request)
+
+
 def at_most(registers: int) -> Script:
     """A device that refuses requests for more than one field: exception 3 beyond so many registers."""
     return lambda request: (exception(3) if request.count > registers else honest)(request)
@@ -241,6 +247,7 @@ FAULTS: Final[Mapping[str, Callable[[str | float | None], Script]]] = {
     "deaf_at_first": _seconds(1.0, deaf_at_first),
     "needs_rest": _seconds(0.1, needs_rest),
     "at_most": _number(2, at_most),
+    "from_zero_only": _plain(from_zero_only),
     "cut": _plain(cut),
 }
 """By the name a scenario calls it; what a fault is told replaces its default."""

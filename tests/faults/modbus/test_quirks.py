@@ -11,7 +11,7 @@ from connectors.modbus import Modbus, TcpLine
 from connectors.quality import BAD_CONFIGURATION_ERROR, BAD_TIMEOUT, GOOD
 from gateway.lab.modbus.replies import FAULTS, Script, honest, needs_rest
 from gateway.lab.modbus.tcp import TcpEquipment
-from tests.faults.modbus.lab import assert_none_wrong, device, qualities
+from tests.faults.modbus.lab import assert_none_wrong, content, device, qualities
 
 
 def source(equipment: TcpEquipment, options: dict[str, Any], habits: dict[str, Any]) -> Modbus:
@@ -115,3 +115,66 @@ async def test_a_second_address_serves_while_the_first_is_away(caplog: pytest.Lo
         await second.cut()
         with pytest.raises(NotConnected, match=rf"127\.0\.0\.1:{first.port} refused"):
             await source(first, options, {}).__aenter__()
+
+
+async def test_a_device_with_one_connection_serves_two_who_hang_up() -> None:
+    """Each is connected for its scan only; who keeps the line shuts the other out."""
+
+    async def scans(it: Modbus, wanted: int) -> int:
+        """Return after so many good scans, entering again like the supervisor."""
+        good = 0
+        while good < wanted:
+            try:
+                async with it:
+                    while good < wanted:
+                        batch = await it.read()
+                        assert_none_wrong(batch)
+                        good += set(qualities(batch)) == {GOOD}
+            except NotConnected:
+                await asyncio.sleep(0.01)
+        return good
+
+    habits = {"scan": "100ms"}
+    async with asyncio.timeout(30), TcpEquipment(honest, most_connections=1) as equipment:
+        found = await asyncio.gather(
+            *(scans(source(equipment, {"hang_up": True}, habits), 4) for _ in range(2))
+        )
+        assert found == [4, 4]
+        assert equipment.connections >= 8
+        async with source(equipment, {}, habits) as keeper:
+            await keeper.read()
+            with pytest.raises(NotConnected):
+                async with source(equipment, {}, habits) as other:
+                    await other.read()
+
+
+async def test_a_device_that_answers_coils_from_zero_only_is_asked_so() -> None:
+    tags = {f"c{n}": {"table": "coil", "type": "bool", "address": n} for n in (3, 4, 40)}
+    async with asyncio.timeout(20), TcpEquipment(FAULTS["from_zero_only"](None)) as equipment:
+        async with source(equipment, {}, {"tags": tags}) as it:
+            assert set(qualities(await it.read())) == {BAD_CONFIGURATION_ERROR}
+        async with source(equipment, {}, {"tags": tags, "bits_from_zero": True}) as it:
+            asked = equipment.count
+            batch = await it.read()
+            assert content(batch) == [(1.0, GOOD), (0.0, GOOD), (0.0, GOOD)]
+            assert equipment.count - asked == 1
+            assert (equipment.requests[-1].address, equipment.requests[-1].count) == (0, 41)
+
+
+async def test_coils_from_zero_are_cut_from_zero_where_the_device_has_fewer() -> None:
+    """The last bit is beyond the device: the others are asked for without it, still from 0 on."""
+    tags = {f"c{n}": {"table": "coil", "type": "bool", "address": n} for n in (3, 6, 90)}
+    async with asyncio.timeout(20), TcpEquipment(FAULTS["missing_address"](60)) as equipment:
+        async with source(equipment, {}, {"tags": tags, "bits_from_zero": True}) as it:
+            while qualities(await it.read()) != [GOOD, GOOD, BAD_CONFIGURATION_ERROR]:
+                pass
+        assert {request.address for request in equipment.requests} == {0}
+
+
+@pytest.mark.parametrize(("characters", "text"), [("low", b"\0M\0E\0T"), ("high", b"M\0E\0T\0")])
+async def test_a_text_with_one_character_a_register_is_read(characters: str, text: bytes) -> None:
+    tags = {"name": {"address": 0, "type": "string", "length": 3, "characters": characters}}
+    async with TcpEquipment(honest, memory=lambda *_: text) as equipment:
+        async with source(equipment, {}, {"tags": tags, "max_registers": 125}) as it:
+            (part,) = (await it.read()).parts
+            assert part.value.tolist() == ["MET"]
