@@ -126,7 +126,8 @@ class Gateway:
 
     def _persist(self, changed: Sequence[tuple[int, Tag]]) -> None:
         """Store new and changed tags; what changed its meaning is held for review first."""
-        self._reviews.changed(self._tags, changed)
+        read = [(number, tag) for number, tag in changed if tag.source in self.plant.sources]
+        self._reviews.changed(self._tags, read)
         self._buffer.persist(changed)
 
     def _start_source(self, name: str, options: SourceOptions) -> None:

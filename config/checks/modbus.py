@@ -50,12 +50,7 @@ def check_modbus(plant: Plant, document: Document) -> Iterator[Problem]:
 def _tcp(source: ModbusTcpSource, first: str, document: Document, path: Path) -> Iterator[Problem]:
     if first != path[-1]:
         yield document.problem("E-CF-0514", (*path, "host"), host=source.host, port=source.port, first=first)
-    if source.backup_port is not None and source.backup_host is None:
-        yield document.problem("E-CF-1602", (*path, "backup_port"), at_key=True)
-    if source.backup_host is not None:
-        second = source.backup_host.lower(), source.backup_port or source.port
-        if second == (source.host.lower(), source.port):
-            yield document.problem("E-CF-1603", (*path, "backup_host"))
+    yield from _backup(source, document, path)
     if source.hang_up and source.framing != "tcp":
         yield document.problem("E-CF-1604", (*path, "hang_up"))
     if source.framing == "tcp":
@@ -66,6 +61,15 @@ def _tcp(source: ModbusTcpSource, first: str, document: Document, path: Path) ->
                 if device.max_in_flight > 1:
                     yield document.problem("E-CF-1601", (*path, "devices", name, "max_in_flight"))
                     break
+
+
+def _backup(source: ModbusTcpSource, document: Document, path: Path) -> Iterator[Problem]:
+    if source.backup_port is not None and source.backup_host is None:
+        yield document.problem("E-CF-1602", (*path, "backup_port"), at_key=True)
+    if source.backup_host is not None:
+        second = source.backup_host.lower(), source.backup_port or source.port
+        if second == (source.host.lower(), source.port):
+            yield document.problem("E-CF-1603", (*path, "backup_host"))
 
 
 def _serial(source: ModbusSerialSource, first: str, document: Document, path: Path) -> Iterator[Problem]:

@@ -174,7 +174,9 @@ async def test_coils_from_zero_are_cut_from_zero_where_the_device_has_fewer() ->
 @pytest.mark.parametrize(("characters", "text"), [("low", b"\0M\0E\0T"), ("high", b"M\0E\0T\0")])
 async def test_a_text_with_one_character_a_register_is_read(characters: str, text: bytes) -> None:
     tags = {"name": {"address": 0, "type": "string", "length": 3, "characters": characters}}
-    async with TcpEquipment(honest, memory=lambda *_: text) as equipment:
-        async with source(equipment, {}, {"tags": tags, "max_registers": 125}) as it:
-            (part,) = (await it.read()).parts
-            assert part.value.tolist() == ["MET"]
+    async with (
+        TcpEquipment(honest, memory=lambda *_: text) as equipment,
+        source(equipment, {}, {"tags": tags, "max_registers": 125}) as it,
+    ):
+        (part,) = (await it.read()).parts
+        assert part.value.tolist() == ["MET"]
