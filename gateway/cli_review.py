@@ -2,6 +2,8 @@
 
 import sqlite3
 from datetime import UTC, datetime
+from pathlib import Path
+from re import Pattern
 from typing import Annotated, Any
 
 import typer
@@ -11,6 +13,7 @@ from config.select import glob_pattern
 from connectors import SystemClock
 from gateway.console import AsJson, Lang, PlantFile, data_dir, fail, load, print_json, print_table, say
 from gateway.review import REVIEW, Held, Reviews
+from gateway.sqlite import NewerFormat
 
 Accept = Annotated[
     bool, typer.Option("--accept", help="Release what is shown: it was looked at. 核对无误，放行。")
@@ -29,15 +32,11 @@ def review(
     """Show tags read otherwise than before, held until accepted. 查看改了读法、待核对的测点。"""
     plant, language = load(plant_file, lang)
     directory = data_dir(plant_file, plant)
-    if not (directory / REVIEW).exists():
-        fail(say(language, "no_store", directory=directory))
-    wanted = glob_pattern(tag or "**")
+    held: list[Held] = []
     try:
-        with Reviews(directory, SystemClock()) as reviews:
-            held = [each for each in reviews.held() if wanted.fullmatch(each.path)]
-            if accept:
-                reviews.accept([each.path for each in held])
-    except sqlite3.Error as exc:
+        if (directory / REVIEW).exists():  # else nothing has run yet, and nothing waits
+            held = _look(directory, glob_pattern(tag or "**"), accept=accept)
+    except (sqlite3.Error, NewerFormat) as exc:
         fail(say(language, "store", reason=exc))
     if as_json:
         print_json([_as_dict(each) for each in held])
@@ -47,6 +46,14 @@ def review(
         told = "review.accepted" if accept else "review.waiting"
         typer.echo(say(language, told, count=len(held)))
     raise typer.Exit(0 if accept or not held else 1)
+
+
+def _look(directory: Path, wanted: Pattern[str], *, accept: bool) -> list[Held]:
+    with Reviews(directory, SystemClock()) as reviews:
+        held = [each for each in reviews.held() if wanted.fullmatch(each.path)]
+        if accept:
+            reviews.accept([each.path for each in held])
+    return held
 
 
 def _cells(held: Held, language: Language) -> tuple[str, ...]:

@@ -145,7 +145,7 @@ def test_the_command_shows_what_waits_and_releases_it(tmp_path: Path) -> None:
         json.dumps({"gateway": {"id": "g", "site": "site", "data_dir": str(tmp_path)}, "sources": sources})
     )
     run = CliRunner().invoke
-    assert run(app, ["review", str(file)]).exit_code == 1, "nothing has run yet"
+    assert run(app, ["review", str(file)]).exit_code == 0, "nothing has run yet"
     gateway = Gateway(tmp_path)
     gateway.paths(energy=TAG)
     gateway.paths(energy=TAG | {"scale": 60})
