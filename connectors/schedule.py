@@ -4,7 +4,10 @@ Due times are whole multiples of the device's interval in UTC, so that the scans
 and a 15-minute reading lies on the quarter. A scan that took too long lets the ones it covered fall out; they
 are counted, never caught up. The first scan of a session is due at the multiple just passed: at once.
 
-Who waits longest goes first, so no device starves another. A silent device steps aside: its next due is
+Of those that are due the shorter interval goes first, so that a line which can't do all of it keeps what is
+asked for often: a device has a deadline four intervals behind its due time, and the earliest deadline is
+served. So who has waited four of its own intervals goes before all faster ones, and none starves; of equal
+intervals who waits longest goes first. A silent device steps aside: its next due is
 pushed out by its interval, or what the silence cost if that is more, doubled with every silence up to a
 minute, or to 40 times what it cost if that is more: probing takes at most 2.5 % of the others' time.
 
@@ -18,6 +21,10 @@ from typing import Final
 LONGEST_BACK_OFF_NS: Final = 60_000_000_000
 SMALLEST_BACK_OFF: Final = 40
 """At its longest a back-off is at least this many times what one probe costs."""
+
+
+_STARVED: Final = 4
+"""A device is overdue after so many of its intervals, and then goes before faster ones."""
 
 
 class Schedule:
@@ -37,7 +44,7 @@ class Schedule:
             # All of them, or the first to fall into step would be the earliest until the others' time comes.
             if due - now > self._pause[device]:
                 self._due[device] = (now // self._interval[device] + 1) * self._interval[device]
-        device = min(range(len(self._due)), key=lambda i: (self._due[i], self._turn[i]))
+        device = min(range(len(self._due)), key=lambda i: self._order(i, now))
         return device, min(max(0, self._due[device] - now), self._pause[device])
 
     def silences(self, device: int) -> int:
@@ -64,6 +71,12 @@ class Schedule:
         self._silences[device] += 1
         pause = min(longest, max(interval, spent) << min(self._silences[device], 40))
         self._plan(device, now + pause - interval, pause + interval)
+
+    def _order(self, device: int, now: int) -> tuple[bool, int, int, int]:
+        due = self._due[device]
+        deadline = due + _STARVED * self._interval[device]
+        is_due = due <= now
+        return not is_due, deadline if is_due else due, deadline, self._turn[device]
 
     def _plan(self, device: int, after: int, pause: int) -> None:
         interval = self._interval[device]

@@ -136,6 +136,38 @@ def test_no_device_is_starved_however_slow_the_line(intervals: list[int], costs:
         schedule.answered(device, now)
         last[device] = now
     assert all(
-        now - at <= interval + (len(intervals) + 1) * 400_000_000
+        now - at <= (1 + 4) * interval + (len(intervals) + 1) * 400_000_000
         for at, interval in zip(last, intervals, strict=True)
     )
+
+
+def shares(intervals: list[int], cost: int, seconds: int) -> list[float]:
+    """Return which share of its scans each device got, all answering, each scan taking so long."""
+    now, until = NOON, NOON + seconds * S
+    schedule, turns = Schedule(intervals, now), [0] * len(intervals)
+    while now < until:
+        device, wait = schedule.next(now)
+        now += wait + cost
+        turns[device] += 1
+        schedule.answered(device, now)
+    return [turn * interval / (seconds * S) for turn, interval in zip(turns, intervals, strict=True)]
+
+
+def test_on_an_overloaded_line_the_fast_devices_keep_their_rate_and_the_slow_ones_share_the_rest() -> None:
+    """Two a second and thirty every ten seconds ask for 5 scans of 0.25 s a second: 4 can be had."""
+    found = shares([S] * 2 + [10 * S] * 30, S // 4, 600)
+    assert min(found[:2]) > 0.98
+    assert min(found[2:]) > 0.6
+    assert max(found[2:]) < 0.75
+    assert max(found[2:]) - min(found[2:]) < 0.02
+
+
+def test_where_the_fast_ones_alone_are_too_much_the_slow_ones_still_have_a_turn_in_four_intervals() -> None:
+    found = shares([S] * 8 + [10 * S] * 4, S // 4, 600)
+    assert min(found[8:]) > 0.2
+    assert max(found[:8]) - min(found[:8]) < 0.05
+
+
+def test_a_line_that_can_do_it_does_all_of_it_however_the_intervals_differ() -> None:
+    found = shares([S] * 2 + [10 * S] * 15 + [60 * S] * 20, S // 4, 600)
+    assert min(found) > 0.98

@@ -1,0 +1,40 @@
+"""A line that is asked for more than it can do keeps its fast devices fast."""
+
+import asyncio
+from collections import Counter
+from pathlib import Path
+
+from connectors.quality import GOOD
+from gateway.lab.modbus import replies as faults
+from gateway.lab.modbus.line import SerialEquipment
+from tests.faults.modbus.lab import SCALE, assert_none_wrong, device, name_of, qualities, source
+
+SLOW = 12
+SCANS = int(40 + 400 * SCALE)
+
+
+async def test_on_a_line_that_can_not_do_it_all_the_fast_device_goes_first(
+    tmp_path: Path, record_measure
+) -> None:
+    """Each answer takes 40 ms: one device every 100 ms and twelve a second are more than there is."""
+    devices = {f"slow{n}": device(n, 2, scan="1s") for n in range(2, SLOW + 2)}
+    devices["fast"] = device(1, 2, scan="100ms")
+    counted: Counter[str] = Counter()
+    async with (
+        asyncio.timeout(60),
+        SerialEquipment(tmp_path / "line", faults.late(0.04)) as line,
+        source(line.path, devices, timeout="2s") as it,
+    ):
+        for _ in range(SCANS):
+            batch = await it.read()
+            name = name_of(it, batch)
+            unit = 1 if name == "fast" else int(name[4:])
+            assert_none_wrong(batch, unit)
+            counted[name] += set(qualities(batch)) == {GOOD}
+    slowest = min(counted[f"slow{n}"] for n in range(2, SLOW + 2))
+    fastest = max(counted[f"slow{n}"] for n in range(2, SLOW + 2))
+    assert slowest >= 1
+    assert counted["fast"] > 4 * fastest
+    record_measure(
+        f"of {SCANS} scans the fast device had {counted['fast']}, slow ones {slowest} to {fastest} each"
+    )
