@@ -15,6 +15,7 @@ from gateway.buffer.contract import StoreFailed
 from gateway.cli_backup import backup, restore
 from gateway.cli_certificates import certificates_app
 from gateway.cli_energy import energy_app
+from gateway.cli_evidence import evidence_
 from gateway.cli_factors import factors
 from gateway.cli_invoice import invoice
 from gateway.cli_lab import lab_app
@@ -49,6 +50,7 @@ app.command()(tariffs)
 app.command()(factors)
 energy_app.command()(invoice)
 app.add_typer(energy_app, name="energy")
+app.command("evidence")(evidence_)
 app.command()(backup)
 app.command()(restore)
 app.command()(support)

@@ -1,9 +1,7 @@
-"""`wanglian energy`: figures out of the books, readings into them, periods closed, evidence of figures."""
+"""`wanglian energy`: figures out of the books, readings into them, periods closed."""
 
-import csv
 import getpass
 import sqlite3
-import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn
@@ -26,12 +24,9 @@ from gateway.energy.bookkeeping.manual import (
     reading,
     write_down,
 )
-from gateway.energy.evidence import evidence, rows, said
+from gateway.energy.evidence import said
 from gateway.energy.holidays import calendar_of_plant
 from gateway.energy.periods import Calendar
-from gateway.energy.pricing.booked import MEDIUM, priced
-from gateway.energy.pricing.plan import plan_of
-from gateway.energy.pricing.told import told
 from gateway.energy.query import NoBooks, NoSuchFigure, Query
 from gateway.sqlite import NewerFormat
 
@@ -50,7 +45,7 @@ Every = Annotated[
 ]
 
 
-class _Plant:
+class BooksOf:
     """A plant's books, for one command."""
 
     def __init__(self, plant_file: Path, lang: Language | None) -> None:
@@ -115,7 +110,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show amounts by interval, each with what it is worth. 按间隔显示用能量及其数据质量。"""
-    plant = _Plant(plant_file, lang)
+    plant = BooksOf(plant_file, lang)
     language = plant.language
     try:
         answer = plant.query.energy(plant.subject(subject), interval, *plant.period(first, last), medium)
@@ -152,7 +147,7 @@ def read(
     lang: Lang = None,
 ) -> None:
     """Enter a reading a person took. 录入人工抄表。"""
-    plant = _Plant(plant_file, lang)
+    plant = BooksOf(plant_file, lang)
     now = plant.clock.now()
     try:
         time = now if at is None else moment(plant.calendar, at)
@@ -170,7 +165,7 @@ def import_(
     lang: Lang = None,
 ) -> None:
     """Enter many readings, or batches, from a table; all of it or nothing. 从表格导入抄表或批次。"""
-    plant = _Plant(plant_file, lang)
+    plant = BooksOf(plant_file, lang)
     try:
         data = file.read_bytes()
     except OSError as exc:
@@ -196,39 +191,9 @@ def close(
     lang: Lang = None,
 ) -> None:
     """Close a period: later data become adjustment entries. 结账：此后的数据记为调整。"""
-    plant = _Plant(plant_file, lang)
+    plant = BooksOf(plant_file, lang)
     try:
         entering = closing_of(*plant.period(first, last), plant.clock.now())
     except Refused as exc:
         plant.refuse(exc)
     plant.enter([entering], by)
-
-
-@energy_app.command("evidence")
-def evidence_(
-    plant_file: PlantFile,
-    subject: Subject = None,
-    *,
-    first: From = None,
-    last: To = None,
-    medium: MediumName = "electricity",
-    lang: Lang = None,
-    as_csv: Annotated[
-        bool, typer.Option("--csv", help="Only the readings, as a table. 仅读数，CSV。")
-    ] = False,
-) -> None:
-    """Export readings, rules and arithmetic of one figure. 导出一个数的依据。"""
-    plant = _Plant(plant_file, lang)
-    try:
-        name, period = plant.subject(subject), plant.period(first, last)
-        found = evidence(plant.query, name, *period, medium)
-        plan = plan_of(plant.plant)
-        if plan is not None and found["figure"]["medium"] == MEDIUM:
-            is_billed = name == plant.site
-            found["cost"] = told(priced(plant.query, plan, name, *period, is_billed=is_billed))
-    except (NoSuchFigure, NoBooks, NewerFormat, sqlite3.Error) as exc:
-        fail(say(plant.language, "energy.none", reason=exc))
-    if as_csv:
-        csv.writer(sys.stdout).writerows(rows(found))
-    else:
-        print_json(found)

@@ -28,6 +28,7 @@ from gateway.derive import DERIVED, Deriver
 from gateway.energy.bookkeeping.files import FOLDER as ENERGY
 from gateway.energy.bookkeeping.link import Bookkeeper
 from gateway.energy.periods import calendar_of
+from gateway.energy.results.choices import choices_of
 from gateway.forward import Forwarder
 from gateway.history import HISTORY, Historian, Reader
 from gateway.http import StatusServer
@@ -239,6 +240,7 @@ class Gateway:
         if not found:
             return None
         link = self._link("local", "energy")
+        folder = Path() if self._plant_file is None else self._plant_file.parent
         keeper = Bookkeeper(
             link,
             self.directory / ENERGY,
@@ -249,6 +251,7 @@ class Gateway:
             buffer=self._buffer,
             clock=self.clock,
             site=self.plant.gateway.site,
+            choices=lambda: choices_of(self.plant, folder),
             live=self._live,
         )
         keeper.reserve()

@@ -7,16 +7,16 @@ from pathlib import Path
 from config.base import Text
 from config.energy import Medium, media
 from config.energy_meters import Meter, meters
-from config.factors import Factors
 from config.plant import Plant
 from gateway.energy.bookkeeping.files import FOLDER
-from gateway.energy.carbon.choice import Choices, choices
+from gateway.energy.carbon.choice import Choices
 from gateway.energy.figures import Answer
 from gateway.energy.holidays import calendar_of_plant
 from gateway.energy.periods import Calendar, Interval, Span
 from gateway.energy.pricing.plan import plan_of
 from gateway.energy.pricing.timetable import Plan
 from gateway.energy.query import NoSuchFigure, Query
+from gateway.energy.results.choices import choices_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +67,12 @@ def ground_of(
     """
     calendar = calendar_of_plant(plant)
     found = meters(plant)
-    library = None if plant.gateway.library is None else folder / plant.gateway.library
     return Ground(
         plant,
         Query(data_dir / FOLDER, found, calendar),
         found,
         calendar,
-        choices(plant.carbon, Factors(library), plant.gateway.zone),
+        choices_of(plant, folder),
         plan_of(plant),
         data_dir,
         period,

@@ -6,9 +6,9 @@ import orjson
 from fastapi import FastAPI
 from fastapi.responses import Response
 
-from gateway.web.carbon_report import batches_of, export, report
+from gateway.web.carbon_report import batches_of, export, kept_of, report
 from gateway.web.energy import MISTAKES, Desk, Moment, Subject, in_order
-from gateway.web.energy_models import CarbonBatches, CarbonReport
+from gateway.web.energy_models import CarbonBatches, CarbonKept, CarbonReport
 
 
 def add_carbon(app: FastAPI, desk: Desk) -> None:
@@ -23,6 +23,11 @@ def add_carbon(app: FastAPI, desk: Desk) -> None:
     async def read_batches(node: Subject, start: Moment, end: Moment) -> CarbonBatches:
         first, last = in_order(start, end)
         return await desk.ask(lambda: batches_of(desk.books.accounts(), node, first, last))
+
+    @app.get("/api/carbon/kept", responses=MISTAKES)
+    async def read_kept(node: Subject, start: Moment, end: Moment) -> CarbonKept:
+        first, last = in_order(start, end)
+        return await desk.ask(lambda: kept_of(desk.books, node, first, last))
 
     @app.get("/api/carbon/footprint", responses=MISTAKES)
     async def read_footprint(node: Subject, start: Moment, language: Literal["zh", "en"] = "zh") -> Response:

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any, Final
 
 from config.problems import Language
+from gateway.energy.bookkeeping.files import FOLDER
 from gateway.energy.carbon.exact import rounded, text_of
 from gateway.energy.carbon.figure import Figure, Line
 from gateway.energy.carbon.footprint import Footprint
@@ -12,15 +14,20 @@ from gateway.energy.carbon.quantity import Quantity
 from gateway.energy.query import NoSuchFigure
 from gateway.energy.results.batches import Run, footprint_of, runs_of
 from gateway.energy.results.booked import PRODUCTION, made_of
-from gateway.web.energy_books import Accounts, begun, whole_days
+from gateway.energy.results.kept import Kept, Term, kept, terms
+from gateway.web.energy_books import Accounts, Books, begun, whole_days
 from gateway.web.energy_carbon import used, wanted
 from gateway.web.energy_models import (
     CarbonBatch,
     CarbonBatches,
+    CarbonChanged,
     CarbonFigure,
     CarbonIntensity,
+    CarbonKept,
     CarbonLine,
     CarbonReport,
+    CarbonTerm,
+    CarbonVersion,
 )
 
 _PLACES: Final = 3
@@ -99,6 +106,48 @@ def export(accounts: Accounts, node: str, first: int, language: Language) -> dic
         if run.node == node and run.last <= accounts.now():
             return _footprint(accounts, run).as_dict(language)
     raise NoSuchFigure(f"no batch that is over began then at {node}")
+
+
+def kept_of(books: Books, node: str, first: int, last: int) -> CarbonKept:
+    """Return how many results are kept, and those that say something else than they did first."""
+    found = kept(books.directory / FOLDER, node, first, last)
+    changed = [each for each in found if len(each) > 1]
+    return CarbonKept(kept=len(found), changed=[_changed(each) for each in changed[-MOST_BATCHES:]])
+
+
+def _changed(versions: Sequence[Kept]) -> CarbonChanged:
+    figure = versions[0].figure
+    told = [_version(versions[0], None)]
+    told += [_version(new, old) for old, new in pairwise(versions)]
+    return CarbonChanged(
+        kind=figure.kind, start=figure.start // _MS, end=figure.end // _MS, versions=told
+    )  # fmt: skip
+
+
+def _version(one: Kept, before: Kept | None) -> CarbonVersion:
+    exact = one.figure.exact or Fraction(0)
+    used_rows = (f"{each.row} {each.hash}".strip() for line in one.figure.lines for each in line.used)
+    parts = () if before is None else terms(before.figure, one.figure)
+    past = exact if before is None else before.figure.exact or Fraction(0)
+    return CarbonVersion(
+        revision=one.revision,
+        made=one.made // _MS,
+        value=f"{rounded(exact, _PLACES):f}",
+        unit=one.figure.unit,
+        rows=list(dict.fromkeys(used_rows)),
+        difference=f"{rounded(exact - past, _PLACES):f}",
+        terms=None if parts is None else [_term(each) for each in parts],
+    )
+
+
+def _term(each: Term) -> CarbonTerm:
+    return CarbonTerm(
+        medium=each.medium,
+        old=[f"{row} {version}".strip() for row, version in each.old],
+        new=[f"{row} {version}".strip() for row, version in each.new],
+        by_amount=f"{rounded(each.by_amount, _PLACES):f}",
+        by_factor=f"{rounded(each.by_factor, _PLACES):f}",
+    )
 
 
 def _footprint(accounts: Accounts, run: Run) -> Footprint:

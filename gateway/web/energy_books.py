@@ -8,15 +8,15 @@ from datetime import timedelta
 from pathlib import Path
 
 from config.energy_meters import meters
-from config.factors import Factors
 from config.load import read_plant
 from config.plant import Plant
 from gateway.energy.bookkeeping.files import FOLDER
-from gateway.energy.carbon.choice import Choices, choices
+from gateway.energy.carbon.choice import Choices
 from gateway.energy.holidays import calendar_of_plant
 from gateway.energy.pricing.plan import plan_of
 from gateway.energy.pricing.timetable import Plan
 from gateway.energy.query import Query
+from gateway.energy.results.choices import choices_of
 
 
 class NoEnergy(Exception):
@@ -65,12 +65,10 @@ class Books:
         plant = read_plant(self._plant_file).plant
         if plant is None:
             raise NoEnergy("the plant file has mistakes: run `wanglian check`")
-        library = plant.gateway.library
-        factors = Factors(None if library is None else self._plant_file.parent / library)
         try:
             calendar = calendar_of_plant(plant)
             tariff = plan_of(plant)
-            chosen = choices(plant.carbon, factors, plant.gateway.zone)
+            chosen = choices_of(plant, self._plant_file.parent)
         except ValueError as exc:
             raise NoEnergy(str(exc)) from exc
         query = Query(self.directory / FOLDER, meters(plant), calendar)

@@ -299,3 +299,45 @@ class CarbonBatches(Answer):
     """Batches of a node, the newest first."""
 
     batches: list[CarbonBatch]
+
+
+class CarbonTerm(Answer):
+    """A part of the difference between two versions of a result."""
+
+    medium: str
+    old: list[str]
+    """Factor rows and their versions."""
+    new: list[str]
+    by_amount: str
+    by_factor: str
+
+
+class CarbonVersion(Answer):
+    """One version of a result."""
+
+    revision: int
+    made: int
+    value: str
+    unit: str
+    rows: list[str]
+    difference: str
+    """Against the version before."""
+    terms: list[CarbonTerm] | None
+    """They add up to the difference; None where the two versions' days are cut differently."""
+
+
+class CarbonChanged(Answer):
+    """A result with more than one version, the oldest first."""
+
+    kind: Literal["coal_equivalent", "coal_primary", "co2_direct", "co2_location", "co2_market"]
+    start: int
+    end: int
+    versions: list[CarbonVersion]
+
+
+class CarbonKept(Answer):
+    """What is kept of a place and period."""
+
+    kept: int
+    """Results, of days and months."""
+    changed: list[CarbonChanged]

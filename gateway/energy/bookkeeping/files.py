@@ -8,6 +8,7 @@ pages, days   boundaries: by meter and day, and local midnights by meter and mon
 events        what happened to a counter
 entered       readings, batches and closings people have entered, booked or waiting
 closings, closed_pages, closed_ends, adjustments     periods that are closed, and what came later
+results       figures of carbon and standard coal of what is over, every version of them
 """
 
 import json
@@ -67,6 +68,13 @@ SCHEMA: Final = (
         (
             "CREATE TABLE adjustments (id INTEGER PRIMARY KEY, closing INTEGER NOT NULL,"
             " meter INTEGER NOT NULL, at INTEGER NOT NULL, quanta INTEGER NOT NULL)"
+        ),
+    ),
+    (
+        (
+            "CREATE TABLE results (node TEXT, kind TEXT, first INTEGER, last INTEGER, revision INTEGER,"
+            " made INTEGER NOT NULL, days INTEGER NOT NULL, known TEXT NOT NULL, figure BLOB NOT NULL,"
+            " PRIMARY KEY (node, first, last, kind, revision)) WITHOUT ROWID"
         ),
     ),
 )

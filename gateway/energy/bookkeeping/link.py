@@ -2,14 +2,15 @@
 
 It takes what has gathered every few seconds, books it in one transaction with the position it reaches, and
 only then lets the buffer know: whatever dies when, each row is booked exactly once. Beside it demand and
-balance are watched: `gateway.energy.watch`.
+balance are watched (`gateway.energy.watch`), and results of what is over are made and kept, one behind each
+booking (`gateway.energy.results`).
 """
 
 import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -21,8 +22,10 @@ from gateway.buffer import Backlog, DiskBuffer, LogCursor
 from gateway.buffer.contract import StoreFailed
 from gateway.buffer.identity import StoreLock
 from gateway.energy.bookkeeping.ledger import Ledger
+from gateway.energy.carbon.choice import Choices
 from gateway.energy.periods import Calendar
 from gateway.energy.query import Query
+from gateway.energy.results.keeper import ResultsKeeper
 from gateway.energy.watch import SOURCE, Watch, say
 from gateway.live import LiveValues
 from gateway.sqlite import NewerFormat, is_full
@@ -31,6 +34,7 @@ from gateway.supervise import Link, LinkState
 log = logging.getLogger(__name__)
 CURSOR: Final = "gateway/energy"
 """The cursor's name; no plant file can give it to a sink."""
+_BEHIND_ROWS: Final = 100_000
 MOST_ROWS: Final = 1_000_000
 """One booking of a backlog: about 30 MB while it is sorted."""
 
@@ -50,6 +54,7 @@ class Bookkeeper:
         buffer: DiskBuffer,
         clock: Clock,
         site: str,
+        choices: Callable[[], Choices],
         live: LiveValues | None = None,
     ) -> None:
         self._link = link
@@ -61,6 +66,7 @@ class Bookkeeper:
         self._ledger = Ledger(directory, meters, calendar, tags, clock, keep=options.keep_readings)
         query = Query(directory, meters, calendar)
         self.watch = Watch(query, meters, options.demand.warn_at, site)
+        self._results = ResultsKeeper(directory, query, site, choices)
         self._cursor: LogCursor | None = None
         self.hurry = asyncio.Event()
         """Set when the gateway stops: book what is there without waiting for more."""
@@ -123,9 +129,16 @@ class Bookkeeper:
             began = time.monotonic()
             self._link.moved(await asyncio.to_thread(ledger.book, deliveries, deliveries[-1]))
             await cursor.ack()
-            if self.watch:
-                await self._look()
+            if self.backlog().rows < _BEHIND_ROWS:  # else what is judged would lack what waits
+                await self._beside()
             await gathered(cursor, MOST_ROWS, time.monotonic() - began, self.hurry)
+
+    async def _beside(self) -> None:
+        """Do what is done beside the books, one thing of each."""
+        if self.watch:
+            await self._look()
+        if not self.hurry.is_set():
+            await asyncio.to_thread(self._results.make_one, self._clock.now(), self._ledger.revised)
 
     async def _look(self) -> None:
         """Look at what is watched; store what came of it before it is said."""

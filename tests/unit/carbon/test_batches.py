@@ -69,7 +69,7 @@ class Line:
         file.write_text(yaml.safe_dump(told, allow_unicode=True))
         outcome = read_plant(file)
         assert outcome.plant is not None, [each.render("en") for each in outcome.problems]
-        self.lab = lab = Lab(folder / FOLDER, outcome.plant, now="2026-03-07T12:00")
+        self.lab = lab = Lab(folder / "data" / FOLDER, outcome.plant, now="2026-03-07T12:00")
         first, midnight = lab.at("2026-03-06"), lab.at("2026-03-07")
         minutes = range(36 * 60 + 1)
         times = [first + minute * MINUTE for minute in minutes]
@@ -88,7 +88,7 @@ class Line:
         assert book_now(
             lab.folder, lab.meters, lab.calendar, lab.clock, keep=outcome.plant.energy.keep_readings
         )
-        self.app = create_app(View(folder, 0), books=Books(folder, file, lab.clock.now))
+        self.app = create_app(View(folder, 0), books=Books(folder / "data", file, lab.clock.now))
 
     def get(self, path: str, **query: Any) -> Any:
         text = "&".join(f"{name}={value}" for name, value in query.items())

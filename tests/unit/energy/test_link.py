@@ -17,6 +17,7 @@ from gateway.buffer.identity import StoreLock
 from gateway.energy.bookkeeping.link import Bookkeeper
 from gateway.energy.periods import calendar_of
 from gateway.energy.query import Query
+from gateway.energy.results.choices import choices_of
 from gateway.energy.watch import SOURCE
 from gateway.supervise import Link
 from tests.conftest import FakeClock
@@ -45,6 +46,7 @@ def keeper_of(buffer: DiskBuffer, tmp_path: Path, clock: FakeClock) -> Bookkeepe
     keeper = Bookkeeper(
         Link("local", "energy", clock), tmp_path / "energy", PLANT.energy, METERS, CALENDAR,
         tags=buffer.tags, buffer=buffer, clock=clock, site="s",
+        choices=lambda: choices_of(PLANT, tmp_path),
     )  # fmt: skip
     keeper.reserve()
     keeper.hurry.set()

@@ -37,6 +37,13 @@ export interface CarbonBatches {
   batches: CarbonBatch[];
 }
 
+export interface CarbonChanged {
+  kind: "coal_equivalent" | "coal_primary" | "co2_direct" | "co2_location" | "co2_market";
+  start: number;
+  end: number;
+  versions: CarbonVersion[];
+}
+
 export interface CarbonFigure {
   kind: "coal_equivalent" | "coal_primary" | "co2_direct" | "co2_location" | "co2_market" | "co2e_footprint";
   unit: string;
@@ -58,6 +65,11 @@ export interface CarbonIntensity {
   kind: string;
   value: string;
   unit: string;
+}
+
+export interface CarbonKept {
+  kept: number;
+  changed: CarbonChanged[];
 }
 
 export interface CarbonLine {
@@ -84,6 +96,24 @@ export interface CarbonReport {
   known: number[];
   media: string[];
   intensities: CarbonIntensity[];
+}
+
+export interface CarbonTerm {
+  medium: string;
+  old: string[];
+  new: string[];
+  by_amount: string;
+  by_factor: string;
+}
+
+export interface CarbonVersion {
+  revision: number;
+  made: number;
+  value: string;
+  unit: string;
+  rows: string[];
+  difference: string;
+  terms: CarbonTerm[] | null;
 }
 
 export interface Device {

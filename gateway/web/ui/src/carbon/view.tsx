@@ -1,6 +1,6 @@
 // How much, by which factor, and how sure? Scopes and calibres side by side; what is not chosen is said.
 import { useEffect, useState } from "preact/hooks";
-import type { CarbonBatches, CarbonFigure, CarbonLine, CarbonReport, EnergyPlant } from "../api";
+import type { CarbonBatches, CarbonFigure, CarbonKept, CarbonLine, CarbonReport, EnergyPlant } from "../api";
 import { now, state, watch } from "../feed";
 import { figure, moment } from "../format";
 import { useValue } from "../observable";
@@ -84,6 +84,7 @@ function Carbon({ plant }: { plant: EnergyPlant }) {
             </div>
           </Card>
           <Intensities report={report} />
+          <Versions node={node} from={from} to={to} medium={medium} />
           <Batches node={node} from={from} to={to} medium={medium} />
         </>
       )}
@@ -169,6 +170,43 @@ function Intensities({ report }: { report: CarbonReport }) {
     </Card>
   );
 }
+
+/** Results that say something else than they once did: both, and what lies between them by term. */
+function Versions({ node, from, to, medium }: { node: string; from: number; to: number; medium(name: string): string }) {
+  const { answer } = useAnswer<CarbonKept>("carbon/kept", { node, start: from, end: to });
+  if (!answer) return null;
+  const short = (rows: string[]): string => rows.map((row) => row.split(" ")[0]).join(", ");
+  return (
+    <Card title={t("carbon.kept")} note={t("carbon.kept_note", { n: answer.kept })}>
+      {!answer.changed.length ? <p class="empty">{t(answer.kept ? "carbon.kept_same" : "carbon.kept_none")}</p> : (
+        <div class="wide"><table>
+          <thead><tr><th scope="col">{t("energy.metric")}</th><th scope="col">{t("energy.time")}</th><th scope="col">{t("carbon.made")}</th><th scope="col" class="num">{t("carbon.result")}</th><th scope="col">{t("carbon.because")}</th></tr></thead>
+          <tbody>
+            {answer.changed.flatMap((each) => each.versions.map((one, i) => (
+              <tr key={each.kind + each.start + one.revision}>
+                {i === 0 && <th scope="row" rowSpan={each.versions.length}>{word("carbon.of", each.kind)}</th>}
+                {i === 0 && <td rowSpan={each.versions.length}>{spoken(each.start, each.end)}</td>}
+                <td>{one.revision} · {moment(one.made)}</td>
+                <td class="num">{figure(Number(one.value), 7)} {unitOf(one.unit)}</td>
+                <td>
+                  {i === 0 ? short(one.rows) : t("carbon.differs", { amount: signed(one.difference) })}
+                  {i > 0 && one.terms === null && <span class="note"> {t("carbon.cut")}</span>}
+                  {one.terms?.map((term) => (
+                    <span class="note term" key={term.medium + term.new.join()}>
+                      {medium(term.medium)}: {t("carbon.by_factor", { amount: signed(term.by_factor) })} ({short(term.old)} → {short(term.new)}){Number(term.by_amount) ? `, ${t("carbon.by_amount", { amount: signed(term.by_amount) })}` : ""}
+                    </span>
+                  ))}
+                </td>
+              </tr>
+            )))}
+          </tbody>
+        </table></div>
+      )}
+    </Card>
+  );
+}
+
+const signed = (value: string): string => `${value.startsWith("-") ? "−" : "+"}${exact(value.replace("-", ""))}`;
 
 function Batches({ node, from, to, medium }: { node: string; from: number; to: number; medium(name: string): string }) {
   const { answer } = useAnswer<CarbonBatches>("carbon/batches", { node, start: from, end: to });
