@@ -165,7 +165,7 @@ def meters(plant: Plant) -> dict[str, Meter]:
     taken = {path for each in given.values() if each.enabled for path in (each.tag, each.power)}
     found = {}
     for name in sorted({*own, *given}):
-        options = given.get(name, MeterOptions())
+        options = _beside(name, own, given)
         source = own[name][0] if name in own else None
         if has_source(options):
             source = known.get(options.tag or options.power or "")
@@ -176,6 +176,27 @@ def meters(plant: Plant) -> dict[str, Meter]:
         if meter is not None:
             found[name] = meter
     return found
+
+
+def _beside(
+    name: str, own: Mapping[str, tuple[Source, Medium]], given: Mapping[str, MeterOptions]
+) -> MeterOptions:
+    """Return a meter's options; a device's export and reactive counters measure where its import does.
+
+    So they stand at the same place of the tree, and hang behind the same counter of the meter before.
+    """
+    options = given.get(name, MeterOptions())
+    suffix = own[name][1].suffix if name in own else ""
+    base = given.get(name.removesuffix(f".{suffix}"))
+    if not suffix or base is None or has_source(options) or has_source(base):
+        return options
+    behind = f"{base.parent}.{suffix}"
+    return options.model_copy(
+        update={
+            "at": base.at if options.at is None else options.at,
+            "parent": behind if options.parent is None and behind in {*own, *given} else options.parent,
+        }
+    )
 
 
 def has_source(options: MeterOptions) -> bool:

@@ -19,6 +19,8 @@ class Flow:
     """Of what `source` measured; None where that is 0."""
     is_alarm: bool = False
     """More than the meter's `unaccounted`, by more than the readings leave open."""
+    is_beside: bool = False
+    """What a virtual meter subtracts: it comes through `source`, and is no part of what that measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +54,31 @@ def flows_of(query: Query, medium: str, first: int, last: int, subject: str = ""
         else:
             answers[name] = answer
     made, over = [], []
-    for name in answers:
+    for name in list(answers):
+        made += _into(query, name, first, last, unknown)
         streams, surplus = _from(query, name, answers)
         made += streams
         over += surplus
     units = sorted({each.unit for each in answers.values()})
     return Flows(units[0] if units else "", tuple(made), tuple(over), tuple(unknown))
+
+
+def _into(query: Query, name: str, first: int, last: int, unknown: list[str]) -> list[Flow]:
+    """Return the streams of what a virtual meter is made of, where none of it hangs behind it."""
+    meter = query.meters[name]
+    if any(term in children(query.meters, name) for term in meter.terms):
+        return []
+    found = []
+    for term, times in meter.terms.items():
+        answer = query.energy(term, "day", first, last)
+        amount = answer.amount(answer.total)
+        if amount is None:
+            unknown.append(term)
+        elif times > 0:
+            found.append(Flow(term, name, amount * times, times))
+        else:
+            found.append(Flow(name, term, amount * -times, None, is_beside=True))
+    return [each for each in found if each.amount > 0]
 
 
 def _wanted(chosen: dict[str, Meter], subject: str) -> set[str]:

@@ -181,6 +181,8 @@ class EnergyFlow(Answer):
     share: float | None
     """Of what `source` measured."""
     alarm: bool
+    beside: bool
+    """It comes through `source` and is no part of what that measured."""
 
 
 class EnergyFlows(Answer):

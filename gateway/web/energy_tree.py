@@ -98,4 +98,5 @@ def _told(flow: Flow) -> EnergyFlow:
         value=f"{rounded(flow.amount, _PLACES):f}",
         share=None if flow.share is None else float(flow.share),
         alarm=flow.is_alarm,
+        beside=flow.is_beside,
     )

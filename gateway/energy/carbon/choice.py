@@ -23,6 +23,7 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 P = TypeVar("P", bound=Pick)
 
+UTC: Final = ZoneInfo("UTC")
 SINCE_EVER: Final = -(2**63)
 _INVENTORY: Final[tuple[Calibre, ...]] = ("average", "excl_market_nonfossil", "fossil")
 
@@ -59,6 +60,8 @@ class Timeline(Generic[T_co]):
     """Key of the plant file."""
     entries: tuple[tuple[int, T_co], ...] = ()
     """First ns UTC and choice, in order."""
+    zone: ZoneInfo = UTC
+    """The plant's, for messages."""
 
     def at(self, quantity: Quantity) -> T_co | Missing:
         """Return what counts for a quantity, or what is missing.
@@ -68,11 +71,13 @@ class Timeline(Generic[T_co]):
         """
         inside = [start for start, _ in self.entries if quantity.start < start < quantity.end]
         if inside:
-            raise Refused("E-FA-0004", choice=self.choice, instant=instant(inside[0]))
+            raise Refused("E-FA-0004", choice=self.choice, instant=instant(inside[0], self.zone))
         found = [each for start, each in self.entries if start <= quantity.start]
         if found:
             return found[-1]
-        reason = Phrase("carbon.not_chosen", {"choice": self.choice, "since": instant(quantity.start)})
+        reason = Phrase(
+            "carbon.not_chosen", {"choice": self.choice, "since": instant(quantity.start, self.zone)}
+        )
         return Missing(self.choice, reason, quantity.start, quantity.end)
 
 
@@ -101,7 +106,7 @@ class Choices:
 
     def medium(self, name: str) -> Timeline[MediumPick]:
         """Return the choices for one medium; an empty line where there are none."""
-        return self.media.get(name, Timeline(f"carbon.media.{name}"))
+        return self.media.get(name, Timeline(f"carbon.media.{name}", zone=self.electricity.zone))
 
     def changes(self, start: int, end: int) -> tuple[int, ...]:
         """Return the times strictly within a period at which any choice or contract changes, in order.
@@ -150,7 +155,7 @@ def choices(options: CarbonOptions, factors: Factors, zone: ZoneInfo) -> Choices
         return _there(row, f"electricity/{pick.area}/{pick.year}/{pick.calibre}")
 
     media = {
-        name: Timeline(f"carbon.media.{name}", _dated(picks, picks, zone))
+        name: Timeline(f"carbon.media.{name}", _dated(picks, picks, zone), zone)
         for name, picks in options.media.items()
     }
     electricity = [InventoryFactor(grid(each)) for each in options.electricity]
@@ -159,11 +164,11 @@ def choices(options: CarbonOptions, factors: Factors, zone: ZoneInfo) -> Choices
     heat = [_there(factors.heat(each.set), f"heat/{each.set}") for each in options.heat]
     return Choices(
         factors,
-        Timeline("carbon.electricity", _dated(options.electricity, electricity, zone)),
-        Timeline("carbon.residual", _dated(options.residual, residual, zone)),
-        Timeline("carbon.footprint", _dated(options.footprint, footprint, zone)),
-        Timeline("carbon.primary", _dated(options.primary, options.primary, zone)),
-        Timeline("carbon.heat", _dated(options.heat, heat, zone)),
+        Timeline("carbon.electricity", _dated(options.electricity, electricity, zone), zone),
+        Timeline("carbon.residual", _dated(options.residual, residual, zone), zone),
+        Timeline("carbon.footprint", _dated(options.footprint, footprint, zone), zone),
+        Timeline("carbon.primary", _dated(options.primary, options.primary, zone), zone),
+        Timeline("carbon.heat", _dated(options.heat, heat, zone), zone),
         media,
         tuple(
             Covering(each, midnight(each.from_, zone), midnight(each.to, zone), Fraction(each.mwh) * 1000)
@@ -177,9 +182,10 @@ def midnight(day: date, zone: ZoneInfo) -> int:
     return int(datetime.combine(day, time(), zone).timestamp()) * 1_000_000_000
 
 
-def instant(ns: int) -> str:
-    """Return a time as messages write it, in UTC."""
-    return f"{datetime.fromtimestamp(ns // 1_000_000_000, ZoneInfo('UTC')):%Y-%m-%dT%H:%M:%SZ}"
+def instant(ns: int, zone: ZoneInfo) -> str:
+    """Return a time as messages write it: the plant's own, a date where it is midnight."""
+    local = datetime.fromtimestamp(ns // 1_000_000_000, zone)
+    return f"{local:%Y-%m-%d}" if local.time() == time() else f"{local:%Y-%m-%d %H:%M}"
 
 
 def _dated(picks: Sequence[Pick], chosen: Sequence[T], zone: ZoneInfo) -> tuple[tuple[int, T], ...]:

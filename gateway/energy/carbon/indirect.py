@@ -20,7 +20,7 @@ from functools import partial
 from config.carbon import MediumPick
 from config.factor_rows import HeatFactor
 from config.problems import Phrase
-from gateway.energy.carbon.choice import Choices, Covering, InventoryFactor, Timeline, instant, or_missing
+from gateway.energy.carbon.choice import Choices, Covering, InventoryFactor, Timeline, or_missing
 from gateway.energy.carbon.coal import enthalpies
 from gateway.energy.carbon.exact import converted
 from gateway.energy.carbon.figure import Figure, Line, Used, figure, used
@@ -171,8 +171,8 @@ def _contracts(
         if contract.end <= start or end <= contract.start:
             continue
         if contract.start < start or end < contract.end:
-            document = contract.contract.document
-            until = {"document": document, "start": instant(contract.start), "end": instant(contract.end)}
+            told = contract.contract
+            until = {"document": told.document, "start": f"{told.from_}", "end": f"{told.to}"}
             reason = Phrase("carbon.part_of_contract", until)
             missing.append(Missing("carbon.contracts", reason, start, end))
         elif contract.contract.kind == "sold":
@@ -193,8 +193,8 @@ def _cover(contract: Covering, imported: Sequence[Quantity], left: list[Fraction
     within = [i for i, each in enumerate(imported) if contract.start <= each.start < contract.end]
     for i in (*within, *(i for i, each in enumerate(imported) if each.start < contract.start < each.end)):
         if not contract.start <= imported[i].start < imported[i].end <= contract.end:
-            at = instant(contract.start if imported[i].start < contract.start else contract.end)
-            raise Refused("E-FA-0004", choice="carbon.contracts", instant=at)
+            at = contract.contract.from_ if imported[i].start < contract.start else contract.contract.to
+            raise Refused("E-FA-0004", choice="carbon.contracts", instant=f"{at}")
     open_ = sum((left[i] for i in within), Fraction(0))
     taken = min(contract.kwh, open_)
     rule = Phrase(f"carbon.rule.{contract.contract.kind}", {"document": contract.contract.document})

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 
+from config.base import Text
+from config.energy import media
 from config.problems import Phrase
 from gateway.energy.carbon.exact import Number, text_of
 from gateway.energy.carbon.refused import Refused
@@ -94,7 +96,8 @@ def parted(entries: Iterable[Entry]) -> tuple[list[Quantity], list[Missing]]:
         if isinstance(entry, Quantity):
             known.append(entry)
         else:
-            words = {"medium": entry.medium, "node": entry.node}
+            of = media().get(entry.medium)
+            words = {"medium": Text(zh=of.zh, en=of.en) if of else entry.medium, "node": entry.node}
             choice = f"{entry.node}/{entry.medium}"
             missing.append(Missing(choice, Phrase("carbon.unknown", words), entry.start, entry.end))
     return known, missing

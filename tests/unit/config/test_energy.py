@@ -14,7 +14,7 @@ from config.energy_identifiers import check_digit, split
 from config.energy_meters import QUANTA, by_themselves, meters
 from config.energy_times import to_ns
 from config.expression import DEEPEST, LONGEST, NotAnExpression
-from config.load import load_plant
+from config.load import load_plant, read_plant_bytes
 from config.problems import catalogue
 from config.units import find_unit
 from config.vocabulary import tag_names
@@ -115,3 +115,31 @@ def test_an_identifier_names_its_scheme() -> None:
 def test_plant_times_are_the_plants_own() -> None:
     assert to_ns("2026-03-01", ZoneInfo("Asia/Shanghai")) == 1_772_294_400 * 10**9
     assert to_ns("2026-03-01T08:30", ZoneInfo("UTC")) == 1_772_353_800 * 10**9
+
+
+def test_identifiers_of_site_assets_meters_and_products_are_checked_alike(tmp_path: Path) -> None:
+    """Each place takes all four schemes and refuses a wrong check digit by its line."""
+    devices = "{m: {tags: {e_import: {shape: counter, unit: kWh}}}}"
+    plant = f"gateway: {{id: g, site: s}}\nsources: {{a: {{kind: simulated, devices: {devices}}}}}\nenergy:\n"
+    places = {
+        "energy.identifiers.site": "  identifiers: {site: %s}\n",
+        "energy.identifiers.assets.hall/press": "  identifiers: {assets: {hall/press: %s}}\n",
+        "energy.identifiers.products.bracket": "  identifiers: {products: {bracket: %s}}\n",
+        "energy.meters.m.identifier": "  meters: {m: {identifier: %s}}\n",
+    }
+    for path, text in places.items():
+        for right in ("88.608.6688/A-1", "oid:1.2.156.3", "gs1:6901234567892", "free:A-17"):
+            outcome = read_plant_bytes((plant + text % right).encode(), "plant.yaml", tmp_path)
+            assert outcome.plant is not None, outcome.problems
+        for wrong, code in (("gs1:6901234567893", "E-CF-1315"), ("88.608/A 1", "E-CF-1314")):
+            outcome = read_plant_bytes((plant + text % wrong).encode(), "plant.yaml", tmp_path)
+            assert [(each.code, each.path) for each in outcome.problems] == [(code, path)]
+
+
+def test_a_devices_export_measures_where_its_import_does() -> None:
+    found = meters(load_plant(PLANTS / "demo.yaml"))
+    assert found["grid"].node == found["grid.export"].node == found["grid.reactive"].node == "demo_factory"
+    assert found["press_meter.export"].node == found["press_meter"].node
+    assert found["press_meter.export"].parent is None, (
+        "the meter it hangs behind counts nothing that goes out"
+    )

@@ -235,6 +235,24 @@ def test_streams_end_where_they_were_measured_and_the_rest_is_a_stream_of_its_ow
     assert rest["share"] == pytest.approx(144 / 2160)
 
 
+def test_what_a_virtual_meter_is_made_of_flows_into_it_and_what_it_subtracts_out_of_it(
+    tmp_path: Path,
+) -> None:
+    """main is bought, oven (here a generator) made, press sent out: used = 2160 + 720 − 1296."""
+    meters = {
+        "main": {"at": "-"},
+        "used": {"expression": "main + oven - press", "unaccounted": 5},
+        "copy": {"expression": "main", "parent": "used"},
+    }
+    office = Office(tmp_path, energy={"meters": meters})
+    flows = {(each["source"], each["target"]): each for each in office.get("energy/flows").json()["flows"]}
+    assert Decimal(flows["main", "used"]["value"]) == 2160
+    assert Decimal(flows["oven", "used"]["value"]) == 720
+    out = flows["used", "press"]
+    assert (Decimal(out["value"]), out["beside"], out["share"]) == (Decimal(1296), True, None)
+    assert not flows["main", "used"]["beside"]
+
+
 def test_many_meters_at_once_are_columns_of_quanta(office: Office) -> None:
     table = office.get("energy/table", start=office.first - 1440 * MINUTE_NS).json()
     assert table["names"] == ["main", "oven", "press"]

@@ -167,6 +167,7 @@ export interface EnergyFlow {
   value: string;
   share: number | null;
   alarm: boolean;
+  beside: boolean;
 }
 
 export interface EnergyFlows {

@@ -33,6 +33,7 @@ export function Aside({ plant, found, past }: { plant: EnergyPlant; found: Energ
         <p class="note">{t(found.adds ? "energy.total" : found.metric === "demand" ? "energy.highest" : "energy.mean")}</p>
         <p class="big">{value === null ? "—" : figure(value, 4)} <small>{value === null ? "" : found.unit}</small></p>
         {value !== null && total.measured < 0.95 && <p class="weak"><Mark tone="look" /> {t("energy.weak", { part: share(total.measured) })}</p>}
+        {value !== null && total.completeness < 0.9 && <p class="weak"><Mark tone="look" /> {t("energy.incomplete")}</p>}
         {less !== null && <p class="note">{t("energy.than", { part: `${less < 0 ? "−" : "+"}${Math.abs(less * 100).toFixed(1)} %` })}</p>}
       </div>
       <dl>

@@ -180,12 +180,14 @@ const lost = (flow: EnergyFlow): string => `${flow.source}\n`;
 
 /** What nobody accounts for is a stream of its own, grey, with its share. */
 function sankeyOf(found: EnergyFlows, nameOf: (name: string) => string, colour: string, paint: Paint): unknown {
-  const sums = new Map<string, number>();
+  const [came, left] = [new Map<string, number>(), new Map<string, number>()];
   for (const each of found.flows) {
-    sums.set(each.source, (sums.get(each.source) ?? 0) + Number(each.value));
     const target = each.target || lost(each);
-    sums.set(target, Math.max(sums.get(target) ?? 0, Number(each.value)));
+    came.set(target, (came.get(target) ?? 0) + Number(each.value));
+    if (!each.beside) left.set(each.source, (left.get(each.source) ?? 0) + Number(each.value));
   }
+  // What a meter measured is what leaves it to those behind it, and at the end of the way what comes.
+  const sums = new Map([...came, ...left]);
   const shown = (name: string): string => {
     const flow = found.flows.find((each) => !each.target && lost(each) === name);
     const value = `${figure(sums.get(name) ?? 0, 4)} ${found.unit}`;

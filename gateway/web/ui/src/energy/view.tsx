@@ -75,6 +75,9 @@ function chosen(plant: EnergyPlant, query: URLSearchParams): Choice {
   };
 }
 
+/** A day of it is a sum; of load and demand the calendar shows the energy. */
+const adds = (metric: Metric): boolean => metric !== "load" && metric !== "demand";
+
 const metricsOf = (medium: string): Metric[] =>
   METRICS.filter((each) => (medium === "electricity" || !OF_ELECTRICITY.has(each)) && (each === "energy" || !NOT_COUNTED.test(medium)));
 
@@ -104,7 +107,7 @@ function Energy({ plant }: { plant: EnergyPlant }) {
         </div>
         <div class="tools">
           {media.length > 1 && <Picker label={t("energy.medium")} names={media} is={choice.medium} nameOf={nameOf} go={(medium) => (location.hash = href({ medium }))} />}
-          {(choice.how === "curve" || choice.how === "calendar") && <Picker label={t("energy.metric")} names={metricsOf(choice.medium)} is={choice.metric} nameOf={(each) => word("metric", each)} go={(metric) => (location.hash = href({ metric, every: "" }))} />}
+          {(choice.how === "curve" || choice.how === "calendar") && <Picker label={t("energy.metric")} names={metricsOf(choice.medium).filter((each) => choice.how !== "calendar" || adds(each))} is={choice.how === "calendar" && !adds(choice.metric) ? "energy" : choice.metric} nameOf={(each) => word("metric", each)} go={(metric) => (location.hash = href({ metric, every: "" }))} />}
           {choice.how === "curve" && <Picker label={t("energy.every")} names={[...choice.everies].sort()} is={choice.every} nameOf={(each) => word("every", each)} go={(every) => (location.hash = href({ every }))} />}
           <span class="note">{spoken(choice.from, choice.to)} · {state.get()?.strip.zone}</span>
         </div>
