@@ -18,6 +18,7 @@ _ORDER: Final = (
     ("OpcUaUser", "sources.<name>.user, opcua"),
     ("OpcUaDevice", "sources.<name>.devices.<name>, opcua"),
     ("OpcUaTag", "sources.<name>.devices.<name>.tags.<name>, opcua"),
+    ("OpcUaNodes", "sources.<name>.devices.<name>.nodes[], opcua"),
     ("MqttSource", "sources.<name>, kind: mqtt"),
     ("MqttMessages", "sources.<name>.messages[]"),
     ("MessageTime", "sources.<name>.messages[].time"),

@@ -3,12 +3,14 @@
 from connectors.batch import Batch, Columns, Origin, nbytes, one_time
 from connectors.clock import Clock, SystemClock
 from connectors.contract import (
+    Browsable,
     Context,
     Delivery,
     Epoch,
     HistoryReader,
     LastValues,
     Listenable,
+    Node,
     Order,
     Relayed,
     Repairing,
@@ -25,6 +27,7 @@ __all__ = [
     "DTYPE_OF_PART",
     "PART_OF_KIND",
     "Batch",
+    "Browsable",
     "Clock",
     "Columns",
     "Context",
@@ -34,6 +37,7 @@ __all__ = [
     "Kind",
     "LastValues",
     "Listenable",
+    "Node",
     "NotConnected",
     "Order",
     "Origin",

@@ -4,7 +4,7 @@ A connector is an async context manager with one verb. It never retries: it rais
 supervisor enters it again, later. Constructors only remember; `__aenter__` touches the network.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import pairwise
@@ -160,6 +160,36 @@ class Listenable(Protocol):
 
         Raises:
             NotConnected: the peer can't be had.
+        """
+        ...
+
+
+class Node(NamedTuple):
+    """A variable that was found in a source's peer."""
+
+    path: str
+    """Where it is, for people."""
+    name: str
+    """What its tag may be called."""
+    node: str
+    """As the plant file names it."""
+    type: str
+    unit: str
+    """Symbol or code of our table, else as the peer calls it in brackets; empty if it says none."""
+    access: str
+    """``read``, ``write``, ``history`` as the gateway's user may."""
+
+
+@runtime_checkable
+class Browsable(Protocol):
+    """A source whose peer can be asked what it has, for `wanglian browse`."""
+
+    def browse(self, glob: str, most: int) -> AsyncGenerator[list[Node], None]:
+        """Yield what matches, a page at a time, at most so many; never entered, it subscribes nothing.
+
+        Raises:
+            NotConnected: the peer can't be had, or does not let itself be browsed.
+            ValueError: that is no glob.
         """
         ...
 

@@ -5,6 +5,7 @@ from urllib.parse import urlparse
 
 from config.base import format_duration
 from config.checks.certificates import check_pair
+from config.checks.tags import check_tags
 from config.checks.tls import is_this_machine
 from config.connections import OpcUaSource
 from config.plant import Plant
@@ -56,6 +57,13 @@ def _devices(source: OpcUaSource, document: Document, path: Path) -> Iterator[Pr
             yield document.problem("E-CF-0817", at, at_key=True)
             return
         seen.add(id(device.tags))
+        # What is written wrongly is told already, and is not here any more.
+        if not {"tags", "nodes"} & device.model_fields_set:
+            yield document.problem("E-CF-0819", at, at_key=True, name=quote(name))
+        for i, entry in enumerate(device.nodes):
+            yield from check_tags({i: entry}, document, (*at, "nodes"))
+            if entry.was is not None:
+                yield document.problem("E-CF-0820", (*at, "nodes", i, "was"), at_key=True)
         for tag_name, tag in device.tags.items():
             scan, where = (device.scan, at) if tag.scan is None else (tag.scan, (*at, "tags", tag_name))
             if tag.counter and scan > SHORTEST_ACCOUNTING_INTERVAL_NS:

@@ -15,7 +15,9 @@ from config.tags import SHORTEST_ACCOUNTING_INTERVAL_NS, TagOptions
 _FOR_NUMBERS_ONLY: Final = ("scale", "offset", "limits", "deadband", "deliver_as", "counter")
 
 
-def check_tags(tags: Mapping[str, TagOptions], document: Document, path: Path) -> Iterator[Problem]:
+def check_tags(
+    tags: Mapping[str, TagOptions] | Mapping[int, TagOptions], document: Document, path: Path
+) -> Iterator[Problem]:
     """Yield what is wrong with each of these tags, written under this path of the document."""
     for name, tag in tags.items():
         tag_path = (*path, name)

@@ -9,7 +9,7 @@ from config.connections.modbus_serial import ModbusSerialSource
 from config.connections.modbus_tcp import ModbusDevice, ModbusTag, ModbusTcpSource
 from config.connections.mqtt import MqttConnection, MqttSink, MqttSubscription
 from config.connections.mqtt_source import MessageTime, MqttMessages, MqttSource, MqttTag
-from config.connections.opcua import OpcUaDevice, OpcUaSecurity, OpcUaSource, OpcUaTag, OpcUaUser
+from config.connections.opcua import OpcUaDevice, OpcUaNodes, OpcUaSecurity, OpcUaSource, OpcUaTag, OpcUaUser
 from config.connections.open import OpenSource
 from config.connections.simulated import SimulatedDevice, SimulatedSource, SimulatedTag
 from config.connections.sparkplug import SparkplugNodes, SparkplugSource, SparkplugTag
@@ -36,6 +36,7 @@ __all__ = [
     "MqttSubscription",
     "MqttTag",
     "OpcUaDevice",
+    "OpcUaNodes",
     "OpcUaSecurity",
     "OpcUaSource",
     "OpcUaTag",

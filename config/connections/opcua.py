@@ -9,6 +9,8 @@ from pydantic_core import PydanticCustomError
 from config.base import DeviceName, Duration, FileName, Model, Name, NamedSecret
 from config.tags import DeadbandText, DeviceOptions, TagOptions
 
+OWN_NAMESPACE: Final = "http://opcfoundation.org/UA/"
+"""OPC UA's own, always index 0."""
 _IDENTIFIER: Final = {
     "i": re.compile(r"[0-9]{1,10}"),
     "s": re.compile(r".{1,4096}", re.DOTALL),
@@ -17,6 +19,7 @@ _IDENTIFIER: Final = {
 }
 _NODE: Final = re.compile(r"(?:nsu=([^;]+);)?([isgb])=(.*)", re.DOTALL)
 _INDEXED: Final = re.compile(r"ns=[0-9]+;.*", re.DOTALL)
+_GLOB: Final = re.compile(r"(\{[^{}]+\})?[^/{}]+(/(\{[^{}]+\})?[^/{}]+)*")
 _ENDPOINT: Final = re.compile(r"opc\.tcp://(\[[0-9A-Fa-f:.]+\]|[^/@:\[\]\s]+)(:[0-9]{1,5})?(/[^\s]*)?")
 
 
@@ -28,6 +31,11 @@ class NodeName(NamedTuple):
     form: str
     """``i`` number, ``s`` text, ``g`` GUID, ``b`` bytes in base64."""
     identifier: str
+
+    def __str__(self) -> str:
+        """Return it as it is written."""
+        head = "" if self.namespace is None else f"nsu={self.namespace};"
+        return f"{head}{self.form}={self.identifier}"
 
 
 def parse_node(text: object) -> NodeName:
@@ -45,6 +53,12 @@ def parse_node(text: object) -> NodeName:
 def _node(text: object) -> str:
     parse_node(text)
     return str(text)
+
+
+def _glob(text: str) -> str:
+    if not _GLOB.fullmatch(text):
+        raise PydanticCustomError("browse_glob", "not a glob")
+    return text
 
 
 def _endpoint(text: str) -> str:
@@ -94,20 +108,23 @@ class OpcUaReading(Model):
     """Most single values kept of one array or structure, 256 when nobody says; what is beyond is left out."""
 
 
+NodeText = Annotated[
+    str,
+    BeforeValidator(_node),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": r"^(nsu=[^;]+;)?[isgb]=",
+            "examples": ["s=Press1.Temp", "nsu=http://vendor/press;i=1005"],
+        }
+    ),
+]
+
+
 class OpcUaTag(OpcUaReading, TagOptions):
     """One variable of the server."""
 
-    node: Annotated[
-        str,
-        BeforeValidator(_node),
-        WithJsonSchema(
-            {
-                "type": "string",
-                "pattern": r"^(nsu=[^;]+;)?[isgb]=",
-                "examples": ["s=Press1.Temp", "nsu=http://vendor/press;i=1005"],
-            }
-        ),
-    ]
+    node: NodeText
     """``s=Press1.Temp`` in the source's namespace, ``nsu=http://vendor/press;s=Press1.Temp`` in another;
     ``i=`` number, ``s=`` text, ``g=`` GUID, ``b=`` bytes. An index (``ns=2``) is refused: it may move."""
     type: Literal["bool", "int32", "int64", "uint64", "double", "string"] | None = None
@@ -121,12 +138,38 @@ class OpcUaTag(OpcUaReading, TagOptions):
         return 1
 
 
+class OpcUaNodes(OpcUaReading, TagOptions):
+    """Variables found by their browse path when the source connects; what is said here holds for each."""
+
+    glob: Annotated[
+        str,
+        AfterValidator(_glob),
+        WithJsonSchema(
+            {"type": "string", "examples": ["Plant/Line*/**/Temperature", "{http://vendor}Press*/*"]}
+        ),
+    ]
+    """Browse names from the Objects folder on: ``*`` any characters, ``?`` one, ``**`` any number of steps. A
+    name means any namespace, ``{URI}name`` that one. A tag is named by the path behind the fixed steps at the
+    beginning, with dots: ``Line1.Press2.Temperature``."""
+    under: NodeText | None = None
+    """Begin at this node instead of the Objects folder."""
+    most: Annotated[int, Field(ge=1, le=200_000)] = 10_000
+    """Nodes taken at most; what is beyond is left out and the log says so."""
+    type: Literal["bool", "int32", "int64", "uint64", "double", "string"] | None = None
+    """What all the values are; each is read from the server when absent."""
+    scan: Annotated[Duration, Field(ge=10_000_000)] | None = None
+    """Sampling interval, or interval of polling; the device's when absent."""
+
+
 class OpcUaDevice(OpcUaReading, DeviceOptions):
     """Nodes that belong to one device."""
 
     scan: Annotated[Duration, Field(ge=10_000_000)] = 1_000_000_000
     """Sampling interval asked of the server, or the interval of polling."""
-    tags: Annotated[dict[Name, OpcUaTag], Field(min_length=1)]
+    tags: dict[Name, OpcUaTag] = Field(default_factory=dict)
+    """By name."""
+    nodes: Annotated[tuple[OpcUaNodes, ...], Field(strict=False)] = ()
+    """Variables by browse path; each becomes a tag."""
 
 
 def _no_security(value: object) -> object:

@@ -71,6 +71,7 @@ _CODES: Final = {
     "endpoint": "E-CF-0810",
     "node": "E-CF-0811",
     "node_index": "E-CF-0812",
+    "browse_glob": "E-CF-0818",
     "greater_than": "E-CF-1400",
     "identifier": "E-CF-1314",
     "check_digit": "E-CF-1315",

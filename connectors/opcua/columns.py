@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from connectors.batch import Batch, Columns
-from connectors.opcua.items import DATE_TIME, KIND_OF_BUILTIN, OWN_ITEMS, Items
+from connectors.opcua.items import DATE_TIME, KIND_OF_BUILTIN, PULSE_HANDLE, Items
 from connectors.opcua.rows import Other, Run
 from connectors.opcua.statistics import Statistics
 from connectors.opcua.times import as_text
@@ -145,7 +145,7 @@ class Gathering:
         statistics.values += len(run)
         if len(item) and item.max() >= len(items):
             asked = item < len(items)
-            statistics.strange += int(np.count_nonzero(item >= len(items) + OWN_ITEMS))
+            statistics.strange += int(np.count_nonzero(~asked & (item < PULSE_HANDLE)))
             run, item, time = _taken(run, asked), item[asked], time[asked]
         status = run.status
         statistics.overflows += int(np.count_nonzero((status & _OVERFLOW_MASK) == _OVERFLOW))

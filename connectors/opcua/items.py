@@ -11,8 +11,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from config.connections import OpcUaDevice, OpcUaSource, OpcUaTag
-from config.connections.opcua import NodeName, parse_node
+from config.connections import OpcUaNodes, OpcUaSource, OpcUaTag
+from config.connections.opcua import OWN_NAMESPACE, NodeName, parse_node
 from config.tags import Deadband
 from connectors.describe import describe, device_path, is_scaled
 from connectors.opcua.types.flatten import Enums, Leaf
@@ -57,8 +57,10 @@ ONE_VALUE: Final = frozenset((*range(1, 14), 19, 21))
 SCALED: Final = (*_SMALL, 8, 9, 10, 11)
 """A scaled tag takes 64 bit as well: float64 is the plant file's own choice; what is inexact is marked."""
 _ELEMENTS: Final = 256
-OWN_ITEMS: Final = 2
-"""Handles behind the last item's are ours: the list of namespaces, and what proves a subscription alive."""
+NAMESPACES_HANDLE: Final = 2**31 - 1
+"""Client handle of the list of namespaces. Of 2**32 - 1 node-opcua would make 0."""
+PULSE_HANDLE: Final = 2**31 - 2
+"""Client handle of what proves a subscription alive; items count from 0."""
 
 
 @dataclass(slots=True)
@@ -66,9 +68,11 @@ class Item:
     """One tag and its node."""
 
     device: str
+    name: str
     path: str
-    options: OpcUaTag
+    options: OpcUaTag | OpcUaNodes
     node: NodeName
+    """With the URI of its namespace."""
     scan: int
     is_polled: bool
     """Asked for by polling in any case."""
@@ -87,8 +91,10 @@ class Items:
 
     def __init__(self, source: str, site: str, options: OpcUaSource) -> None:
         self.source = source
+        self._site = site
+        self._options = options
         self.items = [
-            _item(f"{device_path(site, device.at, name)}/{tag_name}", name, tag, device, options)
+            self._item(name, tag_name, parse_node(tag.node), tag)
             for name, device in options.devices.items()
             for tag_name, tag in device.tags.items()
         ]
@@ -104,16 +110,63 @@ class Items:
         self.enumerations: dict[int, Enumeration] = {}
         """Names of the values, of items that want them."""
         self._table: TagTable | None = None
+        self._sought = np.empty(0, np.int32)
+        """Tags a former run has found and this one may find again: they stay until all was looked through."""
         self._is_own = np.zeros(size, np.bool_)
         """Whether the item has a tag of its own name."""
+
+    def _item(self, device_name: str, name: str, node: NodeName, options: OpcUaTag | OpcUaNodes) -> Item:
+        source, device = self._options, self._options.devices[device_name]
+        levels = (options, device, source)
+        queue = (each.queue for each in levels if each.queue is not None)
+        deadband = (each.server_deadband for each in levels if each.server_deadband is not None)
+        read = options.read or device.read or source.read
+        return Item(
+            device=device_name,
+            name=name,
+            path=f"{device_path(self._site, device.at, device_name)}/{name}",
+            options=options,
+            node=node._replace(namespace=node.namespace or source.namespace or OWN_NAMESPACE),
+            scan=options.scan or device.scan,
+            is_polled=read == "poll" or options.counter or options.heartbeat is not None,
+            queue=next(queue, None),
+            server_deadband=next(deadband, None),
+            enums=options.enums or device.enums or source.enums or "number",
+            elements=options.elements or device.elements or source.elements or _ELEMENTS,
+            kind=Kind.FLOAT64 if is_scaled(options) else KIND_OF_TYPE.get(options.type or ""),
+        )
 
     def __len__(self) -> int:
         """Return the number of items."""
         return len(self.items)
 
+    def add(self, found: Sequence[tuple[str, str, NodeName, OpcUaNodes]]) -> list[int]:
+        """Take in nodes that were found, by device and name; return their places."""
+        begin = len(self.items)
+        for device, name, node, entry in found:
+            self.items.append(self._item(device, name, node, entry))
+        more = len(found)
+        for column in ("number", "part", "accepted", "is_spread", "_is_own"):
+            old = getattr(self, column)
+            setattr(self, column, np.concatenate([old, np.zeros(more, old.dtype)]))
+        return list(range(begin, begin + more))
+
+    def announce_found(self, tags: TagTable, places: Sequence[int], kinds: Mapping[int, Kind]) -> None:
+        """Announce these items; nothing else is retired by it."""
+        self._know(places, kinds)
+        self.leaves.taken.update(self.items[i].path for i in places)
+        self._announce(tags, places)
+
+    def all_found(self, tags: TagTable, *, are_all: bool = True) -> None:
+        """Retire what a former run had found and this one has not, when all was looked through."""
+        if are_all:
+            self._sought = np.empty(0, np.int32)
+            self._keep(tags)
+
     def announce_known(self, tags: TagTable) -> None:
         """Announce the tags whose kind the plant file tells, or the table remembers of the path."""
         self._table = tags
+        self._sought = self._seek(tags)
         for place, parts in self.leaves.remembered(tags, {item.path: i for i, item in enumerate(self.items)}):
             self._spread_out(place)
             self.leaves.announce(tags, [(place, self.items[place], suffix, kind) for suffix, kind in parts])
@@ -121,19 +174,16 @@ class Items:
             if item.kind is None and not self.is_spread[i]:
                 item.kind = _remembered(item, tags)
         self._announce(tags, [i for i, item in enumerate(self.items) if item.kind is not None])
+        self._keep(tags)
 
     def announce_all(self, tags: TagTable, kinds: Mapping[int, Kind]) -> None:
         """Take in the kinds the server told, by item, and announce all tags.
 
         The plant file's word holds. A tag whose kind nobody knows is announced as a number, to be seen Bad.
         """
-        for i, kind in kinds.items():
-            options = self.items[i].options
-            if options.type is None and not is_scaled(options):
-                self.items[i].kind = kind
-        for item in self.items:
-            item.kind = Kind.FLOAT64 if item.kind is None else item.kind
+        self._know(range(len(self.items)), kinds)
         self._announce(tags, range(len(self.items)))
+        self._keep(tags)
 
     def name_values(self, names: Mapping[int, Enumeration]) -> None:
         """Keep the text of these items' values too, or instead, as each wants it."""
@@ -154,6 +204,31 @@ class Items:
     def takes(self, place: int, builtin: int) -> bool:
         """Tell whether an item's values may be of this type."""
         return bool(self.is_spread[place] or self.accepted[place] >> builtin & 1)
+
+    def _know(self, places: Iterable[int], kinds: Mapping[int, Kind]) -> None:
+        for i, kind in kinds.items():
+            options = self.items[i].options
+            if options.type is None and not is_scaled(options):
+                self.items[i].kind = kind
+        for i in places:
+            item = self.items[i]
+            item.kind = Kind.FLOAT64 if item.kind is None else item.kind
+
+    def _seek(self, tags: TagTable) -> NDArray[np.int32]:
+        """Announce again what the table knows of devices whose nodes are found; return the numbers."""
+        devices = {
+            device_path(self._site, device.at, name)
+            for name, device in self._options.devices.items()
+            if device.nodes
+        }
+        mine = {item.path for item in self.items}
+        known = [
+            tag
+            for tag in (tags.known_of(self.source) if devices else ())
+            if tag.device in devices and tag.path not in mine and not tag.for_sink
+        ]
+        newest = [tag for tag in known if (n := tags.number(tag.path)) is not None and tags[n] == tag]
+        return tags.announce(newest)
 
     def _spread_out(self, place: int) -> None:
         self.is_spread[place] = True
@@ -178,11 +253,12 @@ class Items:
                 self.part[i] = PART_OF_KIND[item.kind]
                 accepted = SCALED if is_scaled(item.options) else ACCEPTED[item.kind]
                 self.accepted[i] = sum(1 << builtin for builtin in accepted)
-        self._keep(tags)
 
     def _keep(self, tags: TagTable) -> None:
         own = self.number[self._is_own]
-        tags.keep_only(self.source, np.concatenate([own, self.leaves.numbers()]).astype(np.int32))
+        tags.keep_only(
+            self.source, np.concatenate([own, self.leaves.numbers(), self._sought]).astype(np.int32)
+        )
 
     def places(self) -> dict[int, int]:
         """Return the item of each tag number, of single values that of the whole."""
@@ -195,7 +271,7 @@ class Items:
         return np.fromiter((i for i, item in enumerate(self.items) if item.device == device), np.intp)
 
 
-def kind_of(options: OpcUaTag, leaf: Leaf) -> Kind:
+def kind_of(options: OpcUaTag | OpcUaNodes, leaf: Leaf) -> Kind:
     """Return the kind of a single value of this tag: as the plant file says where it can be that."""
     if is_scaled(options) and leaf.builtin in SCALED:
         return Kind.FLOAT64
@@ -203,26 +279,6 @@ def kind_of(options: OpcUaTag, leaf: Leaf) -> Kind:
     if wanted is not None and leaf.builtin in ACCEPTED[wanted]:
         return wanted
     return KIND_OF_BUILTIN.get(leaf.builtin, Kind.FLOAT64)
-
-
-def _item(path: str, name: str, tag: OpcUaTag, device: OpcUaDevice, source: OpcUaSource) -> Item:
-    read = tag.read or device.read or source.read
-    enums = tag.enums or device.enums or source.enums or "number"
-    queue = (each.queue for each in (tag, device, source) if each.queue is not None)
-    deadband = (each.server_deadband for each in (tag, device, source) if each.server_deadband is not None)
-    return Item(
-        device=name,
-        path=path,
-        options=tag,
-        node=parse_node(tag.node),
-        scan=tag.scan or device.scan,
-        is_polled=read == "poll" or tag.counter or tag.heartbeat is not None,
-        queue=next(queue, None),
-        server_deadband=next(deadband, None),
-        enums=enums,
-        elements=tag.elements or device.elements or source.elements or _ELEMENTS,
-        kind=Kind.FLOAT64 if is_scaled(tag) else KIND_OF_TYPE.get(tag.type or ""),
-    )
 
 
 def _remembered(item: Item, tags: TagTable) -> Kind | None:

@@ -7,36 +7,28 @@ namespace is missing is never looked for under another index: somebody else's va
 import base64
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
+import numpy as np
 from asyncua import ua
 from asyncua.ua.uaerrors import UaStatusCodeError
 
+from config.connections.opcua import OWN_NAMESPACE, NodeName
 from connectors.errors import NotConnected
+from connectors.opcua.attributes import read_data_types
 from connectors.opcua.items import KIND_OF_BUILTIN, Item
+from connectors.opcua.limits import MOST, Limits, too_much
 from connectors.opcua.reasons import status_name
 from connectors.opcua.session import Session
+from connectors.opcua.types.model import node_of
 from connectors.tags import Kind
 
-OWN_NAMESPACE: Final = "http://opcfoundation.org/UA/"
 NAMESPACES: Final = ua.NodeId(ua.ObjectIds.Server_NamespaceArray)
 _LIMITS: Final = (
     ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerRead,
     ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerBrowse,
     ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxMonitoredItemsPerCall,
     ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerTranslateBrowsePathsToNodeIds,
-)
-_MOST: Final = 1_000
-"""Operations in one call where the server names no limit."""
-_TOO_MUCH: Final = frozenset(
-    {
-        ua.StatusCodes.BadTooManyOperations,
-        ua.StatusCodes.BadEncodingLimitsExceeded,
-        ua.StatusCodes.BadRequestTooLarge,
-        ua.StatusCodes.BadResponseTooLarge,
-        ua.StatusCodes.BadTcpMessageTooLarge,
-    }
 )
 STRUCTURE: Final = 22
 _ABSTRACT: Final = (24, 26, 27, 28)
@@ -46,21 +38,6 @@ _INT32: Final = 6
 _LAST_BUILTIN: Final = 25
 _BASE: Final = ua.NodeId(24)
 _DEEPEST: Final = 12
-
-
-@dataclass(slots=True)
-class Limits:
-    """How many operations one call may have; halved when the server finds a call too large."""
-
-    read: int = _MOST
-    browse: int = _MOST
-    monitor: int = _MOST
-    translate: int = _MOST
-
-
-def too_much(status: int) -> bool:
-    """Tell whether a call was refused for its size."""
-    return status in _TOO_MUCH
 
 
 async def read_namespaces(session: Session) -> tuple[list[str], Limits]:
@@ -79,17 +56,22 @@ async def read_namespaces(session: Session) -> tuple[list[str], Limits]:
 
 def _limit(told: ua.DataValue) -> int:
     value = told.Value.Value if told.Value is not None else None
-    return min(value, _MOST) if isinstance(value, int) and value > 0 else _MOST
+    return min(value, MOST) if isinstance(value, int) and value > 0 else MOST
 
 
 def locate(items: Sequence[Item], namespaces: Sequence[str], default: str | None) -> list[ua.NodeId | None]:
     """Return each item's node with the index its namespace has now; None where the server lacks it."""
     index = {uri: place for place, uri in reversed(list(enumerate(namespaces)))}
-    return [_located(item, index, default or OWN_NAMESPACE) for item in items]
+    return [_located(item.node, index, default or OWN_NAMESPACE) for item in items]
 
 
-def _located(item: Item, index: Mapping[str, int], default: str) -> ua.NodeId | None:
-    name = item.node
+def locate_one(name: NodeName, namespaces: Sequence[str], default: str | None) -> ua.NodeId | None:
+    """Return a node with the index its namespace has now; None where the server lacks it."""
+    index = {uri: place for place, uri in reversed(list(enumerate(namespaces)))}
+    return _located(name, index, default or OWN_NAMESPACE)
+
+
+def _located(name: NodeName, index: Mapping[str, int], default: str) -> ua.NodeId | None:
     uri = name.namespace or default
     # Index 0 is OPC UA's own by definition, however a server writes it (OPC 10000-3, 8.2.2).
     place = 0 if uri == OWN_NAMESPACE else index.get(uri)
@@ -120,16 +102,12 @@ class Held(NamedTuple):
 async def read_builtins(session: Session, nodes: Mapping[int, ua.NodeId], limits: Limits) -> Held:
     """Ask what the nodes hold."""
     places = list(nodes)
-    types, refused = {}, {}
-    for place, told in zip(
-        places,
-        await read_attribute(session, [nodes[i] for i in places], ua.AttributeIds.DataType, limits),
-        strict=True,
-    ):
-        if told.StatusCode.value & 0x8000_0000:
-            refused[place] = int(told.StatusCode.value)
-        elif told.Value is not None and isinstance(told.Value.Value, ua.NodeId):
-            types[place] = told.Value.Value
+    keys, statuses = await read_data_types(session, [nodes[i] for i in places], limits)
+    ids = {key: node_of(key) for key in set(keys) if key is not None}
+    types = {place: ids[key] for place, key in zip(places, keys, strict=True) if key is not None}
+    bad = (statuses >= np.uint32(0x8000_0000)).nonzero()[0].tolist()
+    refused = {places[i]: int(statuses[i]) for i in bad}
+    types = {place: each for place, each in types.items() if place not in refused}
     builtin = await builtin_types(session, set(types.values()), limits)
     found = {place: builtin[each] for place, each in types.items() if builtin.get(each)}
     unclear = [place for place in types if place not in found]

@@ -27,4 +27,9 @@ def describe_session(name: str, options: OpcUaSource) -> list[Phrase]:
             Phrase("plan.read", {"count": n, "scan": format_duration(scan)})
             for scan, n in sorted(polled.items())
         ),
+        *(
+            Phrase("plan.find", {"glob": entry.glob, "most": entry.most, "device": device_name})
+            for device_name, device in options.devices.items()
+            for entry in device.nodes
+        ),
     ]

@@ -12,7 +12,7 @@ from connectors.clock import Clock
 from connectors.errors import NotConnected
 from connectors.opcua.columns import Gathering
 from connectors.opcua.items import Items
-from connectors.opcua.nodes import Limits, too_much
+from connectors.opcua.limits import Limits, too_much
 from connectors.opcua.read import PreparedRead, decode_read
 from connectors.opcua.reasons import status_name
 from connectors.opcua.rows import Fault, Malformed

@@ -4,10 +4,16 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from asyncua import ua
+from asyncua.ua.ua_binary import nodeid_to_binary
 from asyncua.ua.uaerrors import UaStatusCodeError
 
-from connectors.opcua.nodes import Limits, read_attribute, too_much
+from connectors.errors import NotConnected
+from connectors.opcua.browse.paths import decode_translate, translate
+from connectors.opcua.limits import Limits, too_much
+from connectors.opcua.nodes import read_attribute
+from connectors.opcua.rows import Fault, Malformed
 from connectors.opcua.session import Session
+from connectors.opcua.types.model import node_of
 
 EU_RANGE: Final = "EURange"
 ENGINEERING_UNITS: Final = "EngineeringUnits"
@@ -37,26 +43,17 @@ async def _find(
     places, found = list(nodes), dict[int, ua.NodeId]()
     while places:
         chunk = places[: limits.translate]
-        request = ua.TranslateBrowsePathsToNodeIdsRequest()
-        request.Parameters.BrowsePaths = [_path(nodes[i], name) for i in chunk]
         try:
-            answer = await session.ask(request, ua.TranslateBrowsePathsToNodeIdsResponse)
-        except UaStatusCodeError as error:
-            if too_much(error.code) and len(chunk) > 1:
+            body = await session.ask_raw(translate([nodeid_to_binary(nodes[i]) for i in chunk], name))
+            keys = decode_translate(body.read(len(body)))
+        except (UaStatusCodeError, Fault) as exc:
+            status = exc.code if isinstance(exc, UaStatusCodeError) else exc.status
+            if too_much(status) and len(chunk) > 1:
                 limits.translate = len(chunk) // 2
                 continue
             return found
-        for place, result in zip(chunk, answer.Results, strict=False):
-            if result.StatusCode.is_good() and result.Targets:
-                target = result.Targets[0].TargetId
-                found[place] = ua.NodeId(target.Identifier, target.NamespaceIndex, target.NodeIdType)
+        except Malformed as exc:
+            raise NotConnected(f"{session.peer} sent paths that can't be read: {exc}") from exc
+        found |= {i: node_of(key) for i, key in zip(chunk, keys, strict=False) if key is not None}
         places = places[len(chunk) :]
     return found
-
-
-def _path(node: ua.NodeId, name: str) -> ua.BrowsePath:
-    element = ua.RelativePathElement()
-    element.ReferenceTypeId = ua.NodeId(ua.ObjectIds.HasProperty)
-    element.IsInverse, element.IncludeSubtypes = False, True
-    element.TargetName = ua.QualifiedName(name, 0)
-    return ua.BrowsePath(node, ua.RelativePath([element]))

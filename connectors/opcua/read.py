@@ -26,7 +26,7 @@ _VALUE: Final = 13
 _NULL: Final = -1
 
 
-class _Counted(ua.ByteString):
+class Counted(ua.ByteString):
     """Encoded elements whose length is their number: encoded as a ByteString they become their array."""
 
     elements: int
@@ -62,10 +62,10 @@ class PreparedReadRequest:
 class PreparedRead:
     """The values of these nodes, as fresh as the server has them, with both timestamps."""
 
-    def __init__(self, nodes: Sequence[ua.NodeId]) -> None:
+    def __init__(self, nodes: Sequence[ua.NodeId], attribute: int = _VALUE) -> None:
         """Encode the list; raises what asyncua raises for a NodeId it can't encode."""
-        suffix = _READ_VALUE_ID.pack(_VALUE, _NULL, 0, _NULL)
-        encoded = _Counted.of([nodeid_to_binary(node) + suffix for node in nodes])
+        suffix = _READ_VALUE_ID.pack(attribute, _NULL, 0, _NULL)
+        encoded = Counted.of([nodeid_to_binary(node) + suffix for node in nodes])
         self._parameters = _Parameters(
             ua.Double(0.0),
             ua.TimestampsToReturn.Both,

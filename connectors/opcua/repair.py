@@ -19,7 +19,7 @@ from connectors.opcua.columns import Gathering
 from connectors.opcua.gaps import Past, Window, filled
 from connectors.opcua.history import Raw, decode_history, raw_request
 from connectors.opcua.items import Items
-from connectors.opcua.nodes import Limits, too_much
+from connectors.opcua.limits import Limits, too_much
 from connectors.opcua.rows import Fault, Malformed
 from connectors.opcua.session import Session
 from connectors.opcua.statistics import Statistics

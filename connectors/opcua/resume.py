@@ -23,10 +23,11 @@ from asyncua.ua.uaerrors import UaStatusCodeError
 
 from connectors.clock import Clock
 from connectors.errors import NotConnected
+from connectors.opcua.browse.finding import Found
 from connectors.opcua.client import SessionKey
 from connectors.opcua.gaps import Past
 from connectors.opcua.items import Items
-from connectors.opcua.nodes import Limits
+from connectors.opcua.limits import Limits
 from connectors.opcua.publish import Published
 from connectors.opcua.publishing import Acknowledgement, Publishing
 from connectors.opcua.rows import Fault, Malformed
@@ -61,6 +62,8 @@ class Left:
     subscribed: set[int]
     polled: list[int]
     refused: dict[int, int]
+    was_finding: bool
+    """Whether it was still looking for nodes."""
     tries: int = 0
 
     def take_key(self) -> SessionKey | None:
@@ -74,6 +77,8 @@ class Kept:
     """What outlives the sessions of one source, in memory."""
 
     left: Left | None = None
+    found: list[Found] = field(default_factory=list)
+    """Nodes that were found by globs."""
     past: Past = field(default_factory=Past)
 
 

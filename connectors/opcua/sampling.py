@@ -13,7 +13,7 @@ from typing import Any, Final
 from asyncua import ua
 
 from connectors.opcua.items import Items
-from connectors.opcua.nodes import Limits
+from connectors.opcua.limits import Limits
 from connectors.opcua.properties import EU_RANGE, read_properties
 from connectors.opcua.session import Session
 from connectors.opcua.statistics import Statistics
@@ -55,6 +55,7 @@ class Sampling:
         self._steps: dict[int, int] = {}
         """How many forms of its deadband the server has refused, by item."""
         self._intervals, self._queues, self._filters = _Revised(), _Revised(), _Revised()
+        self._told: set[str] = set()
 
     async def learn(self, session: Session, nodes: Mapping[int, ua.NodeId], limits: Limits) -> None:
         """Read the EURange of the nodes whose deadband is a share of it."""
@@ -101,7 +102,7 @@ class Sampling:
             self._filters.add(place, reason=why)
 
     def tell(self) -> None:
-        """Say once what the server revised since the last time, and count it."""
+        """Count what the server revised since the last time; say so of the first, each once a session."""
         said = (
             (self._intervals, logging.INFO, "the server samples some nodes at another interval"),
             (self._queues, logging.WARNING, "the server keeps shorter queues than asked for some nodes"),
@@ -111,7 +112,8 @@ class Sampling:
         self._statistics.revised_queues += len(self._queues.places)
         self._statistics.refused_deadbands += len(self._filters.places)
         for revised, level, text in said:
-            if revised.places:
+            if revised.places and text not in self._told:
+                self._told.add(text)
                 first = self._items.items[revised.places[0]].path
                 more = {"source": self._items.source, "tags": len(revised.places), "first": first}
                 log.log(level, text, extra=more | revised.first)

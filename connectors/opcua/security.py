@@ -55,7 +55,8 @@ class Security:
         client.certificate_validator = self._validate
         # What is asked for in a session keeps it alive: publish requests, or polls.
         devices = options.devices.values()
-        longest_scan = max(tag.scan or device.scan for device in devices for tag in device.tags.values())
+        scans = ((device.scan, *(tag.scan or 0 for tag in device.tags.values())) for device in devices)
+        longest_scan = max(scan for each in scans for scan in each)
         client.session_timeout = max(_SESSION_MS, 3 * longest_scan // 1_000_000)
         if self.is_open:
             return client

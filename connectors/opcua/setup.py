@@ -12,9 +12,11 @@ from config.connections import OpcUaSource
 from connectors.batch import Batch
 from connectors.clock import Clock
 from connectors.errors import NotConnected
+from connectors.opcua.browse.finding import Finding, Found
 from connectors.opcua.columns import Gathering
 from connectors.opcua.items import ONE_VALUE, Items
-from connectors.opcua.nodes import Limits, kinds_of, locate, read_builtins, read_namespaces
+from connectors.opcua.limits import Limits
+from connectors.opcua.nodes import kinds_of, locate, read_builtins, read_namespaces
 from connectors.opcua.polling import Group, by_interval
 from connectors.opcua.publishing import Acknowledgement, Publishing
 from connectors.opcua.reasons import status_name
@@ -48,7 +50,9 @@ class Setup:
         statistics: Statistics,
         tags: TagTable,
         clock: Clock,
+        known: list[Found],
     ) -> None:
+        """`known` are the nodes globs have found so far; it grows."""
         self._name = name
         self._options = options
         self._items = items
@@ -78,6 +82,9 @@ class Setup:
         self._intervals: list[int] = []
         self._schedule = Schedule((), 0)
         self._told: set[int] = set()
+        self.finding = Finding(options, items, known)
+        gathering.told.grow(len(items))
+        self._to_poll: list[int] = []
 
     async def begin(self, left: Left | None, *, is_earlier: bool) -> None:
         """Go on with what is left of the session before, or find the nodes, learn their types and subscribe.
@@ -91,11 +98,14 @@ class Setup:
         is_same = left is not None and self._started is not None and self._started == left.started
         if is_earlier and not is_same:
             raise NotConnected(f"{session.peer} has a session by our number that is not ours")
-        if left is not None and is_same and self.namespaces == left.namespaces:
+        # Who was cut while it looked for nodes begins anew: some it knows are not subscribed yet.
+        if left is not None and is_same and self.namespaces == left.namespaces and not left.was_finding:
             self.is_resumed = await self._resume(left, is_earlier=is_earlier)
         if not self.is_resumed:
             self._statistics.recreated += left is not None
             await self._begin_anew()
+            self.finding.begin(session, self.limits, self.namespaces)
+        self._items.all_found(self._tags, are_all=not self.finding.is_busy())
 
     async def _begin_anew(self) -> None:
         session, items = self._session, self._items
@@ -157,6 +167,7 @@ class Setup:
             subscribed=self._subscribed,
             polled=self._polled,
             refused=self.refused,
+            was_finding=self.finding.is_busy(),
         )
 
     async def settle(self) -> None:
@@ -221,8 +232,34 @@ class Setup:
         self._statistics.poll_overruns += self._schedule.answered(place, self._clock.now())
         return self._gathering.rows > 0
 
-    def _note_refused(self, refused: dict[int, int]) -> None:
-        self.refused = refused
+    async def find(self) -> None:
+        """Look for more nodes by one request, and read what was found.
+
+        Raises:
+            NotConnected: the connection is lost.
+        """
+        nodes = await self.finding.step()
+        if nodes:
+            await self._read_found(nodes)
+        if not self.finding.is_busy():
+            self._items.all_found(self._tags)
+            self.poll(self._to_poll)
+
+    async def _read_found(self, nodes: dict[int, ua.NodeId]) -> None:
+        """Learn the types of nodes that were found, and subscribe them."""
+        items = self._items
+        self.nodes |= nodes
+        self._gathering.told.grow(len(items))
+        builtins, _, _ = await read_builtins(self._session, nodes, self.limits)
+        items.announce_found(self._tags, list(nodes), kinds_of(builtins))
+        subscribed = [i for i in nodes if not items.items[i].is_polled]
+        done = await self._subscribe(sorted(subscribed, key=lambda i: (builtins.get(i, 0), i)))
+        self._to_poll += [*(i for i in nodes if items.items[i].is_polled), *done.polled]
+        if done.refused:
+            self._note_refused(done.refused, self.refused)
+
+    def _note_refused(self, refused: dict[int, int], before: dict[int, int] | None = None) -> None:
+        self.refused = refused | (before or {})
         self.ask_again = self._clock.monotonic() + _ASK_AGAIN_NS
         if refused:
             self._statistics.refused_nodes += len(refused)
@@ -236,7 +273,7 @@ class Setup:
                     "source": self._name,
                     "tags": len(refused),
                     "first": self._items.items[first].path,
-                    "node": self._items.items[first].options.node,
+                    "node": str(self._items.items[first].node),
                     "reason": status_name(refused[first]),
                 },
             )
@@ -283,7 +320,7 @@ class Setup:
             item = self._items.items[place]
             log.warning(
                 "the value is not of the tag's type",
-                extra={"source": self._name, "tag": item.path, "node": item.options.node},
+                extra={"source": self._name, "tag": item.path, "node": str(item.node)},
             )
         self._told |= places
         places.clear()

@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -14,10 +15,13 @@ from numpy.typing import NDArray
 from config.connections import OpcUaSource
 from connectors.batch import Batch
 from connectors.clock import Clock
+from connectors.contract import Node
 from connectors.errors import NotConnected
+from connectors.opcua.browse.glob import Glob
+from connectors.opcua.browse.listing import listing
 from connectors.opcua.columns import Gathering
 from connectors.opcua.gaps import Gaps
-from connectors.opcua.items import Items
+from connectors.opcua.items import NAMESPACES_HANDLE, PULSE_HANDLE, Items
 from connectors.opcua.polling import Group
 from connectors.opcua.publish import Published
 from connectors.opcua.publishing import Acknowledgement
@@ -73,6 +77,7 @@ class OpcUa:
             statistics=self._statistics,
             tags=tags,
             clock=clock,
+            known=kept.found,
         )
         self._publishing = self._setup.publishing
         self._gaps = Gaps(kept.past, is_resumed=False)
@@ -159,7 +164,7 @@ class OpcUa:
         elif await setup.poll_what_is_due():
             return self._batch()
         else:
-            await self._wait()
+            await self._find_or_wait()
         return None
 
     async def ack(self, batch: Batch) -> None:
@@ -196,6 +201,17 @@ class OpcUa:
         await self._setup.learn(gathering)
         return gathering.batch(self._clock.now())
 
+    async def browse(self, glob: str, most: int) -> AsyncGenerator[list[Node], None]:
+        """Yield the variables whose browse path matches, in a session of its own."""
+        wanted = Glob(glob)
+        try:
+            await self._session.open()
+            async with aclosing(listing(self._session, wanted, most)) as pages:
+                async for page in pages:
+                    yield page
+        finally:
+            await self._session.close()
+
     def statistics(self) -> dict[str, int]:
         """Return the counters."""
         return self._statistics.as_dict()
@@ -208,13 +224,13 @@ class OpcUa:
                 return
             published, at = found
             self._gaps.hear(published.publish_time)
-            self._setup.proof.look(published, len(self._items) + 1)
+            self._setup.proof.look(published, PULSE_HANDLE)
             self._gathering.add(published.runs, self._values(published), at)
             self._acknowledgements.append((published.subscription_id, published.sequence_number))
 
     def _values(self, published: Published) -> Sequence[Other]:
         """Return the odd values but for the server's list of namespaces, which must not change."""
-        watched = len(self._items)
+        watched = NAMESPACES_HANDLE
         if all(each.handle != watched for each in published.others):
             return published.others
         for each in published.others:
@@ -236,6 +252,13 @@ class OpcUa:
         self._unstored.append((batch, tuple(self._acknowledgements)))
         self._acknowledgements = []
         return batch
+
+    async def _find_or_wait(self) -> None:
+        """Look for more nodes while there may be some, else wait; data come between any two requests."""
+        if self._setup.finding.is_busy():
+            await self._setup.find()
+        else:
+            await self._wait()
 
     async def _wait(self) -> None:
         """Wait until an answer arrives, the connection drops, or something is due."""

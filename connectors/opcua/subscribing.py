@@ -9,8 +9,9 @@ from asyncua import ua
 from asyncua.ua.uaerrors import UaStatusCodeError
 
 from config.connections import OpcUaSource
-from connectors.opcua.items import Items
-from connectors.opcua.nodes import NAMESPACES, Limits, too_much
+from connectors.opcua.items import NAMESPACES_HANDLE, PULSE_HANDLE, Items
+from connectors.opcua.limits import Limits, too_much
+from connectors.opcua.nodes import NAMESPACES
 from connectors.opcua.reasons import status_name
 from connectors.opcua.sampling import Sampling
 from connectors.opcua.session import Session
@@ -80,15 +81,10 @@ class Subscriber:
         """Fill the last of these, of an earlier session, before another is opened."""
         self._last = subscriptions[-1]
 
-    @property
-    def pulse(self) -> int:
-        """Return the handle of the items that prove a subscription alive."""
-        return len(self._items) + 1
-
     async def add_pulse(self, subscription: Subscription) -> int | None:
         """Have a subscription tell the server's time; return the item's id, None when it is not taken."""
         request = self._request(subscription.id)
-        request.Parameters.ItemsToCreate = [_item(_TIME, _newest(self.pulse, subscription.interval_ms))]
+        request.Parameters.ItemsToCreate = [_item(_TIME, _newest(PULSE_HANDLE, subscription.interval_ms))]
         try:
             (made,) = (await self._session.ask(request, ua.CreateMonitoredItemsResponse)).Results
         except (UaStatusCodeError, ValueError):
@@ -198,9 +194,9 @@ class Subscriber:
         return True
 
     async def _watch_namespaces(self, subscription: Subscription) -> None:
-        """Subscribe the NamespaceArray itself, as the item after the last; a server may decline."""
+        """Subscribe the NamespaceArray itself; a server may decline."""
         request = self._request(subscription.id)
-        request.Parameters.ItemsToCreate = [_item(NAMESPACES, _newest(len(self._items), 1_000.0))]
+        request.Parameters.ItemsToCreate = [_item(NAMESPACES, _newest(NAMESPACES_HANDLE, 1_000.0))]
         with contextlib.suppress(UaStatusCodeError):
             await self._session.ask(request, ua.CreateMonitoredItemsResponse)
 

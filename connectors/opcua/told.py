@@ -18,6 +18,15 @@ class Told:
         self.times = np.zeros(size, np.int64)
         """How often the item was told of, roughly; 0 is never."""
 
+    def grow(self, size: int) -> None:
+        """Make room for more items."""
+        more = max(0, size - len(self.times))
+        self._values = {
+            part: np.concatenate([value, np.zeros(more, value.dtype)]) for part, value in self._values.items()
+        }
+        self.quality = np.concatenate([self.quality, np.zeros(more, np.uint32)])
+        self.times = np.concatenate([self.times, np.zeros(more, np.int64)])
+
     def take(self, part: Part, item: NDArray[Any], value: NDArray[Any], quality: NDArray[np.uint32]) -> None:
         """Remember rows of one part."""
         self._values[part][item] = value

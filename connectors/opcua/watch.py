@@ -13,7 +13,7 @@ from asyncua import ua
 from connectors.clock import Clock
 from connectors.opcua.columns import Gathering
 from connectors.opcua.items import Items
-from connectors.opcua.nodes import Limits
+from connectors.opcua.limits import Limits
 from connectors.opcua.polling import Group
 from connectors.opcua.session import Session
 from connectors.opcua.statistics import Statistics
@@ -78,7 +78,7 @@ class Watch:
                     "source": self._source,
                     "tags": len(deaf),
                     "first": first.path,
-                    "node": first.options.node,
+                    "node": str(first.node),
                 },
             )
         return deaf

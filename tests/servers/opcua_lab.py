@@ -5,8 +5,9 @@
 Security None, anonymous. Items are ns=1;i=0 … items - 1 of the namespace "urn:wanglian:lab"; what they are
 and hold is in `lab_values`. A tick sends every subscribed item once: `sorted` in the order they were created
 in, `mixed` in random order. `--rate 0` answers every PublishRequest at once. A message nobody asked for in
-a second is skipped and counted. Sending begins half a second after the last item was created. Prints a JSON
-line a second: rows and messages sent, rows skipped. asyncua encodes the handshake; nothing of ours is used.
+a second is skipped and counted. How items are found by browsing: `lab_tree`, with `--points` continuation
+points. Sending begins half a second after the last item was created. Prints a JSON line a second: rows and
+messages sent, rows skipped. asyncua encodes the handshake; nothing of ours is used.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from asyncua import ua
 from asyncua.common.utils import Buffer
 from asyncua.ua.ua_binary import nodeid_from_binary, struct_from_binary, struct_to_binary
 
+from tests.servers import lab_tree
 from tests.servers import lab_values as lab
 
 URI = "urn:wanglian:lab"
@@ -48,6 +50,7 @@ class Session(asyncio.Protocol):
         self.feeds: dict[int, lab.Feed] = {}
         self.wanting: deque[tuple[int, int, int]] = deque()
         """PublishRequests: request id, handle, acknowledgements."""
+        self.tree = lab_tree.Tree(options.items, options.points)
         self._held = b""
         self._parts: list[bytes] = []
         self._sequence = 0
@@ -111,6 +114,9 @@ class Session(asyncio.Protocol):
     def _request(self, request_id: int, body: Buffer) -> None:
         kind = nodeid_from_binary(body.copy()).Identifier
         name = NAMES.get(kind, "").removesuffix("_Encoding_DefaultBinary")
+        if name in {"BrowseRequest", "BrowseNextRequest"}:
+            self._answer(request_id, self._browsed(name, body))
+            return
         request = struct_from_binary(getattr(ua, name), body)
         handle = request.RequestHeader.RequestHandle
         if name == "PublishRequest":
@@ -127,6 +133,15 @@ class Session(asyncio.Protocol):
             method(request, answer)
         answer.ResponseHeader.RequestHandle = handle
         self._answer(request_id, struct_to_binary(answer))
+
+    def _browsed(self, name: str, body: Buffer) -> bytes:
+        rest = body.copy()
+        nodeid_from_binary(rest)
+        handle = struct_from_binary(ua.RequestHeader, rest).RequestHandle
+        parameters = rest.read(len(rest))
+        if name == "BrowseRequest":
+            return lab_tree.response(530, handle, self.tree.browse(parameters, 0))
+        return lab_tree.response(536, handle, self.tree.browse_next(parameters, 0))
 
     def _endpoint(self) -> ua.EndpointDescription:
         endpoint = ua.EndpointDescription()
@@ -163,6 +178,8 @@ class Session(asyncio.Protocol):
         mine = node.NamespaceIndex == 1 and 0 <= node.Identifier < self.options.items
         if wanted.AttributeId == ua.AttributeIds.DataType and mine:
             return ua.DataValue(ua.Variant(ua.NodeId(lab.kind(node.Identifier)), ua.VariantType.NodeId))
+        if wanted.AttributeId == ua.AttributeIds.UserAccessLevel and mine:
+            return ua.DataValue(ua.Variant(1, ua.VariantType.Byte))
         if wanted.AttributeId == ua.AttributeIds.Value and mine:
             kind = ua.VariantType(lab.kind(node.Identifier))
             return ua.DataValue(ua.Variant(lab.value(node.Identifier, 0), kind))
@@ -267,6 +284,7 @@ def main() -> None:
     parser.add_argument("--items", type=int, default=10_000)
     parser.add_argument("--rate", type=float, default=0.0)
     parser.add_argument("--mix", choices=("sorted", "mixed"), default="mixed")
+    parser.add_argument("--points", type=int, default=20, help="continuation points")
     parser.add_argument("--per-message", type=int, default=1000)
     asyncio.run(serve(parser.parse_args()))
 

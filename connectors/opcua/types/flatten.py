@@ -32,8 +32,8 @@ from connectors.opcua.types.model import (
     NodeKey,
     Structure,
     Types,
+    name_of,
     read_key,
-    write,
 )
 from connectors.quality import BAD_DATA_TYPE_ID_UNKNOWN, BAD_DECODING_ERROR, BAD_NOT_SUPPORTED, UNCERTAIN
 
@@ -290,7 +290,7 @@ def _guid(body: bytes, at: int, _: list[str]) -> tuple[str, int]:
 
 def _node(body: bytes, at: int, namespaces: list[str]) -> tuple[str, int]:
     key, end = read_key(body, at)
-    return write(key, namespaces), end
+    return str(name_of(key, namespaces)), end
 
 
 def _qualified(body: bytes, at: int, namespaces: list[str]) -> tuple[str, int]:

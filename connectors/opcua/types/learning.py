@@ -7,8 +7,9 @@ from typing import Any, Final
 from asyncua import ua
 from asyncua.ua.uaerrors import UaStatusCodeError
 
-from config.base import is_name
-from connectors.opcua.nodes import Limits, builtin_types, read_attribute
+from connectors.opcua.limits import Limits
+from connectors.opcua.names import clean
+from connectors.opcua.nodes import builtin_types, read_attribute
 from connectors.opcua.properties import read_properties
 from connectors.opcua.session import Session
 from connectors.opcua.types.model import (
@@ -32,7 +33,6 @@ _OPEN: Final = frozenset(NodeKey(0, each) for each in (EXTENSION, VARIANT, 26, 2
 """Structure, BaseDataType, Number, Integer, UInteger: the value brings its type with it."""
 _MOST_ROUNDS: Final = 16
 """Structures within structures within …"""
-_LONGEST_NAME: Final = 48
 
 
 async def learn_structures(
@@ -143,7 +143,7 @@ def _field(
 ) -> Field:
     key = key_of(told.DataType)
     dimensions = max(0, int(told.ValueRank))
-    name, is_optional = _clean(str(told.Name)), bool(told.IsOptional)
+    name, is_optional = clean(str(told.Name)), bool(told.IsOptional)
     enumeration = enumerations.get(key)
     if enumeration is not None:
         return Field(name, _INT32, None, enumeration, dimensions, is_optional)
@@ -151,11 +151,6 @@ def _field(
     if key in structures or (builtin in {0, EXTENSION} and key not in _OPEN):
         return Field(name, 0, key, None, dimensions, is_optional)
     return Field(name, builtin or VARIANT, None, None, dimensions, is_optional)
-
-
-def _clean(name: str) -> str:
-    """Return a field's name with what no tag's name may have replaced."""
-    return "".join(each if is_name(each) else "_" for each in name[:_LONGEST_NAME])
 
 
 async def _definitions(session: Session, keys: Sequence[NodeKey], limits: Limits) -> dict[NodeKey, Any]:

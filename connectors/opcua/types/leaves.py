@@ -12,10 +12,10 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from config.base import is_name
 from config.tags import Limits, TagOptions
 from config.units import find_unit
 from connectors.describe import describe
+from connectors.opcua.names import fitting
 from connectors.tags import PART_OF_KIND, Kind, Part, TagTable
 
 _SUFFIX: Final = re.compile(r"(?:_(?:0|[1-9][0-9]*))*(?:\..+)?")
@@ -73,14 +73,16 @@ class Leaves:
             yield place, list(parts.items())
 
     def may_have(self, item: Whole, suffix: str) -> bool:
-        """Tell whether a tag can be called so: the name is one, and no other tag of the plant file's."""
-        path = item.path + suffix
-        return not suffix or (is_name(path.rpartition("/")[2]) and path not in self.taken)
+        """Tell whether a tag can be called so: no other tag of the plant file is."""
+        return not suffix or _path(item, suffix) not in self.taken
 
     def announce(self, tags: TagTable, new: Sequence[tuple[int, Whole, str, Kind]]) -> None:
         """Announce single values by item: what the plant file says of the whole holds for every number."""
         numbers = tags.announce(
-            [describe(self._source, item.path + s, kind, _options(item, s, kind)) for _, item, s, kind in new]
+            [
+                describe(self._source, _path(item, s), kind, _options(item, s, kind))
+                for _, item, s, kind in new
+            ]
         )
         for (place, _, suffix, kind), number in zip(new, numbers.tolist(), strict=True):
             self.of.setdefault(place, {})[suffix] = LeafTag(number, kind, PART_OF_KIND[kind])
@@ -99,6 +101,11 @@ def _whole(path: str, items: Mapping[str, int]) -> str | None:
         if at > 0 and path[:at] in items and _SUFFIX.fullmatch(path, at):
             return path[:at]
     return None
+
+
+def _path(item: Whole, suffix: str) -> str:
+    device, _, name = item.path.rpartition("/")
+    return f"{device}/{fitting(name + suffix, name + suffix)}"
 
 
 def _options(item: Whole, suffix: str, kind: Kind) -> TagOptions:

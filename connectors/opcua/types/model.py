@@ -2,13 +2,14 @@
 
 import base64
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, NamedTuple
 
 from asyncua import ua
 
+from config.connections.opcua import OWN_NAMESPACE, NodeName
 from connectors.opcua import skip
 from connectors.opcua.skip import INT32
 
@@ -135,17 +136,17 @@ def read_key(body: bytes, at: int) -> tuple[NodeKey, int]:
     return NodeKey(namespace, octets.decode(errors="replace") if form == 3 else octets), end
 
 
-def write(key: NodeKey, namespaces: list[str]) -> str:
+def name_of(key: NodeKey, namespaces: Sequence[str]) -> NodeName:
     """Return a node as the plant file names it, by its namespace's URI."""
     index = key.namespace
-    uri = namespaces[index] if index < len(namespaces) else f"urn:unknown:{index}"
-    head = "" if not index else f"nsu={uri};"
+    known = [OWN_NAMESPACE, *namespaces[1:]]
+    uri = known[index] if index < len(known) else f"urn:unknown:{index}"
     match key.identifier:
         case int(number):
-            return f"{head}i={number}"
+            return NodeName(uri, "i", str(number))
         case bytes(octets):
-            return f"{head}b={base64.b64encode(octets).decode()}"
+            return NodeName(uri, "b", base64.b64encode(octets).decode())
         case uuid.UUID() as guid:
-            return f"{head}g={guid}"
+            return NodeName(uri, "g", str(guid))
         case text:
-            return f"{head}s={text}"
+            return NodeName(uri, "s", text)

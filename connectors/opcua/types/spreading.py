@@ -131,11 +131,13 @@ class Spreading:
             self._items.spread([(item, leaf) for (item, _), leaf in new.items()])
 
     def _tell_cut(self, place: int, most: int) -> None:
-        """Say once of an item that not all of it is kept: it is too large, or has what can't be named."""
+        """Count that not all of an item is kept, once; say so of the first."""
         self._cut.add(place)
         self._statistics.cut += 1
+        if len(self._cut) > 1:
+            return
         log.warning(
-            "not all of a value is kept: more parts than `elements`, or some whose names no tag may have",
+            "not all of a value is kept: it has more parts than `elements`, or names that are taken",
             extra={"source": self._items.source, "tag": self._items.items[place].path, "elements": most},
         )
 

@@ -18,6 +18,7 @@ Row = tuple[str, Any, int, int]
 def options(endpoint: str, nodes: dict[str, Any], **more: Any) -> OpcUaSource:
     """Return a source of one device; `nodes` is node or options of the tag, by tag name."""
     device = {key: more.pop(key) for key in ("scan", "read") if key in more}
+    device["nodes"] = more.pop("globs", ())
     tags = {name: {"node": node} if isinstance(node, str) else node for name, node in nodes.items()}
     return OpcUaSource.model_validate(
         {

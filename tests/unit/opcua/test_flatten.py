@@ -76,7 +76,7 @@ def test_an_array_is_its_elements_and_a_matrix_has_an_index_for_each_dimension()
         ("Guid", uuid.UUID(int=7), str(uuid.UUID(int=7))),
         ("ByteString", b"\xff\0", "/wA="),
         ("NodeId", ua.NodeId("x", 1), "nsu=urn:a;s=x"),
-        ("NodeId", ua.NodeId(5, 0), "i=5"),
+        ("NodeId", ua.NodeId(5, 0), "nsu=http://opcfoundation.org/UA/;i=5"),
         ("QualifiedName", ua.QualifiedName("name", 1), "name"),
         ("LocalizedText", ua.LocalizedText("text", "zh"), "text"),
         ("XmlElement", ua.XmlElement("<a/>"), "<a/>"),

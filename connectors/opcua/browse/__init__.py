@@ -1,0 +1,1 @@
+"""Finding nodes by their browse path in servers of any size."""
