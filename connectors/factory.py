@@ -111,13 +111,16 @@ def build_sink(name: str, options: AnySink, *, site: str, context: Context) -> S
             assert_never(options)
 
 
-def line_load(options: SourceOptions) -> float:
-    """Return the least share of its time a serial line needs for its scans; 0 where that is not known."""
-    if not isinstance(options, ModbusSerialSource):
+def line_load(options: SourceOptions, delay: int = 0) -> float:
+    """Return the share of its time a connection needs for its scans; 0 where that is not known.
+
+    `delay` is what a device takes before it answers, ns; without it the share is the least there can be.
+    """
+    if not isinstance(options, ModbusSerialSource | ModbusTcpSource):
         return 0.0
     from connectors.modbus.forecast import line_load as of_line
 
-    return of_line(options)
+    return of_line(options, delay)
 
 
 def describe_source(name: str, options: SourceOptions) -> list[Phrase]:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from config.base import parse_duration
 from config.library import Library
 from config.load import read_plant
 from config.problems import Language, default_language, quote
@@ -85,14 +86,27 @@ def check(plant_file: PlantFile, *, lang: Lang = None, as_json: AsJson = False) 
 
 
 @app.command()
-def plan(plant_file: PlantFile, *, lang: Lang = None) -> None:
-    """Print every request that will be sent, with sizes and gaps. 列出将要发出的每个请求。"""
+def plan(
+    plant_file: PlantFile,
+    *,
+    delay: Annotated[str, typer.Option(help="What a device takes to answer. 设备应答用时。")] = "20ms",
+    lang: Lang = None,
+) -> None:
+    """Print every request that will be sent, and how long a cycle takes. 列出每个请求和一轮所需时间。"""
     from connectors.factory import describe_source  # noqa: PLC0415
+    from gateway.forecast import cycles  # noqa: PLC0415
 
     plant, language = load(plant_file, lang)
+    try:
+        waits = parse_duration(delay)
+    except ValueError as exc:
+        raise typer.BadParameter(str(exc), param_hint="--delay") from exc
     for name, source in plant.sources.items():
         for line in describe_source(name, source):
             typer.echo(line.text(language))
+    for name, load_, needed, asked in cycles(plant, waits):
+        told = "cycle_too_long" if load_ > 1 else "cycle"
+        typer.echo(say(language, told, source=name, needed=needed, asked=asked, delay=delay))
 
 
 @app.command()

@@ -11,10 +11,21 @@ _NS = 1e9
 def overloaded_lines(plant: Plant) -> Iterator[tuple[str, str, str]]:
     """Yield (source, time needed, time there is) of each line whose scans don't fit, in seconds as text.
 
-    The time is that of the shortest scan interval on the line. It is the least: devices take their time too.
+    It is the least: devices take their time too.
+    """
+    for name, load, needed, asked in cycles(plant, 0):
+        if load > 1:
+            yield name, needed, asked
+
+
+def cycles(plant: Plant, delay: int) -> Iterator[tuple[str, float, str, str]]:
+    """Yield (source, share of its time needed, time needed, time there is) of each Modbus connection.
+
+    The time is that of the shortest scan interval on it, in seconds as text; `delay` is what a device takes
+    before it answers, ns.
     """
     for name, source in plant.sources.items():
-        load = line_load(source)
-        if load > 1:
+        load = line_load(source, delay)
+        if load:
             asked = min(device.scan for device in source.devices.values()) / _NS
-            yield name, f"{load * asked:.2g}", f"{asked:.2g}"
+            yield name, load, f"{load * asked:.2g}", f"{asked:.2g}"

@@ -36,6 +36,13 @@ class Answers:
     times: Sequence[int]
     """When each reply came or was given up, ns UTC."""
 
+    def replaced(self, slots: Sequence[int], by: "Answers") -> "Answers":
+        """Return these answers with those of `slots` taken from another scan."""
+        replies, status, times = list(self.replies), list(self.status), list(self.times)
+        for slot in slots:
+            replies[slot], status[slot], times[slot] = by.replies[slot], by.status[slot], by.times[slot]
+        return Answers(replies, status, times)
+
 
 Flags = list[tuple[NDArray[Any] | slice, int]]
 """Rows of a group and the quality they get, later ones over earlier ones."""

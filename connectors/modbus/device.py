@@ -13,6 +13,7 @@ from connectors.modbus.dialogue import USELESS, Poll
 from connectors.modbus.layout import compile_layout, kind_of
 from connectors.modbus.plan import Request, halve, plan_requests, read_as, values_of
 from connectors.modbus.statistics import Statistics
+from connectors.modbus.torn import Counters
 from connectors.quality import BAD_CONFIGURATION_ERROR, BAD_TIMEOUT, GOOD
 from connectors.tags import TagTable
 
@@ -102,5 +103,6 @@ class Device:
 
     def _plan(self, requests: Sequence[Request]) -> None:
         self.poll = Poll(self.options.unit_id, requests)
+        self.counters = Counters(requests)
         self._layout = compile_layout(requests)
         self.decoder = Decoder(self._layout, self._numbers)

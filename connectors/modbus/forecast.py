@@ -1,6 +1,6 @@
-"""How busy a serial line will be, before anything is wired: bytes, silences and the devices' own delay."""
+"""How busy a connection will be, before anything is wired: bytes, silences and the devices' own delay."""
 
-from config.connections import ModbusSerialSource
+from config.connections import ModbusDevice, ModbusSerialSource, ModbusTcpSource
 from connectors.modbus.framing import FRAMINGS
 from connectors.modbus.plan import plan_requests, values_of
 from connectors.modbus.serial import pace_of
@@ -11,21 +11,26 @@ _ANSWERING = 3
 """Unit, function and byte count, before the data."""
 
 
-def line_load(options: ModbusSerialSource, delay: int = 0) -> float:
-    """Return the share of its time a line needs for all its scans; above 1, scans fall out.
+def line_load(options: ModbusSerialSource | ModbusTcpSource, delay: int = 0) -> float:
+    """Return the share of its time a connection needs for all its scans; above 1, scans fall out.
 
     `delay` is what a device takes before it answers, ns. With 0 it is the least there can be: the bytes on
-    the wire and the silences between frames, every request answered at once.
+    the wire and the silences between frames, every request answered at once. Over TCP bytes cost nothing,
+    so without a delay only the pauses are known; how long a line behind a serial server takes is not.
     """
+    return sum(_cost(options, device, delay) / device.scan for device in options.devices.values())
+
+
+def _cost(options: ModbusSerialSource | ModbusTcpSource, device: ModbusDevice, delay: int) -> float:
+    requests = plan_requests(device, values_of(device))
+    if isinstance(options, ModbusTcpSource):
+        # However many are in flight, the device answers one after the other.
+        return len(requests) * (delay + options.pause)
     pace, framing = pace_of(options), FRAMINGS[options.framing]
-    load = 0.0
-    for device in options.devices.values():
-        cost = sum(
-            (framing.size(_ASKING) + framing.size(_ANSWERING + request.payload)) * pace.character
-            + pace.gap
-            + pace.pause
-            + delay
-            for request in plan_requests(device, values_of(device))
-        )
-        load += cost / device.scan
-    return load
+    return sum(
+        (framing.size(_ASKING) + framing.size(_ANSWERING + request.payload)) * pace.character
+        + pace.gap
+        + pace.pause
+        + delay
+        for request in requests
+    )

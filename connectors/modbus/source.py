@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 _PATIENCE: Final = 2
 """Requests in a row nobody answers before the rest of a scan is left out; one once the device is silent."""
 
+_TWICE: Final = 2
+"""How often a counter that may be torn is asked for again; a device renews it less often than that."""
+
 _ROUNDS: Final = 8
 """Scans in one read at most, while a refused request is being narrowed down to the value at fault."""
 
@@ -171,17 +174,21 @@ class Modbus:
     async def _round(self, device: Device, silences: int) -> Batch:
         options = device.options
         slots, status = device.asked(silences)
-        answers = await self._connected().scan(
-            device.poll,
-            slots,
-            status,
-            Terms(
-                in_flight=1 if silences else options.max_in_flight,
-                timeout=options.timeout or self._options.timeout,
-                patience=1 if silences else _PATIENCE,
-            ),
-            device.statistics,
+        terms = Terms(
+            in_flight=1 if silences else options.max_in_flight,
+            timeout=options.timeout or self._options.timeout,
+            patience=1 if silences else _PATIENCE,
         )
+        answers = await self._connected().scan(device.poll, slots, status, terms, device.statistics)
+        asked: Sequence[int] = slots
+        for _ in range(_TWICE):
+            asked = device.counters.doubtful(asked, answers)
+            if not asked:
+                break
+            again = await self._connected().scan(
+                device.poll, list(asked), list(answers.status), terms, device.statistics
+            )
+            answers = answers.replaced(asked, again)
         batch = Batch(device.decoder.columns(answers), self._clock.now())
         for name in device.learn(slots, answers):
             log.warning(
