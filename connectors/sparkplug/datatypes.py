@@ -100,7 +100,7 @@ def kind_of(datatype: int) -> Kind | None:
 def read(message: Any, datatype: int) -> Read:
     """Return the value of a metric, property, parameter or cell; `message` has the choice `value`."""
     field = message.WhichOneof("value")
-    return _READERS[datatype](field, None if field is None else getattr(message, field))
+    return READERS[datatype](field, None if field is None else getattr(message, field))
 
 
 def _signed(bits: int) -> Callable[[str | None, Any], Read]:
@@ -171,7 +171,7 @@ def _bytes(field: str | None, value: Any) -> Read:
     return (value.hex(), GOOD) if len(value) <= MOST_BYTES else ("", BAD_ENCODING_LIMITS_EXCEEDED)
 
 
-_READERS: Final[dict[int, Callable[[str | None, Any], Read]]] = {
+READERS: Final[dict[int, Callable[[str | None, Any], Read]]] = {
     DataType.INT8: _signed(8),
     DataType.INT16: _signed(16),
     DataType.INT32: _signed(32),
@@ -189,6 +189,7 @@ _READERS: Final[dict[int, Callable[[str | None, Any], Read]]] = {
     DataType.UUID: _text,
     DataType.BYTES: _bytes,
 }
+"""By data type: from the name of the field that is set, and what is in it."""
 
 _PACKED: Final = {
     DataType.INT8_ARRAY: "b",
@@ -216,7 +217,7 @@ def read_array(data: bytes, datatype: int, most: int) -> list[Read] | None:
     if rest or count > most:
         return None
     found = struct.unpack(f"<{count}{form}", data)
-    as_one = _READERS[ELEMENT_OF[DataType(datatype)]]
+    as_one = READERS[ELEMENT_OF[DataType(datatype)]]
     match datatype:
         case DataType.FLOAT_ARRAY | DataType.DOUBLE_ARRAY:
             return [as_one("double_value", each) for each in found]
