@@ -27,7 +27,7 @@ from connectors.sparkplug.payload import bd_seq
 from connectors.sparkplug.readings import Readings, Table
 
 WINDOW: Final = 32
-"""So far ahead or behind its turn a message may come; further off it is another sequence."""
+"""So far ahead of its turn a message may come, to wait for it; further off it is another sequence."""
 MOST_KEPT: Final = 1_000
 """Messages of a node in doubt."""
 PATIENCE_NS: Final = 10_000_000_000
@@ -212,8 +212,10 @@ class Node:
             elif self._gap_until is not None:
                 self._gap_until = now + self._reorder
         elif ahead >= 256 - WINDOW or number in self._early:
+            # Said twice, or of a second node, or of a sequence whose birth was lost: it would catch up.
             self._statistics.dropped += 1
-            self._strike(now, said)
+            if not self._strike(now, said):
+                self._begin_doubt(now)
         elif ahead <= WINDOW and self._has_room(said.size):
             self._statistics.reordered += 1
             self._early[number] = said

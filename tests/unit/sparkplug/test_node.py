@@ -158,6 +158,21 @@ def test_data_in_doubt_are_never_read_by_an_alias_that_means_something_else_now(
 
 
 @pytest.mark.fault("G4")
+def test_a_sequence_whose_birth_was_lost_never_catches_up_with_the_one_before(record_measure) -> None:
+    """Its first numbers look like repeats; behind them it would be in turn, under other aliases."""
+    node = EdgeNode("plant", "press", {"power": 1.5, "heat": 20.5})
+    heard = alive(node)
+    heard.hear(*(node.data({"power": 1.5}, MS) for _ in range(10)))
+    node.metrics = {"heat": 20.5, "power": 1.5}
+    node.birth(MS)
+    rows = heard.hear(*(node.data({"power": 2.5}, MS) for _ in range(30)))
+    assert rows == []
+    assert heard.wishes > 0
+    assert heard.hear(node.birth(MS)) == [("press/heat", 20.5, "Good"), ("press/power", 2.5, "Good")]
+    record_measure("30 values behind a lost birth: 0 under the wrong name")
+
+
+@pytest.mark.fault("G4")
 def test_a_number_far_from_its_turn_is_another_sequence() -> None:
     node = press()
     heard = alive(node)
