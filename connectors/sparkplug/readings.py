@@ -6,7 +6,7 @@ Bad row; one the node calls null is Bad; of an array that became shorter the res
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from connectors.broker.rows import Rows
 from connectors.quality import (
@@ -85,6 +85,18 @@ class Table:
         return {name: each for name, each in self.values.items() if each is not None}
 
 
+class _About(NamedTuple):
+    """What a value stands in."""
+
+    said: Any
+    """The message."""
+    arrived: int
+    metric: Any
+    """The metric of the message, of which the value may be a part."""
+    born: int
+    """The data type the metric was born with."""
+
+
 class Readings:
     """Rows of one session, live ones and those a node had kept."""
 
@@ -147,9 +159,9 @@ class Readings:
                 known = table.values.get(name)
                 if known is not None:
                     (leaf,) = leaves(metric, name, datatype, table.names.get)
-                    self._row(known, leaf, metric, said, arrived)
+                    self._row(known, leaf, _About(said, arrived, metric, datatype))
             elif datatype in _TAKEN and is_reading(name):
-                self._tell_parts(table, metric, name, said, arrived)
+                self._tell_parts(table, name, _About(said, arrived, metric, datatype))
         return is_whole
 
     def gone(self, known: Iterable[Known], time: int, quality: int) -> None:
@@ -194,35 +206,33 @@ class Readings:
 
         return known
 
-    def _tell_parts(self, table: Table, metric: Any, name: str, said: Any, arrived: int) -> None:
+    def _tell_parts(self, table: Table, name: str, about: "_About") -> None:
         wanted: dict[str, Wanted] = {}
-        found = self._add(table, metric, name, table.names[name], wanted)
+        found = self._add(table, about.metric, name, about.born, wanted)
         self._enlist(table, wanted)
         for leaf in found:
             known = table.values.get(leaf.name)
             if known is not None:
-                self._row(known, leaf, metric, said, arrived)
+                self._row(known, leaf, about)
         for missing in table.parts.get(name, set()) - {leaf.name for leaf in found}:
             known = table.values.get(missing)
             if known is not None:
                 value = "" if known.part is Part.TEXT else 0
-                self._row(
-                    known, Leaf(missing, known.datatype, value, BAD_NO_DATA, metric), metric, said, arrived
-                )
+                self._row(known, Leaf(missing, known.datatype, value, BAD_NO_DATA, about.metric), about)
 
-    def _row(self, known: Known, leaf: Leaf, outer: Any, said: Any, arrived: int) -> None:
-        metric, value, quality = leaf.metric, leaf.value, leaf.quality
-        if leaf.datatype != known.datatype or metric.datatype not in (0, leaf.datatype, outer.datatype):
+    def _row(self, known: Known, leaf: Leaf, about: "_About") -> None:
+        metric, value, quality, outer = leaf.metric, leaf.value, leaf.quality, about.metric
+        if leaf.datatype != known.datatype or outer.datatype not in (0, about.born):
             quality = BAD_TYPE_MISMATCH
         elif known.as_float:
             value, quality = _as_float(value, known.datatype, quality)
         if quality < BAD:
             told = properties(metric) or properties(outer)
             quality = max(quality, quality_of(told)) if told else quality
-        stamp = metric.timestamp or outer.timestamp or said.timestamp
-        time = stamp * MS if stamp else arrived
+        stamp = metric.timestamp or outer.timestamp or about.said.timestamp
+        time = stamp * MS if stamp else about.arrived
         if stamp >= _LATEST_MS:
-            time, quality = arrived, BAD_INVALID_TIMESTAMP
+            time, quality = about.arrived, BAD_INVALID_TIMESTAMP
         is_historical = metric.is_historical or outer.is_historical
         self._statistics.historical += is_historical
         rows = self.history if is_historical else self.live

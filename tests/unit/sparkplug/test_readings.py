@@ -143,6 +143,13 @@ def test_null_is_bad_and_a_value_of_another_type_is_too() -> None:
     assert heard.hear(data(Metric(2, lab.INT32, alias=1), seq=3)) == [("press/x", None, "BadTypeMismatch")]
 
 
+def test_data_of_another_type_than_the_birth_said_are_bad_although_they_could_be_read() -> None:
+    heard = Hearing()
+    heard.hear(birth(Metric(5, lab.INT64, "x", alias=1)))
+    rows = heard.hear(data(Metric(2**64 - 1, lab.UINT64, alias=1)))
+    assert rows == [("press/x", None, "BadTypeMismatch")]
+
+
 def test_the_unit_is_the_births_unless_the_plant_file_names_one() -> None:
     heard = Hearing(nodes=[{"tags": {"Heat/*": {"unit": "K"}, "**": {}}}])
     named = (("engUnit", lab.STRING, "kW"),)
