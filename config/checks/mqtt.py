@@ -76,7 +76,7 @@ def _values(messages: MqttMessages, document: Document, path: Path) -> Iterator[
     time = messages.time
     if time is not None and time.zone is not None and time.form != "iso8601":
         yield document.problem("E-CF-0914", (*path, "time", "zone"), at_key=True)
-    others = len(messages.tags) > 1 or any((time, messages.id, messages.quality))
+    others = len(messages.tags) > 1 or any((time, messages.id, messages.quality, messages.unit))
     is_dynamic = PLACE.search(messages.at + messages.device) is not None
     for name, tag in messages.tags.items():
         at = (*path, "tags", name)

@@ -108,8 +108,9 @@ class MqttTag(TagOptions):
 
     path: JsonPath | None = None
     """Where it lies in the JSON message; absent: the whole message is the value, e.g. ``21.5``."""
-    type: Literal["number", "integer", "text", "bool"] = "number"
-    """``number`` is a float64; ``integer`` keeps 64 bits exactly. A value of another type is Bad."""
+    type: Literal["number", "integer", "text", "bool", "any"] = "number"
+    """``number`` is a float64; ``integer`` keeps 64 bits exactly. A value of another type is Bad. ``any`` is
+    what the topic's first value is: a number, text or bool."""
 
 
 class MessageTime(Model):
@@ -138,7 +139,15 @@ class MqttMessages(DeviceOptions):
     quality: JsonPath | None = None
     """What the sender says of its values: true or false, ``good``, ``uncertain`` or ``bad``, or an OPC UA
     StatusCode."""
+    unit: JsonPath | None = None
+    """Where the message names its unit, e.g. ``kWh``; what the table of units does not know is the tag's own.
+    Another unit than before makes another tag."""
     tags: Annotated[dict[NamePattern, MqttTag], Field(min_length=1)]
+
+    @property
+    def is_told(self) -> bool:
+        """Tell whether only a message says what its tags are."""
+        return self.unit is not None or any(tag.type == "any" for tag in self.tags.values())
 
 
 class MqttSource(OpenSource, MqttSubscription):

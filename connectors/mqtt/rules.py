@@ -7,13 +7,15 @@ publish: what can't be a name, belongs to another topic already, or would be one
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from config.base import is_name
 from config.connections import MqttMessages, MqttSource, MqttTag
-from config.connections.mqtt_source import PLACE
+from config.connections.mqtt_source import PLACE, json_steps
+from config.units import find_unit
 from connectors.describe import describe, device_path
 from connectors.mqtt.extract import Extraction
+from connectors.mqtt.places import MISSING, follow
 from connectors.tags import Kind, Tag, TagTable
 
 KIND_OF_TYPE: Final = {
@@ -21,6 +23,14 @@ KIND_OF_TYPE: Final = {
     "integer": Kind.INT64,
     "text": Kind.TEXT,
     "bool": Kind.BOOL,
+}
+_TYPE_OF_KIND: Final = {
+    Kind.FLOAT64: "number",
+    Kind.INT32: "number",
+    Kind.INT64: "integer",
+    Kind.UINT64: "integer",
+    Kind.TEXT: "text",
+    Kind.BOOL: "bool",
 }
 _REMEMBERED: Final = 10_000
 """Refused topics whose answer is kept."""
@@ -41,17 +51,35 @@ class Resolved:
     tags: list[Tag] = field(default_factory=list)
 
 
+@dataclass(slots=True)
+class Told:
+    """A topic whose messages say what its tags are."""
+
+    entry: MqttMessages
+    parts: list[str]
+    """What its wildcards matched."""
+    reader: Extraction
+    """Reads a message as it stands; its rows are another's affair."""
+    unit: object = None
+    """What the newest message called its unit."""
+    extraction: Extraction | None = None
+    """How messages with this unit are read; None before the first value."""
+    is_whole: bool = False
+    """Whether every tag has had a value."""
+
+
 class Rules:
     """A source's entries, compiled; topics seen, remembered."""
 
     def __init__(self, name: str, options: MqttSource, site: str, tags: TagTable) -> None:
         self._name = name
+        self._options = options
         self._site = site
         self._tags = tags
         self._max_tags = options.max_tags
         self._entries = [(topic_pattern(each.topic), each) for each in options.messages]
         self._owners: dict[str, str] = {}
-        self._of_topic: dict[str, Extraction | Refusal] = {}
+        self._of_topic: dict[str, Extraction | Refusal | Told] = {}
         self._refused = 0
 
     def known_tags(self) -> list[Tag]:
@@ -61,14 +89,20 @@ class Rules:
         for pattern, path, tag in shapes:
             if pattern is None:
                 found[path] = self._describe(path, tag)
+        told = {id(tag) for entry in self._options.messages if entry.is_told for tag in entry.tags.values()}
         for known in self._tags.known_of(self._name):
             for pattern, _, tag in shapes:
                 if known.path not in found and pattern is not None and pattern.fullmatch(known.path):
-                    again = self._describe(known.path, tag)
+                    again = self._newest(known) if id(tag) in told else self._describe(known.path, tag)
                     if again.identity == known.identity:
                         found[known.path] = again
                     break
         return list(found.values())[: self._max_tags]
+
+    def _newest(self, known: Tag) -> Tag:
+        """Return what the path of a tag was last, where messages say what it is."""
+        number = self._tags.number(known.path)
+        return known if number is None else self._tags[number]
 
     def announce_known(self) -> None:
         """Announce them and retire the others of this source."""
@@ -81,7 +115,9 @@ class Rules:
         if self._refused >= _REMEMBERED:
             # Topics without end must not fill the memory; those in use are soon worked out again.
             self._of_topic = {
-                topic: each for topic, each in self._of_topic.items() if not isinstance(each, Refusal)
+                topic: each
+                for topic, each in self._of_topic.items()
+                if not isinstance(each, Refusal) and not (isinstance(each, Told) and each.extraction is None)
             }
             self._refused = 0
         resolved = []
@@ -89,7 +125,7 @@ class Rules:
             if topic in self._of_topic:
                 continue
             found = self._resolve(topic)
-            if isinstance(found, Refusal):
+            if not isinstance(found, Resolved):
                 self._refused += 1
                 self._of_topic[topic] = found
             else:
@@ -101,15 +137,61 @@ class Rules:
                 each.extraction.number(numbers[: len(each.tags)])
                 del numbers[: len(each.tags)]
 
-    def __getitem__(self, topic: str) -> Extraction | Refusal:
+    def __getitem__(self, topic: str) -> Extraction | Refusal | Told:
         """Return how to read a topic that `learn` was given."""
         return self._of_topic[topic]
 
-    def _resolve(self, topic: str) -> Resolved | Refusal:
+    def fit(self, topic: str, told: Told, said: Any) -> Extraction | Refusal | None:
+        """Return how to read a message that says what its tags are; None when it has no value yet."""
+        unit = told.unit if told.entry.unit is None else follow(said, json_steps(told.entry.unit))
+        if unit is MISSING:
+            unit = told.unit
+        if told.extraction is not None and told.is_whole and unit == told.unit:
+            return told.extraction
+        entry = self._fitted(told, unit, said)
+        if not entry.tags:
+            return None
+        found = self._name_tags(topic, entry, told.parts)
+        if isinstance(found, Refusal):
+            self._refused += 1
+            self._of_topic[topic] = found
+            return found
+        found.extraction.number(self._tags.announce(found.tags).tolist())
+        if told.extraction is not None:
+            found.extraction.ids = told.extraction.ids
+        told.unit, told.extraction = unit, found.extraction
+        told.is_whole = len(entry.tags) == len(told.entry.tags)
+        return found.extraction
+
+    def _fitted(self, told: Told, unit: object, said: Any) -> MqttMessages:
+        """Return the entry with what this message says of its tags; tags without a value are left out."""
+        tags = {}
+        for name, tag in told.entry.tags.items():
+            before = self._before(told, name)
+            named = before.unit if unit is None and before is not None and told.entry.unit else unit
+            known = find_unit(named) if isinstance(named, str) else None
+            kind: str | None = tag.type
+            if kind == "any":
+                value = said if tag.path is None else follow(said, json_steps(tag.path))
+                kind = _TYPE_OF_KIND[before.kind] if before is not None else _type_of(value)
+            if kind is not None:
+                more = {"type": kind} | ({} if known is None else {"unit": known})
+                tags[name] = tag.model_copy(update=more)
+        return told.entry.model_copy(update={"tags": tags})
+
+    def _before(self, told: Told, name: str) -> Tag | None:
+        """Return what a tag of such a topic was the last time, in an earlier run perhaps."""
+        at, device = _filled(told.entry.at, told.parts), _filled(told.entry.device, told.parts)
+        number = self._tags.number(f"{device_path(self._site, at, device)}/{_filled(name, told.parts)}")
+        tag = None if number is None else self._tags[number]
+        return tag if tag is not None and tag.source == self._name else None
+
+    def _resolve(self, topic: str) -> Resolved | Refusal | Told:
         for pattern, entry in self._entries:
             match = pattern.fullmatch(topic)
             if match is not None:
-                return self._name_tags(topic, entry, [part.replace("/", ".") for part in match.groups("")])
+                parts = [part.replace("/", ".") for part in match.groups("")]
+                return _told(entry, parts) if entry.is_told else self._name_tags(topic, entry, parts)
         return Refusal("unmatched")
 
     def _name_tags(self, topic: str, entry: MqttMessages, parts: list[str]) -> Resolved | Refusal:
@@ -146,6 +228,22 @@ class Rules:
                 path = f"{device_path(self._site, entry.at, entry.device)}/{name}"
                 is_fixed = PLACE.search(path) is None
                 yield None if is_fixed else _path_pattern(path), path, tag
+
+
+def _type_of(value: Any) -> str | None:
+    if isinstance(value, bool):
+        return "bool"
+    if isinstance(value, int | float):
+        return "number"
+    return "text" if isinstance(value, str) else None
+
+
+def _told(entry: MqttMessages, parts: list[str]) -> Told:
+    tags = {
+        name: tag if tag.type != "any" else tag.model_copy(update={"type": "number"})
+        for name, tag in entry.tags.items()
+    }
+    return Told(entry, parts, Extraction(entry.model_copy(update={"tags": tags})))
 
 
 def topic_pattern(topic_filter: str) -> re.Pattern[str]:

@@ -5,7 +5,7 @@ import contextlib
 import os
 from dataclasses import asdict
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from paho.mqtt.client import MQTTMessage
 
@@ -19,7 +19,7 @@ from connectors.clock import Clock
 from connectors.mqtt.counts import Statistics
 from connectors.mqtt.extract import Extraction, Malformed
 from connectors.mqtt.redelivery import Entry, Redelivery, checksum
-from connectors.mqtt.rules import Refusal, Rules
+from connectors.mqtt.rules import Refusal, Rules, Told
 from connectors.tags import TagTable
 
 
@@ -140,7 +140,7 @@ class Mqtt(Reader[Entry]):
         found = self._rules[topic]
         if message.qos:
             summed = checksum(topic, payload[:SAMPLE_BYTES] if is_too_large else payload)
-            can_tell = message.dup or (isinstance(found, Extraction) and found.can_tell)
+            can_tell = message.dup or self._can_tell(found)
             is_repeat = self._redelivery.is_repeat(message.mid, summed, can_tell=can_tell)
             self._entries.append(self._redelivery.note(message.mid, summed))
             self._in_doubt += 1
@@ -154,12 +154,31 @@ class Mqtt(Reader[Entry]):
         else:
             self._extract(found, topic, payload, arrived)
 
-    def _extract(self, found: Extraction, topic: str, payload: bytes | bytearray, arrived: int) -> None:
+    def _can_tell(self, found: Extraction | Refusal | Told) -> bool:
+        """Tell whether messages of a topic have a time or id of their own."""
+        reader = found.reader if isinstance(found, Told) else found
+        return isinstance(reader, Extraction) and reader.can_tell
+
+    def _extract(
+        self, found: Extraction | Told, topic: str, payload: bytes | bytearray, arrived: int
+    ) -> None:
         try:
-            said = found.parse(payload, self._options.max_depth)
+            if isinstance(found, Told):
+                said = found.reader.parse(payload, self._options.max_depth)
+                fitted = self._rules.fit(topic, found, said)
+            else:
+                said, fitted = found.parse(payload, self._options.max_depth), found
         except Malformed as exc:
             self._refusals.tell("malformed", topic, payload, str(exc))
             return
+        if isinstance(fitted, Refusal):
+            self._refusals.tell(fitted.reason, topic, payload)
+        elif fitted is None:
+            self._statistics.values_missing += len(found.entry.tags) if isinstance(found, Told) else 0
+        else:
+            self._append(fitted, said, arrived)
+
+    def _append(self, found: Extraction, said: Any, arrived: int) -> None:
         if found.ids is not None and found.ids.is_duplicate(said, self._statistics):
             self._statistics.duplicates += 1
             return

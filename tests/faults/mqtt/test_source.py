@@ -417,3 +417,26 @@ async def test_listening_shows_what_comes_and_takes_nothing_away(broker: Broker,
     assert await source(broker, TagTable(), {**PLAIN, "topic": "none/+"}).listen(0.1) is None
     async with running(source(broker, table, PLAIN)) as opened:
         assert values(await read_until(opened, 1.5)) == [1.5]
+
+
+async def test_a_unified_namespace_is_read_by_one_entry(broker: Broker, publisher: Client) -> None:
+    entry = {
+        "topic": "acme/cz/+/+/+/+",
+        "at": "{1}/{2}",
+        "device": "{3}",
+        "time": {"path": "timestamp", "form": "unix_ms"},
+        "unit": "unit",
+        "tags": {"{4}": {"path": "value", "type": "any"}},
+    }
+    table = TagTable()
+    async with running(source(broker, table, entry)) as opened:
+        said = {"power": b"21.5", "state": b'"run"', "on": b"true", "none": b"null", "end": b"7.5"}
+        for name, value in said.items():
+            payload = b'{"value":%b,"timestamp":1790000000000,"unit":"kW"}' % value
+            publish(publisher, f"acme/cz/hall/l1/c3/{name}", payload)
+        got = values(await read_until(opened, 7.5))
+        assert sorted(got, key=str) == [1.0, 21.5, 7.5, "run"]
+        assert opened.statistics()["values_missing"] == 1
+    tags = {table[n].name: (table[n].path, table[n].unit) for n in table.active().tolist()}
+    assert tags["power"] == ("s/hall/l1/c3/power", "KWT")
+    assert set(tags) == {"power", "state", "on", "end"}
