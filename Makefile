@@ -16,6 +16,9 @@ export WL_SCALE ?= 0.1
 UI     := gateway/web/ui
 BUILT  := gateway/web/static/index.html
 
+# Two at once: most tests wait for servers. Files stay whole, the long ones begin (tests/conftest.py).
+TWO := -n 2 --dist loadfile --no-loadscope-reorder
+
 .PHONY: demo test check lint bench faults peers docs lock clean page pictures bundle
 
 $(VENV)/ready: edge_deploy/locks/dev.txt pyproject.toml
@@ -48,16 +51,15 @@ lint: $(VENV)/ready
 check: lint
 	$(BIN)/pytest -q tests/unit tests/contract
 
-# Two at once: most tests wait for servers. Files stay whole, the long ones begin (tests/conftest.py).
 test: lint $(BUILT) peers
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest $(TWO)
 
 bundle: $(VENV)/ready $(BUILT)
 	@$(BIN)/python -m edge_deploy.bundle --platform $(PLATFORM) --python $(CPYTHON)
 
 # The page with "=": pytest would take the file itself for what it is to run.
 faults: $(VENV)/ready peers
-	WL_SCALE=1 $(BIN)/pytest -m fault --timeout 3600 --faults-page=docs/reference/faults.md
+	WL_SCALE=1 $(BIN)/pytest $(TWO) -m fault --timeout 3600 --faults-page=docs/reference/faults.md
 
 bench: $(VENV)/ready peers
 	$(BIN)/python -m tests.benchmarks

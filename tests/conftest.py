@@ -47,7 +47,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     page = config.getoption("--faults-page")
-    if page is not None:
+    if page is not None and not hasattr(config, "workerinput"):  # one of several writes it
         config.pluginmanager.register(FaultPage(page))
 
 
