@@ -39,6 +39,12 @@ _MOST_MISSING: Final = 100
 """Messages asked for again at most; a larger gap is no gap but another sequence."""
 _LAST: Final = 2**32 - 1
 _NOT_KEPT: Final = ua.StatusCodes.BadMessageNotAvailable
+_OF_THE_SESSION: Final = (
+    ua.StatusCodes.BadSessionIdInvalid,
+    ua.StatusCodes.BadSessionClosed,
+    ua.StatusCodes.BadSecureChannelClosed,
+    ua.StatusCodes.BadSecureChannelIdInvalid,
+)
 _TEMPORARY: Final = (ua.StatusCodes.BadTimeout, ua.StatusCodes.BadRequestTimeout)
 
 Acknowledgement = tuple[int, int]
@@ -192,9 +198,10 @@ class Publishing:
             if fault.status == ua.StatusCodes.BadTooManyPublishRequests and self._window > 1:
                 self._window -= 1
                 return None
-            raise NotConnected(
-                f"{self._session.peer} publishes no more: {status_name(fault.status)}"
-            ) from fault
+            reason = f"publishes no more: {status_name(fault.status)}"
+            if fault.status in _OF_THE_SESSION:
+                self._session.lose(reason)  # what it subscribed may live on
+            raise NotConnected(f"{self._session.peer} {reason}") from fault
 
     async def _close_gap(self, published: Published) -> None:
         """Fetch the messages missing before this one; after a cancellation it goes on where it was."""

@@ -65,7 +65,7 @@ class Session:
             NotConnected: with `needs_a_person` when a certificate or user is not accepted.
         """
         try:
-            client = self._client = await self._security.client(self._lose)
+            client = self._client = await self._security.client(self.lose)
             await client.connect_socket()
             await client.send_hello()
             await self._open_channel(client)
@@ -168,7 +168,8 @@ class Session:
             raise NotConnected(f"{self.peer} is not connected")
         return self._client
 
-    def _lose(self, reason: str) -> None:
+    def lose(self, reason: str) -> None:
+        """Learn that the connection has dropped, or that the session has over it."""
         if not self._lost:
             self._lost = f"{self.peer} {reason}"
             self.on_lost()
@@ -181,7 +182,7 @@ class Session:
                 await client.open_secure_channel(renew=True)
                 client.uaclient.revolve_security_token()
             except CONNECTION_PROBLEMS as exc:
-                self._lose(f"did not renew the secure channel: {status_of(exc) or exc or type(exc).__name__}")
+                self.lose(f"did not renew the secure channel: {status_of(exc) or exc or type(exc).__name__}")
                 return
 
 

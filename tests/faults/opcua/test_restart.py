@@ -3,6 +3,7 @@
 import asyncio
 import os
 import random
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from connectors import NotConnected, TagTable
+from connectors.opcua import Kept
 from connectors.quality import BAD_NODE_ID_UNKNOWN, GOOD
 from gateway.lab.proxy import Proxy
 from tests.faults.opcua.lab import all_of, entered, options, read_until, source, variables
@@ -19,6 +21,7 @@ pytestmark = pytest.mark.server
 
 OTHER = "urn:wanglian:test:other"
 COUNT = 5
+QUIET = ("notifications", "values", "keep_alives")
 SCALE = float(os.environ.get("WL_SCALE", "0.1"))
 VARIANTS = {
     "the index has moved": {"namespaces": [OTHER, MACHINE], "machine": 1},
@@ -158,13 +161,14 @@ async def test_f1_after_each_of_many_kills_the_newest_values_are_there_again(
     """The server's network is reset at random instants, and every fifth time the server itself is another."""
     seed, kills = random.randrange(2**32), max(5, int(100 * SCALE))
     print(f"seed {seed}")
-    chance, tags, took = random.Random(seed), TagTable(), []
+    chance, tags, kept, took = random.Random(seed), TagTable(), Kept(), []
+    rungs: Counter[str] = Counter()
     loop = asyncio.get_running_loop()
     await opcua_server.restart(variables=COUNT, rateMs=50)
     async with Proxy("127.0.0.1", opcua_server.port, seed=seed) as proxy:
         endpoint = opcua_server.endpoint.replace(str(opcua_server.port), str(proxy.port))
-        where = options(endpoint, variables(COUNT), publish="100ms")
-        it = await entered(lambda: source(where, tmp_path, tags))
+        where = options(endpoint, variables(COUNT), publish="100ms", keep_alive="1s")
+        it = await entered(lambda: source(where, tmp_path, tags, kept))
         for kill in range(kills):
             try:
                 await read_until(it, all_of(COUNT))
@@ -174,20 +178,52 @@ async def test_f1_after_each_of_many_kills_the_newest_values_are_there_again(
                 with pytest.raises(NotConnected):
                     await reading
             finally:
+                rungs += Counter(it.statistics())
                 await it.__aexit__(None, None, None)
             if kill % 5 == 4:
                 await opcua_server.restart(variables=COUNT, rateMs=50)
             await proxy.mend()
             tick = (await asyncio.to_thread(opcua_server.ask, "state"))["tick"]
             began = loop.time()
-            it = await entered(lambda: source(where, tmp_path, tags))
+            it = await entered(lambda: source(where, tmp_path, tags, kept))
             connected = loop.time()
             newest = {value_of("Double", 0, n) for n in range(tick, tick + 10_000)}
             await read_until(it, lambda rows, newest=newest: any(row[1] in newest for row in rows))  # type: ignore[misc]
             took.append((connected - began, loop.time() - connected))
+        rungs += Counter(it.statistics())
         await it.__aexit__(None, None, None)
+    assert rungs["recreated"] >= kills // 5, "another server has nothing of ours"
+    assert rungs["reactivated"] > 0
     after = max(each for _, each in took)
     record_measure(
         f"{kills} kills: values back at most {after * 1000:.0f} ms after a connection, "
-        f"which took at most {max(each for each, _ in took):.2f} s; published every 100 ms"
+        f"which took at most {max(each for each, _ in took):.2f} s; published every 100 ms; "
+        f"{rungs['reactivated']} sessions went on, {rungs['recreated']} were made anew, "
+        f"{rungs['republished']} messages republished, {rungs['missed']} missed"
     )
+
+
+@pytest.mark.fault("F1", "F3")
+@pytest.mark.timeout(900)
+async def test_f1_a_quiet_server_gives_no_false_alarm(
+    opcua_server: NodeServer,
+    tmp_path: Path,
+    record_measure: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nothing changes: the link stays, nothing is made anew, nothing is taken for deaf or missed."""
+    seconds = max(4.0, 600 * SCALE * SCALE)
+    monkeypatch.setattr("connectors.opcua.watch._EVERY_NS", round(seconds / 10 * 1e9))
+    await opcua_server.restart(variables=COUNT, history=[0, COUNT])
+    where = options(opcua_server.endpoint, variables(COUNT), keep_alive="1s", publish="100ms")
+    async with source(where, tmp_path) as it:
+        await read_until(it, all_of(COUNT))
+        with pytest.raises(TimeoutError):
+            await read_until(it, lambda _: False, within_s=seconds)
+        await read_until(it, lambda _: True)
+        counts = it.statistics()
+        opened = (await asyncio.to_thread(opcua_server.ask, "state"))["opened"]
+    alarms = {name: count for name, count in counts.items() if count and name not in QUIET}
+    assert alarms == {}
+    assert opened == 1
+    record_measure(f"{seconds:.0f} s without a change: {counts['keep_alives']} keep-alives, 0 alarms")

@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from asyncua import ua
 from numpy.typing import NDArray
 
 from config.connections import OpcUaSource
 from connectors import NotConnected, TagTable
 from connectors.opcua import Kept, OpcUa
+from connectors.opcua.rows import Fault
 from connectors.quality import GOOD
 from gateway.lab.proxy import Proxy
 from tests.faults.opcua.lab import Row, all_of, entered, options, read_until, source, variables
@@ -143,3 +145,88 @@ async def test_f5_after_a_cut_connection(
     if rung != "recreated":
         assert set(seen) == set(range(at_cut["tick"] + 1, tick + 1))
     record_measure(f"{rung}: {len(seen)} of 4 values changed meanwhile, {counts['republished']} republished")
+
+
+@pytest.mark.fault("F5")
+@pytest.mark.parametrize("status", ["BadSessionIdInvalid", "BadSecureChannelClosed"])
+async def test_f5_a_session_the_server_calls_unknown_leaves_its_subscription_to_the_next(
+    opcua_server: NodeServer,
+    tmp_path: Path,
+    record_measure: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    status: str,
+) -> None:
+    """The connection lives; one answer says that there is no such session or channel."""
+    await opcua_server.restart(variables=COUNT)
+    async with line(opcua_server, tmp_path, publish="50ms") as it:
+        async with session(it) as before:
+            await read_until(before, all_of(COUNT))
+
+            def refuse(_: bytes) -> Any:
+                raise Fault(getattr(ua.StatusCodes, status))
+
+            with monkeypatch.context() as patched:
+                patched.setattr("connectors.opcua.publishing.decode_publish", refuse)
+                await it.read_to_the_end(before)
+        tick = (await it.ask("advance"))["tick"]
+        async with session(it) as after:
+            await read_until(after, newest(tick))
+            await read_while(after, lambda: after.statistics()["reactivated"] == 0)
+            counts = after.statistics()
+        assert (await it.ask("state"))["subscribed"] == 1
+    assert counts["recreated"] == counts["missed"] == 0
+    record_measure(f"{status}: the subscription goes on, 0 missed")
+
+
+@pytest.mark.fault("F3", "F5")
+async def test_f3_what_was_reactivated_and_brings_nothing_is_made_anew(
+    opcua_server: NodeServer, tmp_path: Path, record_measure: Callable[..., None]
+) -> None:
+    """Every status is Good; only that no value comes tells that the subscription is dead."""
+    await opcua_server.restart(variables=COUNT)
+    async with line(opcua_server, tmp_path, publish="50ms", timeout="500ms", keep_alive="60s") as it:
+        async with session(it) as before:
+            await read_until(before, all_of(COUNT))
+            await it.proxy.cut()
+            await it.read_to_the_end(before)
+        await it.ask("silence")
+        tick = (await it.ask("advance"))["tick"]
+        await it.proxy.mend()
+        began = asyncio.get_running_loop().time()
+        async with session(it) as after:
+            with pytest.raises(NotConnected, match="brings nothing"):
+                await read_until(after, lambda _: False)
+            assert after.statistics()["reactivated"] == 0
+        async with session(it) as anew:
+            await read_until(anew, newest(tick))
+            tick = (await it.ask("advance"))["tick"]
+            await read_until(anew, newest(tick))
+        took = asyncio.get_running_loop().time() - began
+        assert (await it.ask("state"))["subscribed"] == 2
+    record_measure(f"a dead subscription told by its silence, live values after {took:.1f} s")
+
+
+@pytest.mark.fault("F3", "F5")
+async def test_f5_a_connection_into_a_black_hole_is_told_from_a_silent_subscription(
+    opcua_server: NodeServer, tmp_path: Path, record_measure: Callable[..., None]
+) -> None:
+    """Nothing comes over it: the session is gone on with, and what was sent in vain is asked for again."""
+    await opcua_server.restart(variables=COUNT)
+    async with line(opcua_server, tmp_path, publish="50ms", timeout="500ms") as it:
+        async with session(it) as before:
+            await read_until(before, all_of(COUNT))
+            it.proxy.weather = it.proxy.weather.changed(black_hole=True)
+            first = (await it.ask("advance"))["tick"]
+            await it.read_to_the_end(before)
+        it.proxy.weather = it.proxy.weather.changed(black_hole=False)
+        last = (await it.ask("advance"))["tick"]
+        async with session(it) as after:
+            found = await read_until(after, newest(last))
+            found += await read_while(after, lambda: after.statistics()["reactivated"] == 0)
+            counts = after.statistics()
+    assert set(ticks(found, first, last)) == {first, last}
+    assert counts["republished"] > 0
+    assert counts["recreated"] == counts["missed"] == 0
+    record_measure(
+        f"{counts['republished']} messages sent into a black hole came when asked for again, 0 missed"
+    )

@@ -29,17 +29,21 @@ OVERFLOW = 0x480
 
 @pytest.mark.fault("F3")
 async def test_f3_a_subscription_that_says_nothing_ends_the_session(
-    opcua_server: NodeServer, tmp_path: Path
+    opcua_server: NodeServer, tmp_path: Path, record_measure: Callable[..., None]
 ) -> None:
-    """The session answers, the subscription does not even keep alive."""
+    """The session answers, the subscription does not even keep alive; the next one is made anew."""
     await opcua_server.be(variables=COUNT)
     where = options(opcua_server.endpoint, variables(COUNT))
     async with source(where, tmp_path) as it:
         await read_until(it, all_of(COUNT))
         assert (await asyncio.to_thread(opcua_server.ask, "silence"))["subscriptions"] == 1
+        began = asyncio.get_running_loop().time()
         with pytest.raises(NotConnected, match="silent"):
             await read_until(it, lambda _: False)
+        took = asyncio.get_running_loop().time() - began
         await it.scan("d")  # the session itself still answers
+        assert not it._session.was_cut, "what is silent is not gone on with"
+    record_measure(f"silence told after {took:.2f} s; a sign of life is due every 0.2 s")
 
 
 @pytest.mark.fault("F3", "F5")
@@ -56,7 +60,7 @@ async def test_f3_a_subscription_the_server_ends_ends_the_session(
 
 @pytest.mark.fault("F5")
 async def test_f5_a_notification_that_is_lost_for_good_ends_the_session(
-    opcua_server: NodeServer, tmp_path: Path
+    opcua_server: NodeServer, tmp_path: Path, record_measure: Callable[..., None]
 ) -> None:
     """Its number is missing and the server does not have it any more."""
     await opcua_server.be(variables=COUNT)
@@ -67,11 +71,15 @@ async def test_f5_a_notification_that_is_lost_for_good_ends_the_session(
         with pytest.raises(NotConnected, match="lost notification"):
             await read_until(it, lambda _: False)
         assert it.statistics()["missed"] == 1
+    record_measure("1 message lost for good: 1 counted, and the session ends")
 
 
 @pytest.mark.fault("F5")
 async def test_f5_a_notification_that_went_missing_is_asked_for_again_and_keeps_its_place(
-    opcua_server: NodeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    opcua_server: NodeServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    record_measure: Callable[..., None],
 ) -> None:
     """The server still has it."""
     await opcua_server.be(variables=COUNT)
@@ -97,6 +105,7 @@ async def test_f5_a_notification_that_went_missing_is_asked_for_again_and_keeps_
         assert it.statistics()["republished"] == 1
         mine = [value for name, value, *_ in found if name == "v0"]
         assert mine == [value_of("Double", 0, tick), last]
+    record_measure("1 message missing: asked for again, 2 of 2 values in their order")
 
 
 LIMITS: dict[str, dict[str, Any]] = {
@@ -116,7 +125,11 @@ LIMITS: dict[str, dict[str, Any]] = {
 @pytest.mark.fault("F4")
 @pytest.mark.parametrize("limits", LIMITS.values(), ids=LIMITS.keys())
 async def test_f4_a_server_with_limits_serves_every_tag(
-    opcua_server: NodeServer, tmp_path: Path, limits: dict[str, Any]
+    opcua_server: NodeServer,
+    tmp_path: Path,
+    limits: dict[str, Any],
+    record_measure: Callable[..., None],
+    request: pytest.FixtureRequest,
 ) -> None:
     """Chunks shrink, further subscriptions are opened, the rest is polled."""
     await opcua_server.restart(variables=COUNT, **limits)
@@ -129,7 +142,9 @@ async def test_f4_a_server_with_limits_serves_every_tag(
         is_polled = (
             "capabilities" in limits and "maxMonitoredItemsPerSubscription" not in limits["capabilities"]
         )
-        assert (it.statistics()["polls"] > 0) == (is_polled or "maxSubscriptionsPerSession" in str(limits))
+        polls = it.statistics()["polls"]
+        assert (polls > 0) == (is_polled or "maxSubscriptionsPerSession" in str(limits))
+    record_measure(f"{request.node.callspec.id}: {COUNT} of {COUNT} tags served, {polls} polls")
 
 
 @pytest.mark.fault("F4")

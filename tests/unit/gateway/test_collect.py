@@ -1,10 +1,11 @@
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from connectors import Batch, NotConnected, Order, Tag, TagTable
+from connectors import Batch, NotConnected, Order, Origin, Tag, TagTable
 from connectors.quality import BAD_DATA_LOST, BAD_NO_COMMUNICATION, GOOD
 from gateway.buffer import MemoryBuffer
 from gateway.buffer.contract import StoreFailed
@@ -210,3 +211,39 @@ async def test_a_link_is_connected_only_once_a_device_behind_it_has_answered(buf
     with pytest.RaisesGroup(NotConnected):
         await collects.session()
     assert (link.state, link.sessions_total) == (LinkState.CONNECTED, 1)
+
+
+async def test_what_was_read_from_a_history_does_not_move_the_deadband_of_what_is(buffer, clock) -> None:
+    tags = TagTable()
+    band = [Tag("s/a/l/d/t0", simple_tags()[0].kind, "KWT", "meters", deadband=1.0)]
+    missed = replace(batch_of([5.0], time=T0 - 9), origin=Origin.BACKFILL)
+    source = ReplaySource(tags, band, [batch_of([1.0]), missed, batch_of([1.5]), NotConnected("end")])
+    with pytest.RaisesGroup(NotConnected):
+        await collector(buffer, clock, source, tags=tags).session()
+    assert [values for _, values, _ in await stored(buffer)] == [[1.0], [5.0]]
+
+
+async def test_a_source_that_can_read_a_history_learns_once_when_each_tag_was_known_last(
+    buffer, clock
+) -> None:
+    """Rows the gateway wrote about a gap are no values."""
+    tags = TagTable()
+    tags.announce(simple_tags())
+    for batch in (
+        batch_of([1.0, 2.0], time=T0),
+        batch_of([3.0], tags=[1], time=T0 + 5),
+        bad_batch(tags, np.array([0, 1, 2], np.int32), T0 + 9, BAD_NO_COMMUNICATION, T0 + 9),
+    ):
+        await buffer.append("meters", batch)
+    learned = []
+
+    class Repairer(ReplaySource):
+        def stored_until(self, times, heard) -> None:
+            learned.append((times.tolist(), heard))
+
+    ends = [Repairer(tags, simple_tags(), [NotConnected("end")]) for _ in range(2)]
+    link = collector(buffer, clock, *ends, tags=tags)
+    for _ in range(2):
+        with pytest.RaisesGroup(NotConnected):
+            await link.session()
+    assert learned == [([T0, T0 + 5, 0], T0 + 9)]

@@ -212,3 +212,15 @@ def test_a_row_whose_parts_do_not_belong_together_is_not_shown(live: LiveValues)
     assert reader.snapshot() is not None
     live._file.column["value"][1] += 1
     assert reader.snapshot() is None
+
+
+def test_what_was_read_from_a_history_is_neither_the_newest_value_nor_a_sign_of_life(
+    live: LiveValues,
+) -> None:
+    live.put(now := batch_of([1.0], time=T0 + 9), now)
+    missed = batch_of([7.0], time=T0 + 4)
+    missed = Batch(missed.parts, T0 + 60, Origin.BACKFILL)
+    live.put(missed, missed)
+    seen = LiveReader(live.folder).snapshot()
+    assert floats(seen)[0] == 1.0
+    assert seen.arrived[0] == T0 + 9

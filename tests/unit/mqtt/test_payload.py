@@ -10,7 +10,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from connectors import DTYPE_OF_PART, PART_OF_KIND, Batch, Columns, Delivery, Epoch, Kind, Part, Tag, TagTable
+from connectors import (
+    DTYPE_OF_PART,
+    PART_OF_KIND,
+    Batch,
+    Columns,
+    Delivery,
+    Epoch,
+    Kind,
+    Origin,
+    Part,
+    Tag,
+    TagTable,
+)
 from connectors.mqtt.payload import Encoder, Message
 
 EPOCH = Epoch(3, 0x9F86D081884C7D65)
@@ -217,3 +229,14 @@ def test_rows_of_a_tag_that_is_gone_say_their_unit() -> None:
     delivery, _ = delivery_of(table, [(0, T0, 5000.0, 0)])
     (message,) = Encoder("gw-1", table).messages(delivery)
     assert json.loads(message.payload)["unit"] == ["C62"]
+
+
+def test_what_was_read_from_a_history_is_marked_past_and_filled() -> None:
+    table = table_of([Kind.FLOAT64] * 2)
+    live, _ = delivery_of(table, [(0, T0, 1.5, 0), (1, T0, 2.5, 0)])
+    filled = replace(live, batch=replace(live.batch, origin=Origin.BACKFILL))
+    encoder = Encoder("gw-1", table, lambda _: 1000)
+    (before,), (after,) = encoder.messages(live), encoder.messages(filled)
+    assert after.payload.endswith(b',"fill":true}')
+    assert after.payload.replace(b',"hist":true', b"").replace(b',"fill":true', b"") == before.payload
+    assert json.loads(after.payload)["hist"] is True
