@@ -20,6 +20,7 @@ from connectors.opcua.rows import Fault
 from connectors.quality import GOOD
 from gateway.lab.proxy import Proxy
 from tests.faults.opcua.lab import Row, all_of, entered, options, read_until, source, variables
+from tests.faults.opcua.test_security import MODES, POLICIES, SECRET, secret, secured, trust
 from tests.servers.node_opcua import NodeServer, value_of
 
 pytestmark = pytest.mark.server
@@ -118,10 +119,10 @@ async def test_f5_after_a_cut_connection(
 ) -> None:
     """What the server queued meanwhile arrives where its subscription lives on, and every value is there."""
     rung, meanwhile, subscribed, opened = case
-    await opcua_server.restart(variables=COUNT, transfer=True, capabilities={"minSupportedSampleRate": 10})
-    async with line(opcua_server, tmp_path, publish="50ms") as it:
+    await opcua_server.restart(variables=COUNT, transfer=True, extra=["array"])
+    async with line(opcua_server, tmp_path, more={"list": "s=array"}, publish="50ms") as it:
         async with session(it) as before:
-            await read_until(before, all_of(COUNT))
+            await read_until(before, all_of(COUNT + 3))
             await it.proxy.cut()
             await it.read_to_the_end(before)
         at_cut = await it.ask("state")
@@ -133,6 +134,7 @@ async def test_f5_after_a_cut_connection(
         await it.proxy.mend()
         async with session(it) as after:
             found = await read_until(after, newest(at_cut["tick"] + 3))
+            assert {f"list_{i}" for i in range(3)} <= {row[0] for row in found}, "a full report"
             tick = (await it.ask("advance"))["tick"]
             found += await read_until(after, newest(tick))
             found += await read_while(after, lambda: after.statistics()[rung] == 0)
@@ -230,3 +232,31 @@ async def test_f5_a_connection_into_a_black_hole_is_told_from_a_silent_subscript
     record_measure(
         f"{counts['republished']} messages sent into a black hole came when asked for again, 0 missed"
     )
+
+
+@pytest.mark.fault("F5")
+async def test_f5_a_secured_session_of_a_user_goes_on_over_another_channel(
+    opcua_server: NodeServer, tmp_path: Path, record_measure: Callable[..., None]
+) -> None:
+    """Certificate, nonce and password are proved anew; the standard's rules for taking over hold."""
+    await secured(opcua_server, tmp_path, users={"reader": SECRET})
+    user = {"name": "reader", "password": secret(SECRET)}
+    how = {"security": {"policy": POLICIES[0], "mode": MODES[1]}, "user": user}
+    rungs = {}
+    async with line(opcua_server, tmp_path / "gateway", count=3, publish="50ms", **how) as it:
+        with pytest.raises(NotConnected):
+            await it.source().__aenter__()
+        trust(tmp_path)
+        for rung in ("", "reactivated", "transferred"):
+            async with session(it) as each:
+                await read_until(each, all_of(3))
+                if rung:
+                    await read_while(each, lambda each=each, rung=rung: each.statistics()[rung] == 0)  # type: ignore[misc]
+                    rungs[rung] = each.statistics()[rung]
+                await it.proxy.cut()
+                await it.read_to_the_end(each)
+            if rung == "reactivated":
+                await it.ask("expire")
+            await it.proxy.mend()
+    assert rungs == {"reactivated": 1, "transferred": 1}
+    record_measure("SignAndEncrypt with a password: reactivated, then transferred")
