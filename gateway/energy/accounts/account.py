@@ -9,11 +9,12 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from gateway.energy.accounts.counter import MOST_SCANS, judge
+from gateway.energy.accounts.counter import judge
 from gateway.energy.accounts.demand import Minutes, Sliding, after, minutes_of, peaks
 from gateway.energy.accounts.intervals import Boundaries, boundaries, flags_left_open, grid
 from gateway.energy.accounts.readings import Readings
 from gateway.energy.accounts.state import Event, Integers, Knots, Odd, Rules, State
+from gateway.energy.accounts.walk import MOST_SCANS
 
 _MW_NS_TO_QUANTA: Final = 3_600_000_000_000
 """ns in an hour: mW × ns / this is mWh."""

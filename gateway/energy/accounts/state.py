@@ -33,6 +33,8 @@ class Rules:
     is_manual: bool = False
     """Read by people: every reading counts at once, and no two are too far apart."""
     is_power: bool = False
+    is_assumed: bool = False
+    """The maximum was not told: what may have passed unseen has no bound worth saying."""
     ratios: tuple[tuple[int, Fraction], ...] = ()
     swaps: tuple[tuple[int, int, int | None], ...] = ()
 
@@ -41,10 +43,10 @@ class Rules:
         """Return the longest time for which a limit fits 61 bits."""
         return (LARGEST - self.step) // max(1, self.per_second)
 
-    def limit(self, ns: int) -> int:
-        """Return the most quanta that can have passed in this time."""
+    def limit(self, ns: int, width: int = 0) -> int:
+        """Return the most quanta two readings so far apart may differ by, for a reading right to `width`."""
         ms = min(-(-ns // NS_A_MS), self.longest_ms)
-        return self.per_second * ms // 1000 + self.step
+        return self.per_second * ms // 1000 + max(self.step, width)
 
     def ratio(self, time: int) -> Fraction:
         """Return the ratio in force."""
@@ -98,6 +100,13 @@ class State:
     """Time of the first reading accepted."""
     first_total: int = 0
     first_width: int = 0
+    before_time: int = -1
+    """Of the reading accepted before the last, ns; -1 where the counter did not plainly come from it."""
+    before_raw: int = 0
+    is_fresh: bool = False
+    """It began again, and is not yet above what can pass between two readings."""
+    pending_slack: int = 0
+    """Of a reading that was left out: how far the last one may have been above the truth."""
 
 
 class Knots(NamedTuple):
@@ -146,6 +155,7 @@ def rules_of(meter: Meter) -> Rules:
         is_single=meter.is_single,
         is_manual=meter.kind == "manual",
         is_power=meter.kind == "power",
+        is_assumed=meter.is_maximum_assumed,
         ratios=meter.ratios,
         swaps=meter.swaps,
     )

@@ -44,7 +44,7 @@ def check(answer: Answer, figure: Figure, expected: dict[str, object]) -> None:
 
 
 def test_there_are_enough_cases() -> None:
-    assert len(FILES) >= 25
+    assert len(FILES) >= 40
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
