@@ -81,8 +81,8 @@ def test_the_demo_plants_month_is_its_truth(tmp_path: Path, record_measure) -> N
         month = lab.query.energy(name, "day", START, END).total
         assert month.quanta == answer.total.quanta
         exact = Fraction(totals[-1] - totals[0], KWH)
-        # A register that is cut off shows less than a step too little, at both ends: their difference is off by
-        # less than one. Over the swap there are two differences, of the old meter and of the new one.
+        # A register that is cut off shows less than a step too little at both ends: their difference is off
+        # by less than one. Over the swap there are two differences, of the old meter and of the new one.
         error = month.quanta * answer.quantum - exact
         errors[name] = error
         assert abs(error) < (2 if name == "press" else 1) * step, name

@@ -1,0 +1,84 @@
+"""Days on which clocks change, in any zone and year: every quarter of an hour once, and the day their sum."""
+
+import os
+import tempfile
+from datetime import date, timedelta
+from fractions import Fraction
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gateway.energy.periods import DAY_NS, HOUR_NS, QUARTER_NS
+from tests.unit.energy.lab import Lab, plant_of
+
+SCALE = float(os.environ.get("WL_SCALE", "0.1"))
+ZONES = (
+    "Asia/Shanghai", "Europe/Berlin", "America/New_York", "America/Santiago", "America/Havana",
+    "Australia/Lord_Howe", "Asia/Tehran", "Asia/Beirut", "Africa/Casablanca", "Asia/Kathmandu",
+    "Pacific/Apia",
+)  # fmt: skip
+
+
+def changes(lab: Lab, year: int) -> list[date]:
+    """Return the days of a year that have not 24 hours."""
+    first = date(year, 1, 1)
+    days = [first + timedelta(days=i) for i in range(366)]
+    begins = [lab.calendar.midnight(day) for day in (*days, days[-1] + timedelta(days=1))]
+    return [day for day, a, b in zip(days, begins, begins[1:], strict=False) if b - a != DAY_NS]
+
+
+@pytest.fixture(scope="module")
+def tally() -> dict[int, int]:
+    """Count days by their hours."""
+    return {}
+
+
+@pytest.mark.fault("C3", "E7")
+@settings(
+    max_examples=max(20, int(500 * SCALE)), deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)  # fmt: skip
+@given(st.sampled_from(ZONES), st.integers(1990, 2037), st.randoms(use_true_random=False))
+def test_a_day_is_the_sum_of_its_quarters_whatever_clocks_do(
+    record_measure, tally: dict[int, int], zone: str, year: int, random: Random
+) -> None:
+    """C3: a day of 23 or 25 hours has each of its quarters once, and their sum is its energy, exactly."""
+    with tempfile.TemporaryDirectory() as folder:
+        lab = Lab(Path(folder), plant_of({"meters": {"m": {"maximum": 600}}}, zone=zone), now="2038-01-01")
+        chosen = random.choice(
+            [*changes(lab, year), date(year, 1, 2) + timedelta(days=random.randrange(360))]
+        )
+        first, last = (lab.calendar.midnight(chosen + timedelta(days=n)) for n in (-1, 2))
+        # Read at every midnight, and whenever it happens to be between.
+        between = np.cumsum([random.randint(60, 1_800) * 1_000_000_000 for _ in range(120)]) + first
+        times = np.unique([*between[between < last].tolist(), *lab.calendar.days(first, last)])
+        shown = np.cumsum([random.randint(0, 500) for _ in times])
+        lab.book(lab.delivery("m", times, shown / 100))
+        by_time = dict(zip(times.tolist(), shown.tolist(), strict=True))
+
+        days = lab.query.energy("m", "day", first, last)
+        assert [day.span.first for day in days.figures][1:] == [day.span.last for day in days.figures][:-1]
+        for day in days.figures:
+            begin, end = day.span.first, day.span.last
+            tally[(end - begin) // HOUR_NS] = tally.get((end - begin) // HOUR_NS, 0) + 1
+            assert day.quanta == (by_time[end] - by_time[begin]) * 1_000
+            assert (begin, end) == tuple(
+                lab.calendar.midnight(lab.calendar.local(at).date()) for at in (begin, end)
+            )
+            for interval, step in (("15min", QUARTER_NS), ("60min", HOUR_NS)):
+                parts = lab.query.energy("m", interval, begin, end).figures
+                if begin % step or end % step:
+                    continue
+                assert [each.span.first for each in parts] == list(range(begin, end, step))
+                assert sum(each.quanta or 0 for each in parts) == day.quanta
+                assert len({each.span.label for each in parts}) == len(parts)
+        whole = lab.query.energy("m", "whole", first, last)
+        assert whole.total.quanta == days.total.quanta == sum(day.quanta or 0 for day in days.figures)
+        assert all(day.covered <= Fraction(1) for day in days.figures)
+        lab.ledger.close()
+    days_of = ", ".join(f"{count} of {hours} h" for hours, count in sorted(tally.items()))
+    record_measure(f"days added up exactly: {days_of}")
