@@ -42,6 +42,7 @@ def check_energy(plant: Plant, document: Document, *, is_whole: bool) -> Iterato
     )
     is_open = any(isinstance(source, OpenSource) for source in plant.sources.values())
     first_use: dict[str, str] = {}
+    parents = {name: [each.parent] if each.parent else [] for name, each in energy.meters.items()}
     for name, options in energy.meters.items():
         path: Path = ("energy", "meters", name)
         if not options.enabled:
@@ -63,7 +64,7 @@ def check_energy(plant: Plant, document: Document, *, is_whole: bool) -> Iterato
         elif tag is not None:
             first_use[tag] = name
         yield from _medium(name, options, plant, own, known=known, document=document)
-        yield from _relations(name, plant, names, document, is_whole=is_whole)
+        yield from _relations(name, plant, names, parents, document=document, is_whole=is_whole)
         yield from _changes(options, plant, known, own.get(name), document=document, path=path)
     yield from check_shifts(energy, document)
 
@@ -129,7 +130,13 @@ def _medium(
 
 
 def _relations(
-    name: str, plant: Plant, names: set[str], document: Document, *, is_whole: bool
+    name: str,
+    plant: Plant,
+    names: set[str],
+    parents: Mapping[str, list[str]],
+    *,
+    document: Document,
+    is_whole: bool,
 ) -> Iterator[Problem]:
     options = plant.energy.meters[name]
     path = ("energy", "meters", name)
@@ -140,9 +147,7 @@ def _relations(
                 yield document.problem(
                     "E-CF-1309", (*path, "parent"), parent=quote(options.parent), advice=said
                 )
-        elif leads_back(
-            name, {each: [m.parent] if m.parent else [] for each, m in plant.energy.meters.items()}
-        ):
+        elif leads_back(name, parents):
             yield document.problem("E-CF-1310", (*path, "parent"), parent=options.parent)
     if options.expression is not None:
         yield from _expression(name, options.expression, plant, names, document, is_whole=is_whole)
