@@ -55,7 +55,8 @@ class BooksOf:
         self.calendar: Calendar = calendar_of_plant(plant)
         self.site = plant.gateway.site
         self.keep = plant.energy.keep_readings
-        self.directory = data_dir(plant_file, plant) / FOLDER
+        self.data_dir = data_dir(plant_file, plant)
+        self.directory = self.data_dir / FOLDER
         self.clock = SystemClock()
         self.query = Query(self.directory, self.meters, self.calendar)
 

@@ -11,6 +11,9 @@ from gateway.cli_energy import BooksOf, From, MediumName, Subject, To
 from gateway.console import Lang, PlantFile, fail, print_json, say
 from gateway.energy.carbon.refused import Refused
 from gateway.energy.evidence import evidence, rows
+from gateway.energy.pricing.booked import MEDIUM, priced
+from gateway.energy.pricing.plan import plan_of
+from gateway.energy.pricing.told import told
 from gateway.energy.query import NoBooks, NoSuchFigure
 from gateway.energy.results.choices import choices_of
 from gateway.energy.results.evidence import carbon_evidence, footprints
@@ -44,6 +47,10 @@ def evidence_(
     try:
         if kind == "energy":
             found = evidence(books.query, subject, *period, medium)
+            plan = plan_of(books.plant, books.data_dir)
+            if plan is not None and found["figure"]["medium"] == MEDIUM:
+                is_billed = subject == books.site
+                found["cost"] = told(priced(books.query, plan, subject, *period, is_billed=is_billed))
         elif kind == "footprint":
             chosen = choices_of(books.plant, plant_file.parent)
             found = footprints(books.query, books.plant, chosen, (subject, *period), language)

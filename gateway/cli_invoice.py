@@ -27,12 +27,13 @@ File = Annotated[Path, typer.Argument(help="YAML, or CSV with item,band,value. �
 def invoice(plant_file: PlantFile, file: File, *, lang: Lang = None, as_json: AsJson = False) -> None:
     """Compare the supplier's invoice with the books; 1 where they differ. 核对电费账单。"""
     plant, language = load(plant_file, lang)
-    plan = plan_of(plant)
+    data = data_dir(plant_file, plant)
+    plan = plan_of(plant, data)
     if plan is None:
         fail(say(language, "energy.none", reason=Phrase("report.note.no_tariff")))
     theirs = _read(file, language)
     calendar = calendar_of_plant(plant)
-    query = Query(data_dir(plant_file, plant) / FOLDER, meters(plant), calendar)
+    query = Query(data / FOLDER, meters(plant), calendar)
     try:
         ours = measured(query, plan, plant.gateway.site, theirs)
     except (NoSuchFigure, NoBooks, NewerFormat, sqlite3.Error) as exc:

@@ -73,7 +73,7 @@ def ground_of(
         found,
         calendar,
         choices_of(plant, folder),
-        plan_of(plant),
+        plan_of(plant, data_dir),
         data_dir,
         period,
         interval,

@@ -67,7 +67,7 @@ class Books:
             raise NoEnergy("the plant file has mistakes: run `wanglian check`")
         try:
             calendar = calendar_of_plant(plant)
-            tariff = plan_of(plant)
+            tariff = plan_of(plant, self.directory)
             chosen = choices_of(plant, self._plant_file.parent)
         except ValueError as exc:
             raise NoEnergy(str(exc)) from exc

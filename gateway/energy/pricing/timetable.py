@@ -12,7 +12,7 @@ A season changes at local midnight. Hours over midnight (22:00-02:00) are both e
 first of June has June's hours from 00:00 on.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -64,6 +64,8 @@ class Plan:
     calendar: Calendar
     billing: Billing = field(default_factory=Billing)
     """When the supplier's bills begin."""
+    maxima: Callable[[int, int], Maxima] | None = None
+    """Tells how hot the days of a period were, where the plant measures it."""
 
     @property
     def zone(self) -> ZoneInfo:
@@ -157,13 +159,15 @@ def bands(plan: Plan, start: int, end: int, maxima: Maxima | None = None) -> lis
 
 
 def timetable(plan: Plan, start: int, end: int, maxima: Maxima | None = None) -> Timetable:
-    """Return the timetable of [start, end), ns UTC; `maxima` are of local days.
+    """Return the timetable of [start, end), ns UTC; `maxima` are of local days, the plan's own if None.
 
     Raises:
         ValueError: the end is not behind the start, or the plan has no entry.
     """
     if end <= start or not plan.terms:
         raise ValueError("an empty stretch of time, or no tariff")
+    if maxima is None and plan.maxima is not None and _asks_weather(plan):
+        maxima = plan.maxima(start, end)
     first = start // QUARTER_NS
     instants = np.arange(first, -(-end // QUARTER_NS)) * QUARTER_NS
     entry_of = np.full(len(instants), -1)
@@ -195,6 +199,10 @@ def timetable(plan: Plan, start: int, end: int, maxima: Maxima | None = None) ->
     bill = np.searchsorted([each.first for each in bills], instants, "right") - 1
     cell = (((entry_of + 1) * room + local_month - month) * len(bills) + np.maximum(bill, 0)) * _CODES + band
     return Timetable(plan, start, end, int(first), cell, month, room, tuple(bills), tuple(opened.values()))
+
+
+def _asks_weather(plan: Plan) -> bool:
+    return any(overlay.weather is not None for terms in plan.terms for overlay in terms.overlays())
 
 
 def local_midnight(day: date, zone: ZoneInfo) -> int:
