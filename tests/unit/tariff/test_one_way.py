@@ -67,6 +67,10 @@ def test_page_report_evidence_and_invoice_say_the_same_of_a_bill(
     evidence = its.get("evidence", start, end, subject="s").json()["cost"]
     assert Decimal(evidence["yuan"]) == energy + sum(charges.values())
 
+    said = CliRunner().invoke(app, ["evidence", str(its.file), "--from", start, "--to", end])
+    assert said.exit_code == 0, said.output
+    assert json.loads(said.stdout)["cost"] == evidence
+
     with closing(content_of("ledger", ground_for(its.folder, its.plant, period))) as content:
         of_energy, _, whole = (value(row.cells[-1]) for row in rows_of(content, "cost", "total"))
         lines = {
