@@ -80,6 +80,7 @@ class Exchange(asyncio.Protocol):
         """Begin; requests are small and must not wait for one another."""
         self._transport = made = cast("asyncio.Transport", transport)  # uvloop's is one by shape only
         self._dialogue.unread, self._unsent = unread(made), unsent(made)
+        self._written = self._clock.monotonic()
         self._dialogue.opened()
         connection: Any = transport.get_extra_info("socket")
         if connection is None:  # a serial port

@@ -151,7 +151,7 @@ def test_d2_a_port_that_is_slow_to_open_does_not_bring_the_last_session_s_reply_
 async def test_d2_what_the_network_has_not_taken_is_not_late_yet(tmp_path: Path) -> None:
     """Behind a serial server a request that is sent again and again by TCP reaches its line only then."""
     with equipment(tmp_path / "line", answers(None)) as line:
-        async with source(line.path, {"m": device(registers=2)}, **PACE) as it:
+        async with asyncio.timeout(20), source(line.path, {"m": device(registers=2)}, **PACE) as it:
             exchange: Any = it._exchange
             left = asyncio.Event()
             await asyncio.sleep(0)  # the port tells the exchange once more that it is open
