@@ -12,7 +12,7 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.benchmarks import derive, influx, mqtt_in, opcua
+from tests.benchmarks import derive, influx, mqtt_in, opcua, sparkplug
 from tests.benchmarks import page as page_beside
 from tests.benchmarks.energy import table as energy_table
 from tests.benchmarks.history import table as history_table
@@ -33,6 +33,7 @@ PARTS = (
     "drain",
     "influx",
     "mqtt_in",
+    "sparkplug",
     "history",
     "tariff",
     "derive",
@@ -186,6 +187,9 @@ def main() -> None:
             page += [rows(mqtt_in.table(folder, options.seconds)), ""]
             per_s = mqtt_in.bare(folder / "bare", min(options.seconds, 10))
             page += [f"paho alone, throwing the messages away on the same core: {per_s:,.0f} messages/s."]
+        if "sparkplug" in asked:
+            page += ["", "## Sparkplug, from bytes to rows", ""]
+            page += [rows([["what", "best of five"], *sparkplug.table()])]
         if "history" in asked:
             page += ["", "## History", "", history_table()]
         if "tariff" in asked:

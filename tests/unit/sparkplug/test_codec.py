@@ -173,9 +173,10 @@ def test_any_bytes_are_an_array_or_none(data: bytes, datatype: int) -> None:
         b"\x12\x05\x0a\x03\xff\xfe\xfd",
         payload([], NOW, 256),
         b"\x12\x00" * (MOST_METRICS + 1),
+        b"\x12\x00" * 2**19,
         b"\x08",
     ],
-    ids=["cut short", "not UTF-8", "beyond 255", "too many", "no number"],
+    ids=["cut short", "not UTF-8", "beyond 255", "too many", "far too many", "no number"],
 )
 def test_what_cannot_be_read_whole_is_malformed(data: bytes) -> None:
     with pytest.raises(Malformed):

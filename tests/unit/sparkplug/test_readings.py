@@ -1,11 +1,13 @@
 """What becomes of metrics: names, kinds, units, times, and what comes apart."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors import Kind
 from connectors.sparkplug.flatten import DEEPEST, MOST_VALUES
+from connectors.sparkplug.payload import Malformed
 from gateway.lab import sparkplug as lab
 from gateway.lab.sparkplug import DataSet, EdgeNode, Message, Metric, Template, payload
 from tests.unit.sparkplug.hearing import MS, Hearing
@@ -273,6 +275,59 @@ def test_tags_of_an_earlier_run_are_announced_as_long_as_an_entry_wants_them() -
     first.hear(birth(Metric(1.5, name="x")))
     assert len(Hearing(table=first.table).table.active()) == 1
     assert len(Hearing(table=first.table, nodes=[{"node": "other"}]).table.active()) == 0
+
+
+RICH = EdgeNode(
+    "plant",
+    "press",
+    {
+        "power": 1.5,
+        "on": True,
+        "text": "网联",
+        "count": 2**62,
+        "bytes": b"12",
+        "drive": Template(
+            (Metric(1.5, name="x"), Metric(Template((Metric(2.5, name="y"),)), lab.TEMPLATE, "z"))
+        ),
+        "table": DataSet(("u", "v"), (lab.INT32, lab.STRING), ((1, "x"), (-2, "y"))),
+    },
+)
+BIRTH = RICH.birth(MS)
+DATA = RICH.data(dict(RICH.metrics), MS)
+
+
+@pytest.mark.fault("G1")
+@given(
+    st.lists(
+        st.tuples(st.booleans(), st.integers(0, 400), st.integers(0, 255), st.sampled_from("setdelinsert")),
+        min_size=1,
+        max_size=8,
+    )
+)
+def test_whatever_bytes_of_a_message_change_it_is_read_or_malformed(
+    changes: list[tuple[bool, int, int, str]],
+) -> None:
+    """What is read is a finite number, an integer of 64 bits or text."""
+    said = {False: bytearray(BIRTH[1]), True: bytearray(DATA[1])}
+    for of_data, at, octet, how in changes:
+        data = said[of_data]
+        place = at % len(data)
+        if how in "set":
+            data[place] = octet
+        elif how in "del" and len(data) > 1:
+            del data[place]
+        else:
+            data.insert(place, octet)
+    heard = Hearing()
+    for topic, data in ((BIRTH[0], said[False]), (DATA[0], said[True]), (DATA[0], said[True])):
+        try:
+            heard.hear_only((topic, bytes(data)))
+        except Malformed:
+            continue
+    heard.wait(30)
+    batch = heard.readings.history.batch(0, 0), heard.readings.live.batch(0, 0)  # type: ignore[arg-type]
+    for part in (part for each in batch for part in each.parts):
+        assert (part.value.dtype == object) or np.isfinite(part.value).all()
 
 
 NAMES = st.text(max_size=80)
