@@ -6,24 +6,35 @@ The meters' line is unplugged, so nothing comes to what was written here.
 import json
 import math
 import time
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from config.energy_meters import meters
+from config.energy_meters import Meter, meters
+from config.factors import Factors
 from config.load import read_plant
+from config.plant import Plant
 from connectors import Batch, Columns, Delivery, Epoch, Kind, SystemClock, Tag, TagTable
-from gateway.energy.bookkeeping.files import FOLDER
+from gateway.energy.bookkeeping.files import FOLDER, NAME
 from gateway.energy.bookkeeping.ledger import Ledger
-from gateway.energy.periods import MINUTE_NS, calendar_of
+from gateway.energy.bookkeeping.manual import from_csv, write_down
+from gateway.energy.carbon.choice import choices
+from gateway.energy.periods import MINUTE_NS, Calendar, calendar_of
+from gateway.energy.query import Query
+from gateway.energy.results.booked import made_of
+from gateway.energy.results.kept import keep
+from gateway.sqlite import connect, transaction
 from tests.processes import free_port
 
 DAYS: Final = 21
 EVERY: Final = 5
 """Minutes between two readings."""
+BACK: Final = 2
+"""So many days ago a batch was made, and a result by a factor that is no longer chosen."""
 SITE: Final = "cz_plant"
 GAP: Final = (10, 13)
 """Hours of yesterday in which the oven's meter was not read."""
@@ -122,6 +133,8 @@ def plant(broker_port: int, page_port: int) -> dict[str, Any]:
         "carbon": {
             "electricity": [{"area": "jiangsu", "year": 2022, "calibre": "average"}],
             "residual": [{"area": "china", "year": 2023, "calibre": "excl_market_nonfossil"}],
+            "footprint": [{"area": "china", "year": 2024, "calibre": "product_footprint"}],
+            "upstream": {"bracket": {"kgco2e": 3.5, "per": "piece", "source": "example"}},
             "media": {
                 "natural_gas": [{"set": "cn-guide-a", "lhv": 35.588, "per": "m³", "source": "example"}]
             },
@@ -176,4 +189,26 @@ def write(folder: Path, broker_port: int, page_port: int) -> Path:
         made.append(Delivery(Batch((columns,), now), Epoch(0, 1), seq))
     ledger.book(made, made[-1])
     ledger.close()
+    _enter_batch(folder / "data" / FOLDER, found, calendar, today)
+    _keep_by_an_older_factor(
+        folder / "data" / FOLDER, outcome.plant, Query(folder / "data" / FOLDER, found, calendar)
+    )
     return file
+
+
+def _enter_batch(books: Path, found: Mapping[str, Meter], calendar: Calendar, today: date) -> None:
+    """Enter a batch of a morning, as a person does."""
+    day = f"{today - timedelta(days=BACK)}"
+    text = f"batch,at,from,to,product\nB-17,press_shop/line_1,{day}T08:00,{day}T12:00,bracket\n"
+    now = time.time_ns()
+    write_down(books, from_csv(text, found, calendar, SITE, now), "test", now)
+
+
+def _keep_by_an_older_factor(books: Path, plant: Plant, query: Query) -> None:
+    """Keep a day's results as they were before the factor was changed."""
+    older = plant.carbon.electricity[0].model_copy(update={"year": 2021})
+    chosen = choices(plant.carbon.model_copy(update={"electricity": (older,)}), Factors(), plant.gateway.zone)
+    today = query.calendar.local(time.time_ns()).date()
+    first, last = (query.calendar.midnight(today - timedelta(days=back)) for back in (BACK, BACK - 1))
+    with closing(connect(books / NAME)) as db, transaction(db):
+        keep(db, made_of(query, chosen, SITE, first, last), first)

@@ -5,7 +5,9 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.sync_api import Browser, Download, expect
@@ -174,6 +176,41 @@ def test_what_was_not_chosen_is_named_with_where_to_enter_it(books: Books, brows
         expect(last).to_contain_text("carbon.primary")
         page.locator(".scope").nth(1).get_by_role("button", name="Arithmetic").click()
         expect(page.locator(".arithmetic").first).to_contain_text("AD × EF")
+
+
+@pytest.mark.parametrize(
+    ("language", "kept", "share"), [("zh", "留存结果", "占摇篮到大门"), ("en", "Kept results", "Share of")]
+)
+def test_both_results_of_a_changed_factor_stand_side_by_side_and_a_batch_has_its_footprint(
+    books: Books, browser: Browser, language: str, kept: str, share: str
+) -> None:
+    with window(browser, language) as context:
+        page = context.new_page()
+        complained = complaints(page)
+        today = datetime.now(ZoneInfo("Asia/Shanghai")).replace(hour=0, minute=0, second=0, microsecond=0)
+        first, last = (today - timedelta(days=back) for back in (booked.BACK, booked.BACK - 1))
+        page.goto(f"{books.url}#/carbon?from={first.timestamp() * 1000:.0f}&to={last.timestamp() * 1000:.0f}")
+        card = page.locator(".card", has=page.get_by_role("heading", name=kept))
+
+        def has_both() -> bool:
+            page.reload()
+            card.wait_for()
+            return card.locator("tbody tr").count() == 2
+
+        wait_for(has_both, "the result by the new factor", 40)
+        expect(card.locator("tbody tr").first).to_contain_text("electricity/jiangsu/2021/average")
+        expect(card.locator("tbody tr").last).to_contain_text(
+            "2021/average → electricity/jiangsu/2022/average"
+        )
+        batch = page.get_by_role("row", name="B-17")
+        expect(batch).to_contain_text("electricity/china/2024/product_footprint")
+        expect(page.locator("th", has_text=share)).to_be_visible()
+        link = batch.get_by_role("link", name="JSON").get_attribute("href")
+        told = json.loads(page.request.get(books.url + (link or "")).text())
+        assert told["batch"] == "B-17"
+        assert told["share_of_cradle_to_gate"] is not None
+        assert not UNTRANSLATED.search(page.locator("main").inner_text())
+        assert complained == []
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

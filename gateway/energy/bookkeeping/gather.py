@@ -126,6 +126,8 @@ def _by_tag(
         good &= np.isfinite(value)
     order = np.argsort(tag[keep], kind="stable")
     order = order[good[order]]
+    if not len(order):
+        return  # every meter was Bad
     numbers, first = np.unique(tag[keep][order], return_index=True)
     ends = np.append(first[1:], len(order)).tolist()
     time, value = time[order], value[order]

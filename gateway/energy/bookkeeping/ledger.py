@@ -139,6 +139,12 @@ class Ledger:
             self._shorten(db)
             return rows
 
+    def has_entries(self) -> bool:
+        """Tell whether something that people entered waits."""
+        with self._lock:
+            found = self._opened().execute("SELECT 1 FROM entered WHERE outcome IS NULL LIMIT 1")
+            return found.fetchone() is not None
+
     def close(self) -> None:
         """Close the file; what is booked stays booked."""
         with self._lock:

@@ -10,13 +10,13 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from config.energy import EnergyOptions
 from config.energy_meters import Meter
-from connectors import Clock, NotConnected, Order, TagTable
+from connectors import Clock, Delivery, NotConnected, Order, TagTable
 from gateway.booking import LOOK_S, PAUSE_S, gathered, read_after
 from gateway.buffer import Backlog, DiskBuffer, LogCursor
 from gateway.buffer.contract import StoreFailed
@@ -68,6 +68,8 @@ class Bookkeeper:
         self.watch = Watch(query, meters, options.demand.warn_at, site)
         self._results = ResultsKeeper(directory, query, site, choices)
         self._cursor: LogCursor | None = None
+        self.silent_s = 5.0
+        """After so long without a row the books do what they else do behind a booking."""
         self.hurry = asyncio.Event()
         """Set when the gateway stops: book what is there without waiting for more."""
 
@@ -125,13 +127,26 @@ class Bookkeeper:
         self.watch.begin(self._tags, self._buffer.resume_token(SOURCE))
         self._link.become(LinkState.CONNECTED)
         while True:
-            deliveries = await cursor.next(MOST_ROWS)
+            deliveries = await self._next(cursor)
             began = time.monotonic()
             self._link.moved(await asyncio.to_thread(ledger.book, deliveries, deliveries[-1]))
             await cursor.ack()
             if self.backlog().rows < _BEHIND_ROWS:  # else what is judged would lack what waits
                 await self._beside()
             await gathered(cursor, MOST_ROWS, time.monotonic() - began, self.hurry)
+
+    async def _next(self, cursor: LogCursor) -> Sequence[Delivery]:
+        """Wait for rows; where none come, book what people enter and do what is done beside the books."""
+        waiting = asyncio.ensure_future(cursor.next(MOST_ROWS))
+        try:
+            while not (await asyncio.wait({waiting}, timeout=self.silent_s))[0]:
+                if await asyncio.to_thread(self._ledger.has_entries):
+                    await asyncio.to_thread(self._ledger.book, ())
+                await self._beside()
+            return waiting.result()
+        finally:
+            waiting.cancel()
+            await asyncio.gather(waiting, return_exceptions=True)
 
     async def _beside(self) -> None:
         """Do what is done beside the books, one thing of each."""

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from config.problems import catalogue
+from connectors.quality import BAD
 from gateway.energy.bookkeeping import pages
 from gateway.energy.bookkeeping.books import FOLD_AT, Books
 from gateway.energy.bookkeeping.entered import entries
@@ -44,6 +45,14 @@ def test_what_was_booked_is_not_booked_again_after_a_restart(lab: Lab) -> None:
     assert lab.ledger.booked == {EPOCH: 1}
     assert lab.ledger.book([first, second], second) == 1
     assert lab.ledger.booked == {EPOCH: 2}
+    lab.ledger.close()
+
+
+def test_rows_that_are_all_bad_are_passed_and_the_place_moves_on(lab: Lab) -> None:
+    """A whole plant without power: nothing but Bad rows of its meters comes."""
+    dead = lab.delivery("m", [lab.at(DAY)], [0.0], [BAD])
+    assert lab.book(dead) == 0
+    assert lab.ledger.booked == {EPOCH: 1}
     lab.ledger.close()
 
 

@@ -15,6 +15,7 @@ from connectors import Batch, Columns, Kind, NotConnected, Order, Tag, TagTable
 from gateway.buffer import DiskBuffer
 from gateway.buffer.identity import StoreLock
 from gateway.energy.bookkeeping.link import Bookkeeper
+from gateway.energy.bookkeeping.manual import outcomes, reading, write_down
 from gateway.energy.periods import calendar_of
 from gateway.energy.query import Query
 from gateway.energy.results.choices import choices_of
@@ -154,3 +155,20 @@ async def test_books_the_command_line_holds_are_tried_again_soon(
         await keeper_of(buffer, tmp_path, clock).session()
     assert not stopped.value.needs_a_person
     assert stopped.value.retry_after_s
+
+
+async def test_what_is_entered_is_booked_where_no_row_comes(
+    buffer: DiskBuffer, tmp_path: Path, clock: FakeClock
+) -> None:
+    keeper = keeper_of(buffer, tmp_path, clock)
+    keeper.silent_s = 0.05
+    task = asyncio.create_task(keeper.session())
+    async with asyncio.timeout(20):
+        while not keeper.is_running:
+            await asyncio.sleep(0.01)
+        numbers = write_down(tmp_path / "energy", [reading(METERS, "m", "7", 0, 1)], "test", 1)
+        while outcomes(tmp_path / "energy", numbers) != ["booked"]:
+            assert not task.done(), task.result()
+            await asyncio.sleep(0.01)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
