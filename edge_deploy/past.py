@@ -2,7 +2,7 @@
 
     a process per core: the plant's model, day by day ─▶ registers ─pipeline─▶ log ═▶ history, energy books
 
-The rows are what the gateway would have read, every three seconds, had it run: the registers' own steps and
+The rows are what the gateway would have read, every third scan, had it run: the registers' own steps and
 widths, scaled by the gateway's own pipeline. They are stored as BACKFILL and go through the log like any
 other; nothing is written into the history or the books.
 """
@@ -24,7 +24,7 @@ from connectors import Batch, Columns, Kind, Origin, SystemClock, TagTable
 from connectors.describe import describe, device_path
 from connectors.modbus.layout import kind_of
 from edge_deploy.children import Children
-from edge_deploy.plant.clock import HOUR
+from edge_deploy.plant.clock import HOUR, SECOND
 from edge_deploy.plant.model import METERS
 from edge_deploy.plant.past import Past, at_start, joined, kwh_units, load, orders
 from edge_deploy.plant.registers import COMPRESSOR_CT
@@ -35,7 +35,7 @@ from gateway.energy.bookkeeping.files import FOLDER
 from gateway.energy.bookkeeping.manual import Entering, write_down
 from gateway.pipeline import build_pipeline
 
-DAYS_A_CORE: Final = 4
+DAYS_A_CORE: Final = 3
 MOST_DAYS: Final = 31
 PRESS: Final = "press_shop/line_1"
 BLANK: Final = "blank"
@@ -88,7 +88,7 @@ async def fill(plant_file: Path, data: Path, past: Past) -> int:
         pipeline = build_pipeline(tags, clock)
         for source, shown in _by_source(plant, tags):
             for part in _parts(past):
-                columns = [_column(number, show, part, is_counter=each) for number, show, each in shown]
+                columns = [_column(part, *each) for each in shown]
                 whole = Columns(*(np.concatenate(column) for column in zip(*columns, strict=True)))
                 stored = pipeline(Batch((whole,), clock.now(), Origin.BACKFILL))
                 if stored is not None:
@@ -111,17 +111,17 @@ def enter_orders(data: Path, site: str, past: Past) -> int:
     return len(found)
 
 
-def _by_source(plant: Plant, tags: TagTable) -> Iterator[tuple[str, list[tuple[int, Show, bool]]]]:
+def _by_source(plant: Plant, tags: TagTable) -> Iterator[tuple[str, list[tuple[int, Show, int]]]]:
     """Yield each source and its tags of which the past is known, announced as by its connector."""
     for name, source in plant.sources.items():
-        shown: list[tuple[int, Show, bool]] = []
+        shown: list[tuple[int, Show, int]] = []
         for device_name, device in getattr(source, "devices", {}).items():
             path = device_path(plant.gateway.site, device.at, device_name)
             for tag_name, show in SHOWN.get(device_name, {}).items():
                 tag: TagOptions = device.tags[tag_name]
                 kind = kind_of(tag) if isinstance(tag, ModbusTag) else Kind.INT32
                 (number,) = tags.announce([describe(name, f"{path}/{tag_name}", kind, tag)]).tolist()
-                shown.append((number, show, tag.counter))
+                shown.append((number, show, device.scan // SECOND if tag.counter else 0))
         if shown:
             yield name, shown
 
@@ -137,12 +137,12 @@ def _parts(past: Past) -> Iterator[Past]:
 
 
 def _column(
-    number: int, show: Show, part: Past, *, is_counter: bool
+    part: Past, number: int, show: Show, every: int
 ) -> tuple[NDArray[np.int32], NDArray[np.int64], Raw, NDArray[np.uint32]]:
-    """Return a tag's rows: number, time, raw value, Good."""
-    time = part.time if is_counter else part.minute
+    """Return a tag's rows, number, time, raw value, Good; of a counter each so manieth, of power (0) all."""
+    time, value = (part.time[::every], show(part)[::every]) if every else (part.minute, show(part))
     good = np.zeros(len(time), np.uint32)
-    return np.full(len(time), number, np.int32), time, show(part), good
+    return np.full(len(time), number, np.int32), time, value, good
 
 
 def _single(values: Raw) -> Raw:

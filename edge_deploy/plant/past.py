@@ -54,24 +54,26 @@ def compute(seed: int, first: int, last: int) -> Past:
     """Return a day's readings in first ≤ time ≤ last; totals count from the day's end, so none is above 0."""
     day = datetime.fromtimestamp(first // SECOND, ZONE).toordinal()
     plant = Plant(seed * 10_000_000 + day, first)
-    time = np.append(np.arange(first, last, APART_S * SECOND, dtype=np.int64), last)
-    counted, power = [], []
-    minute = np.arange(first, last, POWER_S * SECOND, dtype=np.int64)
-    minutes = frozenset(minute.tolist())
-    begun = plant.counted(first)
-    for each in time.tolist():
-        counted.append(
-            [_small(a - b, name) for a, b, name in zip(plant.counted(each), begun, COUNTED, strict=True)]
-        )
-        if each in minutes:
-            power.append(plant.powers())
-    totals = np.array(counted, np.int64)
-    return Past(time, totals - totals[-1], minute, np.array(power, np.int64).reshape(-1, len(METERS)))
+    seconds = (last - first) // SECOND
+    told, made = [], [plant.counts()[-3:]]
+    for _ in range(seconds):
+        told.append(plant.powers())
+        made.append(plant.pass_second())
+    power = np.array(told, np.int64).reshape(-1, len(METERS))
+    shown = np.append(np.arange(0, seconds, APART_S), seconds)
+    totals = np.zeros((seconds + 1, len(COUNTED)), np.int64)
+    for i in range(len(METERS)):
+        np.cumsum(np.maximum(power[:, i], 0), out=totals[1:, 2 * i])
+        np.cumsum(np.maximum(-power[:, i], 0), out=totals[1:, 2 * i + 1])
+    totals[:, -3:] = np.array(made, np.int64)
+    counted = (totals - totals[-1])[shown]
+    minutes = np.arange(0, seconds, POWER_S)
+    return Past(first + shown * SECOND, counted, first + minutes * SECOND, power[minutes])
 
 
 def at_start(seed: int, start: int) -> NDArray[np.int64]:
     """Return what the running plant's totals begin with, (COUNTED,)."""
-    begun = Plant(seed, start).counted(start)
+    begun = Plant(seed, start).counts()
     return np.array([_small(total, name) for total, name in zip(begun, COUNTED, strict=True)], np.int64)
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from config.connections import ModbusSerialSource, ModbusTcpSource, OpcUaSource
+from config.load import load_plant
 from config.plant import BufferOptions
 from connectors import Delivery, Order, Origin
 from edge_deploy import past as filling
@@ -21,6 +23,8 @@ from gateway.buffer.contract import STORE
 from gateway.energy.bookkeeping.entered import BATCH, entries
 from gateway.energy.bookkeeping.files import FOLDER, NAME
 
+DEMO = Path(__file__).parents[3] / "config" / "data" / "plants" / "demo.yaml"
+Scanned = ModbusTcpSource | ModbusSerialSource | OpcUaSource
 SEED, FIRST = 5, parse("2026-06-20T11:55")
 LONG = 600 * SECOND
 SHOWN_BY = {
@@ -111,11 +115,17 @@ async def _stored(data: Path) -> list[Delivery]:
 
 
 def test_the_past_is_in_the_log_as_backfill_with_every_reading(tmp_path: Path) -> None:
-    rows = asyncio.run(filling.fill(Path("config/data/plants/demo.yaml"), tmp_path, whole()))
+    rows = asyncio.run(filling.fill(DEMO, tmp_path, whole()))
     stored = asyncio.run(_stored(tmp_path))
-    counters = sum(tag != "p" for tags in filling.SHOWN.values() for tag in tags)
-    powers = sum("p" in tags for tags in filling.SHOWN.values())
-    assert rows == counters * len(whole().time) + powers * len(whole().minute)
+    plant = load_plant(DEMO)
+    scans = {name: device.scan for source in plant.sources.values() if isinstance(source, Scanned)
+             for name, device in source.devices.items()}  # fmt: skip
+    readings = [
+        len(whole().minute) if tag == "p" else len(range(0, len(whole().time), scans[device] // SECOND))
+        for device, tags in filling.SHOWN.items()
+        for tag in tags
+    ]
+    assert rows == sum(readings)
     assert rows == sum(len(each.batch) for each in stored)
     assert {each.batch.origin for each in stored} == {Origin.BACKFILL}
 
