@@ -1,13 +1,13 @@
 """From the replies of one scan to columns: one gather, then a view per group. Raw values; no scaling here."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from connectors.batch import Columns, one_time
+from connectors.line.dialogue import Answers
 from connectors.modbus.layout import Group, Layout
 from connectors.quality import (
     BAD_OUT_OF_RANGE,
@@ -23,25 +23,6 @@ _EXACT: Final = 1 << 53
 """The largest integer up to which a float64 holds every one."""
 _DIGITS: Final = 18
 """Decimal digits an int64 always holds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answers:
-    """What one scan brought, a place per request of the plan."""
-
-    replies: Sequence[bytes]
-    """Data of each reply; zeros of the same length where there is none."""
-    status: Sequence[int]
-    """Quality of each request: 0, or why it failed."""
-    times: Sequence[int]
-    """When each reply came or was given up, ns UTC."""
-
-    def replaced(self, slots: Sequence[int], by: "Answers") -> "Answers":
-        """Return these answers with those of `slots` taken from another scan."""
-        replies, status, times = list(self.replies), list(self.status), list(self.times)
-        for slot in slots:
-            replies[slot], status[slot], times[slot] = by.replies[slot], by.status[slot], by.times[slot]
-        return Answers(replies, status, times)
 
 
 Flags = list[tuple[NDArray[Any] | slice, int]]

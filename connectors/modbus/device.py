@@ -8,11 +8,12 @@ from numpy.typing import NDArray
 
 from config.connections import ModbusDevice
 from connectors.describe import describe, device_path
-from connectors.modbus.decode import Answers, Decoder
-from connectors.modbus.dialogue import USELESS, Poll
+from connectors.line.dialogue import USELESS, Answers
+from connectors.line.statistics import Statistics
+from connectors.modbus.decode import Decoder
 from connectors.modbus.layout import compile_layout, kind_of
 from connectors.modbus.plan import Request, halve, plan_requests, read_as, values_of
-from connectors.modbus.statistics import Statistics
+from connectors.modbus.poll import Poll
 from connectors.modbus.torn import Counters
 from connectors.quality import BAD_CONFIGURATION_ERROR, BAD_TIMEOUT, GOOD
 from connectors.tags import TagTable
@@ -40,6 +41,11 @@ class Device:
         self._numbers = np.arange(len(self._values), dtype=np.int32)
         self._refused: set[int] = set()  # places of values that are refused even alone
         self._plan(plan_requests(options, self._values))
+
+    @property
+    def in_flight(self) -> int:
+        """Requests it takes at once."""
+        return self.options.max_in_flight
 
     def announce(self, source: str, site: str, tags: TagTable) -> NDArray[np.int32]:
         """Announce the device's tags and return their numbers."""
@@ -71,6 +77,10 @@ class Device:
             slots = [slot for slot in slots if not self._rests(requests[slot])] or slots
         turn = first % len(slots)
         return slots[turn:] + slots[:turn], [BAD_CONFIGURATION_ERROR] * len(requests)
+
+    def doubtful(self, slots: Sequence[int], answers: Answers) -> list[int]:
+        """Return which of these requests are asked again at once: a counter in them may be torn."""
+        return list(self.counters.doubtful(slots, answers))
 
     def learn(self, slots: Sequence[int], answers: Answers) -> list[str]:
         """Take in how a scan went; return the values that turned out to be refused, by name."""

@@ -1,9 +1,9 @@
 """How busy a connection will be, before anything is wired: bytes, silences and the devices' own delay."""
 
 from config.connections import ModbusDevice, ModbusSerialSource, ModbusTcpSource
+from connectors.line.serial import pace_of
 from connectors.modbus.framing import FRAMINGS
 from connectors.modbus.plan import plan_requests, values_of
-from connectors.modbus.serial import pace_of
 
 _ASKING = 6
 """Unit, function, address and count."""

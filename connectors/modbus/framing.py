@@ -5,34 +5,16 @@ frame: its own search for a frame in a stream would pass over what doesn't fit.
 """
 
 import re
-from typing import Final, Literal, Protocol
+from typing import Final, Literal
 
 from pymodbus.framer import FramerAscii, FramerRTU
 from pymodbus.pdu import DecodePDU
 
+from connectors.line.framing import Framing
+
 _PDUS: Final = DecodePDU(is_server=False)
 _NO_TRANSACTION: Final = 0
 _ASCII_FRAME: Final = re.compile(rb":(?:[0-9A-F]{2}){3,255}\r\n")
-
-
-class Framing(Protocol):
-    """How unit, function and data become a frame. `content` is always the unit id and what follows it."""
-
-    def enclose(self, content: bytes) -> bytes:
-        """Return the frame that carries this content."""
-        ...
-
-    def size(self, content: int) -> int:
-        """Return how many bytes a frame with so many bytes of content has."""
-        ...
-
-    def opening(self, content: bytes) -> bytes:
-        """Return what a frame whose content begins like this begins with."""
-        ...
-
-    def content(self, frame: bytes) -> bytes | None:
-        """Return the content of exactly one whole frame whose check is right, else None."""
-        ...
 
 
 class Rtu:
@@ -59,6 +41,18 @@ class Rtu:
         )
         return frame[:-2] if right else None
 
+    def bare(self, received: bytes) -> bytes:
+        """Return it as it is: nothing comes before a frame."""
+        return received
+
+    def veiled(self, answer: bytes) -> bytes:
+        """Return it as it is: a reply is known from its first byte to its length."""
+        return answer
+
+    def needed(self, answer: bytes, content: int) -> int:  # noqa: ARG002  the length is that of the request
+        """Return how many bytes a frame with so many bytes of content has."""
+        return self.size(content)
+
 
 class Ascii:
     """A colon, two hexadecimal digits a byte, a sum, carriage return and line feed (V1.02, 2.5.2)."""
@@ -83,6 +77,18 @@ class Ascii:
             return None
         used, unit, _, pdu = self._framer.decode(frame)
         return bytes((unit,)) + pdu if used == len(frame) and pdu else None
+
+    def bare(self, received: bytes) -> bytes:
+        """Return it as it is: nothing comes before a frame."""
+        return received
+
+    def veiled(self, answer: bytes) -> bytes:
+        """Return it as it is: a reply is known from its first byte to its length."""
+        return answer
+
+    def needed(self, answer: bytes, content: int) -> int:  # noqa: ARG002  the length is that of the request
+        """Return how many bytes a frame with so many bytes of content has."""
+        return self.size(content)
 
 
 FRAMINGS: Final[dict[Literal["rtu", "ascii"], Framing]] = {"rtu": Rtu(), "ascii": Ascii()}

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from connectors.clock import Clock
-from connectors.modbus.dialogue import Dialogue, FramingLost, Poll, Terms
-from connectors.modbus.statistics import Statistics
+from connectors.line.dialogue import Dialogue, FramingLost, Poll, Terms
+from connectors.line.statistics import Statistics
 from connectors.quality import BAD_TIMEOUT
 
 _HEADER: Final = 6

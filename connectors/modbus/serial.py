@@ -1,173 +1,27 @@
-"""Serial lines: a port of this machine, or one behind a TCP server that hands bytes on as they are."""
-
-import asyncio
-import errno
-import os
-import threading
-from typing import Any, Final
-
-import serial
-from pymodbus.transport.serialtransport import SerialTransport
+"""Modbus on serial lines: a port of this machine, or one behind a TCP server that hands bytes on."""
 
 from config.connections import ModbusSerialSource, ModbusTcpSource
-from connectors.clock import Clock
-from connectors.errors import NotConnected
-from connectors.modbus.exchange import Exchange
+from connectors.line import serial
+from connectors.line.serial import SHORTEST_GAP_NS
+from connectors.line.serial_line import Manner, Pace, SerialLine
 from connectors.modbus.framing import FRAMINGS
-from connectors.modbus.serial_line import Manner, Pace, SerialLine
-from connectors.modbus.statistics import Statistics
 from connectors.modbus.tcp import TcpLine
-from connectors.post import post
-
-try:
-    import termios
-except ImportError:  # Windows
-    _REFUSED: type[Exception] = OSError
-else:
-    _REFUSED = termios.error
-
-_SHORTEST_GAP_NS: Final = 1_750_000
-"""Above 19200 baud the gap is this, whatever the character takes (Modbus over Serial Line 2.5.1.1)."""
-_FASTEST_BY_CHARACTERS: Final = 19_200
-_PARITY: Final = {"none": serial.PARITY_NONE, "even": serial.PARITY_EVEN, "odd": serial.PARITY_ODD}
-
-
-def pace_of(options: ModbusSerialSource) -> Pace:
-    """Return the times of a line from how its port is set."""
-    character = options.character_bits * 1_000_000_000 // options.baud
-    gap = character * 7 // 2 if options.baud <= _FASTEST_BY_CHARACTERS else _SHORTEST_GAP_NS
-    return Pace(character, gap, options.pause, max(options.quiet, options.timeout))
 
 
 class SerialServer(TcpLine):
     """RTU or ASCII over TCP. How fast the line behind it is is not known here."""
 
     def __init__(self, options: ModbusTcpSource) -> None:
-        pace = Pace(0, _SHORTEST_GAP_NS, options.pause, max(options.quiet, options.timeout))
+        pace = Pace(0, SHORTEST_GAP_NS, options.pause, max(options.quiet, options.timeout))
         framing = FRAMINGS["ascii" if options.framing == "ascii" else "rtu"]
-        manners: dict[int, Manner] = {}
+        manners: dict[bytes, Manner] = {}
         super().__init__(
             options, lambda clock, statistics: SerialLine(framing, pace, manners, clock, statistics)
         )
 
 
-class SerialPort:
-    """A port of this machine; one owner, who keeps what was learned of the devices over its sessions."""
+class SerialPort(serial.SerialPort):
+    """RTU or ASCII on a port of this machine."""
 
     def __init__(self, options: ModbusSerialSource) -> None:
-        self.peer = options.port
-        self._options = options
-        self._manners: dict[int, Manner] = {}
-        self._opening: asyncio.Future[_Port] | None = None
-
-    async def connect(self, clock: Clock, statistics: Statistics) -> Exchange:
-        """Return the exchange over the opened port, or raise NotConnected; never longer than the timeout."""
-        options = self._options
-        line = SerialLine(
-            FRAMINGS[options.framing],
-            pace_of(options),
-            self._manners,
-            clock,
-            statistics,
-            echo=options.echo,
-        )
-        exchange = Exchange(self.peer, clock, line)
-        timeout_s = max(options.timeout / 1e9, 1.0)
-        if self._opening is not None and not self._opening.done():
-            raise NotConnected(f"{self.peer} is still being opened: its driver hangs")
-        opening = self._opening = _open(asyncio.get_running_loop(), exchange, options)
-        try:
-            async with asyncio.timeout(timeout_s):
-                port = await asyncio.shield(opening)
-        except TimeoutError as exc:
-            opening.add_done_callback(_close)
-            raise NotConnected(f"{self.peer} did not open in {timeout_s:g} s") from exc
-        except asyncio.CancelledError:
-            opening.add_done_callback(_close)
-            raise
-        except (serial.SerialException, OSError, ValueError, _REFUSED) as exc:
-            raise NotConnected(f"{self.peer} can't be opened: {_why(exc)}") from exc
-        exchange.connection_made(port)
-        port.setup()
-        return exchange
-
-
-def _why(exc: Exception) -> str:
-    """Return what the system says, without the name of the port and what pyserial puts around it."""
-    if isinstance(exc, OSError) and exc.errno == errno.EAGAIN:
-        return "another program has it open"
-    if isinstance(exc, OSError) and exc.errno:
-        return os.strerror(exc.errno)
-    if isinstance(exc, _REFUSED) or isinstance(exc.__context__, _REFUSED):
-        return "it is not a serial port, or can't be set so"
-    return str(exc)
-
-
-class _Port(SerialTransport):
-    """pymodbus's transport, which tells its protocol that it is closed and never waits for what is unsent."""
-
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, exchange: Exchange, options: ModbusSerialSource
-    ) -> None:
-        super().__init__(
-            loop,
-            exchange,
-            options.port,
-            options.baud,
-            options.data_bits,
-            _PARITY[options.parity],
-            options.stop_bits,
-            0,
-        )
-
-    async def polling_task(self) -> None:
-        """Read where the system can't tell when to (Windows), until the port is gone."""
-        try:
-            await super().polling_task()  # type: ignore[no-untyped-call]
-        except serial.SerialException as exc:
-            self.close(exc=exc)
-
-    def write(self, data: "bytes | bytearray | memoryview[Any]") -> None:
-        """Send now, not in a later turn of the loop: a reply is late from when its request left."""
-        self.intern_write_buffer.append(bytes(data))
-        self.intern_write_ready()
-
-    def abort(self) -> None:
-        """Close at once and tell the protocol."""
-        port = self.sync_serial
-        if port is not None:
-            self.close()
-            self.async_loop.call_soon(self.intern_protocol.connection_lost, None)
-
-
-def _open(
-    loop: asyncio.AbstractEventLoop, exchange: Exchange, options: ModbusSerialSource
-) -> "asyncio.Future[_Port]":
-    """Open the port on a thread: some drivers take seconds, and one that hangs may do so for good.
-
-    A daemon thread of its own: hung threads would fill asyncio's pool, on which the store is read, and hold
-    up the program's end.
-    """
-    opened: asyncio.Future[_Port] = loop.create_future()
-
-    def run() -> None:
-        try:
-            found: _Port | Exception = _Port(loop, exchange, options)
-        except Exception as exc:  # noqa: BLE001  it is raised where it is awaited
-            found = exc
-        post(loop, tell, found)
-
-    def tell(found: _Port | Exception) -> None:
-        if isinstance(found, _Port):
-            opened.set_result(found)
-        else:
-            opened.set_exception(found)
-
-    threading.Thread(target=run, name=f"open {options.port}", daemon=True).start()
-    return opened
-
-
-def _close(opening: "asyncio.Future[Any]") -> None:
-    """Close a port that nobody waits for any more."""
-    if not opening.cancelled() and opening.exception() is None:
-        opening.result().sync_serial.close()
+        super().__init__(options.port, options, FRAMINGS[options.framing])

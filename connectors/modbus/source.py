@@ -1,50 +1,14 @@
 """A Modbus connection as a source: one batch is one scan of one device."""
 
-import asyncio
-import contextlib
-import logging
-from collections.abc import Sequence
-from types import TracebackType
-from typing import Final, Protocol, Self
-
-import numpy as np
-
 from config.connections import ModbusSerialSource, ModbusTcpSource
-from connectors.batch import Batch
 from connectors.clock import Clock
-from connectors.errors import NotConnected
+from connectors.line.source import Line, LineSource
 from connectors.modbus.device import Device
-from connectors.modbus.dialogue import Terms
-from connectors.modbus.exchange import Exchange
-from connectors.modbus.statistics import Statistics
-from connectors.schedule import Schedule
 from connectors.tags import TagTable
 
-log = logging.getLogger(__name__)
 
-_PATIENCE: Final = 2
-"""Requests in a row nobody answers before the rest of a scan is left out; one once the device is silent."""
-
-_TWICE: Final = 2
-"""How often a counter that may be torn is asked for again; a device renews it less often than that."""
-
-_ROUNDS: Final = 8
-"""Scans in one read at most, while a refused request is being narrowed down to the value at fault."""
-
-
-class Line(Protocol):
-    """What a connection is made over."""
-
-    peer: str
-    """How messages name it."""
-
-    async def connect(self, clock: Clock, statistics: Statistics) -> Exchange:
-        """Return the exchange over a new connection, or raise NotConnected; never longer than the timeout."""
-        ...
-
-
-class Modbus:
-    """A source of the devices behind one connection, over whatever line."""
+class Modbus(LineSource):
+    """A source of the Modbus devices behind one connection, over whatever line."""
 
     def __init__(
         self,
@@ -56,143 +20,10 @@ class Modbus:
         tags: TagTable,
         clock: Clock,
     ) -> None:
-        self._name = name
-        self._options = options
-        self._site = site
-        self._tags = tags
-        self._clock = clock
-        self._line = line
-        self._peer = line.peer
-        self._devices: list[Device] = []
-        self._connection = Statistics()
-        self._exchange: Exchange | None = None
-        self._schedule = Schedule((), 0)
-        self.is_heard = False
-        """`contract.Relayed`: what accepts the connection may be a converter with nobody behind it."""
-        self._hangs_up = isinstance(options, ModbusTcpSource) and options.hang_up
-        self._settled = 0
-        """From when on the device hears what is asked, monotonic ns."""
+        def make() -> list[Device]:
+            return [Device(each, device) for each, device in options.devices.items()]
 
-    async def __aenter__(self) -> Self:
-        """Announce the tags, then connect; NotConnected tells why not."""
-        self._announce()
-        self.is_heard = False
-        await self._connect()
-        self._schedule = Schedule([device.options.scan for device in self._devices], self._clock.now())
-        return self
-
-    async def read(self) -> Batch:
-        """Wait until a device is due, return its scan; NotConnected when link or all devices are silent."""
-        place, wait = self._schedule.next(self._clock.now())
-        device = self._devices[place]
-        if self._exchange is None and self._hangs_up:
-            await asyncio.sleep(wait / 1e9)
-            await self._connect()
-            wait = 0
-        await self._idle_until(max(self._clock.monotonic() + wait, self._settled))
-        began = self._clock.monotonic()
-        silences = self._schedule.silences(place)
-        batch = await self._scan(device, silences)
-        if self._hangs_up:
-            await self._hang_up()
-        now = self._clock.now()
-        self.is_heard = self.is_heard or not device.unheard
-        if device.answered:
-            device.statistics.overruns += self._schedule.answered(place, now)
-        else:
-            self._schedule.silent(place, now, self._clock.monotonic() - began)
-            if device.unheard and self._schedule.all_silent():
-                raise NotConnected(f"{self._peer} is connected, but no device answers")
-        return batch
-
-    async def ack(self, batch: Batch) -> None:
-        """Nothing to forget: a register is read anew each time."""
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
-    ) -> None:
-        """Close the connection at once."""
-        await self._hang_up()
-
-    def devices(self) -> Sequence[str]:
-        """Return the devices' names in the plant file."""
-        return list(self._options.devices)
-
-    async def scan(self, device: str) -> Batch:
-        """Read the device now, whatever its schedule; Bad rows tell why it can't be read."""
-        if self._exchange is None and self._hangs_up:
-            await self._connect()
-        await self._idle_until(self._settled)
-        return await self._scan(next(each for each in self._devices if each.name == device), 0)
-
-    def statistics(self) -> dict[str, int]:
-        """Return the counters of the connection, all devices added up."""
-        total = self._connection.as_dict()
-        for device in self._devices:
-            for name, count in device.statistics.as_dict().items():
-                total[name] += count
-        return total
-
-    def statistics_by_device(self) -> dict[str, dict[str, int]]:
-        """Return each device's counters; replies that belong to none are the connection's."""
-        return {device.name: device.statistics.as_dict() for device in self._devices}
-
-    def _announce(self) -> None:
-        if not self._devices:
-            self._devices = [Device(name, each) for name, each in self._options.devices.items()]
-        numbers = [device.announce(self._name, self._site, self._tags) for device in self._devices]
-        self._tags.keep_only(self._name, np.concatenate(numbers))
-
-    async def _connect(self) -> None:
-        self._exchange = await self._line.connect(self._clock, self._connection)
-        self._settled = self._clock.monotonic() + self._options.pause_after_connect
-
-    async def _hang_up(self) -> None:
-        exchange, self._exchange = self._exchange, None
-        if exchange is not None:
-            with contextlib.suppress(NotConnected):
-                await exchange.close()
-
-    def _connected(self) -> Exchange:
-        if self._exchange is None:
-            raise NotConnected(f"{self._peer} is not connected")
-        return self._exchange
-
-    async def _idle_until(self, until: int) -> None:
-        exchange = self._connected()
-        # uvloop's timers fire up to a millisecond early; a reading of 10:15 must not be made before it.
-        while (left := until - self._clock.monotonic()) > 0:
-            await exchange.idle(left / 1e9)
-
-    async def _scan(self, device: Device, silences: int) -> Batch:
-        for _ in range(_ROUNDS):
-            batch = await self._round(device, silences)
-            if not device.improvable:
-                break
-        return batch
-
-    async def _round(self, device: Device, silences: int) -> Batch:
-        options = device.options
-        slots, status = device.asked(silences)
-        terms = Terms(
-            in_flight=1 if silences else options.max_in_flight,
-            timeout=options.timeout or self._options.timeout,
-            patience=1 if silences else _PATIENCE,
+        hangs_up = isinstance(options, ModbusTcpSource) and options.hang_up
+        super().__init__(
+            name, options, line, make, site=site, tags=tags, clock=clock, hangs_up=hangs_up
         )
-        answers = await self._connected().scan(device.poll, slots, status, terms, device.statistics)
-        asked: Sequence[int] = slots
-        for _ in range(_TWICE):
-            asked = device.counters.doubtful(asked, answers)
-            if not asked:
-                break
-            again = await self._connected().scan(
-                device.poll, list(asked), list(answers.status), terms, device.statistics
-            )
-            answers = answers.replaced(asked, again)
-        batch = Batch(device.decoder.columns(answers), self._clock.now())
-        for name in device.learn(slots, answers):
-            log.warning(
-                "the device does not have this value",
-                extra={"source": self._name, "device": device.name, "tag": name},
-            )
-        return batch

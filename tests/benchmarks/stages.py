@@ -11,7 +11,8 @@ import numpy as np
 from config.connections import ModbusTcpSource
 from config.plant import BufferOptions
 from connectors import Batch, Columns, Delivery, Epoch, Kind, Order, SystemClock, Tag, TagTable, one_time
-from connectors.modbus.decode import Answers, Decoder
+from connectors.line.dialogue import Answers
+from connectors.modbus.decode import Decoder
 from connectors.modbus.layout import compile_layout
 from connectors.modbus.plan import plan_requests, values_of
 from connectors.mqtt.payload import Encoder

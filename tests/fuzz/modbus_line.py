@@ -12,11 +12,12 @@ from typing import Final
 
 from pymodbus.framer import FramerAscii, FramerRTU
 
-from connectors.modbus.dialogue import Dialogue, FramingLost, Poll, Terms
+from connectors.line.dialogue import Dialogue, FramingLost, Terms
+from connectors.line.serial_line import Pace, SerialLine
+from connectors.line.statistics import Statistics
 from connectors.modbus.framing import FRAMINGS, Ascii, Rtu
 from connectors.modbus.plan import Request
-from connectors.modbus.serial_line import Pace, SerialLine
-from connectors.modbus.statistics import Statistics
+from connectors.modbus.poll import Poll
 from connectors.quality import GOOD
 
 MS: Final = 1_000_000

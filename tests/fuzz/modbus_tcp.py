@@ -9,9 +9,9 @@ each led by a byte of waiting and a byte of length. atheris is not among the pro
 import inspect
 import sys
 
-from connectors.modbus.dialogue import Dialogue, FramingLost, Terms
+from connectors.line.dialogue import Dialogue, FramingLost, Terms
+from connectors.line.statistics import Statistics
 from connectors.modbus.mbap import Transactions
-from connectors.modbus.statistics import Statistics
 from connectors.quality import GOOD
 from tests.fuzz.modbus_line import POLL, HandClock, S, pieces
 

@@ -12,11 +12,12 @@ import pytest
 
 from config.connections import ModbusDevice
 from connectors import NotConnected
-from connectors.modbus.dialogue import Poll, Terms
+from connectors.line.dialogue import Terms
+from connectors.line.serial_line import Pace, SerialLine
+from connectors.line.statistics import Statistics
 from connectors.modbus.framing import FRAMINGS
 from connectors.modbus.plan import plan_requests, values_of
-from connectors.modbus.serial_line import Pace, SerialLine
-from connectors.modbus.statistics import Statistics
+from connectors.modbus.poll import Poll
 from connectors.quality import GOOD
 from gateway.lab.modbus import frames
 from gateway.lab.modbus import replies as faults

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from connectors import NotConnected
-from connectors.modbus import serial as serial_module
+from connectors.line import serial as serial_module
 from tests.faults.modbus.lab import device, source
 
 

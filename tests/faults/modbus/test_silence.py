@@ -10,13 +10,13 @@ import pytest
 
 from config.connections import ModbusSerialSource
 from connectors import NotConnected, TagTable
+from connectors.line.dialogue import Answers, Terms
+from connectors.line.serial import pace_of
+from connectors.line.serial_line import SerialLine
+from connectors.line.statistics import Statistics
 from connectors.modbus import Modbus
-from connectors.modbus.decode import Answers
-from connectors.modbus.dialogue import Poll, Terms
 from connectors.modbus.framing import FRAMINGS
-from connectors.modbus.serial import pace_of
-from connectors.modbus.serial_line import SerialLine
-from connectors.modbus.statistics import Statistics
+from connectors.modbus.poll import Poll
 from connectors.quality import BAD_TIMEOUT, GOOD
 from gateway.lab.modbus import frames
 from gateway.lab.modbus import replies as faults

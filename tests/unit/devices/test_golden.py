@@ -11,7 +11,8 @@ from config.connections import ModbusDevice
 from config.library import Library
 from connectors import Batch, SystemClock, TagTable
 from connectors.describe import describe
-from connectors.modbus.decode import Answers, Decoder
+from connectors.line.dialogue import Answers
+from connectors.modbus.decode import Decoder
 from connectors.modbus.layout import compile_layout, kind_of
 from connectors.modbus.plan import plan_requests, values_of
 from connectors.quality import BAD

@@ -3,7 +3,7 @@ from dataclasses import fields
 import pytest
 
 import connectors.influxdb.requests
-import connectors.modbus.statistics
+import connectors.line.statistics
 import connectors.mqtt.counts
 import connectors.mqtt.session
 import connectors.opcua.statistics
@@ -13,7 +13,7 @@ from tests.processes import ROOT
 
 COUNTERS = {
     "InfluxDB": connectors.influxdb.requests.Statistics,
-    "Modbus": connectors.modbus.statistics.Statistics,
+    "Modbus": connectors.line.statistics.Statistics,
     "MQTT source": connectors.mqtt.counts.Statistics,
     "MQTT sink": connectors.mqtt.session.Statistics,
     "Sparkplug": connectors.sparkplug.counts.Statistics,

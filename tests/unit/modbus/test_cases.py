@@ -8,12 +8,13 @@ import pytest
 
 from config.connections import ModbusDevice
 from connectors import SystemClock
+from connectors.line.dialogue import Terms
+from connectors.line.statistics import Statistics
 from connectors.modbus.decode import Decoder
-from connectors.modbus.dialogue import Poll, Terms
 from connectors.modbus.layout import compile_layout
 from connectors.modbus.mbap import Transactions
 from connectors.modbus.plan import plan_requests, values_of
-from connectors.modbus.statistics import Statistics
+from connectors.modbus.poll import Poll
 from connectors.quality import BAD
 
 CASES = sorted((Path(__file__).parents[2] / "cases" / "modbus").glob("*.json"))

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from config.connections import ModbusDevice
 from connectors.batch import Columns
-from connectors.modbus.decode import Answers, Decoder
+from connectors.line.dialogue import Answers
+from connectors.modbus.decode import Decoder
 from connectors.modbus.layout import compile_layout, kind_of
 from connectors.modbus.plan import plan_requests, values_of
 from connectors.quality import (

@@ -5,10 +5,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from config.connections import ModbusDevice
-from connectors.modbus.dialogue import QUALITY_OF_EXCEPTION, FramingLost, Poll, Terms
+from connectors.line.dialogue import FramingLost, Terms
+from connectors.line.statistics import Statistics
 from connectors.modbus.mbap import Transactions
 from connectors.modbus.plan import plan_requests, values_of
-from connectors.modbus.statistics import Statistics
+from connectors.modbus.poll import QUALITY_OF_EXCEPTION, Poll
 from connectors.quality import BAD_COMMUNICATION_ERROR, BAD_DEVICE_FAILURE, BAD_TIMEOUT, GOOD
 
 S = 1_000_000_000

@@ -8,12 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from config.connections import ModbusDevice, ModbusSerialSource
-from connectors.modbus.dialogue import FramingLost, Poll, Terms
+from connectors.line.dialogue import FramingLost, Terms
+from connectors.line.serial import pace_of
+from connectors.line.serial_line import Manner, Pace, SerialLine
+from connectors.line.statistics import Statistics
 from connectors.modbus.framing import FRAMINGS
 from connectors.modbus.plan import apart, plan_requests, values_of
-from connectors.modbus.serial import pace_of
-from connectors.modbus.serial_line import Manner, Pace, SerialLine
-from connectors.modbus.statistics import Statistics
+from connectors.modbus.poll import Poll
 from connectors.quality import BAD_COMMUNICATION_ERROR, BAD_TIMEOUT, GOOD
 from gateway.lab.modbus.frames import crc
 from gateway.lab.modbus.frames import serial_frame as frame
@@ -40,7 +41,7 @@ class Wire:
         self.clock = FakeClock()
         self.text = framing == "ascii"
         self.connection, self.statistics = Statistics(), Statistics()
-        self.manners: dict[int, Manner] = {}
+        self.manners: dict[bytes, Manner] = {}
         self.line = SerialLine(FRAMINGS[framing], pace, self.manners, self.clock, self.connection, echo=echo)
         self.sent: list[tuple[int, bytes]] = []
 
@@ -173,7 +174,7 @@ def test_d2_how_late_a_device_is_is_learned_for_it_alone_and_kept_over_sessions(
     first = wire.wait_until_sent()
     wire.pass_by(1600 * MS)
     wire.hear(wire.right(first))
-    assert wire.manners[1].lateness == 1600 * MS
+    assert wire.manners[b"\x01"].lateness == 1600 * MS
     wire.begin(poll_of(2))
     wire.wait_until_sent()
     assert wire.line.deadline == wire.clock.steady + 2000 * MS
@@ -198,12 +199,12 @@ def test_d2_a_late_reply_that_comes_when_another_s_turn_has_begun_is_learned_for
     wire.begin(poll_of(2, unit=2))
     wire.pass_by(900 * MS)
     wire.hear(wire.right(first))
-    assert wire.manners[1].lateness == 1900 * MS
+    assert wire.manners[b"\x01"].lateness == 1900 * MS
     assert wire.connection.late_replies == 1
     wire.wait_until_sent()
     assert wire.sent[-1][0] == given_up + 900 * MS + 1900 * MS
     assert wire.line.deadline == wire.clock.steady + S
-    assert wire.manners[2].lateness == 0
+    assert wire.manners[b"\x02"].lateness == 0
 
 
 @pytest.mark.fault("D2")
@@ -322,8 +323,8 @@ def test_d1_a_late_reply_of_a_dead_device_spoils_another_s_turn_but_is_not_taken
     wire.wait_until_sent()
     wire.hear(wire.right(dead[1], b"late"))
     assert wire.statuses() == [BAD_COMMUNICATION_ERROR]
-    assert wire.manners[1].lateness > 0
-    assert wire.manners[1].silences == 0
+    assert wire.manners[b"\x01"].lateness > 0
+    assert wire.manners[b"\x01"].silences == 0
     assert wire.connection.late_replies == 1
 
 

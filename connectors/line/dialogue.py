@@ -3,34 +3,18 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Protocol
 
 from connectors.clock import Clock
-from connectors.modbus.decode import Answers
-from connectors.modbus.plan import Request
-from connectors.modbus.statistics import Statistics
+from connectors.line.statistics import Statistics
 from connectors.quality import (
     BAD_COMMUNICATION_ERROR,
-    BAD_CONFIGURATION_ERROR,
     BAD_DEVICE_FAILURE,
     BAD_NO_COMMUNICATION,
-    BAD_NOT_SUPPORTED,
-    BAD_RESOURCE_UNAVAILABLE,
     BAD_TIMEOUT,
     GOOD,
 )
 
-QUALITY_OF_EXCEPTION: Final = {
-    1: BAD_NOT_SUPPORTED,
-    2: BAD_CONFIGURATION_ERROR,
-    3: BAD_CONFIGURATION_ERROR,
-    4: BAD_DEVICE_FAILURE,
-    5: BAD_RESOURCE_UNAVAILABLE,
-    6: BAD_RESOURCE_UNAVAILABLE,
-    10: BAD_NO_COMMUNICATION,
-    11: BAD_NO_COMMUNICATION,
-}
-"""Exception codes (Application Protocol 7); any other is a device failure."""
 ABSENT: Final = (BAD_TIMEOUT, BAD_NO_COMMUNICATION)
 """Nobody answers, or a gateway says so in the device's place (exceptions 10, 11)."""
 USELESS: Final = (*ABSENT, BAD_COMMUNICATION_ERROR)
@@ -50,30 +34,67 @@ class FramingLost(Exception):
         self.needs_a_person = needs_a_person
 
 
-class Poll:
-    """The prepared bytes of one device's requests.
+class Poll(Protocol):
+    """The prepared bytes of one device's requests, each by its slot."""
 
-    Function codes are 1 to 4: there is no way to write.
-    """
+    unit: bytes
+    """Who is asked: what the content of every frame from or to the device begins with."""
+    asking: tuple[bytes, ...]
+    """What is asked, as every framing carries it."""
+    correct: tuple[bytes, ...]
+    """What a reply with data begins with."""
+    lengths: tuple[int, ...]
+    """Bytes of that reply from its beginning on, as far as they are known before it."""
+    refused: tuple[bytes, ...]
+    """What a refusal begins with; one byte follows, the reason."""
+    blank: tuple[bytes, ...]
+    """Stands for data that did not come."""
 
-    def __init__(self, unit_id: int, requests: Sequence[Request]) -> None:
-        self.unit_id = unit_id
-        self.requests = tuple(requests)
-        self.asking = tuple(
-            bytes((unit_id, request.function))
-            + request.address.to_bytes(2, "big")
-            + request.count.to_bytes(2, "big")
-            for request in requests
-        )
-        """Unit, function, address and count, as every framing carries them."""
-        self.correct = tuple(bytes((unit_id, request.function, request.payload)) for request in requests)
-        """What a reply with data begins with: unit, function, byte count."""
-        self.lengths = tuple(3 + request.payload for request in requests)
-        """Bytes of that reply from the unit on."""
-        self.refused = tuple(bytes((unit_id, request.function | 0x80)) for request in requests)
-        """What an exception reply begins with; one byte follows, the code."""
-        self.blank = tuple(bytes(request.payload) for request in requests)
-        """Stands for data that did not come."""
+    def apart(self, slots: Sequence[int]) -> list[int]:
+        """Return the slots in an order in which as few neighbours as possible could answer for each other."""
+        ...
+
+    def quality(self, reason: int) -> int:
+        """Return the quality of what was refused for this reason."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What one scan brought, a place per request of the plan."""
+
+    replies: Sequence[bytes]
+    """Data of each reply; zeros of the same length where there is none."""
+    status: Sequence[int]
+    """Quality of each request: 0, or why it failed."""
+    times: Sequence[int]
+    """When each reply came or was given up, ns UTC."""
+
+    def replaced(self, slots: Sequence[int], by: "Answers") -> "Answers":
+        """Return these answers with those of `slots` taken from another scan."""
+        replies, status, times = list(self.replies), list(self.status), list(self.times)
+        for slot in slots:
+            replies[slot], status[slot], times[slot] = by.replies[slot], by.status[slot], by.times[slot]
+        return Answers(replies, status, times)
+
+
+class Nobody:
+    """The poll of a connection that has not asked yet."""
+
+    unit = b""
+    asking: tuple[bytes, ...] = ()
+    correct: tuple[bytes, ...] = ()
+    lengths: tuple[int, ...] = ()
+    refused: tuple[bytes, ...] = ()
+    blank: tuple[bytes, ...] = ()
+
+    def apart(self, slots: Sequence[int]) -> list[int]:
+        """Return the slots as they are."""
+        return list(slots)
+
+    def quality(self, reason: int) -> int:  # noqa: ARG002  nobody refuses
+        """Return a failure."""
+        return BAD_DEVICE_FAILURE
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +129,7 @@ class Dialogue(ABC):
         """Tells whether bytes have come that `receive` was not given yet; set by who owns the connection."""
         self._clock = clock
         self._strays = self._statistics = statistics
-        self._poll = Poll(0, ())
+        self._poll: Poll = Nobody()
         self._slots: Sequence[int] = ()
         self._next = 0
         self._terms = Terms(1, 0, 1)
@@ -186,7 +207,7 @@ class Dialogue(ABC):
 
     def _refuse(self, slot: int, code: int, now: int) -> None:
         self._statistics.exceptions += 1
-        self._fail(slot, QUALITY_OF_EXCEPTION.get(code, BAD_DEVICE_FAILURE), now)
+        self._fail(slot, self._poll.quality(code), now)
 
     def _reject(self, slot: int, now: int) -> None:
         self._statistics.rejected_replies += 1

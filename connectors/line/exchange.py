@@ -7,10 +7,9 @@ from typing import Any, cast
 
 from connectors.clock import Clock
 from connectors.errors import NotConnected
-from connectors.modbus.decode import Answers
-from connectors.modbus.dialogue import Dialogue, FramingLost, Poll, Terms
-from connectors.modbus.pending import unread, unsent
-from connectors.modbus.statistics import Statistics
+from connectors.line.dialogue import Answers, Dialogue, FramingLost, Poll, Terms
+from connectors.line.pending import unread, unsent
+from connectors.line.statistics import Statistics
 
 _UNACKNOWLEDGED_MS = 5_000
 """A peer whose TCP stays silent this long is gone: half-open links end by this where the system has it."""

@@ -29,10 +29,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from connectors.clock import Clock
-from connectors.modbus.dialogue import USELESS, Dialogue, FramingLost, Poll, Terms
-from connectors.modbus.framing import Framing
-from connectors.modbus.plan import apart
-from connectors.modbus.statistics import Statistics
+from connectors.line.dialogue import USELESS, Dialogue, FramingLost, Poll, Terms
+from connectors.line.framing import Framing
+from connectors.line.statistics import Statistics
 from connectors.quality import BAD_TIMEOUT
 
 _DEAD: Final = 2
@@ -81,7 +80,7 @@ class SerialLine(Dialogue):
         self,
         framing: Framing,
         pace: Pace,
-        manners: dict[int, Manner],
+        manners: dict[bytes, Manner],
         clock: Clock,
         statistics: Statistics,
         *,
@@ -99,11 +98,11 @@ class SerialLine(Dialogue):
         self._buffer = b""
         self._whole_at = 0  # wall time at which a reply was complete, 0 while it is not
         self._heard = self._babbling = clock.monotonic()
-        self._owed: dict[int, list[int]] = {}  # unit id → when unanswered requests were sent
-        self._held: dict[int, int] = {}  # unit id → it is not asked before
+        self._owed: dict[bytes, list[int]] = {}  # unit → when unanswered requests were sent
+        self._held: dict[bytes, int] = {}  # unit → it is not asked before
         self._latest = max((manner.lateness for manner in manners.values()), default=0)
         self._hush = max(pace.quiet, self._latest)
-        self._suspect = 0  # the unit id for whose sake it is quiet
+        self._suspect = b""  # the unit for whose sake it is quiet
         self._is_proven = False  # the end of the quiet time was looked at
         self._quiet_until = self._ready = 0
         self.opened()
@@ -133,7 +132,7 @@ class SerialLine(Dialogue):
         statistics: Statistics,
     ) -> bytes:
         """Start a scan, requests of one shape apart from each other; see `Dialogue.begin`."""
-        return super().begin(poll, apart(poll.requests, slots), status, terms, statistics)
+        return super().begin(poll, poll.apart(slots), status, terms, statistics)
 
     def receive(self, data: bytes) -> bytes:
         """Take what arrived. Raise FramingLost when the adapter echoes or the line never falls silent."""
@@ -186,7 +185,7 @@ class SerialLine(Dialogue):
     def _ask(self) -> bytes:
         if self.done or self._slot is not None:
             return b""
-        now, unit = self._clock.monotonic(), self._poll.unit_id
+        now, unit = self._clock.monotonic(), self._poll.unit
         ready = max(self._ready, self._held.get(unit, 0))
         if ready > now:
             self.deadline = ready
@@ -206,39 +205,42 @@ class SerialLine(Dialogue):
 
     def _answer(self) -> bytes:
         """Return what came behind the echo, if there is one."""
-        return self._buffer[len(self._request) :] if self._echo else self._buffer
+        return self._framing.bare(self._buffer[len(self._request) :] if self._echo else self._buffer)
 
     def _look(self, slot: int, now: int) -> None:
         """Wait on, or see that the reply is complete or can't be one any more."""
         if self._echo and not _agree(self._buffer, self._request):
             self._garbled(slot, now)
             return
-        answer, poll, framing = self._answer(), self._poll, self._framing
-        for head, length in ((poll.correct[slot], poll.lengths[slot]), (poll.refused[slot], 3)):
-            if _agree(answer, framing.opening(head)):
-                if len(answer) >= framing.size(length):
+        answer, framing = self._answer(), self._framing
+        seen = framing.veiled(answer)
+        for head, length in self._expected(slot):
+            if _agree(seen, framing.opening(head)):
+                if len(answer) >= framing.needed(answer, length):
                     self._whole_at = self._clock.now()
                     self.deadline = now + self._pace.gap
                 return
-        if self._echo or not _agree(answer, self._request):
+        asked = framing.bare(self._request)
+        if self._echo or not _agree(answer, asked):
             self._garbled(slot, now)
-        elif len(answer) >= len(self._request):
+        elif len(answer) >= len(asked):
             raise FramingLost("returns what was sent to it: set echo: true", needs_a_person=True)
 
     def _settle(self, slot: int, now: int) -> None:
         """Take the one frame that lies there, or reject what is none or not the answer."""
         answer, poll = self._answer(), self._poll
-        for head, length in ((poll.correct[slot], poll.lengths[slot]), (poll.refused[slot], 3)):
-            frame = answer[: self._framing.size(length)]
+        for head, length in self._expected(slot):
+            needed = self._framing.needed(answer, length)
+            frame = answer[:needed]
             content = self._framing.content(frame)
-            if content is None or len(content) != length or not content.startswith(head):
+            if content is None or len(frame) != needed or not content.startswith(head):
                 continue
             times, more = divmod(len(answer), len(frame))
             if more or answer != frame * times or frame == self._request:
                 break
             self._slot = None
             self._manner().silences = 0
-            self._owed.pop(poll.unit_id, None)
+            self._owed.pop(poll.unit, None)
             self._ready = now + self._pace.pause
             if times > 1:
                 self._strays.unasked_replies += times - 1
@@ -250,6 +252,12 @@ class SerialLine(Dialogue):
             return
         self._garbled(slot, now)
 
+    def _expected(self, slot: int) -> tuple[tuple[bytes, int], ...]:
+        """Return how a reply with data and a refusal begin, and how many bytes of content each has."""
+        poll = self._poll
+        refused = poll.refused[slot]
+        return (poll.correct[slot], poll.lengths[slot]), (refused, len(refused) + 1)
+
     def _give_up(self, slot: int, now: int) -> None:
         manner = self._manner()
         manner.silences += 1
@@ -258,7 +266,7 @@ class SerialLine(Dialogue):
         if manner.silences <= _DEAD:
             self._keep_quiet(now)
         else:
-            self._held[self._poll.unit_id] = now + self._quiet()
+            self._held[self._poll.unit] = now + self._quiet()
             self._ready = now + self._pace.gap + self._pace.pause
         self._statistics.timeouts += 1
         self._fail(slot, BAD_TIMEOUT, self._clock.now())
@@ -266,8 +274,9 @@ class SerialLine(Dialogue):
     def _garbled(self, slot: int, now: int) -> None:
         self._slot = None
         self._owe()
-        answer, own = self._answer(), self._poll.unit_id
-        others = [unit for unit in self._owed if answer.startswith(self._framing.opening(bytes((unit,))))]
+        answer, own = self._answer(), self._poll.unit
+        seen = self._framing.veiled(answer)
+        others = [unit for unit in self._owed if seen.startswith(self._framing.opening(unit))]
         if own in others or not any(self._learn(unit, now) for unit in others):
             self._manner().silences = 0
         self._keep_quiet(max(now, self._due))  # the true answer may come as late as if nothing had come
@@ -288,7 +297,7 @@ class SerialLine(Dialogue):
             raise FramingLost("never falls silent")
         self.deadline = self._ready = self._quiet_until = max(self._ready, now + self._hush)
 
-    def _learn(self, unit: int, now: int) -> bool:
+    def _learn(self, unit: bytes, now: int) -> bool:
         """Take what came as the late reply of a unit, if it owes one."""
         owed = self._owed.get(unit)
         if not owed:
@@ -301,16 +310,16 @@ class SerialLine(Dialogue):
 
     def _owe(self) -> None:
         since = self._sent - _OWED * (self._timeout() + self._quiet())
-        owed = self._owed.setdefault(self._poll.unit_id, [])
+        owed = self._owed.setdefault(self._poll.unit, [])
         owed[:] = [*(sent for sent in owed if sent > since), self._sent]
 
     def _keep_quiet(self, since: int) -> None:
-        self._babbling, self._suspect, self._hush = since, self._poll.unit_id, self._quiet()
+        self._babbling, self._suspect, self._hush = since, self._poll.unit, self._quiet()
         self._is_proven = False
         self._ready = self._quiet_until = max(self._ready, since + self._hush)
 
     def _manner(self) -> Manner:
-        return self._manners.setdefault(self._poll.unit_id, Manner())
+        return self._manners.setdefault(self._poll.unit, Manner())
 
     def _quiet(self) -> int:
         return max(self._pace.quiet, self._terms.timeout, self._manner().lateness)
