@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Final, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
-from config.connections import ModbusTag, MqttSource, MqttTag, OpcUaTag, SimulatedTag
+from config.connections import Dlt645Tag, ModbusTag, MqttSource, MqttTag, OpcUaTag, SimulatedTag
 from config.derived import DerivedTag
 from config.energy import Medium, MeterOptions, media
 from config.energy_expression import Linear, linear
@@ -18,7 +18,7 @@ from config.plant import Plant
 from config.tags import TagOptions
 from config.units import Unit
 
-AnyTag = ModbusTag | OpcUaTag | SimulatedTag | MqttTag | DerivedTag
+AnyTag = Dlt645Tag | ModbusTag | OpcUaTag | SimulatedTag | MqttTag | DerivedTag
 QUANTA: Final = 1_000
 """Book quanta in one step of the reading."""
 DEFAULT_STEP: Final = Decimal("0.01")
@@ -300,7 +300,7 @@ def resolution_of(options: MeterOptions, source: Source | None, to_unit: Fractio
         step = scale * to_unit
         exact = Decimal(step.numerator) / Decimal(step.denominator)
         return exact.quantize(Decimal("1e-9")).normalize()
-    scale = abs(fraction(tag.scale)) * to_unit if isinstance(tag, ModbusTag) else Fraction(0)
+    scale = abs(fraction(tag.scale)) * to_unit if isinstance(tag, ModbusTag | Dlt645Tag) else Fraction(0)
     return DEFAULT_STEP if scale <= 1 else DEFAULT_STEP * Decimal(repr(float(scale)))
 
 
@@ -311,6 +311,10 @@ def _rollover(
         return round(fraction(options.rollover) / quantum)
     tag = source.tag if source else None
     bits = options.width
+    if isinstance(tag, Dlt645Tag) and tag.format is not None:
+        scale = abs(fraction(tag.scale)) * fraction(tag.unit.factor) / fraction(delivered(tag).factor)
+        whole = Fraction(10) ** len(tag.format.partition(".")[0])
+        return round(whole * scale * to_unit / quantum)
     if not isinstance(tag, ModbusTag):
         return None if bits is None else round(Fraction(2**bits) * QUANTA)
     scale = abs(fraction(tag.scale)) * fraction(tag.unit.factor) / fraction(delivered(tag).factor) * to_unit

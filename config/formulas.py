@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, NamedTuple
 
-from config.connections import ModbusTag, OpenSource, SimulatedTag
+from config.connections import Dlt645Tag, ModbusTag, OpenSource, SimulatedTag
 from config.derived import DerivedTag
 from config.energy_meters import delivered, sources
 from config.expression import Name, Program, names, parse, resolve
@@ -20,6 +20,7 @@ _SCANS: Final = 3
 _LEAST_NS: Final = 10_000_000_000
 """… but at least so long: a busy line is not an old value."""
 _TEXTS: Final = ("text", "string")
+_POLLED: Final = (ModbusTag, Dlt645Tag, SimulatedTag)
 
 
 class Known(NamedTuple):
@@ -173,7 +174,7 @@ def _known(plant: Plant) -> Iterator[tuple[str, Known]]:
 
 def _of(tag: TagOptions, scan: int) -> Known:
     # Polled tags without a deadband speak with every scan; what comes by exception speaks as it promised to.
-    is_polled = isinstance(tag, ModbusTag | SimulatedTag) and (tag.deadband is None or tag.counter)
+    is_polled = isinstance(tag, _POLLED) and (tag.deadband is None or tag.counter)
     rhythm = scan if is_polled else tag.heartbeat
     patience = None if rhythm is None else max(_SCANS * rhythm, _LEAST_NS)
     is_text = getattr(tag, "type", "") in _TEXTS or getattr(tag, "shape", "") in _TEXTS

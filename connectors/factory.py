@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 from config.connections import (
     AnySink,
+    Dlt645Source,
     InfluxDbSink,
     ModbusSerialSource,
     ModbusTcpSource,
@@ -18,6 +19,7 @@ from config.connections import (
     SourceOptions,
     SparkplugSource,
 )
+from config.connections.meter_line import MeterLine
 from config.problems import Phrase
 from connectors.clock import Clock
 from connectors.contract import Context, Sink, Source
@@ -60,6 +62,11 @@ def build_source(  # noqa: PLR0911  one for each kind
 
             line = kept.setdefault("line", SerialPort(options))
             return Modbus(name, options, line, site=site, tags=tags, clock=clock)
+        case Dlt645Source():
+            from connectors import dlt645
+
+            line = kept.setdefault("line", dlt645.line(options))
+            return dlt645.Dlt645(name, options, line, site=site, tags=tags, clock=clock)
         case MqttSource():
             from connectors.mqtt import Mqtt
 
@@ -111,16 +118,24 @@ def build_sink(name: str, options: AnySink, *, site: str, context: Context) -> S
             assert_never(options)
 
 
+
+
 def line_load(options: SourceOptions, delay: int = 0) -> float:
     """Return the share of its time a connection needs for its scans; 0 where that is not known.
 
     `delay` is what a device takes before it answers, ns; without it the share is the least there can be.
     """
-    if not isinstance(options, ModbusSerialSource | ModbusTcpSource):
-        return 0.0
-    from connectors.modbus.forecast import line_load as of_line
+    match options:
+        case ModbusSerialSource() | ModbusTcpSource():
+            from connectors.modbus.forecast import line_load as of_line
 
-    return of_line(options, delay)
+            return of_line(options, delay)
+        case Dlt645Source():
+            from connectors import dlt645
+
+            return dlt645.line_load(options, delay)
+        case _:
+            return 0.0
 
 
 def describe_source(name: str, options: SourceOptions) -> list[Phrase]:
@@ -136,6 +151,13 @@ def describe_source(name: str, options: SourceOptions) -> list[Phrase]:
             return [
                 Phrase("plan.source", {"name": name, "how": how}),
                 *(line for each, device in options.devices.items() for line in describe_plan(each, device)),
+            ]
+        case Dlt645Source():
+            from connectors import dlt645
+
+            return [
+                Phrase("plan.source", {"name": name, "how": _meter_line("dlt645", options)}),
+                *dlt645.describe_meters(options),
             ]
         case MqttSource():
             how = f"mqtt {options.host}:{options.broker_port}, QoS {options.qos}"
@@ -160,3 +182,9 @@ def describe_source(name: str, options: SourceOptions) -> list[Phrase]:
             ]
         case _:
             assert_never(options)
+
+
+def _meter_line(kind: str, options: MeterLine) -> str:
+    if options.port is None:
+        return f"{kind} {options.host}:{options.tcp_port}"
+    return f"{kind} {options.port}, {options.baud} baud"

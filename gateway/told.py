@@ -104,7 +104,8 @@ def peer(options: BaseModel) -> str:
     for name in ("url", "endpoint"):
         if getattr(options, name, None):
             return str(getattr(options, name))
-    port = getattr(options, "broker_port", None) or getattr(options, "port", None)
+    ports = (getattr(options, name, None) for name in ("broker_port", "tcp_port", "port"))
+    port = next((each for each in ports if each), None)
     host = getattr(options, "host", None)
     return ":".join(str(each) for each in (host, port) if each is not None)
 

@@ -6,6 +6,7 @@ from config.checks.buffer import check_buffer
 from config.checks.derived import check_derived
 from config.checks.energy import check_energy
 from config.checks.history import check_history
+from config.checks.meter_lines import check_meter_lines
 from config.checks.modbus import check_modbus
 from config.checks.mqtt import check_mqtt
 from config.checks.opcua import check_opcua
@@ -29,6 +30,7 @@ def check_plant(plant: Plant, document: Document, *, is_whole: bool) -> Iterator
     """
     yield from check_paths(plant, document)
     yield from check_modbus(plant, document)
+    yield from check_meter_lines(plant, document)
     yield from check_mqtt(plant, document)
     yield from check_opcua(plant, document)
     yield from check_sparkplug(plant, document)

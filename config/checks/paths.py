@@ -7,14 +7,18 @@ from typing import Final
 from pydantic import TypeAdapter, ValidationError
 
 from config.base import Name
-from config.connections import ModbusTag, OpcUaTag, SimulatedTag
+from config.connections import Dlt645Tag, ModbusTag, OpcUaTag, SimulatedTag
 from config.derived import DerivedTag
 from config.plant import Plant
 from config.problems import Problem, quote
 from config.reading.document import Document, Path
 
 Tags = (
-    Mapping[str, ModbusTag] | Mapping[str, OpcUaTag] | Mapping[str, SimulatedTag] | Mapping[str, DerivedTag]
+    Mapping[str, Dlt645Tag]
+    | Mapping[str, ModbusTag]
+    | Mapping[str, OpcUaTag]
+    | Mapping[str, SimulatedTag]
+    | Mapping[str, DerivedTag]
 )
 
 LEVELS: Final = 5

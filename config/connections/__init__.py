@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from config.connections.dlt645 import Dlt645Device, Dlt645Source, Dlt645Tag
 from config.connections.influxdb import InfluxDbSink
 from config.connections.modbus_serial import ModbusSerialSource
 from config.connections.modbus_tcp import ModbusDevice, ModbusTag, ModbusTcpSource
@@ -17,12 +18,21 @@ from config.connections.tls import Tls
 
 AnySink = Annotated[MqttSink | InfluxDbSink, Field(discriminator="kind")]
 SourceOptions = Annotated[
-    ModbusTcpSource | ModbusSerialSource | MqttSource | OpcUaSource | SimulatedSource | SparkplugSource,
+    ModbusTcpSource
+    | ModbusSerialSource
+    | Dlt645Source
+    | MqttSource
+    | OpcUaSource
+    | SimulatedSource
+    | SparkplugSource,
     Field(discriminator="kind"),
 ]
 
 __all__ = [
     "AnySink",
+    "Dlt645Device",
+    "Dlt645Source",
+    "Dlt645Tag",
     "InfluxDbSink",
     "MessageTime",
     "ModbusDevice",

@@ -15,6 +15,7 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
 from config.connections import (
+    Dlt645Source,
     ModbusSerialSource,
     ModbusTcpSource,
     MqttSource,
@@ -23,12 +24,14 @@ from config.connections import (
     SparkplugSource,
 )
 from connectors import DTYPE_OF_PART, PART_OF_KIND, Batch, Kind, NotConnected, Source, SystemClock, TagTable
+from connectors import dlt645 as dlt645_meters
 from connectors.modbus import Modbus, TcpLine
 from connectors.modbus.serial import SerialPort, SerialServer
 from connectors.mqtt import Mqtt
 from connectors.opcua import OpcUa
 from connectors.simulated import Simulated
 from connectors.sparkplug import Sparkplug
+from gateway.lab.meters import MeterLine
 from gateway.lab.modbus import line as serial_lab
 from gateway.lab.modbus import replies
 from gateway.lab.proxy import Proxy
@@ -163,6 +166,37 @@ async def modbus_rtu_over_tcp() -> AsyncIterator[Rig]:
 
 
 @asynccontextmanager
+async def dlt645() -> AsyncIterator[Rig]:
+    held = {di: bytes.fromhex("01020304") for di in ("00010000", "00020000")}
+    numbers = {f"d{n}": f"00000000000{n}" for n in (1, 2)}
+    async with MeterLine("dlt645", dict.fromkeys(numbers.values(), held)) as line:
+        options = Dlt645Source.model_validate(
+            {
+                "kind": "dlt645",
+                "host": "127.0.0.1",
+                "tcp_port": line.port,
+                "quiet": "50ms",
+                "timeout": "250ms",
+                "devices": {
+                    name: {
+                        "address": number,
+                        "at": "a/l",
+                        "scan": "20ms",
+                        "tags": {"e_import": {"di": "00010000"}, "e_export": {"di": "00020000"}},
+                    }
+                    for name, number in numbers.items()
+                },
+            }
+        )
+
+        def make(table: TagTable) -> Source:
+            over = dlt645_meters.line(options)
+            return dlt645_meters.Dlt645("line", options, over, site="s", tags=table, clock=SystemClock())
+
+        yield Rig(make, line.cut, line.mend)
+
+
+@asynccontextmanager
 async def mqtt(version: str) -> AsyncIterator[Rig]:
     """Three sensors that publish 300 messages a second between them."""
 
@@ -286,6 +320,7 @@ async def opcua(server: NodeServer, folder: Path) -> AsyncIterator[Rig]:
         mqtt_5,
         mqtt_3_1_1,
         sparkplug,
+        dlt645,
     ],
     ids=lambda rig: rig.__name__,
 )

@@ -1,0 +1,60 @@
+"""Lines of meters (DL/T 645): where they are, who is on them, what is asked of each."""
+
+from collections.abc import Iterator
+
+from config.base import format_duration
+from config.connections import Dlt645Device, Dlt645Source, ModbusSerialSource
+from config.dlt645_identifiers import identifiers
+from config.plant import Plant
+from config.problems import Problem, quote
+from config.reading.document import Document, Path
+from config.tags import SHORTEST_ACCOUNTING_INTERVAL_NS
+
+_ANY = "any"
+
+
+def check_meter_lines(plant: Plant, document: Document) -> Iterator[Problem]:
+    """Yield lines that are nowhere or in two places, addresses used twice, tags that can't be asked for."""
+    ports: dict[str, str] = {}
+    for name, source in plant.sources.items():
+        if isinstance(source, ModbusSerialSource):
+            ports.setdefault(source.port, name)
+        elif isinstance(source, Dlt645Source):
+            path = ("sources", name)
+            if (source.port is None) == (source.host is None):
+                yield document.problem("E-CF-1801", path, at_key=True)
+            elif source.port is None and source.tcp_port is None:
+                yield document.problem("E-CF-1801", (*path, "host"), at_key=True)
+            first = ports.setdefault(source.port, name) if source.port else name
+            if first != name:
+                yield document.problem(
+                    "E-CF-0520", (*path, "port"), port=quote(source.port or ""), first=first
+                )
+            yield from _addresses(source, document, path)
+            for device_name, device in source.devices.items():
+                yield from _tags(device, document, (*path, "devices", device_name))
+
+
+def _addresses(source: Dlt645Source, document: Document, path: Path) -> Iterator[Problem]:
+    users: dict[str, str] = {}
+    for name, device in source.devices.items():
+        at = (*path, "devices", name, "address")
+        first = users.setdefault(device.address, name)
+        if first != name:
+            yield document.problem("E-CF-1802", at, address=device.address, first=first)
+        elif device.address == _ANY and len(source.devices) > 1:
+            yield document.problem("E-CF-1803", at)
+
+
+def _tags(device: Dlt645Device, document: Document, path: Path) -> Iterator[Problem]:
+    if not device.tags:
+        yield document.problem("E-CF-1804", path, at_key=True)
+    for name, tag in device.tags.items():
+        at = (*path, "tags", name)
+        if tag.format is None:
+            yield document.problem("E-CF-1805", (*at, "di"), di=tag.di)
+        elif tag.di.upper() not in identifiers() and tag.format.count("X") % 2:
+            yield document.problem("E-CF-1806", (*at, "format"), format=tag.format)
+        if tag.counter and device.scan > SHORTEST_ACCOUNTING_INTERVAL_NS:
+            most = format_duration(SHORTEST_ACCOUNTING_INTERVAL_NS)
+            yield document.problem("E-CF-0609", (*path, "scan"), name=name, most=most)

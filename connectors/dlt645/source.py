@@ -1,0 +1,56 @@
+"""A line of DL/T 645-2007 meters as a source: one batch is one scan of one meter."""
+
+from config.connections import Dlt645Source
+from config.problems import Phrase
+from connectors.clock import Clock
+from connectors.dlt645.meter import frames_of, meter
+from connectors.line.meter import Meter
+from connectors.line.meters import line_of, load_of
+from connectors.line.source import Line, LineSource
+from connectors.tags import TagTable
+
+
+class Dlt645(LineSource):
+    """A source of the meters on one line."""
+
+    def __init__(
+        self,
+        name: str,
+        options: Dlt645Source,
+        line: Line,
+        *,
+        site: str,
+        tags: TagTable,
+        clock: Clock,
+    ) -> None:
+        super().__init__(name, options, line, lambda: _meters(options), site=site, tags=tags, clock=clock)
+
+
+def line(options: Dlt645Source) -> Line:
+    """Return what the source is made over."""
+    return line_of(options, frames_of(options))
+
+
+def line_load(options: Dlt645Source, delay: int = 0) -> float:
+    """Return the share of its time a line needs for all its scans; `delay` is a meter's own, ns."""
+    return load_of(options, frames_of(options), _meters(options), delay)
+
+
+def describe_meters(options: Dlt645Source) -> list[Phrase]:
+    """Return what each meter will be asked, a line each."""
+    return [
+        Phrase(
+            "plan.meter",
+            {
+                "name": name,
+                "address": device.address,
+                "requests": len(device.tags),
+                "asked": ", ".join(f"{tag.di.upper()} {each}" for each, tag in device.tags.items()),
+            },
+        )
+        for name, device in options.devices.items()
+    ]
+
+
+def _meters(options: Dlt645Source) -> list[Meter]:
+    return [meter(name, device) for name, device in options.devices.items()]

@@ -1,0 +1,69 @@
+"""Sources of meters over the lab's line, and what they read."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from config.connections import Dlt645Source
+from connectors import Batch, SystemClock, TagTable
+from connectors import dlt645 as spoken
+from connectors.dlt645 import Dlt645
+
+A, B = "000000000001", "000000000002"
+ENERGY, VOLTAGE, POWER = "00010000", "02010100", "02030000"
+
+
+def energy(hundredths: int) -> bytes:
+    return bytes.fromhex(f"{hundredths:08}")[::-1]
+
+
+def meters() -> dict[str, dict[str, bytes]]:
+    """Return two meters whose readings tell them apart."""
+    return {
+        A: {ENERGY: energy(12345678), VOLTAGE: bytes.fromhex("0522"), POWER: bytes.fromhex("341200")},
+        B: {ENERGY: energy(87654321), VOLTAGE: bytes.fromhex("1022"), POWER: bytes.fromhex("341280")},
+    }
+
+
+def source(port: int, table: TagTable | None = None, **options: Any) -> Dlt645:
+    tags = {"e_import": {"di": ENERGY}, "u": {"di": VOLTAGE}, "p": {"di": POWER}}
+    devices = {
+        name: {"address": address, "scan": "20ms", "tags": tags}
+        for name, address in zip("ab", (A, B), strict=True)
+    }
+    read = Dlt645Source.model_validate(
+        {
+            "kind": "dlt645",
+            "host": "127.0.0.1",
+            "tcp_port": port,
+            "timeout": "60ms",
+            "quiet": "30ms",
+            "devices": devices,
+            **options,
+        }
+    )
+    line = spoken.line(read)
+    tags_of = TagTable() if table is None else table
+    return Dlt645("line", read, line, site="s", tags=tags_of, clock=SystemClock())
+
+
+def shown(batch: Batch, table: TagTable) -> dict[str, tuple[float, int]]:
+    """Return value and quality by device/tag."""
+    part = batch.parts[0]
+    rows = zip(part.tag.tolist(), part.value.tolist(), part.quality.tolist(), strict=True)
+    return {"/".join(table[tag].path.rsplit("/", 2)[1:]): (value, quality) for tag, value, quality in rows}
+
+
+TRUE = {
+    "a/e_import": 123456.78,
+    "a/u": 220.5,
+    "a/p": 0.1234,
+    "b/e_import": 876543.21,
+    "b/u": 221.0,
+    "b/p": -0.1234,
+}
+
+
+def wrong(batches: Sequence[Batch], table: TagTable) -> list[tuple[str, float]]:
+    """Return every Good value that is not what its meter has."""
+    rows = [row for batch in batches for row in shown(batch, table).items()]
+    return [(name, value) for name, (value, quality) in rows if not quality and value != TRUE[name]]
