@@ -97,7 +97,10 @@ async def test_any_number_of_waking_bytes_goes_before_a_reply(wake: int) -> None
 async def test_a_reply_in_single_bytes_is_read() -> None:
     table = TagTable()
     script: Script = lambda asked: [(0.002, bytes((each,))) for each in reply(asked)]  # noqa: E731
-    async with MeterLine("dlt645", meters(), script) as line, source(line.port, table) as reading:
+    async with (
+        MeterLine("dlt645", meters(), script) as line,
+        source(line.port, table, timeout="500ms") as reading,
+    ):
         assert shown(await reading.scan("a"), table)["a/u"] == (220.5, 0)
 
 
