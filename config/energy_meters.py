@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Final, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
-from config.connections import Dlt645Tag, ModbusTag, MqttSource, MqttTag, OpcUaTag, SimulatedTag
+from config.connections import Cjt188Tag, Dlt645Tag, ModbusTag, MqttSource, MqttTag, OpcUaTag, SimulatedTag
 from config.derived import DerivedTag
 from config.energy import Medium, MeterOptions, media
 from config.energy_expression import Linear, linear
@@ -18,7 +18,8 @@ from config.plant import Plant
 from config.tags import TagOptions
 from config.units import Unit
 
-AnyTag = Dlt645Tag | ModbusTag | OpcUaTag | SimulatedTag | MqttTag | DerivedTag
+AnyTag = Cjt188Tag | Dlt645Tag | ModbusTag | OpcUaTag | SimulatedTag | MqttTag | DerivedTag
+_SCALED: Final = (ModbusTag, Dlt645Tag, Cjt188Tag)
 QUANTA: Final = 1_000
 """Book quanta in one step of the reading."""
 DEFAULT_STEP: Final = Decimal("0.01")
@@ -300,7 +301,11 @@ def resolution_of(options: MeterOptions, source: Source | None, to_unit: Fractio
         step = scale * to_unit
         exact = Decimal(step.numerator) / Decimal(step.denominator)
         return exact.quantize(Decimal("1e-9")).normalize()
-    scale = abs(fraction(tag.scale)) * to_unit if isinstance(tag, ModbusTag | Dlt645Tag) else Fraction(0)
+    scale = (
+        abs(fraction(tag.scale)) * to_unit
+        if isinstance(tag, ModbusTag | Dlt645Tag | Cjt188Tag)
+        else Fraction(0)
+    )
     return DEFAULT_STEP if scale <= 1 else DEFAULT_STEP * Decimal(repr(float(scale)))
 
 

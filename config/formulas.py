@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, NamedTuple
 
-from config.connections import Dlt645Tag, ModbusTag, OpenSource, SimulatedTag
+from config.connections import Cjt188Tag, Dlt645Tag, ModbusTag, OpenSource, SimulatedTag
 from config.derived import DerivedTag
 from config.energy_meters import delivered, sources
 from config.expression import Name, Program, names, parse, resolve
@@ -20,7 +20,7 @@ _SCANS: Final = 3
 _LEAST_NS: Final = 10_000_000_000
 """… but at least so long: a busy line is not an old value."""
 _TEXTS: Final = ("text", "string")
-_POLLED: Final = (ModbusTag, Dlt645Tag, SimulatedTag)
+_POLLED: Final = (ModbusTag, Dlt645Tag, Cjt188Tag, SimulatedTag)
 
 
 class Known(NamedTuple):

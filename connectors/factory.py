@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 from config.connections import (
     AnySink,
+    Cjt188Source,
     Dlt645Source,
     InfluxDbSink,
     ModbusSerialSource,
@@ -67,6 +68,11 @@ def build_source(  # noqa: PLR0911  one for each kind
 
             line = kept.setdefault("line", dlt645.line(options))
             return dlt645.Dlt645(name, options, line, site=site, tags=tags, clock=clock)
+        case Cjt188Source():
+            from connectors import cjt188
+
+            line = kept.setdefault("line", cjt188.line(options))
+            return cjt188.Cjt188(name, options, line, site=site, tags=tags, clock=clock)
         case MqttSource():
             from connectors.mqtt import Mqtt
 
@@ -134,11 +140,15 @@ def line_load(options: SourceOptions, delay: int = 0) -> float:
             from connectors import dlt645
 
             return dlt645.line_load(options, delay)
+        case Cjt188Source():
+            from connectors import cjt188
+
+            return cjt188.line_load(options, delay)
         case _:
             return 0.0
 
 
-def describe_source(name: str, options: SourceOptions) -> list[Phrase]:
+def describe_source(name: str, options: SourceOptions) -> list[Phrase]:  # noqa: PLR0911  one a kind
     """Return what a source will ask its devices, a line per request."""
     match options:
         case ModbusTcpSource() | ModbusSerialSource():
@@ -158,6 +168,13 @@ def describe_source(name: str, options: SourceOptions) -> list[Phrase]:
             return [
                 Phrase("plan.source", {"name": name, "how": _meter_line("dlt645", options)}),
                 *dlt645.describe_meters(options),
+            ]
+        case Cjt188Source():
+            from connectors import cjt188
+
+            return [
+                Phrase("plan.source", {"name": name, "how": _meter_line("cjt188", options)}),
+                *cjt188.describe_meters(options),
             ]
         case MqttSource():
             how = f"mqtt {options.host}:{options.broker_port}, QoS {options.qos}"

@@ -1,9 +1,9 @@
-"""Lines of meters (DL/T 645): where they are, who is on them, what is asked of each."""
+"""Lines of meters (DL/T 645, CJ/T 188): where they are, who is on them, what is asked of each."""
 
 from collections.abc import Iterator
 
 from config.base import format_duration
-from config.connections import Dlt645Device, Dlt645Source, ModbusSerialSource
+from config.connections import Cjt188Device, Cjt188Source, Dlt645Device, Dlt645Source, ModbusSerialSource
 from config.dlt645_identifiers import identifiers
 from config.plant import Plant
 from config.problems import Problem, quote
@@ -19,7 +19,7 @@ def check_meter_lines(plant: Plant, document: Document) -> Iterator[Problem]:
     for name, source in plant.sources.items():
         if isinstance(source, ModbusSerialSource):
             ports.setdefault(source.port, name)
-        elif isinstance(source, Dlt645Source):
+        elif isinstance(source, Dlt645Source | Cjt188Source):
             path = ("sources", name)
             if (source.port is None) == (source.host is None):
                 yield document.problem("E-CF-1801", path, at_key=True)
@@ -32,10 +32,15 @@ def check_meter_lines(plant: Plant, document: Document) -> Iterator[Problem]:
                 )
             yield from _addresses(source, document, path)
             for device_name, device in source.devices.items():
-                yield from _tags(device, document, (*path, "devices", device_name))
+                at = (*path, "devices", device_name)
+                yield from _asked(device, document, at)
+                if isinstance(device, Dlt645Device):
+                    yield from _identifiers(device, document, at)
+                else:
+                    yield from _units(device, document, at)
 
 
-def _addresses(source: Dlt645Source, document: Document, path: Path) -> Iterator[Problem]:
+def _addresses(source: Dlt645Source | Cjt188Source, document: Document, path: Path) -> Iterator[Problem]:
     users: dict[str, str] = {}
     for name, device in source.devices.items():
         at = (*path, "devices", name, "address")
@@ -46,15 +51,25 @@ def _addresses(source: Dlt645Source, document: Document, path: Path) -> Iterator
             yield document.problem("E-CF-1803", at)
 
 
-def _tags(device: Dlt645Device, document: Document, path: Path) -> Iterator[Problem]:
+def _asked(device: Dlt645Device | Cjt188Device, document: Document, path: Path) -> Iterator[Problem]:
     if not device.tags:
         yield document.problem("E-CF-1804", path, at_key=True)
+    for name, tag in device.tags.items():
+        if tag.counter and device.scan > SHORTEST_ACCOUNTING_INTERVAL_NS:
+            most = format_duration(SHORTEST_ACCOUNTING_INTERVAL_NS)
+            yield document.problem("E-CF-0609", (*path, "scan"), name=name, most=most)
+
+
+def _identifiers(device: Dlt645Device, document: Document, path: Path) -> Iterator[Problem]:
     for name, tag in device.tags.items():
         at = (*path, "tags", name)
         if tag.format is None:
             yield document.problem("E-CF-1805", (*at, "di"), di=tag.di)
         elif tag.di.upper() not in identifiers() and tag.format.count("X") % 2:
             yield document.problem("E-CF-1806", (*at, "format"), format=tag.format)
-        if tag.counter and device.scan > SHORTEST_ACCOUNTING_INTERVAL_NS:
-            most = format_duration(SHORTEST_ACCOUNTING_INTERVAL_NS)
-            yield document.problem("E-CF-0609", (*path, "scan"), name=name, most=most)
+
+
+def _units(device: Cjt188Device, document: Document, path: Path) -> Iterator[Problem]:
+    for name, tag in device.tags.items():
+        if tag.expected is None:
+            yield document.problem("E-CF-1807", (*path, "tags", name, "unit"), unit=tag.unit.symbol)

@@ -7,14 +7,15 @@ from typing import Final
 from pydantic import TypeAdapter, ValidationError
 
 from config.base import Name
-from config.connections import Dlt645Tag, ModbusTag, OpcUaTag, SimulatedTag
+from config.connections import Cjt188Tag, Dlt645Tag, ModbusTag, OpcUaTag, SimulatedTag
 from config.derived import DerivedTag
 from config.plant import Plant
 from config.problems import Problem, quote
 from config.reading.document import Document, Path
 
 Tags = (
-    Mapping[str, Dlt645Tag]
+    Mapping[str, Cjt188Tag]
+    | Mapping[str, Dlt645Tag]
     | Mapping[str, ModbusTag]
     | Mapping[str, OpcUaTag]
     | Mapping[str, SimulatedTag]

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from config.connections.cjt188 import Cjt188Device, Cjt188Source, Cjt188Tag
 from config.connections.dlt645 import Dlt645Device, Dlt645Source, Dlt645Tag
 from config.connections.influxdb import InfluxDbSink
 from config.connections.modbus_serial import ModbusSerialSource
@@ -21,6 +22,7 @@ SourceOptions = Annotated[
     ModbusTcpSource
     | ModbusSerialSource
     | Dlt645Source
+    | Cjt188Source
     | MqttSource
     | OpcUaSource
     | SimulatedSource
@@ -30,6 +32,9 @@ SourceOptions = Annotated[
 
 __all__ = [
     "AnySink",
+    "Cjt188Device",
+    "Cjt188Source",
+    "Cjt188Tag",
     "Dlt645Device",
     "Dlt645Source",
     "Dlt645Tag",

@@ -24,6 +24,4 @@ class Modbus(LineSource):
             return [Device(each, device) for each, device in options.devices.items()]
 
         hangs_up = isinstance(options, ModbusTcpSource) and options.hang_up
-        super().__init__(
-            name, options, line, make, site=site, tags=tags, clock=clock, hangs_up=hangs_up
-        )
+        super().__init__(name, options, line, make, site=site, tags=tags, clock=clock, hangs_up=hangs_up)

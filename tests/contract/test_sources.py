@@ -15,6 +15,7 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
 from config.connections import (
+    Cjt188Source,
     Dlt645Source,
     ModbusSerialSource,
     ModbusTcpSource,
@@ -24,6 +25,7 @@ from config.connections import (
     SparkplugSource,
 )
 from connectors import DTYPE_OF_PART, PART_OF_KIND, Batch, Kind, NotConnected, Source, SystemClock, TagTable
+from connectors import cjt188 as cjt188_meters
 from connectors import dlt645 as dlt645_meters
 from connectors.modbus import Modbus, TcpLine
 from connectors.modbus.serial import SerialPort, SerialServer
@@ -197,6 +199,32 @@ async def dlt645() -> AsyncIterator[Rig]:
 
 
 @asynccontextmanager
+async def cjt188() -> AsyncIterator[Rig]:
+    held = {"901F": bytes.fromhex("010203042c")}
+    numbers = {f"d{n}": f"0000000000000{n}" for n in (1, 2)}
+    async with MeterLine("cjt188", {f"10{number}": held for number in numbers.values()}) as line:
+        options = Cjt188Source.model_validate(
+            {
+                "kind": "cjt188",
+                "host": "127.0.0.1",
+                "tcp_port": line.port,
+                "quiet": "50ms",
+                "timeout": "250ms",
+                "devices": {
+                    name: {"address": number, "at": "a/l", "scan": "20ms", "tags": {"water": {}}}
+                    for name, number in numbers.items()
+                },
+            }
+        )
+
+        def make(table: TagTable) -> Source:
+            over = cjt188_meters.line(options)
+            return cjt188_meters.Cjt188("line", options, over, site="s", tags=table, clock=SystemClock())
+
+        yield Rig(make, line.cut, line.mend)
+
+
+@asynccontextmanager
 async def mqtt(version: str) -> AsyncIterator[Rig]:
     """Three sensors that publish 300 messages a second between them."""
 
@@ -321,6 +349,7 @@ async def opcua(server: NodeServer, folder: Path) -> AsyncIterator[Rig]:
         mqtt_3_1_1,
         sparkplug,
         dlt645,
+        cjt188,
     ],
     ids=lambda rig: rig.__name__,
 )
