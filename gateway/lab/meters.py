@@ -149,7 +149,7 @@ class MeterLine:
             return
         self.asked.append(asked)
         if asked.address in self.meters:
-            task = asyncio.create_task(self._answer(asked, writer))
+            task = asyncio.create_task(self._answer(asked, self.script(asked), writer))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
@@ -170,9 +170,11 @@ class MeterLine:
         held = self.meters.get(address, {}).get(name)
         return Asked(self.speech, address, name, len(self.asked), frame, held, serial)
 
-    async def _answer(self, asked: Asked, writer: asyncio.StreamWriter) -> None:
+    async def _answer(
+        self, asked: Asked, replies: list[tuple[float, bytes]], writer: asyncio.StreamWriter
+    ) -> None:
         async with self._minds.setdefault(asked.address, asyncio.Lock()):
-            for delay, data in self.script(asked):
+            for delay, data in replies:
                 if delay:
                     await asyncio.sleep(delay)
                 if not writer.is_closing():
