@@ -124,8 +124,6 @@ def build_sink(name: str, options: AnySink, *, site: str, context: Context) -> S
             assert_never(options)
 
 
-
-
 def line_load(options: SourceOptions, delay: int = 0) -> float:
     """Return the share of its time a connection needs for its scans; 0 where that is not known.
 

@@ -126,6 +126,10 @@ class Meter:
         turn = first % len(slots)
         return slots[turn:] + slots[:turn], [BAD_CONFIGURATION_ERROR] * count
 
+    def doubtful(self, slots: Sequence[int], answers: Answers) -> list[int]:  # noqa: ARG002  the protocol's
+        """Return none: a meter sends a number whole."""
+        return []
+
     def learn(self, slots: Sequence[int], answers: Answers) -> list[str]:
         """Take in how a scan went; return the values that turned out to be refused, by name."""
         self.statistics.scans += 1

@@ -11,7 +11,7 @@ they are left.
 from collections.abc import Callable, Sequence
 from operator import itemgetter
 
-from connectors.modbus.decode import Answers
+from connectors.line.dialogue import Answers
 from connectors.modbus.plan import Request
 from connectors.quality import GOOD
 

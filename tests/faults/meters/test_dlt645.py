@@ -123,10 +123,11 @@ async def test_a_late_reply_is_never_taken_for_the_next(record_measure: Callable
 
     table = TagTable()
     polls = round(500 * SCALE)
+    only_meter = {"a": {"address": A, "scan": "20ms", "tags": {"e_import": {"di": ENERGY}}}}
     async with (
         MeterLine("dlt645", held, moving) as line,
         asyncio.timeout(110),
-        source(line.port, table) as reading,
+        source(line.port, table, devices=only_meter) as reading,
     ):
         for _ in range(polls):
             # The same question again and again: only time tells which of them a reply answers.
