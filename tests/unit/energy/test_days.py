@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from gateway.energy.periods import DAY_NS, HOUR_NS, QUARTER_NS
 from tests.unit.energy.lab import Lab, plant_of
 
+pytestmark = pytest.mark.timeout(900)
 SCALE = float(os.environ.get("WL_SCALE", "0.1"))
 ZONES = (
     "Asia/Shanghai", "Europe/Berlin", "America/New_York", "America/Santiago", "America/Havana",
@@ -39,7 +40,7 @@ def tally() -> dict[int, int]:
 
 @pytest.mark.fault("C3", "E7")
 @settings(
-    max_examples=max(20, int(500 * SCALE)), deadline=None,
+    max_examples=max(20, int(300 * SCALE)), deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )  # fmt: skip
 @given(st.sampled_from(ZONES), st.integers(1990, 2037), st.randoms(use_true_random=False))
