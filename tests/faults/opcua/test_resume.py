@@ -17,6 +17,7 @@ from config.connections import OpcUaSource
 from connectors import NotConnected, TagTable
 from connectors.opcua import Kept, OpcUa
 from connectors.opcua.rows import Fault
+from connectors.opcua.session import Session
 from connectors.quality import GOOD
 from gateway.lab.proxy import Proxy
 from tests.faults.opcua.lab import Row, all_of, entered, options, read_until, source, variables
@@ -260,3 +261,31 @@ async def test_f5_a_secured_session_of_a_user_goes_on_over_another_channel(
             await it.proxy.mend()
     assert rungs == {"reactivated": 1, "transferred": 1}
     record_measure("SignAndEncrypt with a password: reactivated, then transferred")
+
+
+@pytest.mark.fault("F1")
+async def test_f1_of_a_server_that_was_started_since_nothing_is_taken_over(
+    opcua_server: NodeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A number that was ours may be somebody else's subscription now."""
+    await opcua_server.restart(variables=COUNT, transfer=True)
+    async with line(opcua_server, tmp_path) as it:
+        async with session(it) as before:
+            await read_until(before, all_of(COUNT))
+            await it.proxy.cut()
+            await it.read_to_the_end(before)
+        await opcua_server.restart(variables=COUNT, transfer=True)
+        await it.proxy.mend()
+        asked: list[str] = []
+        whole = Session.ask
+
+        async def noted(self: Session, request: Any, answer: Any) -> Any:
+            asked.append(type(request).__name__)
+            return await whole(self, request, answer)
+
+        monkeypatch.setattr(Session, "ask", noted)
+        async with session(it) as after:
+            await read_until(after, all_of(COUNT))
+            assert after.statistics()["recreated"] == 1
+    assert "CreateSubscriptionRequest" in asked
+    assert not {"TransferSubscriptionsRequest", "DeleteSubscriptionsRequest"} & set(asked)
