@@ -212,7 +212,7 @@ async def test_f1_a_quiet_server_gives_no_false_alarm(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Nothing changes: the link stays, nothing is made anew, nothing is taken for deaf or missed."""
-    seconds = max(3.0, 600 * SCALE**3)
+    seconds = max(2.0, 600 * SCALE**3)
     monkeypatch.setattr("connectors.opcua.watch._EVERY_NS", round(seconds / 10 * 1e9))
     await opcua_server.restart(variables=COUNT, history=[0, COUNT])
     where = options(opcua_server.endpoint, variables(COUNT), keep_alive="1s", publish="100ms", scan="100ms")

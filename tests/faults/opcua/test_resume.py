@@ -187,7 +187,7 @@ async def test_f3_what_was_reactivated_and_brings_nothing_is_made_anew(
 ) -> None:
     """Every status is Good; only that no value comes tells that the subscription is dead."""
     await opcua_server.restart(variables=COUNT)
-    async with line(opcua_server, tmp_path, publish="50ms", timeout="500ms", keep_alive="60s") as it:
+    async with line(opcua_server, tmp_path, publish="50ms", timeout="1s", keep_alive="60s") as it:
         async with session(it) as before:
             await read_until(before, all_of(COUNT))
             await it.proxy.cut()
@@ -215,7 +215,7 @@ async def test_f5_a_connection_into_a_black_hole_is_told_from_a_silent_subscript
 ) -> None:
     """Nothing comes over it: the session is gone on with, and what was sent in vain is asked for again."""
     await opcua_server.restart(variables=COUNT)
-    async with line(opcua_server, tmp_path, publish="50ms", timeout="500ms") as it:
+    async with line(opcua_server, tmp_path, publish="50ms", timeout="1s") as it:
         async with session(it) as before:
             await read_until(before, all_of(COUNT))
             it.proxy.weather = it.proxy.weather.changed(black_hole=True)
