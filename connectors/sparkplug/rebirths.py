@@ -27,6 +27,11 @@ class Rebirths:
         """When a node was asked last, and how long it has peace from then."""
         self._free_at = begin
 
+    def begin(self, at: int) -> None:
+        """Begin a session: nobody is wished for, or asked before `at`; who was asked lately has peace."""
+        self._wanted.clear()
+        self._free_at = at
+
     def want(self, who: Who) -> None:
         """Wish for a birth; a wish that is there already stays one."""
         self._wanted[who] = None

@@ -77,7 +77,7 @@ class Sparkplug(Reader[int]):
         self._waiting = 0
         self._due: dict[Who, int] = {}
         """When a node's `tick` has something to do."""
-        self._rebirths = Rebirths()
+        self._rebirths: Rebirths = kept.setdefault("rebirths", Rebirths())
         self._state_free_at = 0
 
     async def __aenter__(self) -> Self:
@@ -93,7 +93,7 @@ class Sparkplug(Reader[int]):
         )
         await self._open(self._host)
         self._host.tell_online()
-        self._rebirths = Rebirths(self._clock.monotonic() + _SETTLING_NS)
+        self._rebirths.begin(self._clock.monotonic() + _SETTLING_NS)
         for entry in self._options.nodes:
             if "+" not in (entry.group, entry.node):
                 self._rebirths.want((entry.group, entry.node))

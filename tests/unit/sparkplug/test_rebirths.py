@@ -44,6 +44,17 @@ def test_nobody_is_asked_before_the_beginning() -> None:
     assert asked.next_at() == 3 * S
 
 
+def test_another_session_does_not_ask_sooner() -> None:
+    asked = Rebirths()
+    asked.want(A)
+    assert asked.due(0) == [A]
+    asked.begin(S // 2)
+    assert asked.next_at() is None
+    asked.want(A)
+    assert asked.due(S) == []
+    assert asked.due(2 * S) == [A]
+
+
 def test_one_that_must_wait_does_not_hold_up_the_others() -> None:
     asked = Rebirths()
     asked.want(A)
