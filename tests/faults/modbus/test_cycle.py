@@ -18,7 +18,7 @@ from gateway.lab.modbus.tcp import TcpEquipment
 from tests.faults.modbus.lab import SCALE, source
 
 DELAY_S = 0.02
-CYCLES = int(5 + 15 * SCALE)
+CYCLES = int(3 + 17 * SCALE)
 SCAN_NS = 10_000_000
 TAGS = {"v": {"address": 0, "type": "float32", "count": 20}, "w": {"address": 200, "count": 3}}
 
@@ -59,7 +59,7 @@ async def test_d12_the_cycle_of_a_line_is_foretold_within_fifteen_percent(
 ) -> None:
     async with (
         SerialEquipment(tmp_path / "line", at(baud)) as line,
-        source(line.path, devices(3), baud=baud, timeout="1s", quiet="1ms") as it,
+        source(line.path, devices(3), baud=baud, timeout="400ms", quiet="1ms") as it,
     ):
         measured = await shortest_cycle(it, 3)
         foretold = line_load(it._options, int(DELAY_S * 1e9)) * SCAN_NS / 1e9

@@ -12,7 +12,7 @@ from gateway.lab.modbus.line import SerialEquipment
 from tests.faults.modbus.lab import SCALE, assert_none_wrong, device, name_of, qualities, source
 
 SLOW = 12
-SCANS = int(40 + 400 * SCALE)
+SCANS = int(30 + 300 * SCALE)
 
 
 @pytest.mark.fault("D12")
@@ -26,7 +26,7 @@ async def test_d12_on_a_line_that_can_not_do_it_all_the_fast_device_goes_first(
     async with (
         asyncio.timeout(60),
         SerialEquipment(tmp_path / "line", faults.late(0.04)) as line,
-        source(line.path, devices, timeout="800ms") as it,
+        source(line.path, devices, timeout="400ms") as it,
     ):
         for _ in range(SCANS):
             batch = await it.read()

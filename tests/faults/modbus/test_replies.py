@@ -1,6 +1,7 @@
 """On a serial line: a reply that is not the answer is never used."""
 
 import asyncio
+import random
 import struct
 from pathlib import Path
 from typing import Any, Literal
@@ -21,9 +22,10 @@ from connectors.quality import (
 from gateway.lab.modbus import frames
 from gateway.lab.modbus import replies as faults
 from gateway.lab.modbus.line import SerialEquipment
-from tests.faults.modbus.lab import assert_none_wrong, content, device, qualities, source
+from tests.faults.modbus.lab import SCALE, assert_none_wrong, content, device, qualities, source
 
 Framing = Literal["rtu", "ascii"]
+WRONG_POLLS = int(20 + 480 * SCALE)
 
 REJECTED = {
     "D4 wrong unit": faults.wrong_unit,
@@ -66,6 +68,35 @@ async def test_d3_d4_d5_a_reply_that_does_not_fit_is_rejected_and_the_next_is_fi
         assert_none_wrong(batch)
         assert qualities(batch) == [BAD_COMMUNICATION_ERROR if a in (4, 5) else GOOD for a in range(20)]
         assert it.statistics()["rejected_replies"] == 1
+
+
+@pytest.mark.fault("D3", "D4", "D5")
+async def test_d3_d4_d5_of_every_kind_of_wrong_reply_in_any_order_none_is_accepted(
+    tmp_path: Path, record_measure
+) -> None:
+    """Every third reply is wrong in one of thirteen ways."""
+    chance = random.Random(5)
+    wrong = 0
+
+    def now_and_then(request: Any) -> Any:
+        nonlocal wrong
+        if chance.random() > 1 / 3:
+            return faults.honest(request)
+        wrong += 1
+        return chance.choice(list(REJECTED.values()))(request)
+
+    good = 0
+    async with (
+        SerialEquipment(tmp_path / "line", now_and_then) as line,
+        source(line.path, {"m": device()}, timeout="60ms", quiet="60ms") as it,
+    ):
+        while line.count < WRONG_POLLS:
+            batch = await it.read()
+            assert_none_wrong(batch)
+            good += qualities(batch).count(GOOD)
+    assert good > line.count / 4
+    for row in ("D3", "D4", "D5"):
+        record_measure(f"{wrong} wrong replies of thirteen kinds among {line.count}: 0 accepted", row=row)
 
 
 @pytest.mark.fault("D4")
@@ -214,7 +245,9 @@ SOME = {
 
 
 @pytest.mark.fault("D8", "D9")
-async def test_d8_d9_what_is_no_number_is_bad_and_every_bit_of_what_is_one_is_kept(tmp_path: Path) -> None:
+async def test_d8_d9_what_is_no_number_is_bad_and_every_bit_of_what_is_one_is_kept(
+    tmp_path: Path, record_measure
+) -> None:
     """The decoder's own tests have them in full."""
     memory, tags = b"", {}
     for name, (wire, raw) in (NONE | SOME).items():
@@ -243,6 +276,8 @@ async def test_d8_d9_what_is_no_number_is_bad_and_every_bit_of_what_is_one_is_ke
     assert found["total"] == (-59, GOOD)
     assert found["below"] == (-(2**63), GOOD)
     assert found["odd"] == (2**53 + 1, GOOD)
+    record_measure(f"{len(NONE)} kinds of no number: {len(NONE)} bad", row="D8")
+    record_measure(f"{len(SOME)} numbers at the ends of their types: {len(SOME)} exact", row="D9")
 
 
 @pytest.mark.fault("D10")

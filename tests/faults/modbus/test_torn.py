@@ -14,7 +14,7 @@ from gateway.lab.modbus.replies import exception
 from tests.faults.modbus.lab import SCALE, content, device, source
 
 WIDTH = {"uint16": 1, "uint32": 2, "int64": 4, "uint64": 4}
-LAYOUTS = int(5 + 45 * SCALE)
+LAYOUTS = int(2 + 48 * SCALE)
 ORDERS = ("ABCD", "CDAB", "BADC", "DCBA")
 
 
@@ -45,6 +45,7 @@ def octets_of(batch: Batch) -> list[bytes]:
 
 
 @pytest.mark.fault("D10")
+@pytest.mark.timeout(300)
 async def test_d10_values_of_any_width_and_order_are_each_of_one_moment(
     tmp_path: Path, record_measure
 ) -> None:
@@ -63,7 +64,7 @@ async def test_d10_values_of_any_width_and_order_are_each_of_one_moment(
         habits = {"tags": tags, "max_registers": chance.randint(5, 40), "max_gap": chance.choice([0, 4, 20])}
         async with (
             SerialEquipment(tmp_path / "line", script) as line,
-            source(line.path, {"m": device(**habits)}, timeout="500ms") as it,
+            source(line.path, {"m": device(**habits)}, timeout="200ms") as it,
         ):
             for _ in range(3):
                 found = octets_of(await it.read())
@@ -99,7 +100,7 @@ async def test_d10_a_counter_the_device_renews_between_its_words_brings_no_spike
     read = 0
     async with (
         SerialEquipment(tmp_path / "line", script) as line,
-        source(line.path, {"m": device(tags=tags)}, timeout="500ms") as it,
+        source(line.path, {"m": device(tags=tags)}, timeout="200ms") as it,
     ):
         last = -1.0
         for _ in range(int(60 + 600 * SCALE)):
