@@ -1,6 +1,6 @@
 """`make bench`: print the table; with --write it goes into docs/reference/performance.md too.
 
-python -m tests.benchmarks [--seconds 30] [--write] [--only w1,w2,opcua,rate,w3,stages,start,drain,influx,…]
+python -m tests.benchmarks [--seconds 30] [--write] [--only w1,w2,opcua,find,rate,w3,stages,start,drain,…]
 """
 
 import argparse
@@ -12,7 +12,7 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.benchmarks import derive, influx, mqtt_in, opcua, sparkplug
+from tests.benchmarks import derive, find, influx, mqtt_in, opcua, sparkplug
 from tests.benchmarks import page as page_beside
 from tests.benchmarks.energy import table as energy_table
 from tests.benchmarks.history import table as history_table
@@ -26,6 +26,7 @@ PARTS = (
     "w1",
     "w2",
     "opcua",
+    "find",
     "rate",
     "w3",
     "stages",
@@ -161,6 +162,8 @@ def main() -> None:
         if "opcua" in asked:
             page += ["", "## The highest rate of OPC UA changes on one core", ""]
             page += [rows(opcua.sustained_table(folder / "opcua", options.seconds)), "", opcua.EXPLAINED]
+        if "find" in asked:
+            page += ["", "## Finding OPC UA nodes", "", rows(find.table(folder / "find")), "", find.EXPLAINED]
         if "rate" in asked:
             page += ["", "## The highest rate on one core", "", highest_rate(folder, options.seconds)]
             page += ["", SAMPLED]

@@ -1,6 +1,7 @@
 """Who is let in, who is not, and that nothing weaker is taken than what was asked for."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ async def sessions(server: NodeServer) -> int:
 
 @pytest.mark.fault("F7")
 async def test_f7_an_unknown_server_is_refused_until_a_person_trusts_it(
-    opcua_server: NodeServer, tmp_path: Path
+    opcua_server: NodeServer, tmp_path: Path, record_measure: Callable[..., None]
 ) -> None:
     """0 sessions to the untrusted; then every policy in every mode."""
     await secured(opcua_server, tmp_path)
@@ -78,6 +79,8 @@ async def test_f7_an_unknown_server_is_refused_until_a_person_trusts_it(
         next(iter(Pki(below(tmp_path / "gateway")).entries())).thumbprint, "rejected"
     )
     assert (await refusal(client(opcua_server, tmp_path))).needs_a_person
+    modes = len(POLICIES) * len(MODES)
+    record_measure(f"0 sessions with the unknown, {modes} policies and modes with the trusted", row="F7")
 
 
 @pytest.mark.fault("F7")
@@ -97,7 +100,7 @@ async def test_f7_a_wrong_certificate_gets_no_session_although_it_is_trusted(
 
 @pytest.mark.fault("F7")
 async def test_f7_what_is_weaker_than_asked_for_is_never_taken_instead(
-    opcua_server: NodeServer, tmp_path: Path
+    opcua_server: NodeServer, tmp_path: Path, record_measure: Callable[..., None]
 ) -> None:
     """Downgrade: the server offers None beside, or Sign alone."""
     await secured(opcua_server, tmp_path, policies=["None", POLICIES[1]], modes=["None", "Sign"])
@@ -111,6 +114,7 @@ async def test_f7_what_is_weaker_than_asked_for_is_never_taken_instead(
         assert "does not offer" in str(refused)
         assert "nothing else is taken" in str(refused)
     assert await sessions(opcua_server) == 0
+    record_measure("0 sessions in 3 offers that are weaker than asked for", row="F7")
 
 
 @pytest.mark.fault("F7")

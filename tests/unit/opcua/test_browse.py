@@ -134,12 +134,13 @@ async def test_f4_every_node_is_found_once_whatever_a_server_allows(
 ) -> None:
     """Circles, properties, continuation points that run out, and calls that are too large."""
     points, limit, told, expire = allowed
-    monkeypatch.setattr("connectors.opcua.browse.walk._PAGE", 300)
+    monkeypatch.setattr("connectors.opcua.browse.walk._PAGE", 60)
+    monkeypatch.setattr("connectors.opcua.browse.walk._FEWEST", 4)
     tree = lab_tree.Tree(int(20_000 * SCALE), points, limit)
     tree.expire_every = expire
     found = await walked(tree, "**", told)
     assert sorted(found) == sorted(lab_tree.path(i) for i in range(tree.items))
-    assert tree.most_open <= points
+    assert bool(points) <= tree.most_open <= points
     record_measure(f"{len(found)} nodes, at most {tree.most_open} continuation points", row="F4")
 
 
