@@ -96,7 +96,7 @@ def flatten(
         reader.variant(0, "", enumeration, 0)
     except _Enough:
         reader.flat.is_cut = True
-    except (IndexError, error, Malformed):
+    except (LookupError, error, Malformed):
         reader.flat.leaves.append(Leaf("", 0, None, BAD_DECODING_ERROR))
     return reader.flat
 
@@ -116,16 +116,18 @@ class _Reader:
 
     def variant(self, at: int, suffix: str, enumeration: Enumeration | None, depth: int) -> int:
         """Take in a Variant; return where it ends."""
-        first, end = self._body[at], skip.variant(self._body, at)
+        first = self._body[at]
+        # The outermost was stepped over before: not once more, it may have millions of elements.
+        end = skip.variant(self._body, at) if depth else len(self._body)
         builtin = first & _BUILTIN
         at += 1
         if not first & _ARRAY:
             if builtin:
                 self._single(at, builtin, suffix, enumeration, depth)
             return end
-        behind, count = skip.elements(self._body, at, builtin)
-        sizes: tuple[int, ...] = (count,)
+        sizes: tuple[int, ...] = (skip.length(self._body, at, 1),)
         if first & _MATRIX:
+            behind, _ = skip.elements(self._body, at, builtin)
             (dimensions,) = INT32.unpack_from(self._body, behind)
             sizes = Struct(f"<{max(dimensions, 0)}i").unpack_from(self._body, behind + 4)
         at += 4
@@ -189,7 +191,7 @@ class _Reader:
             before = len(self.flat.leaves)
             try:
                 self._structure(at + 5, structure, suffix, depth, end)
-            except (IndexError, error, Malformed) as reason:
+            except (LookupError, error, Malformed) as reason:
                 del self.flat.leaves[before:]  # what was read of it may be nonsense
                 unexplained = isinstance(reason, _Unexplained)
                 status = BAD_DATA_TYPE_ID_UNKNOWN if unexplained else BAD_DECODING_ERROR
