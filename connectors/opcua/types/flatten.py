@@ -40,7 +40,7 @@ from connectors.quality import BAD_DATA_TYPE_ID_UNKNOWN, BAD_DECODING_ERROR, BAD
 TEXT: Final = 12
 _ARRAY, _MATRIX, _BUILTIN = 0x80, 0x40, 0x3F
 _DEEPEST: Final = 16
-"""Structures within structures."""
+"""Structures within structures, and dimensions of a matrix."""
 _LOOKED_AT: Final = 8
 """Elements looked at for each value that is made."""
 _UINT32: Final = Struct("<I")
@@ -256,6 +256,8 @@ def _enumerated(
 
 
 def _names(suffix: str, sizes: tuple[int, ...]) -> Iterator[str]:
+    if len(sizes) > _DEEPEST:
+        raise Malformed(f"{len(sizes)} dimensions")
     if len(sizes) == 1:
         yield from (f"{suffix}_{i}" for i in range(sizes[0]))
         return

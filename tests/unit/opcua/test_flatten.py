@@ -147,6 +147,14 @@ def test_no_more_is_kept_than_may_be_and_no_more_looked_at() -> None:
     assert (found.leaves, found.is_cut) == ([], True)
 
 
+def test_a_matrix_of_a_thousand_dimensions_is_one_bad_value() -> None:
+    raw = b"\xc3" + array([b"\x01"]) + array([pack("<i", 1)] * 1000)
+    assert skip.variant(raw, 0) == len(raw)
+    assert values(raw) == {"": quality.BAD_DECODING_ERROR}
+    deep = string(b"") + array([]) + array([pack("<i", 1)] * 1000) + pack("<I", 1) + b"\0"
+    assert values(b"\x16" + extension(1, deep)) == {"": quality.BAD_DECODING_ERROR}
+
+
 @given(every_variant | arrays(), st.integers(1, 9), st.sampled_from(["number", "text", "both"]))
 def test_every_value_there_can_be_is_taken_apart(raw: bytes, most: int, enums: Any) -> None:
     assert skip.variant(raw, 0) == len(raw)
