@@ -154,7 +154,8 @@ class Items:
     def announce_found(self, tags: TagTable, places: Sequence[int], kinds: Mapping[int, Kind]) -> None:
         """Announce these items; nothing else is retired by it."""
         self._know(places, kinds)
-        self.leaves.taken.update(self.items[i].path for i in places)
+        whole = {i: self.items[i] for i in self.leaves.of}
+        self.leaves.take(whole, {self.items[i].path for i in places})
         self._announce(tags, places)
 
     def all_found(self, tags: TagTable, *, are_all: bool = True) -> None:

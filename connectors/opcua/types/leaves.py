@@ -72,6 +72,13 @@ class Leaves:
         for place, parts in found.items():
             yield place, list(parts.items())
 
+    def take(self, items: Mapping[int, Whole], paths: set[str]) -> None:
+        """Give these paths to tags of their own: no single value has them any longer."""
+        self.taken |= paths
+        for place, leaves in self.of.items():
+            for suffix in [each for each in leaves if each and _path(items[place], each) in paths]:
+                del leaves[suffix]
+
     def may_have(self, item: Whole, suffix: str) -> bool:
         """Tell whether a tag can be called so: no other tag of the plant file is."""
         return not suffix or _path(item, suffix) not in self.taken

@@ -82,6 +82,24 @@ async def test_what_two_globs_or_two_nodes_would_call_the_same_is_one_tag_and_sa
     assert "others have their names already" in caplog.text
 
 
+async def test_a_node_whose_name_a_part_of_an_array_has_gets_it(
+    opcua_server: NodeServer, tmp_path: Path
+) -> None:
+    """Two numbers under one name would be wrong ones."""
+    await opcua_server.restart(variables=1, extra=["array"])
+    await asyncio.to_thread(opcua_server.ask, "add", name="array_1", dataType="Double", value=77)
+    kept = Kept()
+    async with finder(opcua_server, tmp_path, TagTable(), kept, {"glob": "Machine/array"}) as it:
+        await read_until(it, lambda rows: "array_1" in {row[0] for row in rows})
+    async with finder(opcua_server, tmp_path, it._tags, kept, {"glob": "Machine/array*"}) as it:
+        found = await read_until(it, lambda rows: ("array_1", 77.0) in {row[:2] for row in rows})
+        await asyncio.to_thread(
+            opcua_server.ask, "setArray", name="array", dataType="Double", value=[5, 6, 7]
+        )
+        found = await read_until(it, lambda rows: ("array_2", 7.0) in {row[:2] for row in rows})
+        assert ("array_1", 6.0) not in {row[:2] for row in found}
+
+
 async def test_a_glob_takes_no_more_nodes_than_it_may_and_tags_of_before_stay_until_all_was_seen(
     opcua_server: NodeServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
