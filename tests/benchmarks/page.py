@@ -1,8 +1,8 @@
 """W1 alone, and with twenty browsers and a storm of requests at its page: how late collection is.
 
-A scan's lateness is taken where the scan arrives: the simulator's journal tells when each device's first
-request of each scan was answered, and its least distance from the second is what the schedule meant. The
-page's process shares the gateway's core; browsers and simulator share the other, the browsers behind.
+A scan's lateness is taken on the wire: when the first request of each device's scan left the gateway, by the
+kernel's clock, and its least distance from the second is what the schedule meant. The page's process shares
+the gateway's core; browsers, broker and simulator share the other, the browsers behind.
 """
 
 import contextlib
@@ -27,9 +27,10 @@ from gateway.history import HISTORY
 from gateway.history.store import Store
 from tests.benchmarks.harness import GATEWAY_CORE, OTHER_CORE, watch
 from tests.benchmarks.polling import Load, Running, running
+from tests.benchmarks.wire import RECORD
 from tests.processes import free_port, python, started, wait_for
 from tests.verify.recording import pack, read
-from tests.verify.values import Journal, read_journals
+from tests.verify.values import read_journals
 from tests.verify.verify import verify
 
 RUNS: Final = 5
@@ -51,14 +52,27 @@ class Measured:
     events_per_s: float
 
 
-def lateness_ms(journal: Journal, start: int, end: int) -> np.ndarray:
-    """Return how late each scan of a window was, (n,) ms; start and end in ns."""
+def lateness_ms(requests: np.ndarray, start: int, end: int) -> np.ndarray:
+    """Return how late each scan of a window was, (n,) ms, from `wire.RECORD`s; start and end in ns."""
     found = []
-    for times in journal.times.values():
-        served = times[(times >= start) & (times < end)]
-        phase = (served - served[0] + SECOND // 2) % SECOND
+    for port in np.unique(requests["port"]):
+        sent = requests["time"][requests["port"] == port]
+        first = sent[1:][np.diff(sent) > SECOND // 4]  # a scan's requests follow one another
+        within = first[(first >= start) & (first < end)]
+        phase = (within - within[0] + SECOND // 2) % SECOND
         found.append(phase - phase.min())
     return np.concatenate(found) / 1e6
+
+
+@contextlib.contextmanager
+def wire(run: Running) -> Iterator[Path]:
+    """Note each request that leaves; yield where."""
+    ports = ",".join(map(str, json.loads((run.folder / "journal.json").read_text())["ports"]))
+    sent = run.folder / "wire.bin"
+    command = python("-m", "tests.benchmarks.wire", "--ports", ports, "--out", sent)
+    with started("wire", command, run.folder, core=OTHER_CORE) as listener:
+        wait_for(lambda: listener.said("listening"), "the packet socket")
+        yield sent
 
 
 @contextlib.contextmanager
@@ -82,6 +96,7 @@ def once(folder: Path, seconds: float, *, is_visited: bool) -> Measured:
         if is_visited:
             wait_for(lambda: run.gateway.said("page running"), "the page", 60)
             counts = beside.enter_context(visitors(run, port))
+        sent = beside.enter_context(wire(run))
         watch([run.gateway], 6.0)
         before = json.loads(counts.read_text()) if counts else {}
         start = time.time_ns()
@@ -102,7 +117,7 @@ def once(folder: Path, seconds: float, *, is_visited: bool) -> Measured:
     report = verify([received], journal)
     assert not report.wrong, report
     latency = verify([window], journal).latency_ms
-    late = lateness_ms(journal, start, end)
+    late = lateness_ms(np.fromfile(sent, RECORD), start, end)
     shutil.rmtree(folder)
     return Measured(float(np.percentile(late, 99)), latency["p99"], asked, events)
 
