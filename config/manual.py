@@ -76,8 +76,8 @@ Written by `make docs` from the models in `config/`. `wanglian schema` prints th
 
 Durations are written `500ms`, `1.5s`, `15min`, `24h`, `7d`; sizes `64MiB`, `10GB`. `${env:NAME}` and
 `${file:path}` may stand for any value and must for secrets. A device named `meter_{1..100}` is a hundred
-devices, whose `unit_id` counts up from the one written. true and false are the only truth values; there are
-no anchors."""
+devices, whose `unit_id` (or meter address) counts up from the one written. true and false
+are the only truth values; there are no anchors."""
 _WORDS: Final = {"object": "mapping", "array": "list", "string": "text", "integer": "whole number"}
 _FORMATS: Final = {"duration_text": "duration", "size_text": "size"}
 

@@ -45,10 +45,11 @@ def _addresses(source: Dlt645Source | Cjt188Source, document: Document, path: Pa
     for name, device in source.devices.items():
         at = (*path, "devices", name, "address")
         first = users.setdefault(device.address, name)
-        if first != name:
+        if device.address == _ANY:
+            if first == name and len(source.devices) > 1:
+                yield document.problem("E-CF-1803", at)
+        elif first != name:
             yield document.problem("E-CF-1802", at, address=device.address, first=first)
-        elif device.address == _ANY and len(source.devices) > 1:
-            yield document.problem("E-CF-1803", at)
 
 
 def _asked(device: Dlt645Device | Cjt188Device, document: Document, path: Path) -> Iterator[Problem]:

@@ -66,4 +66,5 @@ class Cjt188Source(MeterLine):
     """Bits a second, the same on every device of the line."""
     parity: Literal["none", "even", "odd"] = "even"
     devices: Annotated[dict[DeviceName, Cjt188Device], Field(min_length=1)]
-    """By name."""
+    """By name. ``meter_{1..20}`` stands for twenty meters alike: the first has the `address` that is written,
+    each further one the next number."""

@@ -94,10 +94,10 @@ def for_zone(value: object) -> Phrase:
     return _perhaps(close) if close else Phrase("advice.zone")
 
 
-def hint(field: str) -> Phrase:
-    """Return what is known about this field in general."""
-    key = f"hint.{field}"
-    return Phrase(key) if key in catalogue() else NOTHING
+def hint(field: str, kind: object = None) -> Phrase:
+    """Return what is known about this field in general, or in a connection of this kind."""
+    keys = (f"hint.{kind}.{field}", f"hint.{field}")
+    return next((Phrase(key) for key in keys if key in catalogue()), NOTHING)
 
 
 def _perhaps(words: list[str]) -> Phrase:

@@ -1,9 +1,10 @@
 """From what is written to what runs: ranges become devices, templates become tags.
 
 ``meter_{1..100}`` as a device's name stands for a hundred devices alike; ``{001..100}`` pads with zeros.
-Their `unit_id` counts up from the one written. A template's tags come first, the device's own are added or
-take the place of those with the same name. A device's `ct` and `pt` multiply its template's tags by what they
-measure. Everything is validated once, before; here it is only copied.
+Their `unit_id`, or the address of a DL/T 645 or CJ/T 188 meter, counts up from the one written. A template's
+tags come first, the device's own are added or take the place of those with the same name. A device's `ct`
+and `pt` multiply its template's tags by what they measure. Everything is validated once, before; here it is
+only copied.
 """
 
 import re
@@ -12,7 +13,14 @@ from typing import Any, Final, NamedTuple
 
 from config.base import LONGEST_NAME
 from config.checks.templates import check_confidence, check_ratios
-from config.connections import ModbusDevice, ModbusTag, OpenSource, SourceOptions
+from config.connections import (
+    Cjt188Device,
+    Dlt645Device,
+    ModbusDevice,
+    ModbusTag,
+    OpenSource,
+    SourceOptions,
+)
 from config.library import Library
 from config.plant import Plant
 from config.problems import Problem, found, quote
@@ -177,6 +185,8 @@ def _on_primary(tag: ModbusTag, ct: float, pt: float) -> ModbusTag:
 def _copies(
     device: Any, names: tuple[str, ...], path: tuple[str, ...], document: Document, problems: list[Problem]
 ) -> dict[str, Any]:
+    if len(names) > 1 and isinstance(device, Dlt645Device | Cjt188Device) and device.address.isdecimal():
+        return _copies_of_meter(device, names, path, document, problems)
     if not isinstance(device, ModbusDevice) or len(names) == 1:
         return dict.fromkeys(names, device)
     last = device.unit_id + len(names) - 1
@@ -188,6 +198,26 @@ def _copies(
         )
         return {names[0]: device}
     return {name: device.model_copy(update={"unit_id": device.unit_id + i}) for i, name in enumerate(names)}
+
+
+def _copies_of_meter(
+    device: Dlt645Device | Cjt188Device,
+    names: tuple[str, ...],
+    path: tuple[str, ...],
+    document: Document,
+    problems: list[Problem],
+) -> dict[str, Any]:
+    first, digits = device.address, len(device.address)
+    addresses = [f"{int(first) + i:0{digits}d}" for i in range(len(names))]
+    if len(addresses[-1]) > digits:
+        problems.append(
+            document.problem("E-CF-1808", (*path, "address"), count=len(names), first=first, digits=digits)
+        )
+        return {names[0]: device}
+    return {
+        name: device.model_copy(update={"address": address})
+        for name, address in zip(names, addresses, strict=True)
+    }
 
 
 def _place_copies(document: Document, path: tuple[str, ...], names: tuple[str, ...]) -> None:

@@ -178,14 +178,14 @@ def _problem(document: Document, model: type[BaseModel], error: ErrorDetails) ->
         names = advice.near(field, known_keys(model, error["loc"][:-1]))
         said = names if kind == "extra_forbidden" else advice.NOTHING
         return document.problem(
-            code, path, at_key=True, field=quote(field), hint=advice.hint(field), advice=said
+            code, path, at_key=True, field=quote(field), hint=_hint(document, path), advice=said
         )
     if kind in ("name", "name_pattern", "days", "month") and error["loc"][-1] == "[key]":
         return document.problem(code, path, at_key=True, found=found(field))
     if value is None and kind != "union_tag_not_found":
         choice = advice.NOTHING if is_required(model, error["loc"]) else Phrase("advice.or_delete")
         return document.problem(
-            _EMPTY, path, at_key=True, field=quote(field), advice=choice, hint=advice.hint(field)
+            _EMPTY, path, at_key=True, field=quote(field), advice=choice, hint=_hint(document, path)
         )
     return _problem_of_value(document, model, path, error)
 
@@ -195,7 +195,7 @@ def _problem_of_value(document: Document, model: type[BaseModel], path: Path, er
     value, ctx = document.value(path), error.get("ctx", {})
     args: dict[str, object] = {
         "found": found(value),
-        "hint": advice.hint(str(path[-1])),
+        "hint": _hint(document, path),
         "advice": advice.NOTHING,
     }
     is_shown = not isinstance(value, str) or type(value) is str
@@ -227,6 +227,12 @@ def _problem_of_value(document: Document, model: type[BaseModel], path: Path, er
         case "E-CF-0115" | "E-CF-1315":
             args |= {"limit": ctx.get("max_length"), "digit": ctx.get("digit")}
     return document.problem_with(code, path, args)
+
+
+def _hint(document: Document, path: Path) -> Phrase:
+    """Return what is known of the field; an address is another thing in each kind of connection."""
+    kind = document.value((*path[:2], "kind")) if path[:1] == ("sources",) else None
+    return advice.hint(str(path[-1]) if path else "", kind)
 
 
 def _is_trade_address(text: str) -> bool:

@@ -101,6 +101,35 @@ def test_a_range_that_meets_another_unit_id_is_told_at_the_later_device() -> Non
     assert load(text)[1] == ["E-CF-0501"]
 
 
+@pytest.mark.parametrize(
+    ("kind", "device", "addresses"),
+    [
+        ("dlt645", "address: '000000000098', template: single_phase", ["000000000098", "000000000099"]),
+        ("cjt188", "address: '78330000000009', tags: {x: {}}", ["78330000000009", "78330000000010"]),
+    ],
+)
+def test_the_addresses_of_a_range_of_meters_count_up(kind: str, device: str, addresses: list[str]) -> None:
+    head = f"{HEAD}sources:\n  line:\n    kind: {kind}\n    port: /dev/ttyS9\n    devices:\n"
+    devices = plant_of(f"{head}      m_{{1..2}}: {{{device}}}\n").sources["line"].devices
+    assert {name: each.address for name, each in devices.items()} == dict(
+        zip(("m_1", "m_2"), addresses, strict=True)
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "written", "said"),
+    [
+        ("dlt645", "{address: 12345678, template: single_phase}", "the twelve digits on the meter's label"),
+        ("cjt188", "{tags: {x: {}}}", "the meter's fourteen digits in quotes"),
+    ],
+)
+def test_a_wrong_address_of_a_meter_is_told_in_the_meters_words(kind: str, written: str, said: str) -> None:
+    text = f"{HEAD}sources: {{line: {{kind: {kind}, port: /dev/ttyS9, devices: {{m: {written}}}}}}}\n"
+    (problem,) = read_plant_bytes(text.encode(), "plant.yaml", Path()).problems
+    assert said in problem.message("en")
+    assert "65535" not in problem.message("en")
+
+
 def test_simulated_devices_have_ranges_too() -> None:
     text = HEAD + "sources: {machines: {kind: simulated, devices: {'press_{1..2}': {tags: {x: {}}}}}}\n"
     devices = plant_of(text).sources["machines"].devices
