@@ -33,7 +33,7 @@ from connectors.mqtt import Mqtt
 from connectors.opcua import OpcUa
 from connectors.simulated import Simulated
 from connectors.sparkplug import Sparkplug
-from gateway.lab.meters import MeterLine
+from gateway.lab.meters.line import MeterLine
 from gateway.lab.modbus import line as serial_lab
 from gateway.lab.modbus import replies
 from gateway.lab.proxy import Proxy

@@ -10,9 +10,10 @@ from pymodbus.client import AsyncModbusTcpClient
 
 from gateway.lab.modbus import frames
 from gateway.lab.modbus.line import SerialEquipment
-from gateway.lab.modbus.meter import Meter, Point, octets, ordered, value
+from gateway.lab.modbus.meter import Meter, Point, octets, ordered
 from gateway.lab.modbus.replies import FAULTS, faulty, honest, scripted
 from gateway.lab.modbus.tcp import TcpEquipment
+from gateway.lab.plausible import value
 from gateway.lab.scenario import Scenario
 
 ASKED = bytes.fromhex("0007 0000 0006 02 03 0005 0002")

@@ -12,14 +12,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from gateway.lab.plausible import STEP_S, value
+
 FUNCTION: Final = {"coil": 1, "discrete": 2, "holding": 3, "input": 4}
 _FORM: Final = {
     "int16": ">h", "uint16": ">H", "int32": ">i", "uint32": ">I", "int64": ">q", "uint64": ">Q",
     "float32": ">f", "float64": ">d", "bool": ">H",
 }  # fmt: skip
-_STEP_S: Final = 1.0
-"""Values change this often, as a meter's display does."""
-_POWER_W: Final = 8_600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,34 +37,6 @@ class Point:
     bit: int | None = None
     count: int = 1
     is_counter: bool = False
-
-
-def value(point: Point, place: int, unit_id: int, elapsed_s: float) -> float:
-    """Return what a point is, in its unit, so long after the lab began."""
-    step = math.floor(elapsed_s / _STEP_S)
-    sway = math.sin(step / 7 + unit_id + place)
-    load = 0.6 + 0.3 * math.sin(step / 31 + unit_id)
-    unit = point.unit or ""
-    thousand = 1000.0 if unit.startswith("k") else 1e6 if unit.startswith("M") else 1.0
-    if point.is_counter:
-        # What has run for a hundred days at this load, and runs on.
-        kwh = (2400 + elapsed_s / 3600) * _POWER_W * 0.6 / 1000 + 17 * unit_id
-        return kwh * 1000 / thousand if unit.endswith(("Wh", "varh", "VAh")) else step + 1000 * unit_id
-    known: Mapping[str, float] = {
-        "V": 230 + 2 * sway,
-        "A": 40 * load + sway,
-        "Hz": 50 + 0.02 * sway,
-        "W": _POWER_W * load + 20 * sway,
-        "VA": _POWER_W * load * 1.05,
-        "var": _POWER_W * load * 0.32,
-        "degC": 23 + sway,
-        "°C": 23 + sway,
-        "%": 50 + 20 * sway,
-    }
-    base = unit[1:] if thousand > 1 else unit
-    if base in known:
-        return known[base] / thousand
-    return 0.95 if "pf" in point.name else 1.0
 
 
 def octets(point: Point, what: float) -> bytes:
@@ -120,7 +91,7 @@ class Meter:
 
     def __call__(self, unit: int, function: int, address: int, count: int) -> bytes:
         """Return the data of a reply; registers nothing is said of are 0."""
-        words = self._words(unit, math.floor((self._clock() - self._began) / _STEP_S))
+        words = self._words(unit, math.floor((self._clock() - self._began) / STEP_S))
         asked = [words.get((function << 16) + address + i, b"\0\0") for i in range(count)]
         if function in (1, 2):
             packed = bytearray((count + 7) // 8)
@@ -136,7 +107,7 @@ class Meter:
             for point in self._units.get(unit, ()):
                 at = (FUNCTION[point.table] << 16) + point.address
                 for place in range(point.count):
-                    lying = octets(point, value(point, place, unit, step * _STEP_S))
+                    lying = octets(point, value(point, place, unit, step * STEP_S))
                     for i in range(0, len(lying), 2):
                         # Bits of one register are set together.
                         before = made.get(at, b"\0\0") if point.type == "bool" else b"\0\0"

@@ -13,7 +13,7 @@ from connectors import SystemClock, TagTable
 from connectors import cjt188 as spoken
 from connectors.cjt188 import Cjt188
 from connectors.quality import BAD_COMMUNICATION_ERROR, BAD_DEVICE_FAILURE, BAD_OUT_OF_RANGE, BAD_TIMEOUT
-from gateway.lab.meters import Asked, MeterLine, Script, frame188, honest, reply
+from gateway.lab.meters.line import Asked, MeterLine, Script, frame188, honest, reply
 from tests.faults.meters.lab import shown
 
 SCALE = float(os.environ.get("WL_SCALE", "0.1"))

@@ -15,7 +15,7 @@ from connectors.quality import (
     BAD_OUT_OF_RANGE,
     BAD_TIMEOUT,
 )
-from gateway.lab.meters import Asked, MeterLine, Script, frame645, honest, reply
+from gateway.lab.meters.line import Asked, MeterLine, Script, frame645, honest, reply
 from tests.faults.meters.lab import ENERGY, TRUE, VOLTAGE, A, B, energy, meters, shown, source, wrong
 
 SCALE = float(os.environ.get("WL_SCALE", "0.1"))

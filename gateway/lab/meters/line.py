@@ -1,4 +1,4 @@
-"""Meters on a line behind a serial server, by DL/T 645-2007 and CJ/T 188, that answer by script.
+"""Meters on a line, by DL/T 645-2007 and CJ/T 188, that answer by script; behind a serial server, or not.
 
 From the facts of the protocols and nothing of ours. A script gets what was asked and says what comes back
 and when: several replies, late ones, wrong ones, none. Each meter has one mind: it answers in order, however
@@ -7,12 +7,16 @@ late. Whatever is no reading request is kept in `others`.
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Literal, Self
 
 Speech = Literal["dlt645", "cjt188"]
+_LONGEST = 300
+"""More bytes than any frame has."""
+Held = bytes | Callable[[], bytes]
+"""Data as on the wire, or what makes it when it is asked for."""
 _SHIFT = 0x33
 
 
@@ -30,6 +34,8 @@ class Asked:
     data: bytes | None
     """What the meter has of it, as it goes over the wire; None: it has none of that name."""
     serial: int = 0
+    place: int = 0
+    """Which meter of the line, from 1."""
 
 
 Script = Callable[[Asked], list[tuple[float, bytes]]]
@@ -73,10 +79,15 @@ class MeterLine:
     """A line of meters behind a TCP port, while entered."""
 
     speech: Speech
-    meters: dict[str, dict[str, bytes]]
-    """Address → identifier → data as on the wire."""
+    meters: Mapping[str, Mapping[str, Held]]
+    """Address → identifier → data."""
     script: Script = honest
     port: int = 0
+    host: str = "127.0.0.1"
+    keep: bool = True
+    """False: requests are not remembered, for long runs."""
+    count: int = 0
+    """Requests that came."""
     asked: list[Asked] = field(default_factory=list)
     others: list[bytes] = field(default_factory=list)
     """Frames that asked for anything but a reading."""
@@ -99,7 +110,7 @@ class MeterLine:
 
     async def mend(self) -> None:
         """Plug the line in, where it was."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self._server = await asyncio.start_server(self._serve, self.host, self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def cut(self) -> None:
@@ -113,21 +124,29 @@ class MeterLine:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
+
+        def send(data: bytes) -> None:
+            if not writer.is_closing():
+                writer.write(data)
+
         rest = b""
         try:
             while data := await reader.read(4096):
-                rest += data
-                frames = list(self._frames(rest))
-                if frames:
-                    rest = rest[rest.rindex(frames[-1]) + len(frames[-1]) :]
-                for frame in frames:
-                    self._hear(frame, writer)
-        except ConnectionError:
+                rest = self.hear(rest + data, send)
+        except (ConnectionError, asyncio.CancelledError):
             pass
         finally:
             self._writers.discard(writer)
             with contextlib.suppress(ConnectionError):
                 writer.close()
+
+    def hear(self, data: bytes, send: Callable[[bytes], None]) -> bytes:
+        """Answer the requests in what came; return what is behind the last of them."""
+        frames = list(self._frames(data))
+        for frame in frames:
+            self._hear(frame, send)
+        # What is no request is forgotten: noise does not pile up.
+        return data[data.rindex(frames[-1]) + len(frames[-1]) :] if frames else data[-_LONGEST:]
 
     def _frames(self, data: bytes) -> Iterator[bytes]:
         """Yield the whole frames in what came: from 68 to 16, the sum right."""
@@ -142,14 +161,16 @@ class MeterLine:
             else:
                 at = data.find(b"\x68", at + 1)
 
-    def _hear(self, frame: bytes, writer: asyncio.StreamWriter) -> None:
+    def _hear(self, frame: bytes, send: Callable[[bytes], None]) -> None:
         asked = self._understood(frame)
         if asked is None:
             self.others.append(frame)
             return
-        self.asked.append(asked)
+        self.count += 1
+        if self.keep:
+            self.asked.append(asked)
         if asked.address in self.meters:
-            task = asyncio.create_task(self._answer(asked, self.script(asked), writer))
+            task = asyncio.create_task(self._answer(asked, self.script(asked), send))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
@@ -166,16 +187,19 @@ class MeterLine:
             if frame[9] != 0x01 or frame[10] != 3:
                 return None
             address = frame[1:2].hex() + frame[8:1:-1].hex()
+            if address[2:] == "aa" * 7:
+                address = next((each for each in self.meters if each[:2] == address[:2]), address)
             name, serial = frame[12:10:-1].hex().upper(), frame[13]
         held = self.meters.get(address, {}).get(name)
-        return Asked(self.speech, address, name, len(self.asked), frame, held, serial)
+        data = held() if callable(held) else held
+        place = list(self.meters).index(address) + 1 if address in self.meters else 0
+        return Asked(self.speech, address, name, self.count, frame, data, serial, place)
 
     async def _answer(
-        self, asked: Asked, replies: list[tuple[float, bytes]], writer: asyncio.StreamWriter
+        self, asked: Asked, replies: list[tuple[float, bytes]], send: Callable[[bytes], None]
     ) -> None:
         async with self._minds.setdefault(asked.address, asyncio.Lock()):
             for delay, data in replies:
                 if delay:
                     await asyncio.sleep(delay)
-                if not writer.is_closing():
-                    writer.write(data)
+                send(data)

@@ -1,0 +1,46 @@
+"""A line of meters on which everything of the lab's scenario goes wrong: no digit that is not a meter's."""
+
+import asyncio
+import os
+from collections.abc import Callable
+
+import pytest
+
+from connectors import Batch, TagTable
+from gateway.lab.meters.line import MeterLine
+from gateway.lab.meters.replies import FAULTS, scripted
+from gateway.lab.scenario import Fault, Scenario
+from tests.faults.meters.lab import meters, source, wrong
+
+SCALE = float(os.environ.get("WL_SCALE", "0.1"))
+TOLD = {"late_reply": "80ms", "delay": "10ms", "slow_bytes": "1ms"}
+
+
+@pytest.mark.fault("D2", "D3", "D4", "D5", "D6")
+@pytest.mark.timeout(120)
+async def test_of_everything_that_goes_wrong_on_a_line_no_digit_is_taken_for_a_reading(
+    record_measure: Callable[..., None],
+) -> None:
+    # An adapter that hears itself is no accident: it ends the line, and its own test shows it.
+    names = [name for name in FAULTS if name != "echo"]
+    faults = [
+        Fault(fault=name, value=TOLD.get(name), requests=range(2 + 3 * i, 3_000, 3 * len(names)))
+        for i, name in enumerate(names)
+    ]
+    script = scripted(Scenario.of(faults, FAULTS))
+    table = TagTable()
+    scans = max(22, round(200 * SCALE))
+    batches: list[Batch] = []
+    async with (
+        MeterLine("dlt645", meters(), script) as line,
+        asyncio.timeout(110),
+        source(line.port, table) as reading,
+    ):
+        for i in range(scans):
+            batches.append(await reading.scan("ab"[i % 2]))
+    values = [quality for batch in batches for quality in batch.parts[0].quality.tolist()]
+    good = sum(not quality for quality in values)
+    assert wrong(batches, table) == []
+    assert line.count > 3 * len(names)
+    assert len(values) // 2 < good < len(values)
+    record_measure(f"DL/T 645, {len(faults)} faults: {good} of {len(values)} values good, 0 wrong", row="D3")
