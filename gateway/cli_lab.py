@@ -3,31 +3,33 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from config.problems import Language, default_language
+from config.problems import default_language
+from gateway.cli_lab_meters import lab_cjt188, lab_dlt645
+from gateway.cli_lab_options import (
+    FaultOption,
+    For,
+    Host,
+    ScenarioOption,
+    Seed,
+    address_of,
+    in_short,
+    run,
+    scenario_of,
+    work_for,
+)
 from gateway.cli_lab_points import Points, of_plant, of_template
-from gateway.console import Lang, fail, load, print_json, print_table, say, stop_on_signal
-from gateway.lab import amounts
+from gateway.console import Lang, fail, load, print_json, print_table, say
 from gateway.lab.modbus.replies import Script, silent
-from gateway.lab.scenario import Fault, Scenario
 
 lab_app = typer.Typer(no_args_is_help=True, help="Equipment that goes wrong, to try with. 故障试验台。")
-
-FaultOption = Annotated[
-    list[str] | None,
-    typer.Option("--fault", help="kind[=value][@when][/unit], e.g. late_reply=1.3s@10%/2. 故障。"),
-]
-ScenarioOption = Annotated[
-    Path | None, typer.Option("--scenario", help="Faults from a YAML file. 故障脚本。")
-]
-Seed = Annotated[int, typer.Option(help="The same seed draws the same faults. 随机种子。")]
-For = Annotated[str | None, typer.Option("--for", help="End after so long. 运行多久后结束。")]
-Host = Annotated[str, typer.Option(help="Address to listen on. 监听地址。")]
+lab_app.command("dlt645")(lab_dlt645)
+lab_app.command("cjt188")(lab_cjt188)
 
 
 @lab_app.command("modbus")
@@ -66,7 +68,7 @@ def lab_modbus(
     else:
         fail(say(language, "lab.nothing"))
     meter = Meter(points)
-    script = _only(replies.scripted(_scenario(fault, scenario, replies.FAULTS, seed, language)), points)
+    script = _only(replies.scripted(scenario_of(fault, scenario, replies.FAULTS, seed, language)), points)
 
     async def serve() -> int:
         if serial is not None:
@@ -74,15 +76,16 @@ def lab_modbus(
 
             async with SerialEquipment(serial, script, memory=meter, keep=False) as line:
                 typer.echo(say(language, "lab.line", where=serial, units=_listed(points)))
-                await _for(for_)
+                typer.echo(say(language, "lab.no_parity"))
+                await work_for(for_)
                 return line.count
         equipment = TcpEquipment(script, host, port, meter, connections, keep=False)
         async with equipment:
             typer.echo(say(language, "lab.modbus", where=f"{host}:{equipment.port}", units=_listed(points)))
-            await _for(for_)
+            await work_for(for_)
             return equipment.count
 
-    _run(serve(), language, lambda count: say(language, "lab.asked", count=count))
+    run(serve(), language, lambda count: say(language, "lab.asked", count=count))
 
 
 @lab_app.command("opcua")
@@ -103,16 +106,16 @@ def lab_opcua(
     logging.getLogger("asyncua").setLevel(logging.ERROR)  # it warns that anybody may read, as is meant
     language = lang or default_language()
     machine = Machine(
-        _scenario(fault, scenario, FAULTS, seed, language), port=port, host=host, variables=variables
+        scenario_of(fault, scenario, FAULTS, seed, language), port=port, host=host, variables=variables
     )
 
     async def serve() -> int:
         async with machine:
             typer.echo(say(language, "lab.opcua", where=machine.endpoint, count=variables))
-            await _for(for_, machine.run())
+            await work_for(for_, machine.run())
             return machine.tick
 
-    _run(serve(), language, lambda count: say(language, "lab.ticked", count=count))
+    run(serve(), language, lambda count: say(language, "lab.ticked", count=count))
 
 
 @lab_app.command("mqtt")
@@ -132,15 +135,45 @@ def lab_mqtt(
     from gateway.lab.mqtt import FAULTS, Sensors, publish  # noqa: PLC0415
 
     language = lang or default_language()
-    host, port = _address(to, language)
-    speaking = Sensors(_scenario(fault, scenario, FAULTS, seed, language), topic=topic, sensors=sensors)
+    host, port = address_of(to, language)
+    speaking = Sensors(scenario_of(fault, scenario, FAULTS, seed, language), topic=topic, sensors=sensors)
 
     async def serve() -> int:
         typer.echo(say(language, "lab.mqtt", where=to, topic=f"{topic}/+/data"))
-        await _for(for_, publish(speaking, host, port, rate))
+        await work_for(for_, publish(speaking, host, port, rate))
         return speaking.said
 
-    _run(serve(), language, lambda count: say(language, "lab.said", count=count))
+    run(serve(), language, lambda count: say(language, "lab.said", count=count))
+
+
+@lab_app.command("sparkplug")
+def lab_sparkplug(
+    to: Annotated[str, typer.Option(help="The broker, host:port. 消息服务器。")] = "127.0.0.1:1883",
+    *,
+    group: Annotated[str, typer.Option(help="Their group. 组名。")] = "lab",
+    nodes: Annotated[int, typer.Option(min=1, help="How many edge nodes. 边缘节点数。")] = 2,
+    devices: Annotated[int, typer.Option(min=0, help="How many devices each has. 每个节点的设备数。")] = 1,
+    rate: Annotated[float, typer.Option(min=0.01, help="Messages a second. 每秒消息数。")] = 1.0,
+    fault: FaultOption = None,
+    scenario: ScenarioOption = None,
+    seed: Seed = 0,
+    for_: For = None,
+    lang: Lang = None,
+) -> None:
+    """Simulate Sparkplug B edge nodes on a broker. 模拟 Sparkplug B 边缘节点。"""
+    from gateway.lab.edge_nodes import FAULTS, Nodes, publish  # noqa: PLC0415
+
+    language = lang or default_language()
+    host, port = address_of(to, language)
+    told = scenario_of(fault, scenario, FAULTS, seed, language)
+    speaking = Nodes(told, group=group, nodes=nodes, devices=devices)
+
+    async def serve() -> int:
+        typer.echo(say(language, "lab.sparkplug", where=to, group=group, count=nodes))
+        await work_for(for_, publish(speaking, host, port, rate))
+        return speaking.said
+
+    run(serve(), language, lambda count: say(language, "lab.told", count=count, births=speaking.rebirths))
 
 
 @lab_app.command("proxy")
@@ -173,7 +206,7 @@ def lab_proxy(
     from gateway.lab.weather import Change, Weather  # noqa: PLC0415
 
     language = lang or default_language()
-    target, number = _address(to, language)
+    target, number = address_of(to, language)
     try:
         weather = Weather().changed(
             latency=latency, jitter=jitter, bandwidth=bandwidth, drop=drop, corrupt=corrupt,
@@ -182,7 +215,7 @@ def lab_proxy(
         told = yaml.safe_load(script.read_text(encoding="utf-8")) if script else []
         changes = [Change.model_validate(each) for each in told]
     except (OSError, ValueError, yaml.YAMLError) as exc:
-        fail(say(language, "lab.wrong", reason=_short(exc)))
+        fail(say(language, "lab.wrong", reason=in_short(exc)))
     proxy = Proxy(target, number, listen=host, port=listen, weather=weather, script=changes, seed=seed)
 
     async def serve() -> int:
@@ -192,10 +225,10 @@ def lab_proxy(
             if control is not None:
                 ordered = await stack.enter_async_context(controlled(proxy, control))
                 typer.echo(say(language, "lab.control", port=ordered))
-            await _for(for_)
+            await work_for(for_)
         return sum(proxy.octets.values())
 
-    _run(serve(), language, lambda count: say(language, "lab.passed", count=count))
+    run(serve(), language, lambda count: say(language, "lab.passed", count=count))
 
 
 @lab_app.command("tell")
@@ -227,34 +260,27 @@ def lab_tell(
 @lab_app.command("faults")
 def lab_faults(*, lang: Lang = None) -> None:
     """List what can go wrong, by equipment. 列出能模拟的故障。"""
-    from gateway.lab import mqtt, opcua  # noqa: PLC0415
+    from gateway.lab import edge_nodes, mqtt, opcua  # noqa: PLC0415
+    from gateway.lab.meters import replies as meters  # noqa: PLC0415
     from gateway.lab.modbus import replies  # noqa: PLC0415
 
     language = lang or default_language()
-    kinds: dict[str, Iterable[str]] = {"modbus": replies.FAULTS, "opcua": opcua.FAULTS, "mqtt": mqtt.FAULTS}
+    kinds: dict[str, Iterable[str]] = {
+        "modbus": replies.FAULTS,
+        "opcua": opcua.FAULTS,
+        "mqtt": mqtt.FAULTS,
+        "meters": meters.FAULTS,
+        "sparkplug": edge_nodes.FAULTS,
+    }
     rows = [
-        ([kind, name, say(language, f"lab.fault.{kind}.{name}")], True)
+        (
+            ["dlt645, cjt188" if kind == "meters" else kind, name, say(language, f"lab.fault.{kind}.{name}")],
+            True,
+        )
         for kind, names in kinds.items()
         for name in names
     ]
     print_table([say(language, f"lab.{title}") for title in ("equipment", "fault", "meaning")], rows)
-
-
-def _scenario(
-    faults: list[str] | None, file: Path | None, known: Iterable[str], seed: int, language: Language
-) -> Scenario:
-    try:
-        if file is not None:
-            return Scenario.load(file, known)
-        return Scenario.of(map(Fault.read, faults or ()), known, seed)
-    except (OSError, ValueError) as exc:
-        fail(say(language, "lab.wrong", reason=_short(exc)))
-
-
-def _short(exc: Exception) -> str:
-    """Return what is wrong in one line; pydantic tells more than that."""
-    errors = getattr(exc, "errors", None)
-    return "; ".join(each["msg"].removeprefix("Value error, ") for each in errors()) if errors else str(exc)
 
 
 def _only(script: Script, points: Points) -> Script:
@@ -264,36 +290,3 @@ def _only(script: Script, points: Points) -> Script:
 
 def _listed(points: Points) -> str:
     return ", ".join(map(str, points))
-
-
-def _address(text: str, language: Language) -> tuple[str, int]:
-    host, colon, port = text.rpartition(":")
-    if not colon or not port.isdecimal():
-        fail(say(language, "lab.address", address=text))
-    return host.strip("[]"), int(port)
-
-
-async def _for(how_long: str | None, work: Coroutine[Any, Any, None] | None = None) -> None:
-    """Let it work for so long, or until the command is ended."""
-    stop = asyncio.Event()
-    stop_on_signal(stop)
-    ending = asyncio.create_task(stop.wait())
-    working = {ending} if work is None else {ending, asyncio.create_task(work)}
-    done, waiting = await asyncio.wait(
-        working,
-        timeout=None if how_long is None else amounts.seconds(how_long),
-        return_when=asyncio.FIRST_COMPLETED,
-    )
-    for task in waiting:
-        task.cancel()
-    await asyncio.gather(*waiting, return_exceptions=True)
-    for task in done:
-        task.result()
-
-
-def _run(serve: Coroutine[Any, Any, int], language: Language, result: Callable[[int], str]) -> None:
-    """Serve until the end, then say what came of it."""
-    try:
-        typer.echo(result(asyncio.run(serve)))
-    except (OSError, ValueError) as exc:
-        fail(say(language, "lab.wrong", reason=exc))

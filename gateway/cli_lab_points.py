@@ -1,6 +1,7 @@
 """Which register holds what, for simulated devices: from a template or from the sources of a plant file."""
 
 from collections.abc import Mapping
+from typing import TypeVar
 
 from config.connections.modbus_serial import ModbusSerialSource
 from config.connections.modbus_tcp import ModbusTag, ModbusTcpSource
@@ -13,6 +14,7 @@ from gateway.lab.modbus.meter import Point
 
 Points = dict[int, tuple[Point, ...]]
 """By unit id."""
+S = TypeVar("S")
 
 
 def of_template(name: str, units: int, language: Language) -> Points:
@@ -26,15 +28,24 @@ def of_template(name: str, units: int, language: Language) -> Points:
 
 def of_plant(plant: Plant, source: str | None, language: Language) -> Points:
     """Return the devices of the plant's Modbus source, of the one named where there are several."""
-    known = {
+    fitting = {
         name: each
         for name, each in plant.sources.items()
-        if isinstance(each, ModbusTcpSource | ModbusSerialSource) and source in (None, name)
+        if isinstance(each, ModbusTcpSource | ModbusSerialSource)
     }
-    if len(known) != 1:
-        fail(say(language, "lab.source", count=len(known)))
-    (chosen,) = known.values()
+    chosen = only_source(plant, source, fitting, "modbus", language)
     return {device.unit_id: _points(device.tags) for device in chosen.devices.values()}
+
+
+def only_source(
+    plant: Plant, source: str | None, fitting: Mapping[str, S], kind: str, language: Language
+) -> S:
+    """Return the one source that fits, or the one of this name; say why there is none, and end, else."""
+    known = [each for name, each in fitting.items() if source in (None, name)]
+    if len(known) != 1:
+        there = ", ".join(f"{name} ({each.kind})" for name, each in plant.sources.items())
+        fail(say(language, "lab.source", kind=kind, count=len(known), there=there))
+    return known[0]
 
 
 def _points(tags: Mapping[str, ModbusTag]) -> tuple[Point, ...]:

@@ -11,12 +11,17 @@ from pathlib import Path
 import pytest
 import yaml
 
+from gateway.lab.edge_nodes import FAULTS as SPARKPLUG
+from gateway.lab.meters.replies import FAULTS as METERS
 from gateway.lab.modbus.replies import FAULTS as MODBUS
 from gateway.lab.mqtt import FAULTS as MQTT
 from gateway.lab.opcua import FAULTS as OPCUA
 from tests.processes import ROOT, Process, free_port, python, started, wait_for
 
 pytestmark = pytest.mark.system
+
+
+PLANTS = ROOT / "config" / "data" / "plants"
 
 
 def wanglian(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -67,10 +72,59 @@ def test_a_plant_file_is_probed_against_its_own_simulation_through_a_bad_network
         assert devices.end(signal.SIGINT) == 0
 
 
+LINES: dict[str, tuple[str, dict[str, dict[str, object]]]] = {
+    "dlt645": (
+        "--serial",
+        {"m_{1..3}": {"address": "000000000098", "tags": {"u": {"di": "02010100"}}}},
+    ),
+    "cjt188": (
+        "--port",
+        {
+            "m_{1..3}": {
+                "address": "78330000000098",
+                "type": "heat",
+                "tags": {"heat": {"place": 2, "unit": "kWh"}},
+            }
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", LINES)
+def test_a_line_of_meters_is_probed_and_what_is_no_meters_reading_is_not_good(
+    kind: str, tmp_path: Path
+) -> None:
+    option, devices = LINES[kind]
+    port, terminal = free_port(), tmp_path / "ttyLAB"
+    where = (
+        {"port": str(terminal), "parity": "none"}
+        if option == "--serial"
+        else {"host": "127.0.0.1", "tcp_port": port}
+    )
+    file = tmp_path / "plant.yaml"
+    source = {"kind": kind, "timeout": "500ms", "devices": devices, **where}
+    file.write_text(yaml.safe_dump({"gateway": {"id": "g", "site": "s"}, "sources": {"line": source}}))
+    served = (kind, file, option, terminal if option == "--serial" else str(port))
+    with lab(tmp_path, *served, "--fault", "wrong_address/2", "--fault", "error/3", ready="00100") as line:
+        rows = {str(each["device"]).rsplit("_", 1)[1]: each for each in probed(file)}
+        assert {name: each["quality"] for name, each in rows.items()} == {
+            "1": "Good",
+            "2": "BadCommunicationError",
+            "3": "BadConfigurationError" if kind == "dlt645" else "BadDeviceFailure",
+        }
+        value = rows["1"]["value"]
+        assert isinstance(value, float)
+        assert 225 < value < 235 if kind == "dlt645" else value > 0
+        assert line.end(signal.SIGINT) == 0
+    assert not terminal.is_symlink()
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (("modbus",), "what shall it be?"),
+        (("dlt645", PLANTS / "quickstart.yaml"), "0 dlt645 sources fit"),
+        (("cjt188", "--type", "gas", "--fault", "wrong_crc"), "no fault 'wrong_crc'"),
         (("modbus", "--template", "acrel/adl"), "Did you mean acrel/adl400"),
         (("modbus", "--template", "acrel/adl400", "--fault", "explode"), "no fault 'explode'"),
         (("modbus", "--template", "acrel/adl400", "--fault", "drop@130%"), "'130%' is not a share"),
@@ -92,6 +146,6 @@ def test_every_fault_is_explained(language: str) -> None:
         python("-m", "gateway", "lab", "faults", "--lang", language),
         capture_output=True, text=True, check=True, cwd=ROOT,
     )  # fmt: skip
-    for name in (*MODBUS, *OPCUA, *MQTT):
+    for name in (*MODBUS, *OPCUA, *MQTT, *METERS, *SPARKPLUG):
         (line, *_) = [each for each in done.stdout.splitlines() if f" {name} " in each]
         assert "cli.lab" not in line
