@@ -1,6 +1,7 @@
 """The `wanglian` command: parses arguments, prints, decides nothing."""
 
 import asyncio
+import sqlite3
 from pathlib import Path
 from typing import Annotated
 
@@ -147,7 +148,10 @@ def probe(plant_file: PlantFile, *, lang: Lang = None, as_json: AsJson = False) 
 
     plant, language = load(plant_file, lang)
     set_up_logging(as_json=False, verbose=False)
-    readings = asyncio.run(probe_plant(plant, data_dir(plant_file, plant)))
+    try:
+        readings = asyncio.run(probe_plant(plant, data_dir(plant_file, plant)))
+    except (sqlite3.Error, NewerFormat) as exc:
+        fail(say(language, "store", reason=exc))
     if as_json:
         print_json([reading.as_dict() for reading in readings])
     else:
@@ -158,6 +162,8 @@ def probe(plant_file: PlantFile, *, lang: Lang = None, as_json: AsJson = False) 
         print_table(titles, [(reading.cells(language), reading.is_good) for reading in readings])
         bad = sum(not reading.is_good for reading in readings)
         typer.echo(say(language, "probe.result", good=len(readings) - bad, bad=bad))
+        if held := sum(reading.held for reading in readings):
+            typer.echo(say(language, "probe.held", count=held))
     raise typer.Exit(0 if readings and all(reading.is_good for reading in readings) else 1)
 
 

@@ -1,7 +1,7 @@
 """Read every device once and say what came: the integrator's first proof that the wiring is right."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,9 @@ from connectors import Batch, Kind, Listenable, NotConnected, Scannable, SystemC
 from connectors.describe import device_path
 from connectors.factory import build_source
 from connectors.quality import name as quality_name
+from gateway.console import say
 from gateway.pipeline import build_pipeline
+from gateway.review import held_in
 
 DEVICE_WITHIN_S = 30.0
 """A device that has not answered in this time has not answered."""
@@ -34,6 +36,8 @@ class Reading:
     quality: str
     latency_ms: float | None
     error: str = ""
+    held: bool = False
+    """It is read otherwise than before and waits for `wanglian review`: the gateway keeps it as Uncertain."""
 
     @property
     def is_good(self) -> bool:
@@ -50,7 +54,8 @@ class Reading:
             if isinstance(self.value, float)
             else str(self.value)
         )
-        return (self.device, self.tag, value, self.unit, self.quality, latency)
+        quality = f"{self.quality}, {say(language, 'probe.is_held')}" if self.held else self.quality
+        return (self.device, self.tag, value, self.unit, quality, latency)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the row for programs."""
@@ -58,9 +63,17 @@ class Reading:
 
 
 async def probe_plant(plant: Plant, directory: Path) -> list[Reading]:
-    """Read every device of every source once, sources side by side."""
+    """Read every device of every source once, sources side by side; tell what waits for a person.
+
+    Raises sqlite3.Error and NewerFormat where the list of what waits can't be read.
+    """
     found = await asyncio.gather(*(_probe_source(plant, name, directory) for name in plant.sources))
-    return [reading for readings in found for reading in readings]
+    held = {each.path for each in held_in(directory, SystemClock())}
+    return [
+        replace(reading, held=f"{reading.device}/{reading.tag}" in held)
+        for readings in found
+        for reading in readings
+    ]
 
 
 async def _probe_source(plant: Plant, name: str, directory: Path) -> list[Reading]:

@@ -53,6 +53,14 @@ class Held:
     time: int | None
 
 
+def held_in(directory: Path, clock: Clock) -> list[Held]:
+    """Return what waits in a data directory, also beside a running gateway; nothing where none has run."""
+    if not (directory / REVIEW).exists():
+        return []
+    with Reviews(directory, clock) as reviews:
+        return reviews.held()
+
+
 class Reviews:
     """What is held, on disk and as the mask the pipeline looks rows up in. One per data directory."""
 

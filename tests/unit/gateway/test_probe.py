@@ -1,4 +1,5 @@
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -6,10 +7,12 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
 from config.load import load_plant
+from connectors import Kind, SystemClock, Tag, TagTable
 from gateway.lab.modbus import frames, replies
 from gateway.lab.modbus.line import SerialEquipment
 from gateway.lab.modbus.tcp import TcpEquipment
 from gateway.probe import Reading, probe_plant
+from gateway.review import Reviews
 from tests.servers.broker import Broker
 
 PLANT = """
@@ -81,6 +84,19 @@ async def test_a_source_that_cannot_be_asked_is_listened_to(
         assert (reading.device, reading.tag, reading.value, reading.unit) == ("cz/-/-/d", "x", 230.5, "V")
     (away,) = await probe_plant(load_plant(file), file.parent)
     assert "refused the connection" in away.error
+
+
+async def test_a_tag_that_is_held_for_review_is_marked(tmp_path: Path) -> None:
+    before = Tag("cz/-/-/meter_2/power", Kind.FLOAT64, "1", "line")
+    with Reviews(tmp_path, SystemClock()) as reviews:
+        reviews.changed(TagTable([(0, before)]), [(0, replace(before, scale=40.0))])
+    async with TcpEquipment(replies.honest) as server:
+        file = tmp_path / "plant.yaml"
+        file.write_text(PLANT.format(port=server.port))
+        readings = await probe_plant(load_plant(file), tmp_path)
+    assert [each.held for each in readings] == [False, True, False]
+    assert [each.cells("en")[4] for each in readings] == ["Good", "Good, held for review", "Good"]
+    assert all(each.is_good for each in readings)
 
 
 @pytest.mark.parametrize(
