@@ -207,9 +207,12 @@ def _copies_of_meter(
     document: Document,
     problems: list[Problem],
 ) -> dict[str, Any]:
-    first, digits = device.address, len(device.address)
-    addresses = [f"{int(first) + i:0{digits}d}" for i in range(len(names))]
-    if len(addresses[-1]) > digits:
+    # The first four of a CJ/T 188 address are the maker's: counting up must not reach them.
+    kept = 4 if isinstance(device, Cjt188Device) else 0
+    first, maker, number = device.address, device.address[:kept], device.address[kept:]
+    digits = len(number)
+    addresses = [f"{maker}{int(number) + i:0{digits}d}" for i in range(len(names))]
+    if len(addresses[-1]) > len(first):
         problems.append(
             document.problem("E-CF-1808", (*path, "address"), count=len(names), first=first, digits=digits)
         )
