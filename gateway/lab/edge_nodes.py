@@ -39,9 +39,17 @@ class Node:
         self.is_born = True
         return self.edge.births(now)
 
+    def begin_again(self) -> None:
+        """Begin another session, in which the aliases mean other metrics."""
+        self.edge.bd_seq = (self.edge.bd_seq + 1) % 256
+        self.edge.metrics = dict(reversed(self.edge.metrics.items()))
+        self.edge.devices = {
+            device: dict(reversed(held.items())) for device, held in self.edge.devices.items()
+        }
+
     def again(self, now: int) -> list[Message]:
         """Begin another session; return its births."""
-        self.edge.bd_seq = (self.edge.bd_seq + 1) % 256
+        self.begin_again()
         return self.born(now)
 
     def data(self, now: int, *, historical: bool = False) -> Message:
@@ -77,8 +85,8 @@ def _changed(held: Mapping[str, Value], turn: int) -> dict[str, Value]:
 def _before_birth(node: Node, now: int, _: Told) -> list[Message]:
     """A session ends, the next one's data come before its birth."""
     death = node.edge.death(now)
-    node.edge.skip(1)
-    return [death, node.data(now), *node.again(now)]
+    node.begin_again()
+    return [death, node.data(now), *node.born(now)]
 
 
 def _unknown_alias(node: Node, now: int, _: Told) -> list[Message]:

@@ -48,7 +48,7 @@ def test_nodes_in_order_are_born_and_speak_in_turn() -> None:
 
 def test_every_fault_is_its_own_disorder() -> None:
     births = [("NBIRTH", 0), ("DBIRTH", 1)]
-    assert second("data_before_birth") == [("NDEATH", None), ("NDATA", 3), *births]
+    assert second("data_before_birth") == [("NDEATH", None), ("NDATA", 2), *births]
     assert second("unknown_alias") == [("NDATA", 2)]
     assert second("gap", "3") == [("NDATA", 5)]
     assert second("swapped") == [("DDATA", 3), ("NDATA", 2)]
