@@ -18,7 +18,7 @@ from gateway.lab.sparkplug import EdgeNode, Message, Value, is_rebirth_request
 
 Told = str | float | None
 OTHERS: Final = 777.0
-_TWIN: Final[dict[str, Value]] = {"Count": 777, "Running": True, "Energy": OTHERS, "Power": OTHERS}
+_TWIN: Final[dict[str, Value]] = {"Energy": OTHERS, "Count": 777, "Running": True, "Power": OTHERS}
 """What a second node of the same name has, in another order: its aliases mean other metrics."""
 
 
@@ -72,7 +72,8 @@ class Node:
 
 
 def _metrics() -> dict[str, Value]:
-    return {"Power": 42.5, "Energy": 1000.0, "Running": True, "Count": 0}
+    # The other way round two numbers of one type change places: nothing but the birth tells them apart.
+    return {"Power": 42.5, "Running": True, "Count": 0, "Energy": 1000.0}
 
 
 def _changed(held: Mapping[str, Value], turn: int) -> dict[str, Value]:
