@@ -163,6 +163,18 @@ class Counter:
         turned = new._replace(raw=new.raw + (modulus or 0))
         return modulus is not None and self._fits(before, turned)
 
+    def _is_confirmed(self) -> bool:
+        """Tell whether two readings in a row agree since the last fall or jump before the newest."""
+        reads = self.story.reads[:-1]
+        while len(reads) > 1:
+            new, before = reads[-1], reads[-2 - reads[-2].is_misread]
+            if not self._fits(before, new):
+                return False
+            if not reads[-2].is_misread:
+                return True
+            reads = reads[:-2]
+        return True
+
     def _is_seen(self, before: Read, new: Read) -> bool:
         """Tell whether the counter is seen to have begun again at 0."""
         turned = new._replace(raw=new.raw + (self.story.modulus or 0))
@@ -174,12 +186,14 @@ class Counter:
         """Strike out a misread register that new readings believe, or that they find too high later."""
         story = self.story
         misread, before = story.reads[-1], story.reads[-2]
-        earlier = [each for each in story.reads[:-2] if not each.is_misread][-3:]
+        earlier = [each for each in story.reads[:-2] if not each.is_misread]
+        is_confirmed = self._is_confirmed()
         goes_on = self._fits(misread, new)
-        is_plain = self._fits(before, misread)
+        # What stands may be a step or two above the last reading.
+        is_plain = any(self._fits(before._replace(raw=before.raw + up * STEP), misread) for up in (0, 1, 2))
         # Behind a fall or a jump nobody has confirmed, one that fits what was before that.
-        is_as_before = any(self._fits(e, misread) and not self._fits(e, before) for e in earlier)
-        if earlier and goes_on and not self._fits(earlier[-1], before):
+        is_as_before = not is_confirmed and any(self._fits(each, misread) for each in earlier)
+        if earlier and goes_on and not is_confirmed:
             is_below = misread.raw <= before.raw and self._is_seen(earlier[-1], before)
             is_as_before = is_as_before or not is_below
         # The one before looked right, and one more reading has not yet told that it was not.
