@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from gateway.energy.accounts.account import Stand, stand_from
-from gateway.energy.accounts.intervals import Boundaries
+from gateway.energy.accounts.intervals import Boundaries, grid
 from gateway.energy.accounts.readings import NONE, Readings, decode, encode, merged
 from gateway.energy.accounts.state import Event, Integers
 from gateway.energy.bookkeeping import pages
@@ -55,16 +55,39 @@ class Books:
         self.changed[meter] = min(first, known[0]), max(last, known[1])
         self.file_days(meter, int(found.time[0]), int(found.time[-1]))
 
+    def take_back(self, meter: int, after: int, until: int) -> None:
+        """Clear the boundaries in after < time ≤ until: no accepted reading lies behind them any more."""
+        time = grid(after, until, self._step)
+        if not len(time):
+            return
+        day, slot = pages.slot_of(time, self._step)
+        for each in np.unique(day).tolist():
+            rows = day == each
+            pages.put(self._page(meter, each), slot[rows], pages.empty(int(rows.sum())))
+            self._dirty.add((meter, each))
+        first, last = int(time[0]), int(time[-1])
+        known = self.changed.get(meter, (first, last))
+        self.changed[meter] = min(first, known[0]), max(last, known[1])
+        for midnight in self._calendar.days(first - 1, last + 1):
+            if midnight > after:
+                self._put_day(meter, midnight, pages.empty(1))
+        self.file_days(meter, first - 1, last)
+
     def write(self) -> None:
-        """Write every changed page."""
+        """Write every changed page; one of which nothing is known any more goes."""
+        written = {key: self._pages[key] for key in sorted(self._dirty)}
+        gone = [key for key, page in written.items() if (page["flags"] & MISSING).all()]
         self._db.executemany(
             "INSERT OR REPLACE INTO pages VALUES (?, ?, ?)",
-            [(meter, day, pages.encode(self._pages[meter, day])) for meter, day in sorted(self._dirty)],
+            [(*key, pages.encode(page)) for key, page in written.items() if key not in gone],
         )
+        self._db.executemany("DELETE FROM pages WHERE meter = ? AND day = ?", gone)
+        empty = [key for key, page in self._months.items() if (page["flags"] == MISSING).all()]
         self._db.executemany(
             "INSERT OR REPLACE INTO days VALUES (?, ?, ?)",
-            [(meter, month, page.tobytes()) for (meter, month), page in sorted(self._months.items())],
+            [(*key, page.tobytes()) for key, page in sorted(self._months.items()) if key not in empty],
         )
+        self._db.executemany("DELETE FROM days WHERE meter = ? AND month = ?", empty)
         self._dirty.clear()
         self._months.clear()
         self._pages.clear()

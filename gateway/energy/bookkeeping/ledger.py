@@ -253,6 +253,9 @@ class Ledger:
         result = self._run(account, stand, again)
         self.revised += 1
         books.put_events(account.number, (), stand.state.time)
+        before, reached = account.stand.state.time, result.stand.state.time
+        if reached < before:
+            books.take_back(account.number, reached, before)
         self._put(books, account, result, again, keep_from=keep_from, new=readings)
         return len(readings.time)
 

@@ -75,6 +75,22 @@ def test_a_booking_that_fails_leaves_everything_as_it_was(lab: Lab, monkeypatch:
     lab.ledger.close()
 
 
+@pytest.mark.parametrize("at", ["2026-03-01T00:20", "2026-03-01T23:55", "2026-03-31T23:55"])
+@pytest.mark.fault("E7")
+def test_a_late_reading_takes_back_a_boundary_nobody_reached(at: str, tmp_path: Path) -> None:
+    """E7: 100, then 130; late between them 500: the 130 has to wait, and what was booked up to it is gone."""
+    plant = plant_of({"meters": {"m": {"maximum": 3000}}})
+    late, straight = (Lab(tmp_path / name, plant, now="2026-04-02") for name in ("late", "straight"))
+    begun = late.at(at) - 5 * MINUTE
+    rows = [[begun, 100], [begun + 8 * MINUTE, 500], [begun + 16 * MINUTE, 130]]
+    late.feed("m", [rows[0], rows[2]])
+    late.feed("m", [rows[1]])
+    straight.feed("m", rows)
+    assert late.ledger.digest() == straight.ledger.digest()
+    late.ledger.close()
+    straight.ledger.close()
+
+
 def test_damaged_books_are_set_aside_and_said(lab: Lab, caplog: pytest.LogCaptureFixture) -> None:
     lab.feed("m", [[DAY, 1]])
     lab.ledger.close()
