@@ -11,8 +11,10 @@ intervals who waits longest goes first. A silent device steps aside: its next du
 pushed out by its interval, or what the silence cost if that is more, doubled with every silence up to a
 minute, or to 40 times what it cost if that is more: probing takes at most 2.5 % of the others' time.
 
-The wall clock may step. No wait is longer than the interval (or back-off), and a due time that lies further
-ahead than that is taken as a clock set back: the schedule falls into step with the new time.
+The wall clock may step. No wait is longer than the interval (or back-off) and a little, and a due time that
+lies further ahead is taken as a clock set back: the schedule falls into step with the new time. The little
+is for a clock that is slewed: a timer then fires before the clock says so, and the next scan lies an interval
+and as much ahead; taken for a clock set back, it would be the same scan again.
 """
 
 from collections.abc import Sequence
@@ -21,8 +23,9 @@ from typing import Final
 LONGEST_BACK_OFF_NS: Final = 60_000_000_000
 SMALLEST_BACK_OFF: Final = 40
 """At its longest a back-off is at least this many times what one probe costs."""
-
-
+_SLACK_NS: Final = 100_000_000
+_SLEWED: Final = 1000
+"""A clock that is corrected is slewed by half a thousandth at most."""
 _STARVED: Final = 4
 """A device is overdue after so many of its intervals, and then goes before faster ones."""
 
@@ -42,10 +45,10 @@ class Schedule:
         """Return which device is scanned next and how long to wait for it, ns."""
         for device, due in enumerate(self._due):
             # All of them, or the first to fall into step would be the earliest until the others' time comes.
-            if due - now > self._pause[device]:
+            if due - now > self._longest(device):
                 self._due[device] = (now // self._interval[device] + 1) * self._interval[device]
         device = min(range(len(self._due)), key=lambda i: self._order(i, now))
-        return device, min(max(0, self._due[device] - now), self._pause[device])
+        return device, min(max(0, self._due[device] - now), self._longest(device))
 
     def silences(self, device: int) -> int:
         """Return how many scans in a row the device has not answered."""
@@ -71,6 +74,9 @@ class Schedule:
         self._silences[device] += 1
         pause = min(longest, max(interval, spent) << min(self._silences[device], 40))
         self._plan(device, now + pause - interval, pause + interval)
+
+    def _longest(self, device: int) -> int:
+        return self._pause[device] + _SLACK_NS + self._pause[device] // _SLEWED
 
     def _order(self, device: int, now: int) -> tuple[bool, int, int, int]:
         due = self._due[device]

@@ -36,6 +36,15 @@ def test_a_timer_that_fires_early_does_not_scan_twice() -> None:
     assert schedule.next(NOON + S) == (0, S)
 
 
+@pytest.mark.fault("C2")
+def test_c2_a_scan_done_before_its_time_under_a_slewed_clock_is_not_made_again() -> None:
+    schedule = Schedule([60 * S], NOON)
+    schedule.answered(0, NOON)
+    early = NOON + 60 * S - 60 * S // 2000  # what a slewed clock lacks after a minute
+    assert schedule.answered(0, early) == 0
+    assert schedule.next(early) == (0, NOON + 120 * S - early)
+
+
 @pytest.mark.fault("C1")
 def test_c1_a_clock_set_back_an_hour_stalls_no_longer_than_one_interval() -> None:
     schedule = Schedule([S], NOON)
