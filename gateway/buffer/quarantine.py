@@ -111,7 +111,11 @@ def read_entry(row: Sequence[Any]) -> Entry | None:
     entry, sink, reason, noted, ordinal, random, seq, arrived, rows, crc, row_numbers, tags, data = row
     epoch = Epoch(ordinal, int(random, 16))
     facts = (seq, arrived, rows, -1)
-    if checksum(epoch_seed(epoch), sink, facts, tags=tags, resume=row_numbers, data=data) != crc:
+    try:
+        proved = checksum(epoch_seed(epoch), sink, facts, tags=tags, resume=row_numbers, data=data)
+    except ValueError:
+        return None
+    if proved != crc:
         return None
     batch = decode(data, unpack_tags(tags, rows), arrived)
     numbers = np.frombuffer(row_numbers, "<i4").astype(np.int32, copy=False)

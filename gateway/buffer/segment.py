@@ -121,8 +121,15 @@ def checksum(
     resume: bytes | None,
     data: bytes,
 ) -> int:
-    """Return the CRC-32 of a stored batch; `facts` are seq, arrived, rows, layout (-1 when inline)."""
-    crc = zlib.crc32(source.encode() + _FACTS.pack(*facts), seed)
+    """Return the CRC-32 of a stored batch; `facts` are seq, arrived, rows, layout (-1 when inline).
+
+    Raises ValueError for facts that are no numbers: a flipped bit can change what a column holds.
+    """
+    try:
+        packed = _FACTS.pack(*facts)
+    except struct.error as exc:
+        raise ValueError(f"{facts} are not numbers") from exc
+    crc = zlib.crc32(source.encode() + packed, seed)
     crc = zlib.crc32(resume or b"", zlib.crc32(tags or b"", crc))
     return zlib.crc32(data, crc)
 

@@ -1,8 +1,10 @@
 """A3, A4, A5, A11: torn, flipped, zeroed, deleted files; each time the store opens, goes on and counts."""
 
 import asyncio
+import contextlib
 import random
 import shutil
+import sqlite3
 from itertools import count
 from pathlib import Path
 
@@ -154,6 +156,22 @@ async def test_a_flipped_key_ends_no_reader_and_hides_no_loss(tmp_path: Path) ->
         (damaged / name).write_bytes(flipped)
         async with asyncio.timeout(10):
             await check_goes_on(damaged, stored)
+
+
+@pytest.mark.fault("A4")
+@pytest.mark.parametrize("column", ["source", "arrived", "rows", "layout", "crc", "data"])
+async def test_a_column_that_holds_another_type_is_damage(tmp_path: Path, column: str) -> None:
+    """A flipped bit in a record's head makes a blob of what was a number."""
+    stored = list(range(1, 400))
+    await make_store(tmp_path / "store", stored, segment_bytes=32 * 1024)
+    victim = sorted((tmp_path / "store").glob("*.segment"))[1]
+    with contextlib.closing(sqlite3.connect(victim)) as connection, connection:
+        value = "17" if column == "data" else "x'0011'"
+        connection.execute(
+            f"UPDATE batches SET {column} = {value} WHERE seq = (SELECT min(seq) + 3 FROM batches)"  # noqa: S608
+        )
+    async with asyncio.timeout(20):
+        assert await check_goes_on(tmp_path / "store", stored)
 
 
 @pytest.mark.fault("A4")

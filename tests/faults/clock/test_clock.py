@@ -20,6 +20,8 @@ from tests.verify.recording import read
 
 SCALE = float(os.environ.get("WL_SCALE", "0.1"))
 SCAN_S = 0.05
+IN_FLIGHT = 64
+"""Messages a sink has under way at most, by default."""
 """Two devices, each scanned half as often."""
 YEAR_S = 365 * 86400
 PRELOAD = next((str(each) for each in Path("/usr/lib").rglob("libfaketime.so.1")), "libfaketime is missing")
@@ -106,10 +108,11 @@ def silence(rows: list[Rows]) -> float:
 
 
 def account(rows: list[Rows]) -> tuple[int, int, int]:
-    """Return how many rows are lost, doubled and out of order, by their numbers."""
+    """Return how many rows are lost, doubled and (when they first came) out of order, by their numbers."""
     numbers = [each.seq for each in rows]
+    first = list(dict.fromkeys(numbers))
     lost = max(numbers) - min(numbers) + 1 - len(set(numbers))
-    turned = sum(after < before for before, after in itertools.pairwise(numbers))
+    turned = sum(after < before for before, after in itertools.pairwise(first))
     return lost, len(numbers) - len(set(numbers)), turned
 
 
@@ -201,5 +204,8 @@ def test_a_gateway_that_was_stopped_for_a_while_reads_on_at_its_rate(
         recovered = later[0].received - back
         assert recovered < 10
         assert len(later) <= passed / SCAN_S + 10, "missed scans are not caught up"
-    assert account(rig.rows()) == (0, 0, 0)
+    lost, doubled, turned = account(rig.rows())
+    # A broker that hears nothing for the keep-alive ends the session: what was under way comes twice.
+    assert (lost, turned) == (0, 0)
+    assert doubled <= IN_FLIGHT
     record_measure(f"{away_s:.0f} s away: read again after {recovered:.2f} s, no scan caught up")
