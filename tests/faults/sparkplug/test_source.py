@@ -54,7 +54,7 @@ def source(broker: Broker, table: TagTable | None = None, **more: Any) -> Sparkp
 
 @asynccontextmanager
 async def running(opened: Sparkplug) -> AsyncIterator[Sparkplug]:
-    async with asyncio.timeout(30), opened:
+    async with asyncio.timeout(30 + 120 * SCALE), opened:
         yield opened
 
 
