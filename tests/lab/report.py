@@ -106,7 +106,7 @@ def _how() -> str:
 
 
 def measure(request: pytest.FixtureRequest) -> Any:
-    """Return `record_measure(measured, row=…)`: what a test measured for a row of its; the last word counts."""
+    """Return `record_measure(measured, row=…)`: what a test measured for a row of its, said last."""
     rows = rows_of(request.node)
 
     def record(measured: str, row: str | None = None) -> None:
