@@ -60,7 +60,8 @@ def batches(directory: Path) -> Iterator[tuple[str, int, str, int, list[tuple[st
         names = {}
         with suppress(sqlite3.DatabaseError):
             for number, crc, record in db.execute("SELECT number, crc, CAST(record AS BLOB) FROM tags"):
-                names[number] = json.loads(record)["path"] if zlib.crc32(record or b"", number) == crc else ""
+                with suppress(TypeError):  # a flipped type
+                    names[number] = json.loads(record)["path"] if zlib.crc32(record, number) == crc else ""
         stored = db.execute("SELECT * FROM batches WHERE seq < ? ORDER BY seq", (stop,))
         for seq, source, arrived, rows, layout, inline, resume, crc, data in stored:
             with suppress(KeyError, TypeError, AttributeError, struct.error):  # a flipped type
