@@ -111,6 +111,8 @@ class Writer:
             return done
 
         def run() -> None:
+            if not done.set_running_or_notify_cancel():  # who asked no longer waits; the thread must live on
+                return
             try:
                 done.set_result(task())
             except BaseException as exc:  # noqa: BLE001  whoever posted the task gets its error

@@ -129,7 +129,12 @@ def try_the_lab(words: list[str], folder: Path) -> None:
     """Run documented equipment for a moment, on ports nobody has."""
     for option in {"--port", "--listen", "--control"} & set(words):
         words[words.index(option) + 1] = str(free_port())
-    done = subprocess.run([*words, "--for", "1s"], cwd=folder, capture_output=True, text=True, check=False)
+    with contextlib.ExitStack() as beside:
+        if words[2] == "sparkplug":
+            broker = beside.enter_context(Broker(folder / "broker"))
+            words[words.index("--to") + 1] = f"127.0.0.1:{broker.port}"
+        command = [*words, "--for", "1s"]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
