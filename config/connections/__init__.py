@@ -9,7 +9,7 @@ from config.connections.dlt645 import Dlt645Device, Dlt645Source, Dlt645Tag
 from config.connections.influxdb import InfluxDbSink
 from config.connections.modbus_serial import ModbusSerialSource
 from config.connections.modbus_tcp import ModbusDevice, ModbusTag, ModbusTcpSource
-from config.connections.mqtt import MqttConnection, MqttSink, MqttSubscription
+from config.connections.mqtt import MqttConnection, MqttPublishing, MqttSink, MqttSubscription
 from config.connections.mqtt_source import MessageTime, MqttMessages, MqttSource, MqttTag
 from config.connections.opcua import OpcUaDevice, OpcUaNodes, OpcUaSecurity, OpcUaSource, OpcUaTag, OpcUaUser
 from config.connections.open import OpenSource
@@ -46,6 +46,7 @@ __all__ = [
     "ModbusTcpSource",
     "MqttConnection",
     "MqttMessages",
+    "MqttPublishing",
     "MqttSink",
     "MqttSource",
     "MqttSubscription",

@@ -41,15 +41,23 @@ class MqttSubscription(MqttConnection):
     """What would make more tags than this is refused and counted."""
 
 
-class MqttSink(SinkOptions, MqttConnection):
+TopicPrefix = Annotated[str, Field(pattern=r"^[^#+\s\x00]+$", max_length=200)]
+
+
+class MqttPublishing(MqttConnection):
+    """What any sink behind a broker has."""
+
+    ack_timeout: Annotated[Duration, Field(ge=1_000_000_000)] = 10_000_000_000
+    """A message unacknowledged this long closes the connection: a half-open link is not a link."""
+    max_message: Annotated[int, Field(ge=1024)] = 262_144
+    """Bytes of one payload; a device's rows that need more are sent in several messages."""
+
+
+class MqttSink(SinkOptions, MqttPublishing):
     """Publish to an MQTT broker, QoS 1, one message per device and stored batch."""
 
     kind: Literal["mqtt"]
-    prefix: Annotated[str, Field(pattern=r"^[^#+\s\x00]+$", max_length=200)] = "wanglian"
+    prefix: TopicPrefix = "wanglian"
     """First levels of every topic: ``{prefix}/{site}/{area}/{line}/{device}``."""
-    ack_timeout: Annotated[Duration, Field(ge=1_000_000_000)] = 10_000_000_000
-    """A message unacknowledged this long closes the connection: a half-open link is not a link."""
     window: Annotated[int, Field(ge=1, le=65535)] = 64
     """Messages in flight at once; the broker's own receive maximum holds if it is smaller."""
-    max_message: Annotated[int, Field(ge=1024)] = 262_144
-    """Bytes of one payload; a device's rows that need more are sent in several messages."""

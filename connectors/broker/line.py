@@ -88,7 +88,7 @@ class Line(ABC):
             self._abandoned = True
         try:
             if self.dialled and politely:
-                self._client.disconnect()
+                self._say_goodbye()
                 await self.ended(grace_s)
         finally:
             self._cut()
@@ -96,6 +96,9 @@ class Line(ABC):
             await self.ended(grace_s)
         # Breaks the ring of references, so that paho's sockets close now and not at some collection.
         del self._client
+
+    def _say_goodbye(self) -> None:
+        self._client.disconnect()
 
     def _cut(self) -> None:
         """Make paho's thread see the end of the stream."""

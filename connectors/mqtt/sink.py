@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from config.connections import MqttSink as MqttOptions
+from connectors.broker.session import GRACE_S, Session, Statistics
+from connectors.broker.wire import Will
 from connectors.contract import Context, Delivery, Order
 from connectors.errors import NotConnected, Refusal, Rejected
 from connectors.mqtt.catalogue import device_catalogues, status
 from connectors.mqtt.payload import Encoder, Message
-from connectors.mqtt.session import GRACE_S, Session, Statistics
 from connectors.mqtt.topics import data_topic, status_topic, tags_topic
 
 _STATUS_INTERVAL_NS: Final = 30_000_000_000
@@ -54,8 +55,9 @@ class MqttSink:
 
     async def __aenter__(self) -> Self:
         """Connect, then publish the status and the catalogue."""
-        will = (self._status_topic, status(self._context.gateway, online=False))
-        self._session = Session(self._options, self._client_id, will, self._statistics)
+        options = self._options
+        will = Will(self._status_topic, status(self._context.gateway, online=False))
+        self._session = Session(options, self._client_id, will, self._statistics, window=options.window)
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._session.close, goodbye=False)
             await self._session.open()

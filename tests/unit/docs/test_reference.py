@@ -2,10 +2,10 @@ from dataclasses import fields
 
 import pytest
 
+import connectors.broker.session
 import connectors.influxdb.requests
 import connectors.line.statistics
 import connectors.mqtt.counts
-import connectors.mqtt.session
 import connectors.opcua.statistics
 import connectors.sparkplug.counts
 from config.manual import manual
@@ -15,7 +15,7 @@ COUNTERS = {
     "InfluxDB": connectors.influxdb.requests.Statistics,
     "Modbus": connectors.line.statistics.Statistics,
     "MQTT source": connectors.mqtt.counts.Statistics,
-    "MQTT sink": connectors.mqtt.session.Statistics,
+    "MQTT sink": connectors.broker.session.Statistics,
     "Sparkplug": connectors.sparkplug.counts.Statistics,
     "OPC UA": connectors.opcua.statistics.Statistics,
 }

@@ -7,15 +7,16 @@ oldest: a slow link that still acknowledges is not taken for a dead one, a lost 
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
 from paho.mqtt.reasoncodes import ReasonCode
 
-from config.connections import MqttSink
+from config.connections import MqttPublishing
 from connectors.broker.reasons import REFUSES_THE_BYTES, refused_by
+from connectors.broker.wire import Limits, Will, Wire
 from connectors.errors import NotConnected
-from connectors.mqtt.wire import Limits, Wire
 
 GRACE_S: Final = 2.0
 """Longest wait for each step of a goodbye."""
@@ -45,18 +46,25 @@ class Session:
     """Open once, publish, close; never reopened."""
 
     def __init__(
-        self, options: MqttSink, client_id: str, will: tuple[str, bytes], statistics: Statistics
+        self,
+        options: MqttPublishing,
+        client_id: str,
+        will: Will,
+        statistics: Statistics,
+        *,
+        window: int,
+        make_wire: Callable[..., Wire] = Wire,
     ) -> None:
         self._connect_timeout_s = options.connect_timeout / 1e9
         self._ack_timeout_s = options.ack_timeout / 1e9
         self._statistics = statistics
-        self._wire = Wire(options, client_id, will, self)
+        self._wire = make_wire(options, client_id, will, self, window=window)
         self._in_flight: dict[int, tuple[str, Any]] = {}
         self._oldest_since = 0.0
         self._refused: list[Refused] = []
         self._lost: NotConnected | None = None
         self._change: asyncio.Future[None] | None = None
-        self.limits = Limits(options.window)
+        self.limits = Limits(window)
 
     async def open(self) -> None:
         """Return connected, `limits` being the broker's; close() is due whatever happens.
@@ -88,9 +96,9 @@ class Session:
         self._statistics.messages += 1
         self._statistics.bytes += len(payload)
 
-    async def drain(self) -> None:
-        """Return once every message is acknowledged, by acceptance or by refusal."""
-        while self._in_flight:
+    async def drain(self, most: int = 0) -> None:
+        """Return once at most so many messages are not acknowledged, by acceptance or by refusal."""
+        while len(self._in_flight) > most:
             await self._wait()
         self._raise_if_lost()
 

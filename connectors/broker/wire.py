@@ -17,7 +17,7 @@ from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from config.connections import MqttSink
+from config.connections import MqttConnection
 from connectors.broker.line import Line, acknowledge_at_once
 from connectors.errors import NotConnected
 
@@ -48,14 +48,23 @@ class Listener(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Will:
+    """What the broker says for us, with QoS 1, when we end without a word."""
+
+    topic: str
+    payload: bytes
+    retain: bool = True
+
+
 class Wire(Line):
     """Dial once, publish, hang up."""
 
     def __init__(
-        self, options: MqttSink, client_id: str, will: tuple[str, bytes], publisher: Listener
+        self, options: MqttConnection, client_id: str, will: Will, publisher: Listener, *, window: int
     ) -> None:
         super().__init__(options, client_id, publisher)
-        self._window = options.window
+        self._window = window
         self._will = will
         self._publisher = publisher
         self._acks: deque[tuple[int, ReasonCode]] = deque()
@@ -66,6 +75,10 @@ class Wire(Line):
         sent = self._client.publish(topic, payload, qos=1, retain=retain)
         return sent.mid if sent.rc is MQTTErrorCode.MQTT_ERR_SUCCESS else None
 
+    def send(self, topic: str, payload: bytes) -> bool:
+        """Hand over a message of QoS 0, which nobody acknowledges; tell whether the link is up."""
+        return self._client.publish(topic, payload, qos=0).rc is MQTTErrorCode.MQTT_ERR_SUCCESS
+
     def collect(self) -> None:
         """Hand the acknowledgements that have come to the listener."""
         self._woken = False  # before the deque is emptied, or an ack could be left behind
@@ -75,7 +88,7 @@ class Wire(Line):
         client = super()._make_client(clean=clean, manual_ack=manual_ack)
         # 0 is no limit: with one, paho walks all messages in flight at every PUBACK (100 instead of 70 µs).
         client.max_inflight_messages = 0
-        client.will_set(self._will[0], self._will[1], qos=1, retain=True)
+        client.will_set(self._will.topic, self._will.payload, qos=1, retain=self._will.retain)
         client.on_publish = self._on_publish
         return client
 
@@ -86,9 +99,11 @@ class Wire(Line):
     # What follows runs on paho's thread.
 
     def _accepted(self, _client: Client, _flags: ConnectFlags, properties: Properties | None) -> None:
+        self._post(self._publisher.opened, self._limits(properties))
+
+    def _limits(self, properties: Properties | None) -> Limits:
         window = min(self._window, getattr(properties, "ReceiveMaximum", 65_535))
-        packet = getattr(properties, "MaximumPacketSize", None)
-        self._post(self._publisher.opened, Limits(window, packet))
+        return Limits(window, getattr(properties, "MaximumPacketSize", None))
 
     def _on_publish(
         self, client: Client, _data: Any, mid: int, reason: ReasonCode, _properties: Properties
