@@ -3,6 +3,7 @@
 A connector is imported only when the plant names it: everything together would cost 100 MB of memory.
 """
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, assert_never
 
@@ -24,9 +25,11 @@ from config.connections.meter_line import MeterLine
 from config.problems import Phrase
 from connectors.clock import Clock
 from connectors.contract import Context, Sink, Source
-from connectors.tags import TagTable
+from connectors.published import Published
+from connectors.tags import Tag, TagTable
 
 if TYPE_CHECKING:
+    from connectors.mqtt.payload import Encoder
     from connectors.opcua.pki import Pki
 
 
@@ -120,6 +123,35 @@ def build_sink(name: str, options: AnySink, *, site: str, context: Context) -> S
             from connectors.influxdb import InfluxDb
 
             return InfluxDb(options, context)
+        case _:
+            assert_never(options)
+
+
+def row_encoder(gateway: str, tags: TagTable) -> "Encoder":
+    """Return what writes stored rows as JSON: a subscriber over HTTP gets what one of MQTT gets."""
+    from connectors.mqtt.payload import Encoder
+
+    return Encoder(gateway, tags)
+
+
+def row_catalogues(gateway: str, tags: TagTable) -> Iterator[bytes]:
+    """Yield what is told of each device's active tags, in the same JSON."""
+    from connectors.mqtt.catalogue import device_catalogues
+
+    return (payload for _, payload in device_catalogues(gateway, tags))
+
+
+def describe_published(options: AnySink, *, gateway: str, site: str, tags: Sequence[Tag]) -> Published:
+    """Return what a sink publishes of these tags, for who subscribes."""
+    match options:
+        case MqttSink():
+            from connectors.mqtt.published import published
+
+            return published(options, gateway=gateway, site=site, tags=tags)
+        case InfluxDbSink():
+            from connectors.influxdb.published import published as written
+
+            return written(options)
         case _:
             assert_never(options)
 

@@ -26,8 +26,10 @@ if [ -n "$missing" ]; then
     # shellcheck disable=SC2086
     apt-get install -y -qq --no-install-recommends $missing >/dev/null
 fi
-opcua="$(dirname "$0")/../tests/servers/opcua"
-if [ ! "$opcua/node_modules/.package-lock.json" -nt "$opcua/package-lock.json" ]; then
-    echo "installing: node-opcua"
-    (cd "$opcua" && npm ci --silent && touch node_modules/.package-lock.json)
-fi
+for peer in opcua asyncapi; do
+    folder="$(dirname "$0")/../tests/servers/$peer"
+    if [ ! "$folder/node_modules/.package-lock.json" -nt "$folder/package-lock.json" ]; then
+        echo "installing: $peer"
+        (cd "$folder" && npm ci --silent && touch node_modules/.package-lock.json)
+    fi
+done

@@ -17,6 +17,7 @@ from gateway.buffer.contract import StoreFailed
 from gateway.cli_backup import backup, restore
 from gateway.cli_browse import browse
 from gateway.cli_certificates import certificates_app
+from gateway.cli_contract import contract
 from gateway.cli_energy import energy_app
 from gateway.cli_evidence import evidence_
 from gateway.cli_factors import factors
@@ -50,6 +51,7 @@ app = typer.Typer(
 app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(certificates_app, name="certificates")
 app.command()(browse)
+app.command()(contract)
 app.command()(tariffs)
 app.command()(factors)
 energy_app.command()(invoice)

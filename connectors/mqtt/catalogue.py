@@ -19,8 +19,8 @@ def device_catalogues(gateway: str, tags: TagTable) -> Iterator[tuple[str, bytes
     device = tags.device[active]
     for number in np.unique(device).tolist():
         path = tags.device_path(number)
-        described = {tags[tag].name: _described(tags[tag]) for tag in active[device == number].tolist()}
-        yield path, orjson.dumps({"gw": gateway, "dev": path, "tags": described})
+        told = {tags[tag].name: described(tags[tag]) for tag in active[device == number].tolist()}
+        yield path, orjson.dumps({"gw": gateway, "dev": path, "tags": told})
 
 
 def status(gateway: str, *, online: bool, more: dict[str, Any] | None = None) -> bytes:
@@ -28,7 +28,8 @@ def status(gateway: str, *, online: bool, more: dict[str, Any] | None = None) ->
     return orjson.dumps({"gw": gateway, "online": online, "version": _version(), **(more or {})})
 
 
-def _described(tag: Tag) -> dict[str, Any]:
+def described(tag: Tag) -> dict[str, Any]:
+    """Return what the catalogue says of a tag."""
     unit = find_unit(tag.unit)
     found: dict[str, Any] = {
         "kind": tag.kind.name.lower(),

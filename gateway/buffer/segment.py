@@ -43,6 +43,7 @@ _PAGES_PER_COMMIT: Final = 2 * 4096
 """What a commit writes besides the data, about."""
 _LAYOUT_BYTES: Final = 4 * 2**20
 """Memory for recognising tag columns; beyond it new ones stay inline."""
+_SEAL_WAITS_MS: Final = 250
 _FACTS: Final = struct.Struct("<qqqq")
 _INSERT: Final = "INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
@@ -216,6 +217,8 @@ class SegmentWriter:
         Raises sqlite3.Error.
         """
         try:
+            # A subscriber may be reading; those who wait for a commit must not wait for it.
+            self._connection.execute(f"PRAGMA busy_timeout = {_SEAL_WAITS_MS}")
             return checkpoint(self._connection, truncate=True)
         finally:
             self._connection.close()

@@ -28,7 +28,11 @@ def main() -> None:
     _stand_back()
     family = socket.AF_INET6 if ":" in asked.listen else socket.AF_INET
     listener = socket.create_server((asked.listen, asked.port), family=family, backlog=128)
-    app = create_app(View(asked.directory, asked.status_port), books=Books(asked.directory, asked.plant))
+    app = create_app(
+        View(asked.directory, asked.status_port),
+        books=Books(asked.directory, asked.plant),
+        directory=asked.directory,
+    )
     server = _Server(
         uvicorn.Config(
             app,

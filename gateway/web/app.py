@@ -21,6 +21,7 @@ from gateway.web.models import Mistake, Overview, TagPage, Trends, Why
 from gateway.web.overview import overview
 from gateway.web.reports import add_reports
 from gateway.web.rows import Which, tag_page
+from gateway.web.stream import add_stream
 from gateway.web.trends import LONGEST_MS, MOST_POINTS, TrendReader
 from gateway.web.trends import MOST_TAGS as MOST_TREND_TAGS
 from gateway.web.view import View
@@ -41,7 +42,9 @@ def static_folder() -> Path:
     return Path(str(resources.files("gateway.web") / "static"))
 
 
-def create_app(view: View, static: Path | None = None, books: Books | None = None) -> FastAPI:
+def create_app(
+    view: View, static: Path | None = None, books: Books | None = None, directory: Path | None = None
+) -> FastAPI:
     """Return the application; it looks at the gateway only when asked."""
     app = FastAPI(
         title="Wanglian", version="1", docs_url=None, redoc_url=None, openapi_url="/api/openapi.json"
@@ -53,6 +56,7 @@ def create_app(view: View, static: Path | None = None, books: Books | None = Non
     add_energy(app, desk)
     add_carbon(app, desk)
     add_reports(app, desk)
+    add_stream(app, view, directory or Path())
     _add_page(app, static or static_folder())
     app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)
     app.add_middleware(Guard)

@@ -234,3 +234,32 @@ class Mistake(Answer):
     """Why a request was not answered."""
 
     detail: str
+
+
+class StreamEpoch(Answer):
+    """A stretch of the log whose numbers continue each other."""
+
+    epoch: str
+    started: int
+    first_seq: int
+    why: str
+    """Why it began."""
+
+
+class StreamEnds(Answer):
+    """What a subscriber can have now."""
+
+    oldest: str
+    """Position before everything that is stored."""
+    newest: str
+    """Position behind everything that is stored."""
+    epochs: list[StreamEpoch]
+    """Oldest first."""
+
+
+class LostPlace(Answer):
+    """Why nobody can go on from a position without a loss, and where one can."""
+
+    detail: str
+    reason: Literal["unknown", "expired", "ahead"]
+    ends: StreamEnds

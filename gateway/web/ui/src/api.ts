@@ -273,6 +273,12 @@ export interface Link {
   bytes: number;
 }
 
+export interface LostPlace {
+  detail: string;
+  reason: "unknown" | "expired" | "ahead";
+  ends: StreamEnds;
+}
+
 export interface Mistake {
   detail: string;
 }
@@ -305,6 +311,19 @@ export interface Step {
   error_at: number | null;
   clean: boolean;
   facts: Fact[];
+}
+
+export interface StreamEnds {
+  oldest: string;
+  newest: string;
+  epochs: StreamEpoch[];
+}
+
+export interface StreamEpoch {
+  epoch: string;
+  started: number;
+  first_seq: number;
+  why: string;
 }
 
 export interface Strip {

@@ -1,0 +1,49 @@
+"""What a sink publishes, told to whoever subscribes: channels, messages and their JSON Schema (2020-12)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from config.problems import Phrase
+
+Schema = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class MessageKind:
+    """One form of message."""
+
+    name: str
+    """Unique within a sink, e.g. ``rows``; also the name of its schema's file."""
+    meaning: Phrase
+    schema: Schema
+    """Of the payload, for any device."""
+    content_type: str = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One place where messages come."""
+
+    name: str
+    """Unique within a sink."""
+    address: str
+    """Topic, or path of a request."""
+    message: str
+    """Name of the one kind of message there."""
+    retained: bool = False
+    narrowed: Schema = field(default_factory=dict)
+    """What holds here beyond the message's own schema."""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """Everything one sink publishes."""
+
+    host: str
+    """host:port"""
+    protocol: Literal["mqtt", "secure-mqtt", "http", "https"]
+    messages: Sequence[MessageKind]
+    channels: Sequence[Channel]
+    protocol_version: str = ""
+    security: Sequence[Literal["userPassword", "X509", "bearer"]] = ()

@@ -1,0 +1,69 @@
+"""Stored batches as lines of JSON, the same objects MQTT subscribers get (docs/reference/mqtt-json.md)."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from config.select import SelectRule
+from connectors import Delivery, TagTable
+from connectors.factory import row_catalogues, row_encoder
+from gateway.buffer.state import Gap
+from gateway.contracts import stored_tags
+from gateway.select import Rules, Selection
+
+MOST_GLOBS: Final = 20
+
+
+class KnownTags:
+    """The table all subscribers share; read anew when a row comes whose tag it does not know."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self.table = TagTable()
+
+    def of(self, delivery: Delivery) -> TagTable:
+        """Return a table that knows every tag of this delivery; raises sqlite3.Error."""
+        newest = max(int(part.tag.max()) for part in delivery.batch.parts)
+        if newest >= len(self.table):
+            self.table = stored_tags(self._directory)
+        return self.table
+
+
+class Lines:
+    """Encodes for one subscriber."""
+
+    def __init__(self, gateway: str, tags: KnownTags, globs: Sequence[str]) -> None:
+        self._gateway = gateway
+        self._tags = tags
+        self._rules = [SelectRule(path=glob) for glob in globs] or [SelectRule()]
+        self._table: TagTable | None = None
+
+    def of(self, delivery: Delivery) -> list[bytes]:
+        """Return a line a device, without its end; none when the selection leaves nothing."""
+        table = self._tags.of(delivery)
+        if table is not self._table:
+            self._table = table
+            self._select = Selection(Rules("", self._rules, table), table)
+            self._encoder = row_encoder(self._gateway, table)
+        chosen = self._select(delivery)
+        return [] if chosen is None else [each.payload for each in self._encoder.messages(chosen)]
+
+
+def catalogue_lines(gateway: str, directory: Path) -> Iterator[bytes]:
+    """Return what every device's tags are now; raises sqlite3.Error where it can't be read."""
+    return row_catalogues(gateway, stored_tags(directory))
+
+
+def gap_line(gap: Gap) -> bytes:
+    """Return what tells of a loss; `rows` is absent where it could not be counted."""
+    told: dict[str, Any] = {
+        "reason": gap.reason,
+        "first_seq": gap.first_seq,
+        "last_seq": gap.last_seq,
+        "rows": gap.rows or None,
+        "start": gap.start,
+        "end": gap.end,
+    }
+    return orjson.dumps({"gap": {key: value for key, value in told.items() if value is not None}})

@@ -1,0 +1,120 @@
+"""The documented consumers, as they stand: killed again and again beside a gateway that is killed too."""
+
+import random
+import re
+import signal
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from tests.processes import ROOT, free_port, python, started, wait_for
+from tests.system.rig import SCALE, Rig, rig
+from tests.verify.read_store import batches
+
+__all__ = ["rig"]
+
+KILLS = max(2, round(20 * SCALE))
+PAGE = ROOT / "docs/how-to/consume.md"
+BLOCKS = re.findall(r"^```python\n(.*?)^```", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+
+Row = tuple[str, int, int, str, int, float | None, int]
+
+
+def kept(folder: Path) -> set[Row]:
+    db = sqlite3.connect(folder / "rows.sqlite")
+    try:
+        rows = db.execute("SELECT epoch, seq, row, tag, time, value, quality FROM rows").fetchall()
+    finally:
+        db.close()
+    assert len({row[:3] for row in rows}) == len(rows)
+    return set(rows)
+
+
+def count(folder: Path) -> int:
+    try:
+        return len(kept(folder))
+    except sqlite3.OperationalError:
+        return 0
+
+
+def stored(rig: Rig) -> set[Row]:
+    """Every row a copy of the store holds, by its own reader."""
+    return {
+        (epoch, seq, row, tag, at, None if quality & 0x8000_0000 else value, quality)
+        for epoch, seq, _, _, rows in batches(rig.copies[-1])
+        for row, (tag, at, value, quality) in enumerate(rows)
+    }
+
+
+def consumer(block: int, folder: Path, *arguments: object) -> tuple[list[str | Path], Path]:
+    home = folder / "consumer"
+    home.mkdir(exist_ok=True)
+    (home / "consume.py").write_text(BLOCKS[block], "utf-8")
+    return [*python(home / "consume.py"), *map(str, arguments)], home
+
+
+def with_page(rig: Rig) -> int:
+    """Let the rig's plant have a page; return its port."""
+    port = free_port()
+    text = rig.plant.read_text("utf-8").replace('"page": {"enabled": false}', f'"page": {{"port": {port}}}')
+    rig.plant.write_text(text, "utf-8")
+    return port
+
+
+@pytest.mark.system
+@pytest.mark.server
+@pytest.mark.timeout(900)
+def test_who_keeps_the_place_with_the_rows_has_every_stored_row_exactly_once(rig: Rig) -> None:
+    seed = random.randrange(2**32)
+    print("seed", seed)
+    chance = random.Random(seed)
+    port = with_page(rig)
+    command, home = consumer(1, rig.folder, f"http://127.0.0.1:{port}")
+    for _ in range(KILLS):
+        with rig.gateway() as gateway, started("consumer", command, home) as process:
+            wanted = count(home) + chance.randrange(500, 4000)
+            wait_for(lambda: count(home) >= wanted, "some rows", 90)  # noqa: B023
+            for each in chance.sample([gateway, process], 2):
+                each.end(signal.SIGKILL)
+    with rig.gateway() as gateway:
+        wait_for(lambda: rig.metric("sink_up") == 1, "a gateway that runs", 60)
+        rig.copy_store()
+        whole = stored(rig)
+        with started("consumer", command, home):
+            wait_for(lambda: kept(home) >= whole, "every stored row", 90)
+        assert gateway.end(signal.SIGTERM) == 0, gateway.log.read_text()
+    rig.copy_store()
+    assert kept(home) <= stored(rig)
+    print(f"{KILLS} kills of both: {len(kept(home))} rows, each once")
+
+
+@pytest.mark.system
+@pytest.mark.server
+@pytest.mark.timeout(900)
+def test_who_writes_by_key_and_acknowledges_after_has_every_row_of_mqtt_once(rig: Rig) -> None:
+    seed = random.randrange(2**32)
+    print("seed", seed)
+    chance = random.Random(seed)
+    command, home = consumer(0, rig.folder, rig.broker.host, rig.broker.port)
+    with started("consumer", command, home):  # or its session would begin after the first rows
+        wait_for(lambda: "warehouse" in rig.broker.log.read_text(), "the subscription")
+        wait_for(lambda: "Sending SUBACK to warehouse" in rig.broker.log.read_text(), "the subscription")
+    for _ in range(KILLS):
+        with rig.gateway() as gateway, started("consumer", command, home) as process:
+            wanted = count(home) + chance.randrange(500, 4000)
+            wait_for(lambda: count(home) >= wanted, "some rows", 90)  # noqa: B023
+            for each in chance.sample([gateway, process], 2):
+                each.end(signal.SIGKILL)
+    with started("consumer", command, home), rig.gateway() as gateway:
+        wait_for(lambda: rig.metric("sink_up") == 1, "the connection", 60)
+        rig.copy_store()
+        whole = stored(rig)
+        wait_for(lambda: kept(home) >= whole, "every stored row", 120)
+        assert gateway.end(signal.SIGTERM) == 0, gateway.log.read_text()
+    print(f"{KILLS} kills of both: {len(kept(home))} rows, each once")
+
+
+def test_the_documented_consumers_are_as_short_as_they_claim() -> None:
+    assert len(BLOCKS) == 2
+    assert len([line for line in BLOCKS[0].splitlines() if line and not line.startswith("#")]) <= 20
