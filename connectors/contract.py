@@ -239,6 +239,10 @@ class _Nothing:
         return ()
 
 
+def _all(tags: NDArray[np.int32]) -> NDArray[np.bool_]:
+    return np.ones(len(tags), np.bool_)
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What the factory hands to every sink."""
@@ -251,3 +255,5 @@ class Context:
     history: HistoryReader | None = None
     status: Callable[[], dict[str, Any]] = dict
     """What a status message may tell: epoch, lag in seconds, buffered rows."""
+    selects: Callable[[NDArray[np.int32]], NDArray[np.bool_]] = _all
+    """Which of these tags this sink gets, (n,) → (n,): it tells its peer of no other."""

@@ -172,6 +172,7 @@ class Gateway:
             history=Reader(self.directory / HISTORY) if self.plant.history.enabled else None,
             last=self._live,
             status=lambda: self._status(cursor.backlog()),
+            selects=rules.raw,
         )
 
         def open_sink() -> Sink:

@@ -1,21 +1,26 @@
 """The two retained messages beside the data: what a device's tags are, and how the gateway is."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
 import orjson
+from numpy.typing import NDArray
 
 from config.units import find_unit
 from connectors.tags import Tag, TagTable
 
 
-def device_catalogues(gateway: str, tags: TagTable) -> Iterator[tuple[str, bytes]]:
-    """Yield (device path, `_tags` payload) of every device that has active tags."""
+def device_catalogues(
+    gateway: str, tags: TagTable, selects: Callable[[NDArray[np.int32]], NDArray[np.bool_]] | None = None
+) -> Iterator[tuple[str, bytes]]:
+    """Yield (device path, `_tags` payload) of every device that has active tags, of those a sink selects."""
     active = tags.active()
+    if selects is not None and len(active):
+        active = active[selects(active)]
     device = tags.device[active]
     for number in np.unique(device).tolist():
         path = tags.device_path(number)

@@ -140,7 +140,8 @@ class MqttSink:
         await self._session.publish(self._status_topic, payload, _Ticket(key), retain=True)
 
     async def _publish_catalogue(self) -> None:
-        for device, payload in device_catalogues(self._context.gateway, self._context.tags):
+        context = self._context
+        for device, payload in device_catalogues(context.gateway, context.tags, context.selects):
             topic = tags_topic(self._options.prefix, device)
             key = (topic, hash(payload))
             if key not in self._told:
