@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from config.base import format_duration
 from config.checks.tls import check_tls, is_this_machine
-from config.connections import InfluxDbSink, MqttSink, OpcUaSource, OpenSource
+from config.connections import InfluxDbSink, MqttSink, OpcUaSource, OpenSource, TemplateForm
 from config.plant import Plant
 from config.problems import Problem, quote
 from config.reading.document import Document, Path
@@ -36,6 +36,10 @@ def check_sinks(plant: Plant, document: Document, *, is_whole: bool) -> Iterator
             case MqttSink():
                 if not all(sink.prefix.split("/")) or sink.prefix.startswith("$"):
                     yield document.problem("E-CF-0713", (*path, "prefix"), prefix=quote(sink.prefix))
+                if isinstance(sink.format, TemplateForm):
+                    from config.checks.mqtt_templates import check_template  # noqa: PLC0415  4 MB of Jinja
+
+                    yield from check_template(sink.format, document, (*path, "format"))
             case InfluxDbSink():
                 yield from _influxdb(sink, document, path)
         rate = _rows_per_second(plant)

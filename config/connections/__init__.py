@@ -10,6 +10,14 @@ from config.connections.influxdb import InfluxDbSink
 from config.connections.modbus_serial import ModbusSerialSource
 from config.connections.modbus_tcp import ModbusDevice, ModbusTag, ModbusTcpSource
 from config.connections.mqtt import MqttConnection, MqttPublishing, MqttSink, MqttSubscription
+from config.connections.mqtt_forms import (
+    JsonForm,
+    MqttForm,
+    PerTagForm,
+    TemplateForm,
+    TimeForm,
+    ValuesForm,
+)
 from config.connections.mqtt_source import MessageTime, MqttMessages, MqttSource, MqttTag
 from config.connections.opcua import OpcUaDevice, OpcUaNodes, OpcUaSecurity, OpcUaSource, OpcUaTag, OpcUaUser
 from config.connections.open import OpenSource
@@ -39,12 +47,14 @@ __all__ = [
     "Dlt645Source",
     "Dlt645Tag",
     "InfluxDbSink",
+    "JsonForm",
     "MessageTime",
     "ModbusDevice",
     "ModbusSerialSource",
     "ModbusTag",
     "ModbusTcpSource",
     "MqttConnection",
+    "MqttForm",
     "MqttMessages",
     "MqttPublishing",
     "MqttSink",
@@ -58,6 +68,7 @@ __all__ = [
     "OpcUaTag",
     "OpcUaUser",
     "OpenSource",
+    "PerTagForm",
     "SimulatedDevice",
     "SimulatedSource",
     "SimulatedTag",
@@ -65,5 +76,8 @@ __all__ = [
     "SparkplugNodes",
     "SparkplugSource",
     "SparkplugTag",
+    "TemplateForm",
+    "TimeForm",
     "Tls",
+    "ValuesForm",
 ]

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from config.base import Duration, Host, Model, NamedSecret, Size
+from config.connections.mqtt_forms import JsonForm, MqttForm
 from config.connections.tls import Tls
 from config.select import SinkOptions
 
@@ -54,10 +55,12 @@ class MqttPublishing(MqttConnection):
 
 
 class MqttSink(SinkOptions, MqttPublishing):
-    """Publish to an MQTT broker, QoS 1, one message per device and stored batch."""
+    """Publish to an MQTT broker, QoS 1."""
 
     kind: Literal["mqtt"]
     prefix: TopicPrefix = "wanglian"
     """First levels of every topic: ``{prefix}/{site}/{area}/{line}/{device}``."""
+    format: MqttForm = JsonForm(kind="json")
+    """What a message looks like."""
     window: Annotated[int, Field(ge=1, le=65535)] = 64
     """Messages in flight at once; the broker's own receive maximum holds if it is smaller."""

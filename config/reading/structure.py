@@ -158,7 +158,8 @@ def _path(document: Document, error: ErrorDetails) -> tuple[str | int, ...]:
     node: Any = document.root
     steps = [step for step in error["loc"] if step != "[key]"]
     for i, step in enumerate(steps):
-        is_choice = len(path) == 2 and i + 1 < len(steps) and isinstance(node, Mapping)
+        has_kinds = len(path) == 2 or path[2:] == ["format"]
+        is_choice = has_kinds and i + 1 < len(steps) and isinstance(node, Mapping)
         if is_choice and node.get("kind") == step:
             continue
         path.append(step)

@@ -7,7 +7,7 @@ oldest: a slow link that still acknowledges is not taken for a dead one, a lost 
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,6 +20,8 @@ from connectors.errors import NotConnected
 
 GRACE_S: Final = 2.0
 """Longest wait for each step of a goodbye."""
+_MOST_UNHEARD: Final = 10_000
+"""Messages a peer may send while nobody listens."""
 
 
 @dataclass(slots=True)
@@ -49,19 +51,21 @@ class Session:
         self,
         options: MqttPublishing,
         client_id: str,
-        will: Will,
+        will: Will | None,
         statistics: Statistics,
         *,
         window: int,
+        subscriptions: Sequence[str] = (),
         make_wire: Callable[..., Wire] = Wire,
     ) -> None:
         self._connect_timeout_s = options.connect_timeout / 1e9
         self._ack_timeout_s = options.ack_timeout / 1e9
         self._statistics = statistics
-        self._wire = make_wire(options, client_id, will, self, window=window)
+        self._wire = make_wire(options, client_id, will, self, window=window, subscriptions=subscriptions)
         self._in_flight: dict[int, tuple[str, Any]] = {}
         self._oldest_since = 0.0
         self._refused: list[Refused] = []
+        self._heard: list[tuple[str, bytes]] = []
         self._lost: NotConnected | None = None
         self._change: asyncio.Future[None] | None = None
         self.limits = Limits(window)
@@ -102,6 +106,26 @@ class Session:
             await self._wait()
         self._raise_if_lost()
 
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing is in flight, and nothing waits to be taken."""
+        return not self._in_flight and not self._heard
+
+    def take_heard(self) -> list[tuple[str, bytes]]:
+        """Return what came on the subscriptions, as (topic, payload), each once."""
+        heard, self._heard = self._heard, []
+        return heard
+
+    async def hear(self, since: float, topic: str) -> None:
+        """Return once something comes; what was sent on `topic` at `since` waits for it.
+
+        Raises:
+            NotConnected: the link is down, or that message passed its ack deadline.
+        """
+        what = f"acknowledged a message on {topic} but did not answer it"
+        while not self._heard:
+            await self._change_before(since + self._ack_timeout_s, what, lambda: not self._heard)
+
     def take_refused(self) -> list[Refused]:
         """Return the messages the broker will never take, each once; also after the link was lost."""
         refused, self._refused = self._refused, []
@@ -130,6 +154,14 @@ class Session:
             self._oldest_since = self._loop.time()
         self._wake()
 
+    def heard(self, topic: str, payload: bytes) -> None:
+        """Keep what came until it is taken."""
+        if len(self._heard) < _MOST_UNHEARD:
+            self._heard.append((topic, payload))
+        else:
+            self.failed(NotConnected(f"{self._wire.broker} sends more than is read"))
+        self._wake()
+
     def failed(self, error: NotConnected) -> None:
         """Remember the first reason; everything waiting gets it."""
         if self._lost is None:
@@ -148,21 +180,25 @@ class Session:
 
     async def _wait(self) -> None:
         """Wait for the next acknowledgement, at most until the oldest message's deadline."""
-        self._raise_if_lost()
         since = self._oldest_since
+        await self._change_before(
+            since + self._ack_timeout_s,
+            "left a message unacknowledged",
+            lambda: bool(self._in_flight) and self._oldest_since == since,
+        )
+
+    async def _change_before(self, deadline: float, what: str, is_missing: Callable[[], bool]) -> None:
+        """Wait for the next change; at the deadline the link is lost if what it is for is still missing."""
+        self._raise_if_lost()
         self._change = self._loop.create_future()
         try:
-            async with asyncio.timeout_at(since + self._ack_timeout_s):
+            async with asyncio.timeout_at(deadline):
                 await self._change
         except TimeoutError:
             self._wire.collect()  # after a busy loop both may be due: the acknowledgement counts
-            if self._in_flight and self._oldest_since == since:
+            if is_missing():
                 self._statistics.timeouts += 1
-                self.failed(
-                    NotConnected(
-                        f"{self._wire.broker} left a message unacknowledged for {self._ack_timeout_s:g} s"
-                    )
-                )
+                self.failed(NotConnected(f"{self._wire.broker} {what} for {self._ack_timeout_s:g} s"))
         finally:
             self._change = None
         self._raise_if_lost()

@@ -1,24 +1,26 @@
-"""What publishes: one connection that sends with QoS 1 and tells of PUBACKs.
+"""What publishes: one connection that sends with QoS 1 and tells of PUBACKs and of what it has subscribed.
 
     event loop                          paho's thread
     Wire.publish ── client.publish ───────► socket
-    listener ◄── call_soon_threadsafe ◄── PUBACK, CONNACK, DISCONNECT
+    listener ◄── call_soon_threadsafe ◄── PUBACK, CONNACK, SUBACK, PUBLISH, DISCONNECT
 
 Acknowledgements gather in a deque and wake the event loop once, however many came. Reconnecting is off: a
 session that ends stays ended.
 """
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from paho.mqtt.client import Client, ConnectFlags
+from paho.mqtt.client import Client, ConnectFlags, MQTTMessage
 from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from config.connections import MqttConnection
 from connectors.broker.line import Line, acknowledge_at_once
+from connectors.broker.reasons import refused_by
 from connectors.errors import NotConnected
 
 
@@ -36,11 +38,15 @@ class Listener(Protocol):
     """Who is told; every call comes on the event loop."""
 
     def opened(self, limits: Limits) -> None:
-        """Learn that the broker accepted the connection; at most once."""
+        """Learn that the broker accepted the connection and the subscriptions; at most once."""
         ...
 
     def acknowledged(self, acks: deque[tuple[int, ReasonCode]]) -> None:
         """Learn of PUBACKs as (packet id, reason); take them out of the deque."""
+        ...
+
+    def heard(self, topic: str, payload: bytes) -> None:
+        """Learn of a message on a subscription."""
         ...
 
     def failed(self, error: NotConnected) -> None:
@@ -61,10 +67,18 @@ class Wire(Line):
     """Dial once, publish, hang up."""
 
     def __init__(
-        self, options: MqttConnection, client_id: str, will: Will, publisher: Listener, *, window: int
+        self,
+        options: MqttConnection,
+        client_id: str,
+        will: Will | None,
+        publisher: Listener,
+        *,
+        window: int,
+        subscriptions: Sequence[str] = (),
     ) -> None:
         super().__init__(options, client_id, publisher)
         self._window = window
+        self._subscriptions = subscriptions
         self._will = will
         self._publisher = publisher
         self._acks: deque[tuple[int, ReasonCode]] = deque()
@@ -88,8 +102,11 @@ class Wire(Line):
         client = super()._make_client(clean=clean, manual_ack=manual_ack)
         # 0 is no limit: with one, paho walks all messages in flight at every PUBACK (100 instead of 70 µs).
         client.max_inflight_messages = 0
-        client.will_set(self._will.topic, self._will.payload, qos=1, retain=self._will.retain)
+        if self._will is not None:
+            client.will_set(self._will.topic, self._will.payload, qos=1, retain=self._will.retain)
         client.on_publish = self._on_publish
+        client.on_subscribe = self._on_subscribe
+        client.on_message = self._on_message
         return client
 
     def _went(self, error: NotConnected) -> None:
@@ -98,12 +115,29 @@ class Wire(Line):
 
     # What follows runs on paho's thread.
 
-    def _accepted(self, _client: Client, _flags: ConnectFlags, properties: Properties | None) -> None:
-        self._post(self._publisher.opened, self._limits(properties))
+    def _accepted(self, client: Client, _flags: ConnectFlags, properties: Properties | None) -> None:
+        self._granted = self._limits(properties)
+        if self._subscriptions:
+            client.subscribe([(each, 1) for each in self._subscriptions])
+        else:
+            self._post(self._publisher.opened, self._granted)
 
     def _limits(self, properties: Properties | None) -> Limits:
         window = min(self._window, getattr(properties, "ReceiveMaximum", 65_535))
         return Limits(window, getattr(properties, "MaximumPacketSize", None))
+
+    def _on_subscribe(
+        self, _client: Client, _data: Any, _mid: int, reasons: list[ReasonCode], _more: Properties | None
+    ) -> None:
+        for topic, reason in zip(self._subscriptions, reasons, strict=False):
+            if reason.is_failure:
+                error = refused_by(self.broker, f"refused the subscription to {topic}", reason)
+                self._post(self._publisher.failed, NotConnected(str(error), needs_a_person=True))
+                return
+        self._post(self._publisher.opened, self._granted)
+
+    def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
+        self._post(self._publisher.heard, message.topic, message.payload)
 
     def _on_publish(
         self, client: Client, _data: Any, mid: int, reason: ReasonCode, _properties: Properties

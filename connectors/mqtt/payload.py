@@ -1,8 +1,7 @@
 """From stored columns to JSON text: one message per device and stored batch. Pure, no I/O.
 
-What repeats with every scan is prepared once per layout. A layout is the tag numbers of a batch, part by
-part; for each device in it a `_Share` holds the names as JSON text and the places of the device's rows. What
-is left to do for a delivery is to let orjson write one array of values:
+What repeats with every scan is prepared once per layout (`forms.shares`): the names are already JSON text.
+What is left to do for a delivery is to let orjson write one array of values:
 
     {"gw":…,"epoch":…,"seq":  7  ,"dev":"cz/press/l1/m1","t0":  1764…  ,"tags":["v_0",…],"v":  [1.0,…]  }
     └── once per epoch ─────┘     └── once per layout ──┘               └── once ──────┘
@@ -10,9 +9,8 @@ is left to do for a delivery is to let orjson write one array of values:
 Columns pay at any size here: the whole path costs 6.5 µs for one row, 30 µs for a thousand (30 ns a value).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import Any, Final
 
 import numpy as np
@@ -21,11 +19,10 @@ from numpy.typing import NDArray
 
 from connectors.batch import Columns, Origin
 from connectors.contract import Delivery, Epoch
+from connectors.mqtt.forms.shares import Layouts, Share, plain_values
 from connectors.quality import is_bad
 from connectors.tags import Kind, TagTable
 
-_CACHED_ROWS: Final = 200_000
-"""About 10 MB of prepared layouts; a plant whose batches never repeat must not fill the memory."""
 _HISTORICAL: Final = b',"hist":true'
 _BACKFILL: Final = b',"fill":true'
 
@@ -47,17 +44,25 @@ def _unlimited(device: str) -> int:  # noqa: ARG001  the same for any
     return 1 << 62
 
 
-class Encoder:
+@dataclass(frozen=True, slots=True)
+class _Texts:
+    """What of a share's message is already written."""
+
+    limit: int
+    head: bytes
+    tags: bytes
+    row: bytes
+    units: bytes
+
+
+class Encoder(Layouts[_Texts]):
     """Turn deliveries into messages; `limit` tells how many bytes of payload a device's topic may carry."""
 
     def __init__(self, gateway: str, tags: TagTable, limit: Callable[[str], int] = _unlimited) -> None:
-        self._tags = tags
+        super().__init__(tags)
         self._limit = limit
         self._gateway = b'{"gw":' + orjson.dumps(gateway) + b',"epoch":"'
         self._names = _Names(tags)
-        self._layouts: dict[tuple[bytes, ...], tuple[_Share, ...]] = {}
-        self._cached_rows = 0
-        self._version = tags.version
         self._epoch: Epoch | None = None
         self._head = b""
 
@@ -72,83 +77,29 @@ class Encoder:
             self._head = self._gateway + str(delivery.epoch).encode() + b'","seq":'
         head = b"%b%d" % (self._head, delivery.seq)
         shares = self._layout(delivery.batch.parts)
-        return [message for share in shares for message in self._messages(head, share, delivery)]
+        return [message for share, texts in shares for message in self._fit(head, share, texts, delivery)]
 
-    def _messages(self, head: bytes, share: "_Share", delivery: Delivery) -> Iterator[Message]:
-        message = _encode(head, share, delivery)
+    def _fit(self, head: bytes, share: Share, texts: _Texts, delivery: Delivery) -> Iterator[Message]:
+        message = _encode(head, share, texts, delivery)
         if message.fits or len(share) == 1:
             yield message
         else:
-            for half in self._halves(share, delivery.batch.parts):
-                yield from self._messages(head, half, delivery)
+            for half, its_texts in self._halves(share, delivery.batch.parts):
+                yield from self._fit(head, half, its_texts, delivery)
 
-    def _layout(self, parts: tuple[Columns, ...]) -> tuple["_Share", ...]:
-        if self._version != self._tags.version:  # a renamed tag keeps its number
-            self._version = self._tags.version
-            self._names.clear()
-            self._forget()
-        key = tuple([part.tag.tobytes() for part in parts])
-        shares = self._layouts.get(key)
-        if shares is None:
-            shares = tuple(self._shares(parts))
-            rows = sum(len(share) for share in shares)
-            if self._cached_rows + rows > _CACHED_ROWS:
-                self._forget()
-            self._cached_rows += rows
-            self._layouts[key] = shares
-        return shares
+    def _renamed(self) -> None:
+        self._names.clear()
 
-    def _forget(self) -> None:
-        self._layouts.clear()
-        self._cached_rows = 0
-
-    def _shares(self, parts: tuple[Columns, ...]) -> Iterator["_Share"]:
-        devices = [self._tags.device[part.tag] for part in parts]
-        for device in np.unique(np.concatenate(devices)).tolist():
-            yield self._share(device, [np.flatnonzero(each == device) for each in devices], parts)
-
-    def _halves(self, share: "_Share", parts: tuple[Columns, ...]) -> Iterator["_Share"]:
-        places = {piece.part: piece.places for piece in share.pieces}
-        all_places = [
-            np.arange(len(part))[places[i]] if i in places else np.empty(0, np.intp)
-            for i, part in enumerate(parts)
-        ]
-        middle = len(share) // 2
-        starts = [0, *accumulate(len(each) for each in all_places)]
-        for keep in (slice(0, middle), slice(middle, len(share))):
-            half = [
-                each[max(0, keep.start - start) : max(0, keep.stop - start)]
-                for each, start in zip(all_places, starts, strict=False)
-            ]
-            yield self._share(share.device_number, half, parts)
-
-    def _share(self, device: int, places: Sequence[NDArray[np.intp]], parts: tuple[Columns, ...]) -> "_Share":
-        path = self._tags.device_path(device)
-        pieces: list[_Piece] = []
-        numbers: list[int] = []
-        rows: list[NDArray[np.intp]] = []
-        first_row = 0
-        for i, (place, part) in enumerate(zip(places, parts, strict=True)):
-            if len(place):
-                tag = part.tag[place]
-                numbers += tag.tolist()
-                rows.append(place + first_row)
-                pieces.append(_Piece(i, _as_slice(place), _one_or_many(self._tags.kind[tag])))
-            first_row += len(part)
-        row = np.concatenate(rows).astype(np.int32)
-        return _Share(
-            device_number=device,
-            device=path,
-            limit=self._limit(path),
-            head=b',"dev":' + orjson.dumps(path),
-            tags=b',"tags":[' + b",".join(map(self._names.__getitem__, numbers)) + b"]",
-            pieces=tuple(pieces),
-            row=row,
-            row_text=_row_text(row),
-            units=self._units(numbers),
+    def _prepare(self, share: Share) -> _Texts:
+        return _Texts(
+            limit=self._limit(share.device),
+            head=b',"dev":' + orjson.dumps(share.device),
+            tags=b',"tags":[' + b",".join(map(self._names.__getitem__, share.numbers)) + b"]",
+            row=_row_text(share.row),
+            units=self._units(share.numbers),
         )
 
-    def _units(self, numbers: list[int]) -> bytes:
+    def _units(self, numbers: tuple[int, ...]) -> bytes:
         """Return the rows' units where the retained catalogue tells others, or none: an old backlog."""
         if all(map(self._tags.is_told, numbers)):
             return b""
@@ -167,78 +118,45 @@ class _Names(dict[int, bytes]):
         return name
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """One device's rows of one part."""
-
-    part: int
-    """Index into the batch's parts."""
-    places: slice | NDArray[np.intp]
-    kind: Kind | NDArray[np.uint8]
-    """The one kind of all rows, or the kind of each."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Share:
-    """One device's rows of one layout, with everything that repeats already written."""
-
-    device_number: int
-    device: str
-    limit: int
-    head: bytes
-    tags: bytes
-    pieces: tuple[_Piece, ...]
-    row: NDArray[np.int32]
-    """Row numbers in a whole batch."""
-    row_text: bytes
-    units: bytes
-
-    def __len__(self) -> int:
-        return len(self.row)
-
-
-def _encode(head: bytes, share: _Share, delivery: Delivery) -> Message:
+def _encode(head: bytes, share: Share, texts: _Texts, delivery: Delivery) -> Message:
     parts = delivery.batch.parts
+    time, quality = share.time_and_quality(delivery)
+    clean = not quality.any()
     if len(share.pieces) == 1:
         piece = share.pieces[0]
         part = parts[piece.part]
-        time, quality = part.time[piece.places], part.quality[piece.places]
-        clean = not quality.any()
         values = _values(part.value[piece.places], None if clean else is_bad(quality), piece.kind)
     else:
-        time = np.concatenate([parts[piece.part].time[piece.places] for piece in share.pieces])
-        quality = np.concatenate([parts[piece.part].quality[piece.places] for piece in share.pieces])
-        clean = not quality.any()
         values = b"[" + b",".join(_inner_values(share, parts, clean=clean)) + b"]"
-    row, row_text = share.row, share.row_text
+    row, row_text = share.row, texts.row
     if delivery.rows is not None:
-        row = np.concatenate([delivery.rows[piece.part][piece.places] for piece in share.pieces])
+        row = share.stored_rows(delivery)
         row_text = _row_text(row)
     start = int(time[0])
     same_time = bool((time == start).all())
     payload = b"".join(
         (
             head,
-            share.head,
+            texts.head,
             _HISTORICAL if delivery.is_past else b"",
             b',"t0":%d' % start,
-            share.tags,
+            texts.tags,
             b"" if same_time else b',"dt":' + _dumps(time - start),
             b',"v":',
             values,
             b"" if clean else b',"q":' + _dumps(quality),
             row_text,
-            share.units,
+            texts.units,
             _BACKFILL if delivery.batch.origin is Origin.BACKFILL else b"",
             b"}",
         )
     )
     # Room for the mark is always kept, so that a live message and its historical repeat split alike.
     size = len(payload) + (0 if delivery.is_past else len(_HISTORICAL))
-    return Message(share.device, payload, row, size <= share.limit)
+    return Message(share.device, payload, row, size <= texts.limit)
 
 
-def _inner_values(share: _Share, parts: tuple[Columns, ...], *, clean: bool) -> Iterator[bytes]:
+def _inner_values(share: Share, parts: tuple[Columns, ...], *, clean: bool) -> Iterator[bytes]:
     for piece in share.pieces:
         part = parts[piece.part]
         bad = None if clean else is_bad(part.quality[piece.places])
@@ -251,7 +169,7 @@ def _values(value: NDArray[Any], bad: NDArray[np.bool_] | None, kind: Kind | NDA
         return _numbers(value, bad, kind)
     if value.dtype == np.int64:
         return _integers(value, bad, kind)
-    return _with_nulls(value.astype(object), bad)
+    return orjson.dumps(plain_values(value, bad, kind))
 
 
 def _numbers(
@@ -260,19 +178,9 @@ def _numbers(
     if kind is Kind.FLOAT64:
         # orjson writes NaN as null, so a Bad row costs no Python object.
         return _dumps(value if bad is None else np.where(bad, np.nan, value))
-    unknown = ~np.isfinite(value)
-    if bad is not None:
-        unknown |= bad
-    if isinstance(kind, Kind) and not unknown.any():
+    if isinstance(kind, Kind) and np.isfinite(value).all() and (bad is None or not bad.any()):
         return _dumps(value != 0 if kind is Kind.BOOL else value.astype(np.int64))
-    # Python objects: about 90 ns a value.
-    known = np.where(unknown, 0.0, value)
-    plain = known.astype(object)
-    boolean = np.broadcast_to(np.equal(kind, Kind.BOOL), value.shape)
-    plain[boolean] = known[boolean] != 0
-    integer = np.broadcast_to(np.equal(kind, Kind.INT32), value.shape)
-    plain[integer] = known[integer].astype(np.int64)
-    return _with_nulls(plain, unknown)
+    return orjson.dumps(plain_values(value, bad, kind))
 
 
 def _integers(
@@ -280,32 +188,13 @@ def _integers(
 ) -> bytes:
     if isinstance(kind, Kind) and bad is None:
         return _dumps(value.view(np.uint64) if kind is Kind.UINT64 else value)
-    plain = value.astype(object)
-    unsigned = np.broadcast_to(np.equal(kind, Kind.UINT64), value.shape)
-    plain[unsigned] = value[unsigned].view(np.uint64)
-    return _with_nulls(plain, bad)
-
-
-def _with_nulls(plain: NDArray[Any], unknown: NDArray[np.bool_] | None) -> bytes:
-    if unknown is not None:
-        plain[unknown] = None
-    return orjson.dumps(plain.tolist())
+    return orjson.dumps(plain_values(value, bad, kind))
 
 
 def _row_text(row: NDArray[np.int32]) -> bytes:
     if row[0] == 0 and row[-1] == len(row) - 1 and np.array_equal(row, np.arange(len(row))):
         return b""
     return b',"row":' + _dumps(row)
-
-
-def _as_slice(places: NDArray[np.intp]) -> slice | NDArray[np.intp]:
-    """Return the places as a slice where they are neighbours: slicing copies nothing."""
-    first, last = int(places[0]), int(places[-1])
-    return slice(first, last + 1) if last - first == len(places) - 1 else places
-
-
-def _one_or_many(kind: NDArray[np.uint8]) -> Kind | NDArray[np.uint8]:
-    return Kind(int(kind[0])) if (kind == kind[0]).all() else kind
 
 
 def _dumps(column: NDArray[Any]) -> bytes:

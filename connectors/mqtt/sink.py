@@ -1,8 +1,12 @@
-"""The MQTT sink: QoS 1, one message per device and stored batch, accepted when the broker says so."""
+"""The MQTT sink: QoS 1, accepted when the broker says so and, where the form waits for it, the platform too.
+
+What is said is the form's business (`form`), how it gets there the session's. The sink remembers which rows
+a message carries, and what was refused.
+"""
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import asdict, dataclass
 from types import TracebackType
@@ -13,14 +17,11 @@ from numpy.typing import NDArray
 
 from config.connections import MqttSink as MqttOptions
 from connectors.broker.session import GRACE_S, Session, Statistics
-from connectors.broker.wire import Will
 from connectors.contract import Context, Delivery, Order
 from connectors.errors import NotConnected, Refusal, Rejected
-from connectors.mqtt.catalogue import device_catalogues, status
-from connectors.mqtt.payload import Encoder, Message
-from connectors.mqtt.topics import data_topic, status_topic, tags_topic
+from connectors.mqtt.form import Answer, Form, Message
+from connectors.mqtt.forms.build import build_form
 
-_STATUS_INTERVAL_NS: Final = 30_000_000_000
 _PUBLISH_OVERHEAD: Final = 1 + 4 + 2 + 2 + 1
 """Most bytes of a PUBLISH beside topic and payload: type, length, topic length, packet id, no property."""
 
@@ -35,9 +36,11 @@ class _Ticket:
     """What comes back with a message that is refused."""
 
     key: _Key
+    topic: str
     delivery: int | None = None
-    """Index into what `write` was given; None for a catalogue or status."""
+    """Index into what `write` was given; None for what is told beside the data."""
     rows: NDArray[np.int32] | None = None
+    reply: str = ""
 
 
 class MqttSink:
@@ -49,51 +52,55 @@ class MqttSink:
         self._options = options
         self._context = context
         self._client_id = options.client_id or f"wanglian-{context.gateway}-{name}"
-        self._status_topic = status_topic(options.prefix, site, context.gateway)
+        self._form: Form = build_form(options, context, site)
         self._statistics = Statistics()
         self._refused: dict[_Key, str] = {}
 
     async def __aenter__(self) -> Self:
-        """Connect, then publish the status and the catalogue."""
-        options = self._options
-        will = Will(self._status_topic, status(self._context.gateway, online=False))
-        self._session = Session(options, self._client_id, will, self._statistics, window=options.window)
+        """Connect, then say what the form says first, and be answered."""
+        options, client_id = self._who()
+        self._session = Session(
+            options,
+            client_id,
+            self._form.will(),
+            self._statistics,
+            window=options.window,
+            subscriptions=self._form.subscriptions,
+        )
+        self._unanswered: dict[str, tuple[_Ticket, float]] = {}
+        self._refusals: list[Refusal] = []
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._session.close, goodbye=False)
             await self._session.open()
-            self._encoder = Encoder(self._context.gateway, self._context.tags, self._limit)
-            self._catalogue_version = -1
-            self._told: set[_Key] = set()
-            self._status_due = self._context.clock.monotonic()
             try:
-                await self._tell()
-                await self._session.drain()
+                await self._tell(self._form.begin(self._payload_limit))
+                await self._settle()
+                await self._tell(self._form.due(self._context.clock.monotonic()))
+                await self._settle()
             finally:
                 self._learn()
             stack.pop_all()
         return self
 
     async def write(self, deliveries: Sequence[Delivery]) -> None:
-        """Return once the broker has acknowledged every message.
+        """Return once every message is acknowledged and answered.
 
         Raises:
             NotConnected: what was acknowledged before will come again; its keys make that harmless.
-            Rejected: the rows of messages the broker refuses for what they are.
+            Rejected: the rows of messages the broker or the platform refuses for what they are.
         """
-        await self._tell()
-        refusals: list[Refusal] = []
+        await self._tell(self._form.due(self._context.clock.monotonic()))
+        self._refusals = []
         try:
             for index, delivery in enumerate(deliveries):
-                for message in self._encoder.messages(delivery):
-                    refusal = await self._publish_rows(index, delivery, message)
-                    if refusal is not None:
-                        refusals.append(refusal)
-            await self._session.drain()
+                for message in self._form.messages(delivery):
+                    await self._publish_rows(index, delivery, message)
+            await self._settle()
         finally:
-            refusals += self._learn()
+            self._learn()
         self._refused = {key: why for key, why in self._refused.items() if not isinstance(key[1], tuple)}
-        if refusals:
-            raise Rejected(refusals)
+        if self._refusals:
+            raise Rejected(self._refusals)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
@@ -104,7 +111,7 @@ class MqttSink:
             if is_clean:
                 with suppress(NotConnected, TimeoutError):
                     async with asyncio.timeout(GRACE_S):
-                        await self._publish_status(online=False)
+                        await self._tell(self._form.end())
                         await self._session.drain()
         finally:
             await self._session.close(goodbye=is_clean)
@@ -113,72 +120,90 @@ class MqttSink:
         """Return the counts since start: messages, bytes, acks, refused, timeouts."""
         return asdict(self._statistics)
 
-    def _limit(self, device: str) -> int:
-        """Return how many bytes a payload on this device's topic may have."""
-        return self._payload_limit(data_topic(self._options.prefix, device))
+    def _who(self) -> tuple[MqttOptions, str]:
+        """Return the options to connect with, and the client id."""
+        sign_in = self._form.sign_in(self._context.clock.now())
+        if sign_in is None:
+            return self._options, self._client_id
+        known = {"username": sign_in.username, "password": sign_in.password}
+        return self._options.model_copy(update=known), sign_in.client_id
 
     def _payload_limit(self, topic: str) -> int:
+        """Return how many bytes a payload on this topic may have."""
         packet = self._session.limits.packet
         if packet is None:
             return self._options.max_message
         return min(self._options.max_message, packet - len(topic.encode()) - _PUBLISH_OVERHEAD)
 
-    async def _tell(self) -> None:
-        """Publish status and catalogue where they are due."""
-        now = self._context.clock.monotonic()
-        if now >= self._status_due:
-            self._status_due = now + _STATUS_INTERVAL_NS
-            await self._publish_status(online=True)
-        version = self._context.tags.version
-        if version != self._catalogue_version:
-            await self._publish_catalogue()
-            self._catalogue_version = version
+    async def _tell(self, messages: Iterable[Message | None]) -> None:
+        """Publish what is told beside the data; what the broker has refused before is left out."""
+        for message in messages:
+            if message is None:
+                await asyncio.sleep(0)
+                continue
+            key = (message.topic, hash(message.payload))
+            if key in self._refused:
+                continue
+            if message.refusal:
+                _warn(message.topic, message.refusal)
+            else:
+                await self._publish(message, _Ticket(key, message.topic, reply=message.reply))
 
-    async def _publish_status(self, *, online: bool) -> None:
-        payload = status(self._context.gateway, online=online, more=self._context.status())
-        key = (self._status_topic, online)
-        await self._session.publish(self._status_topic, payload, _Ticket(key), retain=True)
+    async def _publish_rows(self, index: int, delivery: Delivery, message: Message) -> None:
+        rows = message.rows
+        if rows is None:
+            raise ValueError("a message of a delivery carries rows")
+        key = (message.topic, (delivery.epoch, delivery.seq, int(rows[0])))
+        refusal = message.refusal or self._refused.get(key)
+        if refusal is not None:
+            self._refusals.append(Refusal(index, rows, refusal))
+        else:
+            await self._publish(message, _Ticket(key, message.topic, index, rows, message.reply))
 
-    async def _publish_catalogue(self) -> None:
-        context = self._context
-        for device, payload in device_catalogues(context.gateway, context.tags, context.selects):
-            topic = tags_topic(self._options.prefix, device)
-            key = (topic, hash(payload))
-            if key not in self._told:
-                self._told.add(key)
-                if key in self._refused:
-                    continue
-                if len(payload) <= self._payload_limit(topic):
-                    await self._session.publish(topic, payload, _Ticket(key), retain=True)
-                else:
-                    _warn(topic, f"{len(payload)} bytes are more than a message may have")
-            await asyncio.sleep(0)  # 100,000 tags take a fifth of a second to describe
+    async def _publish(self, message: Message, ticket: _Ticket) -> None:
+        if message.reply:
+            self._unanswered[message.reply] = ticket, asyncio.get_running_loop().time()
+        await self._session.publish(message.topic, message.payload, ticket, retain=message.retain)
 
-    async def _publish_rows(self, index: int, delivery: Delivery, message: Message) -> Refusal | None:
-        if not message.fits:
-            return Refusal(index, message.rows, f"one row makes a message of {len(message.payload)} bytes")
-        topic = data_topic(self._options.prefix, message.device)
-        key = (topic, (delivery.epoch, delivery.seq, int(message.rows[0])))
-        if key in self._refused:
-            return Refusal(index, message.rows, self._refused[key])
-        await self._session.publish(topic, message.payload, _Ticket(key, index, message.rows))
-        return None
+    async def _settle(self) -> None:
+        """Return once every message is acknowledged, and answered where the form waits for it."""
+        while True:
+            await self._session.drain()
+            self._learn()
+            for topic, payload in self._session.take_heard():
+                heard = self._form.heard(topic, payload)
+                for answer in heard.answers:
+                    self._on_answer(answer)
+                await self._tell(heard.send)
+            if self._session.is_quiet:
+                if not self._unanswered:
+                    return
+                ticket, since = next(iter(self._unanswered.values()))
+                await self._session.hear(since, ticket.topic)
 
-    def _learn(self) -> list[Refusal]:
-        """Return the refusals of rows, and remember every refusal for the next session.
+    def _on_answer(self, answer: Answer) -> None:
+        ticket, _ = self._unanswered.pop(answer.reply, (None, 0.0))
+        if ticket is not None and answer.refusal:
+            self._statistics.refused += 1
+            self._on_refusal(ticket, answer.refusal, answer.rows)
+
+    def _learn(self) -> None:
+        """Take up what the broker refused, and remember every refusal for the next session.
 
         Mosquitto 2.0 closes the connection after PUBACK 0x95: sent again, such a message would end every
         session before `write` could tell of it.
         """
-        refusals = []
         for each in self._session.take_refused():
             ticket: _Ticket = each.ticket
             self._refused[ticket.key] = each.reason
-            if ticket.delivery is None:
-                _warn(each.topic, each.reason)
-            else:
-                refusals.append(Refusal(ticket.delivery, ticket.rows, each.reason))
-        return refusals
+            self._unanswered.pop(ticket.reply, None)
+            self._on_refusal(ticket, each.reason, None)
+
+    def _on_refusal(self, ticket: _Ticket, reason: str, rows: NDArray[np.int32] | None) -> None:
+        if ticket.delivery is None:
+            _warn(ticket.topic, reason)
+        else:
+            self._refusals.append(Refusal(ticket.delivery, ticket.rows if rows is None else rows, reason))
 
 
 def _warn(topic: str, reason: str) -> None:

@@ -14,3 +14,13 @@ def tags_topic(prefix: str, device: str) -> str:
 def status_topic(prefix: str, site: str, gateway: str) -> str:
     """Return the retained topic of the gateway's status, which is also that of its last will."""
     return f"{prefix}/{site}/_gateway/{gateway}/_status"
+
+
+def tag_topic(prefix: str, path: str) -> str:
+    """Return the topic of one tag's values; `path` is site/area/line/device/tag."""
+    return f"{prefix}/{path}"
+
+
+def past_topic(prefix: str, path: str) -> str:
+    """Return the topic of what comes late of a tag whose own topic has the value alone."""
+    return f"{prefix}/{path}/_past"

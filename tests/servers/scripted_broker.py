@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-CONNECT, CONNACK, PUBLISH, PUBACK, SUBSCRIBE, PINGREQ, PINGRESP, DISCONNECT = 1, 2, 3, 4, 8, 12, 13, 14
+CONNECT, CONNACK, PUBLISH, PUBACK, SUBSCRIBE, SUBACK = 1, 2, 3, 4, 8, 9
+PINGREQ, PINGRESP, DISCONNECT = 12, 13, 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +55,11 @@ class ScriptedBroker:
         connack: int | None = 0,
         properties: bytes = b"",
         tls: ssl.SSLContext | None = None,
+        suback: int = 1,
     ) -> None:
         self.script = script
+        self.suback = suback
+        """Reason code for every filter of a SUBSCRIBE."""
         self.connack = connack
         """Reason code of the CONNACK; None answers nothing."""
         self.properties = properties
@@ -63,6 +67,7 @@ class ScriptedBroker:
         self.port = 0
         self.connects: list[Connect] = []
         self.published: list[Publish] = []
+        self.subscribed: list[str] = []
         self.packets: list[int] = []
         """Types of all packets that came."""
         self.reading = asyncio.Event()
@@ -105,6 +110,12 @@ class ScriptedBroker:
         for writer, level in self._writers:
             writer.write(_puback(level, packet_id, reason))
 
+    def say(self, topic: str, payload: bytes) -> None:
+        """Send a PUBLISH of QoS 0 on every connection."""
+        for writer, level in self._writers:
+            body = struct.pack("!H", len(topic)) + topic.encode() + b"\0" * (level == 5) + payload
+            writer.write(bytes([PUBLISH << 4]) + _length(len(body)) + body)
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
@@ -136,6 +147,10 @@ class ScriptedBroker:
                     reason = self.script(publish)
                     if reason is not None and publish.qos:
                         writer.write(_puback(level, publish.packet_id, reason))
+                case 8:
+                    packet_id, filters = _subscribe(body, level)
+                    self.subscribed += filters
+                    writer.write(_suback(level, packet_id, [self.suback] * len(filters)))
                 case 12:
                     writer.write(bytes([PINGRESP << 4, 0]))
                 case 14:
@@ -152,6 +167,11 @@ def _puback(level: int, packet_id: int, reason: int) -> bytes:
     if level < 5 or reason == 0:
         return struct.pack("!BBH", PUBACK << 4, 2, packet_id)
     return struct.pack("!BBHB", PUBACK << 4, 3, packet_id, reason)
+
+
+def _suback(level: int, packet_id: int, reasons: list[int]) -> bytes:
+    body = struct.pack("!H", packet_id) + b"\0" * (level == 5) + bytes(reasons)
+    return bytes([SUBACK << 4]) + _length(len(body)) + body
 
 
 async def _packet(reader: asyncio.StreamReader) -> tuple[int, bytes]:
@@ -221,3 +241,14 @@ def _publish(first: int, packet: bytes, level: int) -> Publish:
     packet_id = body.number(2) if qos else 0
     body.skip_properties(level)
     return Publish(topic, body.left, qos, bool(first & 1), bool(first & 8), packet_id)
+
+
+def _subscribe(packet: bytes, level: int) -> tuple[int, list[str]]:
+    body = _Body(packet)
+    packet_id = body.number(2)
+    body.skip_properties(level)
+    filters = []
+    while body.left:
+        filters.append(body.sized().decode())
+        body.number(1)
+    return packet_id, filters

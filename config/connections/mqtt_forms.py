@@ -1,0 +1,68 @@
+"""The forms messages to an MQTT broker may have."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from config.base import Model
+
+TimeForm = Literal["unix_s", "unix_ms", "unix_us", "unix_ns", "iso8601"]
+"""How a time is written; ``iso8601`` is UTC with milliseconds, ``2025-11-24T16:00:00.123Z``."""
+
+
+class JsonForm(Model):
+    """The gateway's own form: a message per device and stored batch, in columns; nothing is left out."""
+
+    kind: Literal["json"]
+
+
+class ValuesForm(Model):
+    """``{"ts": …, "values": {tag: value}}``: an object per device and time."""
+
+    kind: Literal["values"]
+    time: TimeForm = "unix_ms"
+    """How ``ts`` is written; rows whose times are written alike share an object."""
+    list_: bool = Field(default=False, alias="list")
+    """All objects of a device's stored batch in one message, as a list, even if it is one."""
+    bad: Literal["as_null", "left_out"] = "as_null"
+    """What becomes of a value that is Bad."""
+    plain: bool = False
+    """``ts`` and ``values`` and nothing else, for platforms that bear nothing else: without gateway, batch,
+    quality and marks, so a repeated or a late message can't be told from another."""
+    announce: bool = True
+    """Publish catalogue, status and last will beside the data."""
+
+
+class PerTagForm(Model):
+    """A unified namespace: a topic per tag, ``{prefix}/{site}/{area}/{line}/{device}/{tag}``."""
+
+    kind: Literal["per_tag"]
+    time: TimeForm = "unix_ms"
+    """How ``t`` is written."""
+    bare: bool = False
+    """The value alone, without time and quality; late ones go to ``{topic}/_past`` in full."""
+    retain: bool = True
+    """The broker keeps each tag's newest live value; a late one never takes its place."""
+    announce: bool = True
+    """Publish catalogue, status and last will beside the data."""
+
+
+class TemplateForm(Model):
+    """Topic and message from templates, for platforms with a form of their own."""
+
+    kind: Literal["template"]
+    topic: Annotated[str, Field(min_length=1, max_length=2_000)]
+    """Jinja, e.g. ``factory/{{ area }}/{{ device }}``."""
+    payload: Annotated[str, Field(min_length=1, max_length=20_000)]
+    """Jinja, e.g. ``{"time": {{ time_ms }}, "v": {{ values.power }}}``."""
+    each: Literal["device", "time", "value"] = "time"
+    """What a message carries: a device's stored batch, its values of one time, or one value."""
+    json_: bool = Field(default=True, alias="json")
+    """The message must be JSON; false: any text."""
+    retain: bool = False
+    """The broker keeps the newest live message of each topic."""
+    announce: bool = False
+    """Publish catalogue, status and last will beside the data, below ``prefix``."""
+
+
+MqttForm = Annotated[JsonForm | ValuesForm | PerTagForm | TemplateForm, Field(discriminator="kind")]

@@ -1,0 +1,84 @@
+"""What is told beside the data and retained: how the gateway is, and what each device's tags are."""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from connectors.broker.wire import Will
+from connectors.contract import Context
+from connectors.mqtt.catalogue import device_catalogues, status
+from connectors.mqtt.form import Form, Limit, Message
+from connectors.mqtt.topics import status_topic, tags_topic
+
+_STATUS_INTERVAL_NS: Final = 30_000_000_000
+
+
+class Announcements:
+    """Tell each catalogue once a session and again when it changes, the status every 30 s."""
+
+    def __init__(self, prefix: str, site: str, context: Context) -> None:
+        self._prefix = prefix
+        self._context = context
+        self._status_topic = status_topic(prefix, site, context.gateway)
+
+    def will(self) -> Will:
+        """Return the last will: the gateway is offline."""
+        return Will(self._status_topic, status(self._context.gateway, online=False))
+
+    def begin(self, limit: Limit) -> None:
+        """Begin a session: nothing is told yet."""
+        self._limit = limit
+        self._told: set[tuple[str, int]] = set()
+        self._catalogue_version = -1
+        self._status_due: int | None = None
+
+    def due(self, now: int) -> Iterator[Message | None]:
+        """Yield the status when it is due, and every catalogue that is new; None between two devices."""
+        if self._status_due is None or now >= self._status_due:
+            self._status_due = now + _STATUS_INTERVAL_NS
+            yield self.status(online=True)
+        version = self._context.tags.version
+        if version != self._catalogue_version:
+            yield from self._catalogues()
+            self._catalogue_version = version
+
+    def status(self, *, online: bool) -> Message:
+        """Return how the gateway is now."""
+        payload = status(self._context.gateway, online=online, more=self._context.status())
+        return Message(self._status_topic, payload, retain=True)
+
+    def _catalogues(self) -> Iterator[Message | None]:
+        context = self._context
+        for device, payload in device_catalogues(context.gateway, context.tags, context.selects):
+            topic = tags_topic(self._prefix, device)
+            key = (topic, hash(payload))
+            if key not in self._told:
+                self._told.add(key)
+                is_small = len(payload) <= self._limit(topic)
+                refusal = "" if is_small else f"{len(payload)} bytes are more than a message may have"
+                yield Message(topic, payload, refusal=refusal, retain=True)
+            yield None  # 100,000 tags take a fifth of a second to describe
+
+
+class AnnouncingForm(Form):
+    """A form beside whose data all this is told, or nothing."""
+
+    def __init__(self, beside: Announcements | None) -> None:
+        self._beside = beside
+
+    def will(self) -> Will | None:
+        """Return the last will, if the gateway's status is told."""
+        return None if self._beside is None else self._beside.will()
+
+    def begin(self, limit: Limit) -> Iterable[Message]:
+        """Begin a session."""
+        if self._beside is not None:
+            self._beside.begin(limit)
+        return ()
+
+    def due(self, now: int) -> Iterable[Message | None]:
+        """Return status and catalogue where they are due."""
+        return () if self._beside is None else self._beside.due(now)
+
+    def end(self) -> Iterable[Message]:
+        """Say that the gateway goes."""
+        return () if self._beside is None else (self._beside.status(online=False),)
