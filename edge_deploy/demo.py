@@ -27,6 +27,8 @@ from edge_deploy import past
 from edge_deploy.children import Children
 from edge_deploy.plant.clock import ZONE, parse
 from edge_deploy.stand_in import Platform
+from gateway.security import House
+from gateway.security.setup_code import new_code
 
 console = Console()
 _PATIENCE_S: Final = 90.0
@@ -137,7 +139,13 @@ def run(folder: Path, children: Children, asked: argparse.Namespace) -> None:
     platform = Platform(ports["broker"])
     children.python("gateway", "-m", "gateway", "run", plant)
     wait_until(lambda: listens(ports["page"]), "page", children)
+    with House(folder / "data") as house:
+        code = new_code(house)
     print(f"页面 page  http://127.0.0.1:{ports['page']}/     Ctrl-C 退出 ends it all", flush=True)
+    print(
+        f"登录 login {code} 建立第一位管理员之前，本机可以只看 until a user is made with it, only looking",
+        flush=True,
+    )
     print(f"消息 data  mosquitto_sub -p {ports['broker']} -v -t 'wanglian/#'   files: {folder}", flush=True)
     began = time.monotonic()
     with Live(console=console, refresh_per_second=2) as live:

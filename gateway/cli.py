@@ -14,6 +14,7 @@ from config.problems import Language, default_language, quote
 from config.reading.advice import near
 from config.schema import plant_schema
 from gateway.buffer.contract import StoreFailed
+from gateway.cli_audit import audit_app
 from gateway.cli_backup import backup, restore
 from gateway.cli_browse import browse
 from gateway.cli_certificates import certificates_app
@@ -28,6 +29,8 @@ from gateway.cli_report import report
 from gateway.cli_review import review
 from gateway.cli_support import support
 from gateway.cli_tariffs import tariffs
+from gateway.cli_token import token_app
+from gateway.cli_user import user_app
 from gateway.console import (
     AsJson,
     Lang,
@@ -50,6 +53,9 @@ app = typer.Typer(
 )
 app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(certificates_app, name="certificates")
+app.add_typer(user_app, name="user")
+app.add_typer(token_app, name="token")
+app.add_typer(audit_app, name="audit")
 app.command()(browse)
 app.command()(contract)
 app.command()(tariffs)

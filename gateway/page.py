@@ -9,6 +9,7 @@ import contextlib
 import logging
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,9 @@ from typing import Final
 
 from config.plant import PageOptions
 from connectors import NotConnected
+from gateway.security import House
+from gateway.security.setup_code import new_code
+from gateway.sqlite import NewerFormat
 from gateway.supervise import Link, LinkState
 
 log = logging.getLogger(__name__)
@@ -46,12 +50,14 @@ class Page:
         self._directory = directory
         self._status_port = status_port
         self._plant_file = plant_file
+        self._is_announced = False
         self.url = ""
         """Where the page is; empty while it isn't."""
 
     async def session(self) -> None:
         """Run the page until its process ends."""
         _must_be_free(self._options)
+        await self._announce()
         child = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "gateway.web"),
             *("--listen", self._options.listen, "--port", str(self._options.port)),
@@ -69,6 +75,18 @@ class Page:
             self.url = ""
             await _end(child)
 
+    async def _announce(self) -> None:
+        """Tell the console how the first user is made, once a run; whoever reads it may."""
+        if self._is_announced:
+            return
+        try:
+            code = await asyncio.to_thread(_first_code, self._directory)
+        except (sqlite3.Error, NewerFormat, OSError) as exc:
+            raise NotConnected(f"the page's users can't be read: {exc}", needs_a_person=True) from exc
+        self._is_announced = True
+        if code is not None:
+            log.info("nobody may sign in to the page yet", extra={"setup_code": code, "valid": "24 h"})
+
     async def _serve(self, child: asyncio.subprocess.Process) -> None:
         assert child.stdout is not None  # noqa: S101  for mypy: it was asked for
         try:
@@ -81,6 +99,12 @@ class Page:
             log.info("page running", extra={"url": self.url})
         code = await child.wait()
         raise NotConnected(f"the page's process ended ({code})")
+
+
+def _first_code(directory: Path) -> str | None:
+    """Return a new set-up code, None when there are users."""
+    with House(directory) as house:
+        return None if house.has_users() else new_code(house)
 
 
 def _must_be_free(options: PageOptions) -> None:

@@ -36,12 +36,22 @@ def scope_of(path: str, method: str, headers: dict[str, str]) -> dict[str, Any]:
 
 
 async def ask(
-    app: Any, path: str, *, method: str = "GET", host: str = "127.0.0.1:8080", **headers: str
+    app: Any,
+    path: str,
+    *,
+    method: str = "GET",
+    host: str = "127.0.0.1:8080",
+    body: bytes = b"",
+    client: str = "127.0.0.1",
+    **headers: str,
 ) -> Answer:
     """Header names are given with _ for -."""
+    if body:
+        headers = {"content_length": str(len(body)), "content_type": "application/json"} | headers
     scope = scope_of(
         path, method, {"host": host} | {key.replace("_", "-"): value for key, value in headers.items()}
     )
+    scope["client"] = (client, 1)
     said: list[dict[str, Any]] = []
 
     asked = iter([True])
@@ -49,7 +59,7 @@ async def ask(
     async def receive() -> dict[str, Any]:
         if not next(asked, False):
             await asyncio.Event().wait()  # the asker stays
-        return {"type": "http.request", "body": b"", "more_body": False}
+        return {"type": "http.request", "body": body, "more_body": False}
 
     async def send(message: Any) -> None:
         said.append(message)

@@ -13,6 +13,7 @@ import uvicorn
 from config.checks.page import LOOPBACK
 from gateway.web.app import create_app
 from gateway.web.energy_books import Books
+from gateway.web.guard import Place
 from gateway.web.view import View
 
 
@@ -32,6 +33,7 @@ def main() -> None:
         View(asked.directory, asked.status_port),
         books=Books(asked.directory, asked.plant),
         directory=asked.directory,
+        place=Place(port=listener.getsockname()[1]),
     )
     server = _Server(
         uvicorn.Config(

@@ -12,11 +12,17 @@ from pydantic import Field
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.staticfiles import StaticFiles
 
+from gateway.security import House
+from gateway.web.access.account import add_account
+from gateway.web.access.gate import Cookie, Gate
+from gateway.web.access.people import add_people
+from gateway.web.access.refusals import answer_refusals
+from gateway.web.access.rules import must_be_ruled
 from gateway.web.carbon import add_carbon
 from gateway.web.energy import Desk, add_energy
 from gateway.web.energy_books import Books
 from gateway.web.events import MOST_TAGS, Events, Full
-from gateway.web.guard import Guard
+from gateway.web.guard import HERE, Guard, Place
 from gateway.web.models import Mistake, Overview, TagPage, Trends, Why
 from gateway.web.overview import overview
 from gateway.web.reports import add_reports
@@ -43,13 +49,21 @@ def static_folder() -> Path:
 
 
 def create_app(
-    view: View, static: Path | None = None, books: Books | None = None, directory: Path | None = None
+    view: View,
+    static: Path | None = None,
+    books: Books | None = None,
+    directory: Path | None = None,
+    *,
+    house: House | None = None,
+    place: Place = HERE,
 ) -> FastAPI:
     """Return the application; it looks at the gateway only when asked."""
     app = FastAPI(
         title="Wanglian", version="1", docs_url=None, redoc_url=None, openapi_url="/api/openapi.json"
     )
     app.state.events = Events(view)
+    house = house or House(view.directory)
+    cookie = Cookie.of(place.port, is_secure=place.is_secure)
     _add_interface(app, view, app.state.events)
     _add_trend(app, view)
     desk = Desk(books or Books(Path(), None))
@@ -57,9 +71,14 @@ def create_app(
     add_carbon(app, desk)
     add_reports(app, desk)
     add_stream(app, view, directory or Path())
+    add_account(app, house, cookie, listens=place.listens)
+    add_people(app, house)
+    answer_refusals(app)
+    must_be_ruled(app)
     _add_page(app, static or static_folder())
     app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)
-    app.add_middleware(Guard)
+    app.add_middleware(Gate, house=house, cookie=cookie)
+    app.add_middleware(Guard, hosts=place.hosts)
     return app
 
 

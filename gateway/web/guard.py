@@ -1,6 +1,6 @@
 """What every request must be and every answer carries, whatever the route: hosts, methods, sizes, headers."""
 
-from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -18,18 +18,32 @@ HEADERS: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
-METHODS: Final = frozenset({"GET", "HEAD"})
-"""The page changes nothing yet."""
+METHODS: Final = frozenset({"GET", "HEAD", "POST", "DELETE"})
 HOSTS: Final = frozenset({"127.0.0.1", "localhost", "[::1]"})
 MOST_BODY: Final = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the page is reached."""
+
+    port: int = 0
+    is_secure: bool = False
+    listens: bool = False
+    """Beyond this machine."""
+    hosts: frozenset[str] = field(default=HOSTS)
+    """Names it is asked by, small letters, without a port."""
+
+
+HERE: Final = Place()
 
 
 class Guard:
     """An ASGI layer around the application."""
 
-    def __init__(self, app: ASGIApp, hosts: Iterable[str] = HOSTS) -> None:
+    def __init__(self, app: ASGIApp, hosts: frozenset[str] = HOSTS) -> None:
         self._app = app
-        self._hosts = frozenset(hosts)
+        self._hosts = hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse what must not pass; add the headers to everything."""
@@ -59,14 +73,21 @@ class Guard:
     def _refusal(self, scope: Scope) -> tuple[int, str] | None:
         headers = Headers(scope=scope)
         # A name that leads here through somebody else's DNS is how foreign pages reach a loopback server.
-        if _name(headers.get("host", "")) not in self._hosts:
+        if not self._is_ours(_name(headers.get("host", "")), scope):
             return 421, "this host name is not served here"
         if scope["method"] not in METHODS:
-            return 405, "the page only reads"
+            return 405, "not by this method"
         length = headers.get("content-length", "0")
         if "transfer-encoding" in headers or not length.isdecimal() or int(length) > MOST_BODY:
-            return 413, "no body is read here"
+            return 413, f"a body has a length, and at most {MOST_BODY} bytes"
         return None
+
+    def _is_ours(self, name: str, scope: Scope) -> bool:
+        if name in self._hosts:
+            return True
+        # The address the connection really came to is no name: nobody's DNS can lead a browser astray by it.
+        server = scope.get("server")
+        return server is not None and name.strip("[]") == server[0]
 
 
 def _name(host: str) -> str:

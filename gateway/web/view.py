@@ -42,6 +42,7 @@ class View:
     """States, last values and catalogue, as new as they are asked for."""
 
     def __init__(self, directory: Path, status_port: int) -> None:
+        self.directory = directory
         self._store = directory / STORE
         self.history = Reader(directory / HISTORY)
         self._url = f"http://127.0.0.1:{status_port}/told"

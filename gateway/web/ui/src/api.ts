@@ -10,6 +10,27 @@ export interface Attention {
   count: number;
 }
 
+export interface AuditEntry {
+  number: number;
+  at: number;
+  who: string;
+  address: string;
+  what: string;
+  about: string;
+}
+
+export interface AuditPage {
+  entries: AuditEntry[];
+  more: boolean;
+}
+
+export interface AuditVerdict {
+  first: number;
+  last: number;
+  head: string;
+  wrong: number[];
+}
+
 export interface BandCost {
   band: "sharp" | "peak" | "flat" | "valley" | "deep_valley" | "undecided";
   kwh: string;
@@ -124,6 +145,10 @@ export interface Device {
   tags: number;
   bad: number;
   uncertain: number;
+}
+
+export interface Enabled {
+  enabled: boolean;
 }
 
 export interface EnergyBand {
@@ -256,6 +281,10 @@ export interface FactorUsed {
   note: string;
 }
 
+export interface Given {
+  password: string;
+}
+
 export interface Link {
   name: string;
   role: "source" | "sink" | "thinner" | "history";
@@ -283,11 +312,39 @@ export interface Mistake {
   detail: string;
 }
 
+export interface NewPassword {
+  old: string;
+  new: string;
+}
+
+export interface NewRole {
+  role: "viewer" | "engineer" | "administrator" | "auditor";
+}
+
+export interface NewToken {
+  name: string;
+  scopes: ("read" | "stream" | "config")[];
+  days: number;
+}
+
+export interface NewUser {
+  name: string;
+  password: string;
+  role: "viewer" | "engineer" | "administrator" | "auditor";
+}
+
 export interface Overview {
   strip: Strip;
   links: Link[];
   attention: Attention[];
   devices: Device[];
+}
+
+export interface Refusal {
+  detail: string;
+  code: string;
+  en: string;
+  zh: string;
 }
 
 export interface ReportJob {
@@ -299,6 +356,36 @@ export interface ReportJob {
   hash: string;
   en: string;
   zh: string;
+}
+
+export interface SessionTold {
+  state: "visitor" | "signed_in" | "sign_in";
+  name: string;
+  role: "viewer" | "engineer" | "administrator" | "auditor" | "token" | "visitor" | "";
+  rights: ("account" | "read" | "stream" | "config" | "users" | "audit")[];
+  must_change: boolean;
+  proof: string;
+  listens: boolean;
+}
+
+export interface SetUp {
+  name: string;
+  password: string;
+  code: string;
+}
+
+export interface SignIn {
+  name: string;
+  password: string;
+}
+
+export interface SignedIn {
+  number: string;
+  made: number;
+  seen: number;
+  address: string;
+  agent: string;
+  is_this: boolean;
 }
 
 export interface Step {
@@ -370,6 +457,19 @@ export interface TagRow {
   arrived: number | null;
 }
 
+export interface TokenMade {
+  secret: string;
+}
+
+export interface TokenTold {
+  name: string;
+  scopes: ("read" | "stream" | "config")[];
+  made: number;
+  made_by: string;
+  expires: number;
+  used: number | null;
+}
+
 export interface TrendLine {
   number: number;
   path: string;
@@ -393,6 +493,16 @@ export interface Trends {
   end: number;
   lines: TrendLine[];
   unknown: string[];
+}
+
+export interface UserTold {
+  name: string;
+  role: "viewer" | "engineer" | "administrator" | "auditor";
+  enabled: boolean;
+  must_change: boolean;
+  made: number;
+  changed: number;
+  seen: number | null;
 }
 
 export interface Wanted {

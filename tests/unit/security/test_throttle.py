@@ -1,0 +1,91 @@
+import os
+import threading
+
+import pytest
+
+from gateway.security.throttle import (
+    ALL_PER_MINUTE,
+    LOCK_NS,
+    PER_MINUTE,
+    SECOND_NS,
+    may_try,
+    network,
+    was_right,
+)
+from tests.conftest import FakeClock
+from tests.unit.security.conftest import Home
+
+TRIES = max(200, round(1000 * float(os.environ.get("WL_SCALE", "0.1"))))
+
+
+def test_every_failure_doubles_the_wait_and_the_fifth_closes_for_a_quarter_of_an_hour(
+    home: Home, clock: FakeClock
+) -> None:
+    waits = []
+    for _ in range(5):
+        assert may_try(home, "anna", "192.0.2.7") == 0
+        waits.append(may_try(home, "anna", "192.0.2.7") / SECOND_NS)
+        clock.move(waits[-1])
+    assert waits == [1, 2, 4, 8, LOCK_NS / SECOND_NS]
+    assert may_try(home, "anna", "192.0.2.7") == 0
+    assert may_try(home, "anna", "192.0.2.7") == LOCK_NS
+
+
+def test_the_right_password_takes_its_failures_back(home: Home, clock: FakeClock) -> None:
+    for _ in range(3):
+        assert may_try(home, "anna", "192.0.2.7") == 0
+        clock.move(10)
+    with home.writing() as connection:
+        was_right(connection, "anna", "192.0.2.7")
+    assert may_try(home, "anna", "192.0.2.7") == 0
+    assert may_try(home, "anna", "192.0.2.7") == SECOND_NS
+
+
+@pytest.mark.fault("S1")
+def test_a_thousand_tries_are_ten_comparisons_a_minute_whatever_is_varied(
+    home: Home, clock: FakeClock, record_measure
+) -> None:
+    for kind in ("one name", "many names", "many addresses"):
+        clock.move(3600)
+        compared = 0
+        for i in range(TRIES):
+            name = f"user{i}" if kind == "many names" else "anna"
+            address = f"192.0.2.{i % 250}" if kind == "many addresses" else "192.0.2.7"
+            compared += may_try(home, name, address) == 0
+            clock.move(60 / TRIES)
+        assert compared <= PER_MINUTE, kind
+    record_measure(f"{TRIES} tries in a minute, three ways: at most {PER_MINUTE} comparisons", row="S1")
+
+
+@pytest.mark.fault("S1")
+def test_all_together_are_few_enough_for_a_small_core(home: Home) -> None:
+    compared = sum(may_try(home, f"user{i}", f"192.0.2.{i}") == 0 for i in range(100))
+    assert compared == ALL_PER_MINUTE
+
+
+@pytest.mark.fault("S1")
+def test_a_hundred_tries_at_the_same_moment_are_one(home: Home) -> None:
+    got: list[int] = []
+    threads = [
+        threading.Thread(target=lambda: got.append(may_try(home, "anna", "192.0.2.7"))) for _ in range(20)
+    ]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert sorted(got)[:2] == [0, SECOND_NS]
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("::1", "::/64"),
+        ("console", "console"),
+    ],
+)
+def test_an_asker_with_many_addresses_is_one(address: str, expected: str) -> None:
+    assert network(address) == expected
