@@ -8,6 +8,7 @@ import { useValue } from "./observable";
 import { Overview } from "./overview";
 import { Failed, Loading, Status, type Tone } from "./parts";
 import { route } from "./route";
+import { learn, session } from "./session";
 import { nextTheme, theme } from "./theme";
 import { WhyView } from "./why";
 import { language, speak, t, type Key } from "./words";
@@ -17,6 +18,8 @@ const LATER = {
   trend: () => import("./trend/view"),
   energy: () => import("./energy/view"),
   carbon: () => import("./carbon/view"),
+  account: () => import("./account/view"),
+  door: () => import("./account/door"),
 };
 
 /** The charts' code comes when it is first wanted; most who look never do. */
@@ -31,7 +34,27 @@ function Later({ view }: { view: keyof typeof LATER }) {
   return View ? <View /> : <Loading />;
 }
 
+/** Nothing is shown before it is known who looks. */
 export function App() {
+  const who = useValue(session);
+  const speaks = useValue(language);
+  const [error, fail] = useState("");
+  const look = (): void => {
+    fail("");
+    learn().catch((reason: Error) => fail(reason.message));
+  };
+  useEffect(look, []);
+  useEffect(() => {
+    document.documentElement.lang = speaks;
+  }, [speaks]);
+  if (error) return <Failed reason={error} retry={look} />;
+  if (!who) return <Loading />;
+  if (who.state === "sign_in") return <Later view="door" />;
+  if (who.must_change) return <main id="view"><Later view="account" /></main>;
+  return <Frame />;
+}
+
+function Frame() {
   const at = useValue(route);
   const speaks = useValue(language);
   const isLost = useValue(connection) === "lost";
@@ -43,7 +66,6 @@ export function App() {
     return () => window.clearInterval(timer);
   }, [isLost]);
   useEffect(() => {
-    document.documentElement.lang = speaks;
     document.title = `${t(`nav.${at.view}` as Key)} · ${state.get()?.strip.site ?? t("page.name")}`;
   }, [speaks, at.view]);
   return (
@@ -55,9 +77,9 @@ export function App() {
         <Lost />
         {at.view === "overview" && <Overview />}
         {at.view === "live" && <Live />}
-        {at.view in LATER && <Later key={at.view} view={at.view as keyof typeof LATER} />}
+        {at.view in LATER && at.view !== "door" && <Later key={at.view} view={at.view as keyof typeof LATER} />}
         {at.view === "why" && <WhyView path={at.rest} />}
-        {!(VIEWS as readonly string[]).includes(at.view) && <p class="empty">{t("page.nowhere")}</p>}
+        {!(VIEWS as readonly string[]).includes(at.view) && at.view !== "account" && <p class="empty">{t("page.nowhere")}</p>}
       </main>
     </div>
   );
@@ -100,10 +122,16 @@ function TopStrip() {
       <span class="space" />
       {strip && <time class="clock" title={strip.zone}>{clock(now())}</time>}
       {strip && <span class="zone">{strip.zone}</span>}
+      <Account />
       <button type="button" lang={other} onClick={() => speak(other)}>{other === "zh" ? "中文" : "English"}</button>
       <button type="button" onClick={nextTheme}>{t("theme.label", { theme: t(`theme.${chosen}`) })}</button>
     </header>
   );
+}
+
+function Account() {
+  const who = useValue(session);
+  return <a class="account-link" href="#/account">{who?.name || t("account.set_up_short")}</a>;
 }
 
 function Lost() {

@@ -1,6 +1,7 @@
 // What the gateway says, once a second: one stream of events for the whole page, closed while nobody looks.
 import type { Attention, Device, Link, Strip, TagRow } from "./api";
 import { observable } from "./observable";
+import { learn, may } from "./session";
 
 export interface State {
   strip: Strip;
@@ -42,7 +43,7 @@ export function watch(tags: number[], withDevices: boolean): void {
 function open(): void {
   source?.close();
   source = null;
-  if (document.hidden) return;
+  if (document.hidden || !may("read")) return;
   const query = new URLSearchParams({ tags: watchedTags.slice(0, 300).join(","), devices: String(watchesDevices) });
   source = new EventSource(`api/events?${query}`);
   source.onopen = () => connection.set("open");
@@ -52,6 +53,7 @@ function open(): void {
     if (source?.readyState === EventSource.CLOSED) {
       window.clearTimeout(timer);
       timer = window.setTimeout(open, 2000);
+      learn().catch(() => undefined); // or because the session is over
     }
   };
   source.addEventListener("state", (event) => {
@@ -80,6 +82,7 @@ document.addEventListener("visibilitychange", open);
 export async function ask<T>(path: string, query: Record<string, string | number | string[]>, signal?: AbortSignal): Promise<T> {
   const words = Object.entries(query).flatMap(([name, value]) => [value].flat().map((each) => [name, String(each)]));
   const answer = await fetch(`api/${path}?${new URLSearchParams(words)}`, { signal });
+  if (answer.status === 401) learn().catch(() => undefined);
   if (!answer.ok) {
     const said = (await answer.json().catch(() => null)) as { detail?: unknown } | null;
     throw new Error(typeof said?.detail === "string" ? said.detail : `HTTP ${answer.status}`);

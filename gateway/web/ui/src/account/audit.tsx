@@ -1,0 +1,65 @@
+// The log of what everybody did, the newest first; whether its chain is whole; and all of it as a file.
+import type { AuditEntry, AuditPage, AuditVerdict } from "../api";
+import { useEffect, useState } from "preact/hooks";
+import { ask } from "../feed";
+import { moment } from "../format";
+import { Card, Failed, Loading, Status } from "../parts";
+import { t, word } from "../words";
+
+export function AuditLog() {
+  const [entries, show] = useState<AuditEntry[] | null>(null);
+  const [more, end] = useState(false);
+  const [error, fail] = useState("");
+  const [verdict, judge] = useState<AuditVerdict | null>(null);
+  const load = (below?: number): void => {
+    ask<AuditPage>("audit", below === undefined ? {} : { below }).then(
+      (page) => {
+        show([...(below === undefined ? [] : (entries ?? [])), ...page.entries]);
+        end(page.more);
+      },
+      (reason: Error) => fail(reason.message),
+    );
+  };
+  useEffect(() => load(), []);
+  if (error) return <Failed reason={error} retry={() => { fail(""); load(); }} />;
+  if (!entries) return <Loading />;
+  return (
+    <Card title={t("account.audit")} note={t("account.audit_kept")}>
+      <div class="tools inside">
+        <button type="button" onClick={() => ask<AuditVerdict>("audit/verdict", {}).then(judge, (reason: Error) => fail(reason.message))}>{t("account.verify")}</button>
+        <a href="api/audit/file" download>{t("account.audit_file")}</a>
+        {verdict && (
+          <span role="status">
+            {verdict.wrong.length ? <Status tone="bad">{t("account.broken", { numbers: verdict.wrong.slice(0, 10).join(", ") })}</Status> : <Status tone="calm">{t("account.whole", { first: verdict.first, last: verdict.last })}</Status>}
+          </span>
+        )}
+      </div>
+      {verdict && !verdict.wrong.length && <p class="said-here note head">{t("account.head", { head: `${verdict.last}:${verdict.head}` })}</p>}
+      {entries.length === 0 ? <p class="empty">{t("account.no_entries")}</p> : (
+        <div class="wide">
+          <table class="links">
+            <thead><tr><th>{t("account.number")}</th><td>{t("account.at")}</td><td>{t("account.whom")}</td><td>{t("account.from")}</td><td>{t("account.what")}</td><td>{t("account.about")}</td></tr></thead>
+            <tbody>
+              {entries.map((each) => (
+                <tr key={each.number}>
+                  <th scope="row" class="num">{each.number}</th>
+                  <td class="num">{moment(each.at)}</td>
+                  <td>{each.who || "—"}</td>
+                  <td>{each.address || "—"}</td>
+                  <td>{word("audit", each.what)}</td>
+                  <td class="about">{about(each.about)}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+      {more && <button type="button" class="more" onClick={() => load(entries[entries.length - 1]?.number)}>{t("account.older")}</button>}
+    </Card>
+  );
+}
+
+function about(text: string): string {
+  const said = JSON.parse(text) as Record<string, unknown>;
+  return Object.entries(said).map(([name, value]) => `${name}: ${typeof value === "string" ? value : JSON.stringify(value)}`).join(" · ");
+}

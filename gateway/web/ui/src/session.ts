@@ -1,0 +1,33 @@
+// Who the page speaks to, and the one way to change something: with the proof that this page may.
+import type { SessionTold } from "./api";
+import { observable } from "./observable";
+import { language } from "./words";
+
+export const session = observable<SessionTold | null>(null);
+
+/** Why something was not done, in the reader's language. */
+export class Refused extends Error {
+  constructor(message: string, readonly code: string, readonly waits: number) {
+    super(message);
+  }
+}
+
+export async function learn(): Promise<void> {
+  const answer = await fetch("api/session");
+  const said = (await answer.json().catch(() => ({}))) as SessionTold & { detail?: string };
+  if (!answer.ok) throw new Error(said.detail ?? `HTTP ${answer.status}`);
+  session.set(said);
+}
+
+export async function change<T>(method: "POST" | "DELETE", path: string, body?: object): Promise<T> {
+  const headers: Record<string, string> = { "X-Proof": session.get()?.proof ?? "" };
+  if (body) headers["Content-Type"] = "application/json";
+  const answer = await fetch(`api/${path}`, { method, headers, body: body && JSON.stringify(body) });
+  if (answer.ok) return (await answer.json()) as T;
+  const said = (await answer.json().catch(() => ({}))) as { detail?: string; code?: string; zh?: string; en?: string };
+  if (answer.status === 401 && !said.code) learn().catch(() => undefined);
+  const why = said[language.get()] ?? said.detail ?? `HTTP ${answer.status}`;
+  throw new Refused(why, said.code ?? "", Number(answer.headers.get("Retry-After") ?? 0));
+}
+
+export const may = (right: SessionTold["rights"][number]): boolean => session.get()?.rights.includes(right) ?? false;

@@ -1,0 +1,135 @@
+"""Users come, work and go with a browser: set up, users, tokens, the audit log, signing in and out."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from edge_deploy import page as page_build
+from tests.browser.stage import Stage, complaints, stage, window
+
+pytestmark = [pytest.mark.system, pytest.mark.server, pytest.mark.timeout(180)]
+
+PASSWORD = "rolling mill seven"  # noqa: S105  a test's
+SECOND = "another mill eleven"
+UNTRANSLATED = re.compile(r"\b(nav|account|role|audit|page|strip)\.\w")
+
+
+@pytest.fixture(scope="module")
+def lonely(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """A gateway without a user."""
+    if not page_build.is_built():
+        page_build.build()
+    with stage(tmp_path_factory.mktemp("stage"), meters=1, history=False) as running:
+        yield running
+
+
+def sign_in(page: Page, name: str, password: str) -> None:
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Password").fill(password)
+    page.keyboard.press("Enter")
+
+
+def is_translated(page: Page) -> None:
+    assert not UNTRANSLATED.search(page.inner_text("body"))
+
+
+@pytest.mark.fault("S1", "S10")
+def test_the_first_user_is_made_with_the_code_and_all_others_come_by_that_one(
+    lonely: Stage, browser: Browser
+) -> None:
+    said = re.search(r"setup_code='([A-Z0-9-]+)'", lonely.gateway.log.read_text())
+    assert said
+    with window(browser, "en") as context, window(browser, "en") as another:
+        page = context.new_page()
+        complained = complaints(page)
+        page.goto(lonely.url)
+        expect(page.get_by_role("treeitem").first).to_be_visible()  # this machine may look
+        page.get_by_role("link", name="Set up").click()
+        page.get_by_label("Set-up code").fill(said[1])
+        page.get_by_label("Name").fill("anna")
+        page.get_by_label("Password").fill(PASSWORD)
+        is_translated(page)
+        page.get_by_role("button", name="Make and sign in").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("anna · administrator")
+
+        page.get_by_role("link", name="Users").click()
+        adding = page.get_by_role("form", name="Add a user")
+        adding.get_by_label("Name").fill("eve")
+        adding.get_by_label("Role").select_option("auditor")
+        adding.get_by_label("First password").fill(PASSWORD)
+        adding.get_by_role("button").click()
+        expect(page.get_by_role("row").filter(has_text="eve")).to_contain_text("to be changed")
+        is_translated(page)
+
+        page.get_by_role("link", name="Tokens").click()
+        making = page.get_by_role("form", name="Make a token")
+        making.get_by_label("Token").fill("historian")
+        making.get_by_label("following the stream").check()
+        making.get_by_role("button").click()
+        token = page.locator(".made code").inner_text()
+        expect(page.get_by_role("row").filter(has_text="historian")).to_contain_text("following the stream")
+        answer = page.request.get(f"{lonely.url}api/overview", headers={"Authorization": f"Bearer {token}"})
+        assert answer.ok
+        is_translated(page)
+        expect(page.get_by_role("link", name="Audit log")).to_have_count(0)
+
+        other = another.new_page()
+        other.goto(lonely.url)
+        expect(other.get_by_label("Password")).to_be_visible()
+        assert "press_1" not in other.inner_text("body")
+        sign_in(other, "eve", "wrong")
+        expect(other.get_by_role("alert")).to_have_text("name or password is wrong.")
+        expect(other.get_by_label("Name")).to_have_value("eve")
+        other.wait_for_timeout(1000)  # the gateway asks for a second's patience
+        sign_in(other, "eve", PASSWORD)
+        other.get_by_label("Old password").fill(PASSWORD)
+        other.get_by_label("New password").fill(SECOND)
+        other.keyboard.press("Enter")
+        expect(other.get_by_role("treeitem").first).to_be_visible()
+        other.get_by_role("link", name="eve").click()
+        expect(other.get_by_role("link", name="Users")).to_have_count(0)
+        other.get_by_role("link", name="Audit log").click()
+        expect(other.get_by_role("row").filter(has_text="added a user")).to_contain_text("user: eve")
+        other.get_by_role("button", name="Verify the chain").click()
+        expect(other.get_by_role("status").filter(has_text="are whole")).to_be_visible()
+        with other.expect_download() as download:
+            other.get_by_role("link", name="Export all of it").click()
+        lines = [json.loads(line) for line in Path(download.value.path()).read_text().splitlines()]
+        assert [line["what"] for line in lines][:3] == ["setup.done", "login", "user.added"]
+        is_translated(other)
+
+        page.get_by_role("link", name="Users").click()
+        page.get_by_role("button", name="Shut eve out").click()
+        expect(page.get_by_role("row").filter(has_text="eve")).to_contain_text("disabled")
+        expect(other.get_by_label("Password")).to_be_visible(
+            timeout=15_000
+        )  # a stream looks every five seconds
+        assert [each for each in complained if "401" not in each] == []
+
+
+@pytest.mark.parametrize(("language", "theme"), [("zh", "dark"), ("en", "light")])
+def test_the_door_is_read_and_used_with_the_keyboard_in_both_languages(
+    lonely: Stage, browser: Browser, language: str, theme: str
+) -> None:
+    with window(browser, language, theme) as context:
+        page = context.new_page()
+        page.set_viewport_size({"width": 390, "height": 844})
+        page.goto(lonely.url)
+        expect(page.locator("html")).to_have_attribute("lang", language)
+        expect(page.locator("input[name=name]")).to_be_focused()
+        page.keyboard.type("anna")
+        page.keyboard.press("Tab")
+        page.keyboard.type(PASSWORD)
+        is_translated(page)
+        assert page.evaluate("document.documentElement.scrollWidth") == 390
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("treeitem").first).to_be_visible()
+        for part in ("self", "users", "tokens"):
+            page.goto(f"{lonely.url}#/account/{part}")
+            expect(page.locator(".card table, .card .empty").first).to_be_visible()
+            is_translated(page)
+            assert page.evaluate("document.documentElement.scrollWidth") == 390, part
