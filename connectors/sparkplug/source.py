@@ -8,6 +8,7 @@ and sends them later, marked historical. So STATE is online only while the store
 import asyncio
 import contextlib
 import os
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from types import TracebackType
@@ -24,12 +25,14 @@ from connectors.broker.refusals import Refusals
 from connectors.broker.rows import Rows
 from connectors.clock import Clock
 from connectors.sparkplug.counts import Statistics
+from connectors.sparkplug.guard import Guard
 from connectors.sparkplug.host import HostFeed
 from connectors.sparkplug.naming import Naming
-from connectors.sparkplug.node import Node, Said
+from connectors.sparkplug.node import Node
 from connectors.sparkplug.payload import Malformed, parse
 from connectors.sparkplug.readings import Readings
 from connectors.sparkplug.rebirths import Rebirths, Who
+from connectors.sparkplug.said import Said
 from connectors.sparkplug.topics import Address, filters, parse_topic, state_topic
 from connectors.tags import TagTable
 
@@ -73,7 +76,7 @@ class Sparkplug(Reader[int]):
             owners=kept.setdefault("owners", {}),
         )
         self._readings = Readings(self._naming, self._statistics)
-        self._nodes: dict[Who, Node] = {}
+        self._nodes: dict[Who, Guard] = {}
         self._waiting = 0
         self._due: dict[Who, int] = {}
         """When a node's `tick` has something to do."""
@@ -198,24 +201,28 @@ class Sparkplug(Reader[int]):
             if len(self._nodes) >= _MOST_NODES:
                 self._refusals.tell("over_limit", topic, payload)
                 return
-            self._nodes[who] = Node(
-                *who,
-                readings=self._readings,
-                statistics=self._statistics,
-                ask=partial(self._rebirths.want, who),
-                has_room=self._has_room,
-                reorder=self._options.reorder,
+            self._nodes[who] = Guard(
+                Node(
+                    *who,
+                    readings=self._readings,
+                    statistics=self._statistics,
+                    ask=partial(self._rebirths.want, who),
+                    has_room=self._has_room,
+                    reorder=self._options.reorder,
+                )
             )
         now = self._clock.monotonic()
         node = self._with(who, lambda node: node.hear(said, now))
         if said.kind == "NBIRTH" and node.is_sure:
             self._rebirths.born(who)
 
-    def _with(self, who: Who, do: Any) -> Node:
+    def _with(self, who: Who, do: Callable[[Guard], None]) -> Guard:
         """Let a node do something; note what waits with it, and until when."""
         node = self._nodes[who]
-        before = node.waiting
+        before, was_sure = node.waiting, node.is_sure
         do(node)
+        if node.is_contested or (node.is_sure and not was_sure):
+            self._rebirths.born(who)
         self._waiting += node.waiting - before
         at = node.next_at()
         if at is None:

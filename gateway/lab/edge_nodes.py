@@ -14,7 +14,8 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from gateway.lab import amounts
 from gateway.lab.scenario import Fault, Moment, Scenario
-from gateway.lab.sparkplug import EdgeNode, Message, Value, is_rebirth_request
+from gateway.lab.sparkplug import EdgeNode, Message, is_rebirth_request
+from gateway.lab.sparkplug_payload import Value
 
 Told = str | float | None
 OTHERS: Final = 777.0
@@ -62,6 +63,10 @@ class Node:
         if device is None:
             return self.edge.data(changed, now, historical=historical)
         return self.edge.device_data(device, changed, now, historical=historical)
+
+    def twin_born(self, now: int) -> list[Message]:
+        """Return the births of the second node, where there is one."""
+        return self._twin.births(now) if self._has_twin else []
 
     def twin(self, now: int) -> Message:
         """Return what a second node of the same name says: its birth first, then its data."""
@@ -200,7 +205,8 @@ class Nodes:
         for place, node in enumerate(self.nodes):
             fault = self._now(place)
             if node.edge.node == name and (fault is None or fault.fault != "deaf"):
-                return node.born(now_ms)
+                both = fault is not None and fault.fault == "two_nodes"
+                return [*node.born(now_ms), *(node.twin_born(now_ms) if both else ())]
         return []
 
     def _now(self, place: int) -> Fault | None:

@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable
 
 from connectors.broker.rows import Rows
-from connectors.sparkplug.node import Said
 from connectors.sparkplug.payload import Malformed, parse
+from connectors.sparkplug.said import Said
 from connectors.sparkplug.topics import parse_topic
 from gateway.lab.sparkplug import EdgeNode, Message
 from tests.unit.sparkplug.hearing import MS, Hearing

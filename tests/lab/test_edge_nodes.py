@@ -10,7 +10,8 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from gateway.lab.edge_nodes import FAULTS, Nodes, publish
 from gateway.lab.scenario import Fault, Scenario
-from gateway.lab.sparkplug import Message, fields
+from gateway.lab.sparkplug import Message
+from gateway.lab.sparkplug_payload import fields
 from tests.servers.broker import Broker
 
 NOW = 1_790_000_000_000

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from gateway.lab.sparkplug import ORDERS, EdgeNode, Metric, payload, played, varint
+from gateway.lab.sparkplug import ORDERS, EdgeNode, played
+from gateway.lab.sparkplug_payload import Metric, payload, varint
 
 NOW = 1_790_000_000_000
 

@@ -18,7 +18,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from config.connections import SparkplugSource
 from connectors import Batch, NotConnected, Origin, SystemClock, TagTable
-from connectors.quality import BAD_NO_COMMUNICATION
+from connectors.quality import BAD, BAD_NO_COMMUNICATION
 from connectors.sparkplug import Sparkplug
 from gateway.lab.sparkplug import EdgeNode, is_rebirth_request
 from tests.servers.broker import Broker
@@ -185,6 +185,53 @@ async def test_a_nodes_death_makes_its_values_bad_and_its_return_good(broker: Br
             second.be_born()
             assert values(await read_until(opened, 2.5)) == [1.5, 2.5]
         assert not second.requests
+
+
+@pytest.mark.fault("G7")
+async def test_two_nodes_with_one_id_give_nothing_wrong_and_the_one_that_stays_is_there_in_ten_seconds(
+    broker: Broker, record_measure
+) -> None:
+    """The second one's alias of power is the first one's of heat; both answer what they are asked."""
+    table = TagTable()
+    first = EdgeNode("plant", "press", {"power": 1.5, "heat": 20.5}, bd_seq=7)
+    second = EdgeNode("plant", "press", {"heat": 777.5, "power": 777.5}, bd_seq=40)
+    good: list[tuple[str, float]] = []
+
+    async def gather(opened: Sparkplug) -> None:
+        while True:
+            batch = await opened.read()
+            await opened.ack(batch)
+            for part in batch.parts:
+                for tag, value, quality in zip(part.tag, part.value, part.quality, strict=True):
+                    if quality < BAD:
+                        good.append((table[int(tag)].path.rpartition("/")[2], float(value)))
+
+    async def speak(seconds: float, *clients: EdgeNodeClient) -> None:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            for client in clients:
+                with client.lock:
+                    client.send(client.node.data({"power": client.node.metrics["power"]}, now_ms()))
+            await asyncio.sleep(0.02)
+
+    async with running(source(broker, table)) as opened:
+        reading = asyncio.create_task(gather(opened))
+        with EdgeNodeClient(first, broker.port, name="a") as a:
+            a.be_born()
+            await speak(0.3, a)
+            with EdgeNodeClient(second, broker.port, name="b") as b:
+                b.be_born()
+                await speak(max(3, 30 * SCALE), a, b)
+                assert opened.statistics()["contested"] > 0
+            left, before = time.monotonic(), len(good)
+            while len(good) < before + 10:
+                await speak(0.1, a)
+                assert time.monotonic() - left < 10
+            took = time.monotonic() - left
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+    assert set(good) == {("power", 1.5), ("heat", 20.5)}
+    record_measure(f"{len(good)} Good values, none of the second node; back {took:.1f} s after it left")
 
 
 @pytest.mark.fault("G4")

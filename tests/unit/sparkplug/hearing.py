@@ -8,10 +8,12 @@ from connectors import TagTable
 from connectors.broker.rows import Rows
 from connectors.quality import name as quality_name
 from connectors.sparkplug.counts import Statistics
+from connectors.sparkplug.guard import Guard
 from connectors.sparkplug.naming import Naming, Origin
-from connectors.sparkplug.node import Node, Said
+from connectors.sparkplug.node import Node
 from connectors.sparkplug.payload import parse
 from connectors.sparkplug.readings import Readings
+from connectors.sparkplug.said import Said
 from connectors.sparkplug.topics import parse_topic
 from gateway.lab.sparkplug import Message
 
@@ -50,9 +52,10 @@ class Hearing:
             readings=self.readings,
             statistics=self.counts,
             ask=self._wish,
-            has_room=lambda size: self.node.waiting + size <= self.room,
+            has_room=lambda size: self.guard.waiting + size <= self.room,
             reorder=2 * S,
         )
+        self.guard = Guard(self.node)
 
     def _wish(self) -> None:
         self.wishes += 1
@@ -72,14 +75,14 @@ class Hearing:
             address = parse_topic(topic)
             assert address is not None
             said = Said(address.kind, address.device, parse(payload), len(payload), self.arrival)
-            self.node.hear(said, self.now)
+            self.guard.hear(said, self.now)
 
     def wait(self, seconds: float) -> list[Row]:
         """Let time pass."""
         until = self.now + int(seconds * S)
-        while (at := self.node.next_at()) is not None and at <= until:
+        while (at := self.guard.next_at()) is not None and at <= until:
             self.now = at
-            self.node.tick(at, WALL + at)
+            self.guard.tick(at, WALL + at)
         self.now = until
         return self.rows()
 

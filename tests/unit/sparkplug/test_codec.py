@@ -27,8 +27,9 @@ from connectors.sparkplug.payload import (
     state,
 )
 from connectors.sparkplug.schema import Payload
-from gateway.lab import sparkplug as lab
-from gateway.lab.sparkplug import EdgeNode, Metric, is_rebirth_request, payload
+from gateway.lab import sparkplug_payload as lab
+from gateway.lab.sparkplug import EdgeNode, is_rebirth_request
+from gateway.lab.sparkplug_payload import Metric, payload
 
 NOW = 1_790_000_000_000
 

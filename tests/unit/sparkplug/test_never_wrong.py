@@ -137,7 +137,7 @@ def test_a_long_story_ends_with_every_value_as_the_node_has_it(record_measure) -
         said = {f"press/{name}": value for name, value in story.node.metrics.items()}
         said |= {f"m1/{name}": value for name, value in story.node.devices["m1"].items()}
         wrong += sum(last.get(path) != value for path, value in said.items() if path in last)
-        assert story.heard.node.is_sure, seed
+        assert story.heard.guard.is_sure, seed
         assert set(story.node.metrics) <= {path.split("/")[1] for path in last if path.startswith("press/")}
     assert wrong == 0
     record_measure(f"{stories} stories of {steps} steps: 0 values under another name, all right at the end")

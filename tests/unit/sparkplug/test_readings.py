@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from connectors import Kind
 from connectors.sparkplug.flatten import DEEPEST, MOST_VALUES
 from connectors.sparkplug.payload import Malformed
-from gateway.lab import sparkplug as lab
-from gateway.lab.sparkplug import DataSet, EdgeNode, Message, Metric, Template, payload
+from gateway.lab import sparkplug_payload as lab
+from gateway.lab.sparkplug import EdgeNode, Message
+from gateway.lab.sparkplug_payload import DataSet, Metric, Template, payload
 from tests.unit.sparkplug.hearing import MS, Hearing
 
 NODE = EdgeNode("plant", "press", {})
