@@ -14,6 +14,7 @@ from asyncua.ua.ua_binary import nodeid_to_binary
 from config.connections import OpcUaNodes, OpcUaSource
 from config.connections.opcua import NodeName, parse_node
 from connectors.opcua.browse.glob import Glob
+from connectors.opcua.browse.seen import Seen
 from connectors.opcua.browse.walk import Unbrowsable, Walk
 from connectors.opcua.items import Items
 from connectors.opcua.limits import Limits
@@ -52,8 +53,10 @@ class Finding:
         self._counts: dict[int, int] = {}
         self._left_out = 0
         self._namespaces: list[str] = []
-        self._names = {(item.device, item.name) for item in items.items}
-        self._nodes = {item.node for item in items.items}
+        self._names, self._nodes = Seen(), Seen()
+        for item in items.items:
+            self._names.add((item.device, item.name))
+            self._nodes.add(item.node)
         self._take([each for each in known if self._is_new(each)])
 
     def is_busy(self) -> bool:
@@ -120,12 +123,10 @@ class Finding:
         """Tell whether a node is none that is read already, and its name is free."""
         if found.node in self._nodes:
             return False
-        if (found.device, found.name) in self._names:
+        if not self._names.add((found.device, found.name)):
             self._left_out += 1
             return False
-        self._nodes.add(found.node)
-        self._names.add((found.device, found.name))
-        return True
+        return self._nodes.add(found.node)
 
     def _take(self, found: Sequence[Found]) -> list[int]:
         return self._items.add([(each.device, each.name, each.node, each.entry) for each in found])

@@ -11,6 +11,7 @@ from connectors.errors import NotConnected
 from connectors.opcua.attributes import read_numbers
 from connectors.opcua.browse.finding import OBJECTS
 from connectors.opcua.browse.glob import Glob
+from connectors.opcua.browse.seen import Seen
 from connectors.opcua.browse.walk import Match, Unbrowsable, Walk
 from connectors.opcua.limits import Limits
 from connectors.opcua.names import of_path
@@ -30,16 +31,13 @@ async def listing(session: Session, glob: Glob, most: int) -> AsyncGenerator[lis
     namespaces, limits = await read_namespaces(session)
     walk = Walk(session, limits, namespaces, OBJECTS, glob)
     waiting: list[Match] = []
-    seen: set[int] = set()
+    seen = Seen()
     while not walk.is_done and len(seen) < most:
         try:
             found = await walk.step()
         except Unbrowsable as exc:
             raise NotConnected(str(exc)) from exc
-        for match in found:
-            if hash(match.node) not in seen and len(seen) < most:
-                seen.add(hash(match.node))
-                waiting.append(match)
+        waiting += [match for match in found if len(seen) < most and seen.add(match.node)]
         while len(waiting) >= _AT_ONCE or (waiting and (walk.is_done or len(seen) == most)):
             page, waiting = waiting[:_AT_ONCE], waiting[_AT_ONCE:]
             yield await _described(session, page, namespaces, limits, glob.fixed)

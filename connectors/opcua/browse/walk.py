@@ -22,6 +22,7 @@ from connectors.opcua.browse.references import (
     browse_next,
     decode_browse,
 )
+from connectors.opcua.browse.seen import Seen
 from connectors.opcua.limits import Limits, too_much
 from connectors.opcua.reasons import status_name
 from connectors.opcua.rows import Fault, Malformed
@@ -82,7 +83,8 @@ class Walk:
         self._namespaces = namespaces
         self._glob = glob
         self._stack = [_Frame([_Node(None, 0, start, glob.begin)])]
-        self._seen: set[int] = {hash((start, glob.begin))}
+        self._seen = Seen()
+        self._seen.add((start, glob.begin))
         self._at_once = _PAGE
         self.requests = 0
 
@@ -166,11 +168,9 @@ class Walk:
             names: Names = (node.names, reference.name)
             if reference.is_variable and self._glob.is_match(states):
                 found.append(Match(_path(names), reference.node))
-            if node.depth < _DEEPEST and self._glob.goes_on(states):
-                key = hash((reference.node, states))
-                if key not in self._seen:
-                    self._seen.add(key)
-                    below.nodes.append(_Node(names, node.depth + 1, reference.node, states))
+            goes_on = node.depth < _DEEPEST and self._glob.goes_on(states)
+            if goes_on and self._seen.add((reference.node, states)):
+                below.nodes.append(_Node(names, node.depth + 1, reference.node, states))
         if result.continuation:
             seen = len(result.references) + (node.done if is_next else 0)
             below.more.append(_More(node._replace(done=seen), result.continuation))
