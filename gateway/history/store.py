@@ -50,18 +50,15 @@ from gateway.history.files import (
     remove,
     size_of,
 )
-from gateway.history.frames import COLUMNS, SORT_OF_DTYPE, Frame, framed
+from gateway.history.frames import COLUMNS, Frame, framed
 from gateway.history.gather import gather
 from gateway.history.recovery import begin_beside
+from gateway.history.waiting import MOST_BLOCKS, PUT_AWAY_AT, Waiting
 from gateway.sqlite import checkpoint, files_of, transaction
 
 log = logging.getLogger(__name__)
 _FRESH_LEVEL: Final = 1
 """zlib's: these bytes live for minutes."""
-_PUT_AWAY_AT: Final = 32
-"""Blocks of one shelf: few enough to read quickly, enough to be worth sorting."""
-_STEP: Final = 64
-"""Shelves put away in one go."""
 _WAL_BYTES: Final = 8 * 2**20
 _MOST_EPOCHS: Final = 16
 _LEAST_FILES: Final[dict[Layer, int]] = {"raw": 2, "minute": 1}
@@ -87,8 +84,7 @@ class Store:
         self._lock = threading.Lock()
         self._head: sqlite3.Connection | None = None
         self._block = 0
-        self._waiting: dict[tuple[int, int], int] = {}
-        """Blocks of each (shelf, sort) in the head."""
+        self._waiting = Waiting()
         self._floors: dict[tuple[int, int], Booked] = {}
         """After the head was lost: up to where each (shelf, sort) is in the files of the periods."""
         self._known: dict[int, Tag] = {}
@@ -148,9 +144,7 @@ class Store:
                 self._give_up_head(exc)
                 raise
             self.booked, self._block, self.until = booked, block, until
-            for frame in frames:
-                at = frame.shelf, frame.sort
-                self._waiting[at] = self._waiting.get(at, 0) + 1
+            self._waiting.add(frames)
             self._known.update({number: self._tags[number] for number, _ in changed})
             self.rows_total += new.rows
             self.fresh_rows += new.rows
@@ -163,23 +157,15 @@ class Store:
         with self._lock:
             head = self._opened()
             until = time.monotonic() + budget_s
-            least = 1 if everything else _PUT_AWAY_AT
-            for sort in SORT_OF_DTYPE.values():
-                due = [
-                    (n, shelf) for (shelf, each), n in self._waiting.items() if each == sort and n >= least
-                ]
-                due.sort(reverse=True)
-                for i in range(0, len(due), _STEP):
-                    if time.monotonic() > until and not everything:
-                        return
-                    shelves = sorted(shelf for _, shelf in due[i : i + _STEP])
-                    try:
-                        self.fresh_rows -= self._away.move(head, sort, shelves, self.booked)
-                    except sqlite3.DatabaseError as exc:
-                        self._give_up_head(exc)
-                        raise
-                    for shelf in shelves:
-                        del self._waiting[shelf, sort]
+            for step in self._waiting.steps(1 if everything else PUT_AWAY_AT):
+                if time.monotonic() > until and step.blocks < MOST_BLOCKS and not everything:
+                    continue
+                try:
+                    self.fresh_rows -= self._away.move(head, step.sort, step.shelves, self.booked)
+                except sqlite3.DatabaseError as exc:
+                    self._give_up_head(exc)
+                    raise
+                self._waiting.remove(step)
             self._shorten(head)
 
     def note_gap(self, first: int, last: int) -> None:
@@ -241,8 +227,7 @@ class Store:
             (shelf, sort): mark_from_text(text)[1]
             for shelf, sort, text in head.execute("SELECT shelf, sort, mark FROM floors")
         }
-        counted = "SELECT shelf, sort, COUNT(*) FROM fresh GROUP BY shelf, sort"
-        self._waiting = {(shelf, sort): n for shelf, sort, n in head.execute(counted)}
+        self._waiting.count(head)
         self.fresh_rows = head.execute("SELECT COALESCE(SUM(rows), 0) FROM fresh").fetchone()[0]
 
     def _all_tags(self) -> Iterator[tuple[int, Tag]]:

@@ -44,7 +44,6 @@ def test_ten_thousand_tags_and_a_sink_that_is_away_fit_into_little_memory(
             "sources": modbus_sources(found, VALUES, SCAN),
             "sinks": {"away": {"kind": "mqtt", "host": "127.0.0.1", "port": free_port()}},
             "page": {"enabled": False},
-            "history": {"enabled": False},
             # So little in memory that it is full at once: what comes after would show.
             "buffer": {"segment_bytes": "8MiB", "memory": "2MiB"},
         }
