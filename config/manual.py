@@ -45,6 +45,7 @@ _ORDER: Final = (
     ("TemplateForm", "sinks.<name>.format, kind: template"),
     ("InfluxDbSink", "sinks.<name>, kind: influxdb"),
     ("Tls", "sinks.<name>.tls"),
+    ("Proxy", "sinks.<name>.proxy, sources.<name>.proxy"),
     ("SelectRule", "sinks.<name>.select[], history.select[]"),
     ("BufferOptions", "buffer"),
     ("HistoryOptions", "history"),

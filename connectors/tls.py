@@ -17,7 +17,6 @@ def tls_context(options: Tls) -> ssl.SSLContext:
     except OSError as exc:
         raise _unusable("tls.ca", options.ca, exc) from exc
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.sslsocket_class = _ClosedOnFailure
     if options.certificate is not None:
         password = options.key_password.get_secret_value() if options.key_password is not None else ""
         try:
@@ -26,17 +25,6 @@ def tls_context(options: Tls) -> ssl.SSLContext:
         except OSError as exc:
             raise _unusable("tls.certificate", options.certificate, exc) from exc
     return context
-
-
-class _ClosedOnFailure(ssl.SSLSocket):
-    """paho leaves the socket open when the handshake fails."""
-
-    def do_handshake(self, block: bool = False) -> None:
-        try:
-            super().do_handshake(block)
-        except (OSError, ValueError):
-            self.close()
-            raise
 
 
 def _unusable(field: str, file: str | None, cause: OSError) -> NotConnected:

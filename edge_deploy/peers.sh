@@ -4,6 +4,8 @@ set -eu
 missing=""
 command -v mosquitto >/dev/null || [ -x /usr/sbin/mosquitto ] || missing="$missing mosquitto"
 command -v mosquitto_pub >/dev/null || missing="$missing mosquitto-clients"
+command -v tinyproxy >/dev/null || [ -x /usr/sbin/tinyproxy ] || missing="$missing tinyproxy"
+command -v microsocks >/dev/null || missing="$missing microsocks"
 command -v mbpoll >/dev/null || missing="$missing mbpoll"
 command -v victoria-metrics >/dev/null || missing="$missing victoria-metrics"
 command -v chromium >/dev/null || missing="$missing chromium"

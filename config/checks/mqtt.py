@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from config.checks.proxy import check_proxy
 from config.checks.tls import check_tls, is_this_machine
 from config.connections import MqttConnection, MqttMessages, MqttSource
 from config.connections.mqtt_source import PLACE, covers, overlap
@@ -93,6 +94,8 @@ def _values(messages: MqttMessages, document: Document, path: Path) -> Iterator[
 def _connection(options: MqttConnection, document: Document, path: Path) -> Iterator[Problem]:
     if options.tls is not None:
         yield from check_tls(options.tls, document, (*path, "tls"))
+    if options.proxy is not None:
+        yield from check_proxy(options.proxy, document, (*path, "proxy"))
     if options.password is not None and options.username is None:
         yield document.problem("E-CF-0711", (*path, "password"), at_key=True)
     if options.password is not None and options.tls is None and not is_this_machine(options.host):

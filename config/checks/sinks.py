@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from config.base import format_duration
+from config.checks.proxy import check_proxy
 from config.checks.tls import check_tls, is_this_machine
 from config.connections import InfluxDbSink, MqttSink, OpcUaSource, OpenSource, TemplateForm
 from config.plant import Plant
@@ -116,6 +117,8 @@ def _influxdb(sink: InfluxDbSink, document: Document, path: Path) -> Iterator[Pr
         yield document.problem("E-CF-0720", (*path, "url"), url=quote(sink.url))
     if sink.tls is not None:
         yield from check_tls(sink.tls, document, (*path, "tls"))
+    if sink.proxy is not None:
+        yield from check_proxy(sink.proxy, document, (*path, "proxy"))
     is_plain = sink.url.startswith("http:")
     if sink.tls is not None and is_plain:
         yield document.problem("E-CF-0721", (*path, "tls"), at_key=True)

@@ -21,6 +21,7 @@ from config.connections.mqtt_forms import (
 from config.connections.mqtt_source import MessageTime, MqttMessages, MqttSource, MqttTag
 from config.connections.opcua import OpcUaDevice, OpcUaNodes, OpcUaSecurity, OpcUaSource, OpcUaTag, OpcUaUser
 from config.connections.open import OpenSource
+from config.connections.proxy import Proxy
 from config.connections.simulated import SimulatedDevice, SimulatedSource, SimulatedTag
 from config.connections.sparkplug import SparkplugNodes, SparkplugSource, SparkplugTag
 from config.connections.tls import Tls
@@ -69,6 +70,7 @@ __all__ = [
     "OpcUaUser",
     "OpenSource",
     "PerTagForm",
+    "Proxy",
     "SimulatedDevice",
     "SimulatedSource",
     "SimulatedTag",

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from config.base import Duration, NamedSecret, Size
+from config.connections.proxy import Proxy
 from config.connections.tls import Tls
 from config.select import SinkOptions
 
@@ -23,6 +24,7 @@ class InfluxDbSink(SinkOptions):
     """With the right to write to the bucket."""
     tls: Tls | None = None
     """For https; the machine's own trust store when absent."""
+    proxy: Proxy | None = None
     measurement: Annotated[str, Field(pattern=r"^[^\s,=\\\"#_][^\s,=\\\"]{0,63}$")] = "wanglian"
     """Name of the table; of VictoriaMetrics' series the first half."""
     gzip: bool = False

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from config.base import Duration, Host, Model, NamedSecret, Size
 from config.connections.mqtt_forms import JsonForm, MqttForm
+from config.connections.proxy import Proxy
 from config.connections.tls import Tls
 from config.select import SinkOptions
 
@@ -15,20 +16,24 @@ class MqttConnection(Model):
 
     host: Host
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
-    """1883, or 8883 with TLS, when absent."""
+    """When absent 1883, or 8883 with TLS; over WebSocket 80, or 443 with TLS."""
     version: Literal["3.1.1", "5"] = "5"
     client_id: Annotated[str, Field(min_length=1, max_length=128)] | None = None
     """``wanglian-<gateway>-<name>`` when absent; fixed, so that a broker sees one session."""
     username: str | None = None
     password: NamedSecret | None = None
     tls: Tls | None = None
+    websocket: Annotated[str, Field(pattern=r"^/[!-~]*$", max_length=1000)] | None = None
+    """Path of MQTT over WebSocket, e.g. ``/mqtt``; absent: plain MQTT."""
+    proxy: Proxy | None = None
     keepalive: Annotated[Duration, Field(ge=5_000_000_000, le=3_600_000_000_000)] = 15_000_000_000
     connect_timeout: Annotated[Duration, Field(ge=1_000_000)] = 10_000_000_000
 
     @property
     def broker_port(self) -> int:
         """Return the port, its default for the kind of connection when none is given."""
-        return self.port or (1883 if self.tls is None else 8883)
+        plain, encrypted = (1883, 8883) if self.websocket is None else (80, 443)
+        return self.port or (plain if self.tls is None else encrypted)
 
 
 class MqttSubscription(MqttConnection):

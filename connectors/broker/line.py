@@ -1,6 +1,7 @@
 """paho's client for one connection: dialled once on a thread of its own, never reconnected, hung up in time.
 
-What publishes (`wire`) and what subscribes (`feed`) differ in what they do between the two. paho's network
+The connection is dialled here and given to paho, which would take a proxy from the environment unasked. What
+publishes (`wire`) and what subscribes (`feed`) differ in what they do between the two. paho's network
 thread speaks to the event loop only through `post`.
 """
 
@@ -21,10 +22,9 @@ from paho.mqtt.reasoncodes import ReasonCode
 from config.connections import MqttConnection
 from connectors.broker import properties as _cheaper  # noqa: F401  it takes its place when imported
 from connectors.broker.reasons import refused_by
+from connectors.dial import Dial, Stream, Traffic
 from connectors.errors import NotConnected
 from connectors.post import post
-from connectors.tls import tls_context
-from connectors.unreachable import unreachable
 
 T = TypeVar("T")
 
@@ -37,13 +37,26 @@ class Listener(Protocol):
         ...
 
 
+class _Dialled(Client):
+    """paho's client on a connection somebody else has dialled."""
+
+    def __init__(self, stream: Callable[[], Stream], **how: Any) -> None:
+        super().__init__(CallbackAPIVersion.VERSION2, **how)
+        self._stream = stream
+
+    def _create_socket(self) -> Any:
+        return self._stream()
+
+
 class Line(ABC):
     """Dial once, hang up."""
 
     def __init__(self, options: MqttConnection, client_id: str, listener: Listener) -> None:
         self.broker = f"{options.host}:{options.broker_port}"
+        self.traffic = Traffic()
+        """What this connection moves over the network."""
         self.dialled = False
-        """Whether TCP and TLS are up."""
+        """Whether the connection is up, with all that lies beneath MQTT."""
         self.is_v5 = options.version == "5"
         self._options = options
         self._client_id = client_id
@@ -57,6 +70,16 @@ class Line(ABC):
         """Begin to connect; the listener hears how it went."""
         self._loop = asyncio.get_running_loop()
         self._gone = asyncio.Event()
+        options = self._options
+        self._dialling = Dial(
+            options.host,
+            options.broker_port,
+            seconds=options.connect_timeout / 1e9,
+            traffic=self.traffic,
+            proxy=options.proxy,
+            tls=options.tls,
+            websocket=options.websocket,
+        )
         self._client = self._make_client()
         # A thread of its own: asyncio's pool would hold up the program's end while a resolver hangs.
         name = f"mqtt-dial-{self._client_id}"
@@ -73,8 +96,9 @@ class Line(ABC):
             async with asyncio.timeout(seconds):
                 return await opening
         except TimeoutError:
-            step = "CONNECT" if self.dialled else "the TCP or TLS handshake"
-            raise NotConnected(f"{self.broker} did not answer {step} within {seconds:g} s") from None
+            if not self.dialled:
+                raise self._dialling.silent() from None
+            raise NotConnected(f"{self.broker} did not answer CONNECT within {seconds:g} s") from None
 
     async def ended(self, seconds: float) -> None:
         """Wait until the connection is over and the listener knows why, at most so long."""
@@ -91,38 +115,29 @@ class Line(ABC):
                 self._say_goodbye()
                 await self.ended(grace_s)
         finally:
-            self._cut()
+            self._dialling.give_up()
         if self.dialled:
             await self.ended(grace_s)
+            self._dialling.drop()
         # Breaks the ring of references, so that paho's sockets close now and not at some collection.
         del self._client
 
     def _say_goodbye(self) -> None:
         self._client.disconnect()
 
-    def _cut(self) -> None:
-        """Make paho's thread see the end of the stream."""
-        sock = self._client.socket()
-        if isinstance(sock, socket.socket):
-            # Not SSLSocket.shutdown: it drops the cipher first, and what is queued would leave in the clear.
-            with contextlib.suppress(OSError):
-                socket.socket.shutdown(sock, socket.SHUT_RDWR)
-
     def _make_client(self, *, clean: bool = True, manual_ack: bool = False) -> Client:
         options = self._options
-        client = Client(
-            CallbackAPIVersion.VERSION2,
+        client = _Dialled(
+            self._dialling.stream,
             client_id=self._client_id,
             clean_session=None if self.is_v5 else clean,
             protocol=MQTTProtocolVersion.MQTTv5 if self.is_v5 else MQTTProtocolVersion.MQTTv311,
             reconnect_on_failure=False,
             manual_ack=manual_ack,
         )
-        client.connect_timeout = options.connect_timeout / 1e9
         if options.username is not None:
             password = None if options.password is None else options.password.get_secret_value()
             client.username_pw_set(options.username, password)
-        client.on_socket_open = _without_nagle
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_log = self._on_log
@@ -144,20 +159,13 @@ class Line(ABC):
     def _dial(self, client: Client) -> None:
         options = self._options
         try:
-            if options.tls is not None:
-                client.tls_set_context(tls_context(options.tls))
             self._connect(client, options.host, options.broker_port, round(options.keepalive / 1e9))
         except NotConnected as exc:
             self._post(self._listener.failed, exc)
             return
-        except (OSError, ValueError) as exc:
-            error = unreachable(self.broker, exc)
-            error.__cause__ = exc
-            self._post(self._listener.failed, error)
-            return
         with self._lock:
             if self._abandoned:
-                client.disconnect()
+                self._dialling.drop()
             else:
                 self.dialled = True
                 client.loop_start()
@@ -194,6 +202,8 @@ class Line(ABC):
 
     def _suspicion(self) -> str:
         """Return what a connection that ends without a word may mean."""
+        if self._dialling.parting:
+            return f": {self._dialling.parting}"
         if self._client_is_known:
             # Mosquitto 2.0 and every MQTT 3.1.1 broker are silent about a session taken over.
             return f"; if it repeats, look for another client with the id {self._client_id}"
@@ -205,10 +215,6 @@ class Line(ABC):
     def _on_log(self, _client: Client, _data: Any, level: int, line: str) -> None:
         if level == LogLevel.MQTT_LOG_ERR:
             self._trouble = f" ({line})"
-
-
-def _without_nagle(_client: Client, _data: Any, sock: Any) -> None:
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def acknowledge_at_once(sock: Any) -> None:

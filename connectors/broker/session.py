@@ -62,6 +62,7 @@ class Session:
         self._ack_timeout_s = options.ack_timeout / 1e9
         self._statistics = statistics
         self._wire = make_wire(options, client_id, will, self, window=window, subscriptions=subscriptions)
+        self.traffic = self._wire.traffic
         self._in_flight: dict[int, tuple[str, Any]] = {}
         self._oldest_since = 0.0
         self._refused: list[Refused] = []

@@ -17,10 +17,11 @@ from influxdb_client.client.influxdb_client import InfluxDBClient
 from influxdb_client.client.write_api import SYNCHRONOUS
 
 from config.connections import InfluxDbSink
+from connectors.dial import Traffic
 from connectors.errors import NotConnected
+from connectors.influxdb.dialled import pools
 from connectors.influxdb.reasons import Refused, read_failure
 from connectors.post import post
-from connectors.tls import tls_context
 
 GRACE_S: Final = 2.0
 """Longest wait for the thread when the session is closed."""
@@ -44,6 +45,8 @@ class Requests:
     """Open once, post, close; never reopened."""
 
     def __init__(self, options: InfluxDbSink, statistics: Statistics) -> None:
+        self.traffic = Traffic()
+        """What this session moves over the network."""
         self._options = options
         self._statistics = statistics
         self._timeout_s = options.timeout / 1e9
@@ -143,8 +146,8 @@ class Requests:
             enable_gzip=options.gzip,
             retries=False,
             connection_pool_maxsize=1,
-            ssl_context=None if options.tls is None else tls_context(options.tls),
         )
+        self._client.api_client.rest_client.pool_manager.pool_classes_by_scheme = pools(options, self.traffic)
         self._api = self._client.write_api(write_options=SYNCHRONOUS)
         self._client.api_client.call_api("/ping", "GET")
 

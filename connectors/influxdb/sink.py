@@ -76,6 +76,10 @@ class InfluxDb:
         """Return the counts of the session: requests, bytes, refused rows."""
         return asdict(self._statistics)
 
+    def traffic(self) -> int:
+        """Return the bytes this session has moved over the network, both ways."""
+        return self._requests.traffic.total()
+
     async def _write(self, chunk: _Chunk, refusals: list[Refusal]) -> None:
         waiting = [chunk]
         while waiting:

@@ -120,6 +120,10 @@ class MqttSink:
         """Return the counts since start: messages, bytes, acks, refused, timeouts."""
         return asdict(self._statistics)
 
+    def traffic(self) -> int:
+        """Return the bytes this session has moved over the network, both ways."""
+        return self._session.traffic.total()
+
     def _who(self) -> tuple[MqttOptions, str]:
         """Return the options to connect with, and the client id."""
         sign_in = self._form.sign_in(self._context.clock.now())

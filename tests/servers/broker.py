@@ -40,6 +40,7 @@ class Broker:
         settings: Sequence[str] = (),
         persistence: bool = False,
         tls: ServerTls | None = None,
+        websocket: bool = False,
         host: str = "127.0.0.1",
         port: int | None = None,
         core: int | None = None,
@@ -64,6 +65,9 @@ class Broker:
             lines += [f"certfile {tls.certificate}", f"keyfile {tls.key}"]
             if tls.client_ca is not None:
                 lines += [f"cafile {tls.client_ca}", "require_certificate true"]
+        if websocket:
+            # mosquitto 2.0 does not start on a WebSocket alone.
+            lines = [f"listener {free_port()} {self.host}", lines[0], "protocol websockets", *lines[1:]]
         if persistence:
             lines += ["persistence true", f"persistence_location {directory}/", "autosave_interval 1"]
         directory.mkdir(parents=True, exist_ok=True)
