@@ -19,9 +19,9 @@ def check_proxy(proxy: Proxy, document: Document, path: Path) -> Iterator[Proble
         return
     if proxy.kind == "http":
         if ":" in proxy.username:
-            yield document.problem("E-CF-0731", (*path, "username"))
+            yield document.problem("E-CF-0760", (*path, "username"))
         return
     password = "" if proxy.password is None else proxy.password.get_secret_value()
     if not 1 <= len(password.encode()) <= _LONGEST_PASSWORD:
         field = "username" if proxy.password is None else "password"
-        yield document.problem("E-CF-0732", (*path, field), bytes=len(password.encode()))
+        yield document.problem("E-CF-0761", (*path, field), bytes=len(password.encode()))
