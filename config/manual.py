@@ -44,6 +44,7 @@ _ORDER: Final = (
     ("PerTagForm", "sinks.<name>.format, kind: per_tag"),
     ("TemplateForm", "sinks.<name>.format, kind: template"),
     ("InfluxDbSink", "sinks.<name>, kind: influxdb"),
+    ("SparkplugSink", "sinks.<name>, kind: sparkplug"),
     ("Tls", "sinks.<name>.tls"),
     ("Proxy", "sinks.<name>.proxy, sources.<name>.proxy"),
     ("SelectRule", "sinks.<name>.select[], history.select[]"),

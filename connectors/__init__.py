@@ -19,6 +19,7 @@ from connectors.contract import (
     Sink,
     Source,
     Stage,
+    Watching,
 )
 from connectors.errors import NotConnected, Refusal, Rejected
 from connectors.tags import DTYPE_OF_PART, PART_OF_KIND, Kind, Part, Tag, TagTable
@@ -54,6 +55,7 @@ __all__ = [
     "SystemClock",
     "Tag",
     "TagTable",
+    "Watching",
     "nbytes",
     "one_time",
 ]

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import pairwise
+from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Protocol, Self, runtime_checkable
 
@@ -218,6 +219,15 @@ class Sink(Protocol):
         ...
 
 
+@runtime_checkable
+class Watching(Protocol):
+    """A sink whose peer speaks too: it asks, and comes and goes while nothing is to be written."""
+
+    async def watch(self) -> None:
+        """Answer the peer beside `write`; raise NotConnected when the session is over, never return."""
+        ...
+
+
 class LastValues(Protocol):
     """The newest row of every tag, for births and reads."""
 
@@ -257,3 +267,5 @@ class Context:
     """What a status message may tell: epoch, lag in seconds, buffered rows."""
     selects: Callable[[NDArray[np.int32]], NDArray[np.bool_]] = _all
     """Which of these tags this sink gets, (n,) → (n,): it tells its peer of no other."""
+    directory: Path | None = None
+    """The gateway's data directory, for the little a sink must keep; None: nothing is kept."""

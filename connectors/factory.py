@@ -19,6 +19,7 @@ from config.connections import (
     OpcUaSource,
     SimulatedSource,
     SourceOptions,
+    SparkplugSink,
     SparkplugSource,
 )
 from config.connections.meter_line import MeterLine
@@ -123,6 +124,10 @@ def build_sink(name: str, options: AnySink, *, site: str, context: Context) -> S
             from connectors.influxdb import InfluxDb
 
             return InfluxDb(options, context)
+        case SparkplugSink():
+            from connectors.sparkplug.edge import SparkplugEdge
+
+            return SparkplugEdge(name, options, context)
         case _:
             assert_never(options)
 
@@ -152,6 +157,10 @@ def describe_published(options: AnySink, *, gateway: str, site: str, tags: Seque
             from connectors.influxdb.published import published as written
 
             return written(options)
+        case SparkplugSink():
+            from connectors.sparkplug.edge.published import published as born
+
+            return born(options, gateway=gateway, tags=tags)
         case _:
             assert_never(options)
 

@@ -43,6 +43,8 @@ BAD_ENCODING_LIMITS_EXCEEDED: Final = 0x80080000
 """The value is larger than any we keep."""
 BAD_CONFIGURATION_ERROR: Final = 0x80890000
 """The device does not have what the plant file asks for."""
+BAD_NOT_CONNECTED: Final = 0x808A0000
+"""An OPC UA server has lost the device the value comes from."""
 BAD_DEVICE_FAILURE: Final = 0x808B0000
 BAD_NO_DATA: Final = 0x809B0000
 """The sender says that there is no value."""

@@ -1,5 +1,6 @@
 """North: next, select, write, acknowledge; refused rows go to quarantine."""
 
+import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -7,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from connectors import Clock, Delivery, NotConnected, Refusal, Rejected, Sink
+from connectors import Clock, Delivery, NotConnected, Refusal, Rejected, Sink, Watching
 from gateway.buffer.contract import Cursor
 from gateway.select import Selection
 from gateway.supervise import Link, LinkState
@@ -39,10 +40,18 @@ class Forwarder:
             self.sink = sink
             self._link.become(LinkState.CONNECTED)
             try:
-                while True:
-                    await self._forward_next(sink)
+                if isinstance(sink, Watching):
+                    async with asyncio.TaskGroup() as tasks:
+                        tasks.create_task(sink.watch(), name=f"watch {self._link.name}")
+                        await self._forward(sink)
+                else:
+                    await self._forward(sink)
             finally:
                 self.sink = None
+
+    async def _forward(self, sink: Sink) -> None:
+        while True:
+            await self._forward_next(sink)
 
     async def _forward_next(self, sink: Sink) -> None:
         deliveries = await self._cursor.next(MOST_ROWS)

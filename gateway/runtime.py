@@ -173,6 +173,7 @@ class Gateway:
             last=self._live,
             status=lambda: self._status(cursor.backlog()),
             selects=rules.raw,
+            directory=self.directory,
         )
 
         def open_sink() -> Sink:

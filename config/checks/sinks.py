@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from config.base import format_duration
 from config.checks.proxy import check_proxy
 from config.checks.tls import check_tls, is_this_machine
-from config.connections import InfluxDbSink, MqttSink, OpcUaSource, OpenSource, TemplateForm
+from config.connections import InfluxDbSink, MqttSink, OpcUaSource, OpenSource, SparkplugSink, TemplateForm
 from config.plant import Plant
 from config.problems import Problem, quote
 from config.reading.document import Document, Path
@@ -34,10 +34,10 @@ def check_sinks(plant: Plant, document: Document, *, is_whole: bool) -> Iterator
         path = ("sinks", name)
         yield from check_rules(sink.select, plant, document, path, is_whole=is_whole)
         match sink:
-            case MqttSink():
+            case MqttSink() | SparkplugSink():
                 if not all(sink.prefix.split("/")) or sink.prefix.startswith("$"):
                     yield document.problem("E-CF-0713", (*path, "prefix"), prefix=quote(sink.prefix))
-                if isinstance(sink.format, TemplateForm):
+                if isinstance(sink, MqttSink) and isinstance(sink.format, TemplateForm):
                     from config.checks.mqtt_templates import check_template  # noqa: PLC0415  4 MB of Jinja
 
                     yield from check_template(sink.format, document, (*path, "format"))

@@ -1,16 +1,64 @@
-"""Sparkplug: do two hosts share an id, and can names tell apart what may be any?"""
+"""Sparkplug: do hosts or edge nodes share an id, do names tell apart what differs, does data come back?"""
 
 from collections.abc import Iterator
 
-from config.connections import SparkplugNodes, SparkplugSource
+from config.connections import MqttConnection, SparkplugNodes, SparkplugSink, SparkplugSource
 from config.connections.sparkplug import PLACE
+from config.connections.sparkplug_edge import device_id
 from config.plant import Plant
 from config.problems import Problem, quote
 from config.reading.document import Document, Path
 
 
 def check_sparkplug(plant: Plant, document: Document) -> Iterator[Problem]:
-    """Yield hosts with one id, and names that can't be made or are not unique."""
+    """Yield hosts or nodes with one id, data that come back, names that can't be made or are not unique."""
+    yield from _hosts(plant, document)
+    nodes: dict[tuple[str, int, str, str], str] = {}
+    for name, options in plant.sinks.items():
+        if isinstance(options, SparkplugSink):
+            path: Path = ("sinks", name)
+            node = options.node or plant.gateway.id
+            words = {"group": quote(options.group), "node": quote(node)}
+            first = nodes.setdefault((*_broker(options), options.group, node), name)
+            if first != name:
+                yield document.problem("E-CF-0921", path, at_key=True, first=first, **words)
+            for source in _readers(plant, options, node):
+                yield document.problem("E-CF-0923", path, at_key=True, source=source, **words)
+            yield from _devices(plant, options, document, path)
+
+
+def _broker(options: MqttConnection) -> tuple[str, int]:
+    return options.host.lower(), options.broker_port
+
+
+def _readers(plant: Plant, sink: SparkplugSink, node: str) -> Iterator[str]:
+    """Yield the sources that read this edge node."""
+    for name, source in plant.sources.items():
+        if isinstance(source, SparkplugSource) and _broker(source) == _broker(sink):
+            for entry in source.nodes:
+                if entry.group in ("+", sink.group) and entry.node in ("+", node):
+                    yield name
+                    break
+
+
+def _devices(plant: Plant, sink: SparkplugSink, document: Document, path: Path) -> Iterator[Problem]:
+    paths = [
+        f"{plant.gateway.site}/{device.at}/{name}"
+        for source in plant.sources.values()
+        for name, device in source.devices.items()
+    ]
+    paths += [f"{plant.gateway.site}/{place.at}/{name}" for name, place in plant.derived.items()]
+    ids: dict[str, str] = {}
+    for each in paths:
+        found = device_id(sink.device, each)
+        first = ids.setdefault(found, each)
+        if first != each:
+            words = {"first": first, "second": each, "id": quote(found)}
+            yield document.problem_with("W-CF-0922", (*path, "device"), words)
+            return
+
+
+def _hosts(plant: Plant, document: Document) -> Iterator[Problem]:
     hosts: dict[tuple[str, int, str], str] = {}
     for name, options in plant.sources.items():
         if not isinstance(options, SparkplugSource):

@@ -24,9 +24,10 @@ from config.connections.open import OpenSource
 from config.connections.proxy import Proxy
 from config.connections.simulated import SimulatedDevice, SimulatedSource, SimulatedTag
 from config.connections.sparkplug import SparkplugNodes, SparkplugSource, SparkplugTag
+from config.connections.sparkplug_edge import SparkplugSink
 from config.connections.tls import Tls
 
-AnySink = Annotated[MqttSink | InfluxDbSink, Field(discriminator="kind")]
+AnySink = Annotated[MqttSink | InfluxDbSink | SparkplugSink, Field(discriminator="kind")]
 SourceOptions = Annotated[
     ModbusTcpSource
     | ModbusSerialSource
@@ -76,6 +77,7 @@ __all__ = [
     "SimulatedTag",
     "SourceOptions",
     "SparkplugNodes",
+    "SparkplugSink",
     "SparkplugSource",
     "SparkplugTag",
     "TemplateForm",

@@ -67,6 +67,8 @@ _CODES: Final = {
     "name_pattern": "E-CF-0903",
     "sparkplug_id": "E-CF-0904",
     "placed_name": "E-CF-0905",
+    "sparkplug_device": "E-CF-0906",
+    "sparkplug_own_id": "E-CF-0907",
     "secret_literal": "E-CF-0206",
     "endpoint": "E-CF-0810",
     "node": "E-CF-0811",

@@ -71,6 +71,11 @@ class Session:
         self._change: asyncio.Future[None] | None = None
         self.limits = Limits(window)
 
+    @property
+    def broker(self) -> str:
+        """Where it leads, host and port."""
+        return self._wire.broker
+
     async def open(self) -> None:
         """Return connected, `limits` being the broker's; close() is due whatever happens.
 
@@ -89,11 +94,11 @@ class Session:
         """
         while len(self._in_flight) >= self.limits.window:
             await self._wait()
-        self._raise_if_lost()
+        self.raise_if_lost()
         packet_id = self._wire.publish(topic, payload, retain=retain)
         if packet_id is None:
             await self._wire.ended(GRACE_S)  # the reason is on its way
-            self._raise_if_lost()
+            self.raise_if_lost()
             raise NotConnected(f"{self._wire.broker} closed the connection")
         if not self._in_flight:
             self._oldest_since = self._loop.time()
@@ -105,7 +110,7 @@ class Session:
         """Return once at most so many messages are not acknowledged, by acceptance or by refusal."""
         while len(self._in_flight) > most:
             await self._wait()
-        self._raise_if_lost()
+        self.raise_if_lost()
 
     @property
     def is_quiet(self) -> bool:
@@ -190,7 +195,7 @@ class Session:
 
     async def _change_before(self, deadline: float, what: str, is_missing: Callable[[], bool]) -> None:
         """Wait for the next change; at the deadline the link is lost if what it is for is still missing."""
-        self._raise_if_lost()
+        self.raise_if_lost()
         self._change = self._loop.create_future()
         try:
             async with asyncio.timeout_at(deadline):
@@ -202,12 +207,13 @@ class Session:
                 self.failed(NotConnected(f"{self._wire.broker} {what} for {self._ack_timeout_s:g} s"))
         finally:
             self._change = None
-        self._raise_if_lost()
+        self.raise_if_lost()
 
     def _wake(self) -> None:
         if self._change is not None and not self._change.done():
             self._change.set_result(None)
 
-    def _raise_if_lost(self) -> None:
+    def raise_if_lost(self) -> None:
+        """Raise the reason why the link is down, if it is."""
         if self._lost is not None:
             raise self._lost

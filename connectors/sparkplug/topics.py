@@ -49,4 +49,10 @@ def state_topic(host_id: str) -> str:
 
 def command_topic(group: str, node: str) -> str:
     """Return where an edge node takes commands."""
-    return f"{NAMESPACE}/{group}/NCMD/{node}"
+    return edge_topic(group, "NCMD", node)
+
+
+def edge_topic(group: str, kind: str, node: str, device: str = "") -> str:
+    """Return where a message of a node, or of one of its devices, goes."""
+    topic = f"{NAMESPACE}/{group}/{kind}/{node}"
+    return f"{topic}/{device}" if device else topic

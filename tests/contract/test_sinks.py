@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from config.connections import InfluxDbSink
+from config.connections import InfluxDbSink, SparkplugSink
 from config.connections import MqttSink as MqttOptions
 from connectors import (
     Batch,
@@ -27,11 +27,13 @@ from connectors import (
 )
 from connectors.influxdb import InfluxDb
 from connectors.mqtt import MqttSink
+from connectors.sparkplug.edge import SparkplugEdge
 from tests.fakes import T0
 from tests.processes import python, started, wait_for
 from tests.servers.broker import Broker
 from tests.servers.victoria import Victoria
 from tests.verify.recording import read
+from tests.verify.sparkplug import Follower
 
 EPOCH = Epoch(1, 0xABCDEF)
 KINDS = {"f": Kind.FLOAT64, "b": Kind.BOOL, "i": Kind.INT64, "t": Kind.TEXT}
@@ -115,10 +117,41 @@ async def influxdb(_: str, tmp_path: Path) -> AsyncIterator[Rig]:
         yield Rig(lambda: InfluxDb(options, context), database.stop, database.start, received)
 
 
-@pytest.fixture(params=["mqtt 5", "mqtt 3.1.1", "influxdb victoria"])
+@asynccontextmanager
+async def sparkplug(version: str, tmp_path: Path) -> AsyncIterator[Rig]:
+    # Without persistence: a retained STATE that outlives its host's connection would be a lie.
+    with Broker(tmp_path / "broker") as broker:
+        listen = python("-m", "tests.verify.sparkplug_host", "--port", str(broker.port), "--group", "plant")
+        listen += ["--host-id", "scada", "--out", tmp_path / "got"]
+        with started("host", listen, tmp_path) as host:
+            await asyncio.to_thread(wait_for, lambda: host.said("subscribed"), "the subscription")
+            options = SparkplugSink.model_validate(
+                {
+                    "kind": "sparkplug",
+                    "host": broker.host,
+                    "port": broker.port,
+                    "version": version,
+                    "connect_timeout": "2s",
+                    "group": "plant",
+                    "primary_host": "scada",
+                }
+            )
+            context = Context("g1", table(), SystemClock(), directory=tmp_path)
+            names, first = list(KINDS), T0 // 1_000_000
+
+            def received() -> list[tuple[int, int]]:
+                """A host keeps no keys: the time tells the batch, the metric the row."""
+                told = ((r.topic, r.payload) for r in read(tmp_path / "got"))
+                said = Follower().take_all(each for each in told if "CMD" not in each[0])
+                return [(row.ms - first, names.index(row.metric)) for row in said.rows]
+
+            yield Rig(lambda: SparkplugEdge("s", options, context), broker.stop, broker.start, received)
+
+
+@pytest.fixture(params=["mqtt 5", "mqtt 3.1.1", "influxdb victoria", "sparkplug 5", "sparkplug 3.1.1"])
 async def rig(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Rig]:
     kind, version = request.param.split()
-    async with {"mqtt": mqtt, "influxdb": influxdb}[kind](version, tmp_path) as found:
+    async with {"mqtt": mqtt, "influxdb": influxdb, "sparkplug": sparkplug}[kind](version, tmp_path) as found:
         yield found
 
 

@@ -8,6 +8,7 @@ import connectors.line.statistics
 import connectors.mqtt.counts
 import connectors.opcua.statistics
 import connectors.sparkplug.counts
+import connectors.sparkplug.edge.counts
 from config.manual import manual
 from tests.processes import ROOT
 
@@ -16,7 +17,8 @@ COUNTERS = {
     "Modbus": connectors.line.statistics.Statistics,
     "MQTT source": connectors.mqtt.counts.Statistics,
     "MQTT sink": connectors.broker.session.Statistics,
-    "Sparkplug": connectors.sparkplug.counts.Statistics,
+    "Sparkplug source": connectors.sparkplug.counts.Statistics,
+    "Sparkplug sink": connectors.sparkplug.edge.counts.Statistics,
     "OPC UA": connectors.opcua.statistics.Statistics,
 }
 

@@ -1,0 +1,52 @@
+"""What the edge node publishes, for who subscribes; the schema is of protobuf's message, decoded."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from config.connections import SparkplugSink
+from config.connections.sparkplug_edge import device_id
+from config.problems import Phrase
+from connectors.published import Channel, MessageKind, Published, Schema
+from connectors.sparkplug.topics import OF_DEVICES, edge_topic
+from connectors.tags import Tag
+
+_LONG: Final = {"type": "integer", "minimum": 0, "maximum": 2**64 - 1}
+_PAYLOAD: Final[Schema] = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "type": "object",
+    "properties": {
+        "timestamp": _LONG,
+        "metrics": {"type": "array", "items": {"type": "object"}},
+        "seq": {"type": "integer", "minimum": 0, "maximum": 255},
+    },
+    "required": ["timestamp"],
+}
+
+
+def published(options: SparkplugSink, *, gateway: str, tags: Sequence[Tag]) -> Published:
+    """Return the topics of the node and of its devices."""
+    group, node = options.group, options.node or gateway
+    return Published(
+        host=f"{options.host}:{options.broker_port}",
+        protocol="mqtt" if options.tls is None else "secure-mqtt",
+        protocol_version=options.version,
+        security=list(_security(options)),
+        messages=[
+            MessageKind("payload", Phrase("contract.sparkplug"), _PAYLOAD, "application/x-protobuf"),
+        ],
+        channels=[
+            *(Channel(kind, edge_topic(group, kind, node), "payload") for kind in ("NBIRTH", "NDEATH")),
+            *(
+                Channel(f"{device}/{kind}", edge_topic(group, kind, node, device), "payload")
+                for device in sorted({device_id(options.device, tag.device) for tag in tags})
+                for kind in OF_DEVICES
+            ),
+        ],
+    )
+
+
+def _security(options: SparkplugSink) -> Iterator[Any]:
+    if options.username is not None:
+        yield "userPassword"
+    if options.tls is not None and options.tls.certificate is not None:
+        yield "X509"
