@@ -136,9 +136,12 @@ class DiskBuffer:
         `after` is the last seq a sink with its own database has booked; it overrules what is saved here.
         Asking again for a name gives a new cursor at the same place and ends the old one.
         """
-        return self._shelf.open_cursor(
+        cursor = self._shelf.open_cursor(
             sink, order, start=start, required=required, replay_rate=replay_rate, after=after
         )
+        # Before what is appended next: killed before the first tick, a new sink would begin at `now` again.
+        self._writer.post(partial(self._keep_house, self._shelf.changes()))
+        return cursor
 
     def ready(self) -> None:
         """Learn that every configured sink has its cursor: park the others, let retention begin."""

@@ -37,6 +37,19 @@ async def test_cursors_ranges_and_tokens_are_where_they_were(tmp_path: Path) -> 
         assert all(each.historical for each in left)
 
 
+@pytest.mark.fault("A1")
+async def test_where_a_new_sink_begins_is_on_disk_before_the_first_batch_is(
+    tmp_path: Path, record_measure
+) -> None:
+    async with opened(tmp_path / "a") as buffer:
+        buffer.cursor("new", Order.LIVE_FIRST)
+        await fill(buffer, [1, 2])
+        copy(tmp_path / "a", tmp_path / "b")
+    async with opened(tmp_path / "b") as buffer:
+        assert buffer.cursor("new", Order.LIVE_FIRST).backlog().rows == rows_of([1, 2])
+    record_measure("killed with two batches accepted and none sent in a sink's first second: L = 0")
+
+
 async def test_tokens_survive_rotation_and_deleted_segments(tmp_path: Path) -> None:
     async with opened(tmp_path, segment_bytes=4096, max_bytes=256 * 1024) as buffer:
         await (await buffer.append("quiet", batch_of(1), b"mine"))
