@@ -32,6 +32,7 @@ from tests.fakes import T0
 from tests.processes import python, started, wait_for
 from tests.servers.broker import Broker
 from tests.servers.victoria import Victoria
+from tests.verify.mqtt_forms import read_per_tag, read_values
 from tests.verify.recording import read
 from tests.verify.sparkplug import Follower
 
@@ -71,8 +72,43 @@ def delivery(seq: int) -> Delivery:
     return Delivery(Batch(parts, seq), EPOCH, seq)
 
 
+def _columns(_topic: str, payload: bytes) -> list[tuple[int, int]]:
+    said = json.loads(payload)
+    return [(said["seq"], row) for row in said.get("row", range(len(said["v"])))]
+
+
+def _by_name(topic: str, payload: bytes) -> list[tuple[int, int]]:
+    """The tag tells the row: each comes once in a batch."""
+    found = read_values(topic, payload, prefix="wanglian")
+    return [(each.key[2], list(KINDS).index(each.path.rpartition("/")[2])) for each in found if each.key]
+
+
+def _by_topic(topic: str, payload: bytes) -> list[tuple[int, int]]:
+    key = read_per_tag(topic, payload, prefix="wanglian").key
+    return [] if key is None else [(key[2], key[3])]
+
+
+TEMPLATE = {
+    "kind": "template",
+    "each": "device",
+    "topic": "wanglian/{{ device }}",
+    "payload": '{"seq": {{ seq }}, "rows": [{% for r in rows %}'
+    '{"n": {{ r.number }}, "v": {{ r.value | tojson }}}{{ "," if not loop.last }}{% endfor %}]}',
+}
+FORMS: dict[str, tuple[dict[str, object], Callable[[str, bytes], list[tuple[int, int]]]]] = {
+    "json": ({"kind": "json"}, _columns),
+    "values": ({"kind": "values"}, _by_name),
+    "per_tag": ({"kind": "per_tag"}, _by_topic),
+    "template": (
+        TEMPLATE,
+        lambda _, payload: [(json.loads(payload)["seq"], each["n"]) for each in json.loads(payload)["rows"]],
+    ),
+}
+"""By kind: what the plant file says, and how (seq, row) is read from a message."""
+
+
 @asynccontextmanager
-async def mqtt(version: str, tmp_path: Path) -> AsyncIterator[Rig]:
+async def mqtt(version: str, tmp_path: Path, form: str = "json") -> AsyncIterator[Rig]:
     with Broker(tmp_path / "broker", persistence=True) as broker:
         listen = python(
             "-m", "tests.verify.subscriber", "--port", str(broker.port), "--out", tmp_path / "got"
@@ -86,17 +122,14 @@ async def mqtt(version: str, tmp_path: Path) -> AsyncIterator[Rig]:
                     "port": broker.port,
                     "version": version,
                     "connect_timeout": "2s",
+                    "format": FORMS[form][0],
                 }
             )
             context = Context("g1", table(), SystemClock())
 
             def received() -> list[tuple[int, int]]:
-                said = [
-                    json.loads(r.payload)
-                    for r in read(tmp_path / "got")
-                    if not r.topic.rpartition("/")[2].startswith("_")
-                ]
-                return [(m["seq"], row) for m in said for row in m.get("row", range(len(m["v"])))]
+                said = [r for r in read(tmp_path / "got") if not r.topic.rpartition("/")[2].startswith("_")]
+                return [key for r in said for key in FORMS[form][1](r.topic, r.payload)]
 
             yield Rig(lambda: MqttSink("s", options, context, "s"), broker.stop, broker.start, received)
 
@@ -148,10 +181,14 @@ async def sparkplug(version: str, tmp_path: Path) -> AsyncIterator[Rig]:
             yield Rig(lambda: SparkplugEdge("s", options, context), broker.stop, broker.start, received)
 
 
-@pytest.fixture(params=["mqtt 5", "mqtt 3.1.1", "influxdb victoria", "sparkplug 5", "sparkplug 3.1.1"])
+KINDS_OF_SINK = {"mqtt": mqtt, "influxdb": influxdb, "sparkplug": sparkplug}
+SINKS = ("mqtt 5", "mqtt 3.1.1", "mqtt 5 values", "mqtt 5 per_tag", "mqtt 5 template")
+
+
+@pytest.fixture(params=[*SINKS, "influxdb victoria", "sparkplug 5", "sparkplug 3.1.1"])
 async def rig(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Rig]:
-    kind, version = request.param.split()
-    async with {"mqtt": mqtt, "influxdb": influxdb, "sparkplug": sparkplug}[kind](version, tmp_path) as found:
+    kind, version, *form = request.param.split()
+    async with KINDS_OF_SINK[kind](version, tmp_path, *form) as found:
         yield found
 
 
