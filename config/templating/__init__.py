@@ -17,7 +17,16 @@ from config.templating.judge import Judge, NotATemplate
 from config.templating.names import NAMES, Row, Values, known_of_rows
 from config.templating.sandbox import environment
 
-__all__ = ["Failed", "MessageTemplate", "NotATemplate", "Row", "Values", "compile_template", "known_of_rows"]
+__all__ = [
+    "NAMES",
+    "Failed",
+    "MessageTemplate",
+    "NotATemplate",
+    "Row",
+    "Values",
+    "compile_template",
+    "known_of_rows",
+]
 
 
 class Failed(ValueError):

@@ -4,44 +4,29 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any, Final
 
-from config.connections import MqttSink
+from config.connections import JsonForm, MqttSink
 from config.problems import Phrase
 from connectors.mqtt.catalogue import described
+from connectors.mqtt.schemas import DIALECT, IDENTITY, NUMBER_OF_ROW, QUALITY, VALUE
 from connectors.mqtt.topics import data_topic, status_topic, tags_topic
 from connectors.published import Channel, MessageKind, Published, Schema
 from connectors.tags import Kind, Tag
 
-DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _INTEGERS: Final = {"type": "array", "items": {"type": "integer"}, "minItems": 1}
 _TEXTS: Final = {"type": "array", "items": {"type": "string"}, "minItems": 1}
-_QUALITY: Final = {"type": "integer", "minimum": 0, "maximum": 2**32 - 1}
-_NUMBER_OF_ROW: Final = {"type": "integer", "minimum": 0, "maximum": 2**31 - 1}
-_VALUE: Final[dict[Kind, Schema]] = {
-    Kind.BOOL: {"type": "boolean"},
-    Kind.INT32: {"type": "integer", "minimum": -(2**31), "maximum": 2**32 - 1},
-    Kind.FLOAT64: {"type": "number"},
-    Kind.INT64: {"type": "integer", "minimum": -(2**63), "maximum": 2**63 - 1},
-    Kind.UINT64: {"type": "integer", "minimum": 0, "maximum": 2**64 - 1},
-    Kind.TEXT: {"type": "string"},
-}
-_IDENTITY: Final = {
-    "gw": {"type": "string", "minLength": 1},
-    "epoch": {"type": "string", "pattern": "^[1-9][0-9]*-[0-9a-f]{16}$"},
-    "seq": {"type": "integer", "minimum": 0},
-}
 ROWS: Final[Schema] = {
     "$schema": DIALECT,
     "type": "object",
     "properties": {
-        **_IDENTITY,
+        **IDENTITY,
         "dev": {"type": "string", "pattern": "^[^/]+/[^/]+/[^/]+/[^/]+$"},
         "hist": {"const": True},
         "t0": {"type": "integer"},
         "tags": _TEXTS,
         "dt": _INTEGERS,
         "v": {"type": "array", "items": {"type": ["null", "boolean", "number", "string"]}, "minItems": 1},
-        "q": _INTEGERS | {"items": _QUALITY},
-        "row": _INTEGERS | {"items": _NUMBER_OF_ROW},
+        "q": _INTEGERS | {"items": QUALITY},
+        "row": _INTEGERS | {"items": NUMBER_OF_ROW},
         "unit": _TEXTS,
         "fill": {"const": True},
     },
@@ -52,7 +37,7 @@ CATALOGUE: Final[Schema] = {
     "$schema": DIALECT,
     "type": "object",
     "properties": {
-        "gw": _IDENTITY["gw"],
+        "gw": IDENTITY["gw"],
         "dev": ROWS["properties"]["dev"],
         "tags": {
             "type": "object",
@@ -77,10 +62,10 @@ STATUS: Final[Schema] = {
     "$schema": DIALECT,
     "type": "object",
     "properties": {
-        "gw": _IDENTITY["gw"],
+        "gw": IDENTITY["gw"],
         "online": {"type": "boolean"},
         "version": {"type": "string"},
-        "epoch": _IDENTITY["epoch"],
+        "epoch": IDENTITY["epoch"],
         "lag_s": {"type": "number", "minimum": 0},
         "buffered": {"type": "integer", "minimum": 0},
     },
@@ -93,20 +78,32 @@ _IS_FRESH: Final = {"not": {"anyOf": [{"required": ["hist"]}, {"required": ["uni
 
 def published(options: MqttSink, *, gateway: str, site: str, tags: Sequence[Tag]) -> Published:
     """Return what this sink publishes of these tags; a device's channel names its tags and their values."""
+    ordered = sorted(tags, key=lambda tag: tag.path)
+    form = options.format
+    if isinstance(form, JsonForm):
+        messages = [MessageKind("rows", Phrase("contract.rows"), ROWS)]
+        channels = list(_of_devices(options.prefix, ordered))
+    else:
+        from connectors.mqtt.forms import promised  # noqa: PLC0415  Jinja costs 4 MB
+
+        messages = promised.messages(form)
+        channels = list(promised.channels(form, options.prefix, gateway, ordered))
+    if isinstance(form, JsonForm) or form.announce:
+        messages += [
+            MessageKind("catalogue", Phrase("contract.catalogue"), CATALOGUE),
+            MessageKind("status", Phrase("contract.status"), STATUS),
+        ]
+        channels += [
+            Channel("status", status_topic(options.prefix, site, gateway), "status", retained=True),
+            *_catalogues(options.prefix, ordered),
+        ]
     return Published(
         host=f"{options.host}:{options.broker_port}",
         protocol="mqtt" if options.tls is None else "secure-mqtt",
         protocol_version=options.version,
         security=list(_security(options)),
-        messages=[
-            MessageKind("rows", Phrase("contract.rows"), ROWS),
-            MessageKind("catalogue", Phrase("contract.catalogue"), CATALOGUE),
-            MessageKind("status", Phrase("contract.status"), STATUS),
-        ],
-        channels=[
-            Channel("status", status_topic(options.prefix, site, gateway), "status", retained=True),
-            *_of_devices(options.prefix, sorted(tags, key=lambda tag: tag.path)),
-        ],
+        messages=messages,
+        channels=channels,
     )
 
 
@@ -123,19 +120,19 @@ def _of_devices(prefix: str, tags: Iterable[Tag]) -> Iterator[Channel]:
         own: dict[str, Any] = {"properties": {"dev": {"const": device}}}
         fresh = {"if": _IS_FRESH, "then": {"properties": _tags_and_values(each)}}
         yield Channel(device, data_topic(prefix, device), "rows", narrowed=own | fresh)
-        told = {"tags": {"properties": {tag.name: {"const": described(tag)} for tag in each}}}
-        yield Channel(
-            f"{device}/_tags",
-            tags_topic(prefix, device),
-            "catalogue",
-            retained=True,
-            narrowed={"properties": own["properties"] | told},
-        )
+
+
+def _catalogues(prefix: str, tags: Iterable[Tag]) -> Iterator[Channel]:
+    for device, grouped in groupby(tags, lambda tag: tag.device):
+        told = {"properties": {tag.name: {"const": described(tag)} for tag in grouped}}
+        narrowed = {"properties": {"dev": {"const": device}, "tags": told}}
+        topic = tags_topic(prefix, device)
+        yield Channel(f"{device}/_tags", topic, "catalogue", retained=True, narrowed=narrowed)
 
 
 def _tags_and_values(tags: Sequence[Tag]) -> dict[str, Schema]:
     kinds = sorted({tag.kind for tag in tags})
-    values = [{"type": "null"}, *(_VALUE[kind] for kind in kinds)]
+    values = [{"type": "null"}, *(VALUE[kind] for kind in kinds)]
     return {
         "tags": {"items": {"enum": [tag.name for tag in tags]}},
         "v": {"items": {"anyOf": values}},

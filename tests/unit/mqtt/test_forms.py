@@ -6,12 +6,15 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+import jsonschema
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from config.connections import MqttSink as MqttOptions
 from connectors import Delivery, Kind, Origin, Tag, TagTable
 from connectors.mqtt.form import Message
+from connectors.mqtt.published import published
 from tests.unit.mqtt.deliveries import T0, Row, cases, delivery_of
 from tests.unit.mqtt.forms import form_of, messages
 from tests.verify.mqtt_forms import Reading, read_per_tag, read_plain, read_values
@@ -330,3 +333,43 @@ def test_nan_is_null_in_every_form() -> None:
     assert payloads(messages(form_of(table, kind="values"), broken))[0]["values"] == {"v0": None}
     assert payloads(messages(form_of(table, kind="per_tag"), broken))[0]["v"] is None
     assert payloads(messages(form_of(table, **template), broken)) == [None]
+
+
+CONTRACTED: list[dict[str, Any]] = [
+    {"kind": "json"},
+    {"kind": "values", "time": "iso8601"},
+    {"kind": "values", "list": True},
+    {"kind": "values", "plain": True},
+    {"kind": "per_tag"},
+    {"kind": "per_tag", "bare": True, "announce": False},
+    {"kind": "template", "topic": "x/{{ area }}/{{ device }}", "payload": "{{ values | tojson }}"},
+    {"kind": "template", "each": "value", "topic": "{{ path }}/{{ tag }}", "payload": "{{ value | tojson }}"},
+]
+
+
+@pytest.mark.parametrize("options", CONTRACTED, ids=lambda options: "-".join(map(str, options.values())))
+def test_messages_keep_what_the_contract_says_of_their_topic(options: dict[str, Any]) -> None:
+    table = TagTable()
+    kinds = dict(zip("bifus", (Kind.BOOL, Kind.INT32, Kind.FLOAT64, Kind.UINT64, Kind.TEXT), strict=True))
+    table.announce(
+        [Tag(f"cz/press/line1/m{d}/{n}", k, "C62", "plc") for d in (1, 2) for n, k in kinds.items()]
+    )
+    values = [True, 7, 1.5, 2**63, "run"] * 2
+    rows: list[Row] = [(i, T0 + i * MS, value, BAD if i == 3 else 0) for i, value in enumerate(values)]
+    sink = MqttOptions.model_validate({"kind": "mqtt", "host": "h", "prefix": "p", "format": options})
+    told = published(sink, gateway="gw-1", site="cz", tags=[table[i] for i in range(10)])
+    channels = {each.address: each for each in told.channels}
+    schemas = {each.name: each.schema for each in told.messages}
+    for historical in (False, True):
+        delivery, _ = delivery_of(table, rows, historical=historical)
+        for each in messages(form_of(table, **options), delivery):
+            channel = channels[each.topic]
+            said = json.loads(each.payload)
+            jsonschema.validate(said, {"allOf": [schemas[channel.message], channel.narrowed]})
+            assert channel.retained or not each.retain
+            if channel.message != "made":
+                with pytest.raises(jsonschema.ValidationError):
+                    jsonschema.validate(
+                        {"values": 5}, {"allOf": [schemas[channel.message], channel.narrowed]}
+                    )
+    assert ("status" in schemas) is options.get("announce", options["kind"] != "template")
