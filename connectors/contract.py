@@ -59,6 +59,8 @@ class Delivery:
     seq: int
     historical: bool = False
     rows: tuple[NDArray[np.int32], ...] | None = None
+    source: str = ""
+    """Under whose name the batch was stored; the ledger counts by it."""
 
     @property
     def is_past(self) -> bool:

@@ -62,7 +62,10 @@ class Forwarder:
             Refusal(selected[each.delivery][0], _rows(each, selected[each.delivery][1]), each.reason)
             for each in refused
         ]
-        await self._cursor.ack(refusals)
+        wanted = [0] * len(deliveries)
+        for place, chosen in selected:
+            wanted[place] = len(chosen.batch)
+        await self._cursor.ack(refusals, wanted)
         refused_rows = sum(len(each.rows) for each in refusals if each.rows is not None)
         self._link.moved(rows - refused_rows)
         self._link.count("not_selected", sum(len(each.batch) for each in deliveries) - rows)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -12,6 +12,9 @@ from gateway.buffer import DiskBuffer, LogCursor
 from gateway.energy.bookkeeping.link import Bookkeeper
 from gateway.history import Historian
 from gateway.supervise import Link, LinkState
+
+FATES: Final = ("acquired", "delivered", "buffered", "not_selected", "quarantined")
+"""Of a row, beside being dropped for a reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +147,22 @@ def observe_store(observer: Observer, buffer: DiskBuffer) -> None:
         ]
     )
     observer.ask_health(lambda: buffer.stats().degraded)
+
+
+def observe_books(observer: Observer, buffer: DiskBuffer) -> None:
+    """Ask the store what became of every row, by source and sink."""
+
+    def samples() -> Iterator[Sample]:
+        for account in buffer.accounts():
+            yield Sample("ledger_holds", account.holds, {"sink": account.sink}, is_counter=False)
+            for entry in account.entries:
+                fates = [(fate, "", getattr(entry, fate)) for fate in FATES]
+                fates += [("dropped", reason, rows) for reason, rows in entry.dropped.items()]
+                for fate, reason, rows in fates:
+                    where = {"source": entry.source, "sink": account.sink, "fate": fate, "reason": reason}
+                    yield Sample("ledger_rows", rows, where, is_counter=False)
+
+    observer.ask_samples(samples)
 
 
 def observe_connector(observer: Observer, direction: str, name: str, running: Callable[[], object]) -> None:

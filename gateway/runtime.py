@@ -38,6 +38,7 @@ from gateway.memory import give_back, keep_what_is_there
 from gateway.observe import (
     Observer,
     observe_backlog,
+    observe_books,
     observe_connector,
     observe_history,
     observe_ledger,
@@ -102,6 +103,7 @@ class Gateway:
             at_end.callback(self._live.close)
             self.status_port = status.port
             observe_store(self.observer, buffer)
+            observe_books(self.observer, buffer)
             for name, sink in plant.sinks.items():
                 self._start_sink(name, sink)
             historian = self._start_history() if plant.history.enabled else None
@@ -289,6 +291,7 @@ class Gateway:
             tuple(links_told(self.observer, snapshot, self._about)),
             store_told(snapshot),
             self.plant.buffer.max_bytes,
+            tuple(self._buffer.accounts()),
         )
 
     def _link(

@@ -75,4 +75,6 @@ class Selection:
         if not parts:
             return None
         batch = Batch(tuple(parts), delivery.batch.arrived, delivery.batch.origin)
-        return Delivery(batch, delivery.epoch, delivery.seq, delivery.historical, tuple(rows))
+        return Delivery(
+            batch, delivery.epoch, delivery.seq, delivery.historical, tuple(rows), delivery.source
+        )

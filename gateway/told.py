@@ -5,6 +5,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, TypeAdapter
 
+from gateway.ledger import Account
 from gateway.observe import Observer, Sample, Snapshot
 from gateway.supervise import Link, LinkState
 
@@ -57,6 +58,8 @@ class Told:
     store: dict[str, float]
     """The store's metrics without the prefix."""
     max_bytes: int
+    accounts: tuple[Account, ...] = ()
+    """What became of every row, a sink each."""
 
 
 TOLD: Final = TypeAdapter(Told)
@@ -66,6 +69,8 @@ def links_told(observer: Observer, snapshot: Snapshot, about: dict[tuple[str, st
     """Return every link `about` knows, with its own counts out of the snapshot's samples."""
     counts: dict[tuple[str, str], dict[str, float]] = {}
     for sample in snapshot.samples:
+        if sample.name.startswith("ledger_"):
+            continue  # told apart, as accounts
         direction = next((each for each in ("source", "sink", "history") if _is_of(sample, each)), "")
         if direction:
             # Of the history there is one, so its own figures name none.

@@ -46,8 +46,12 @@ class Cursor(Protocol):
         """
         ...
 
-    async def ack(self, refused: Sequence[Refusal] = ()) -> None:
-        """Move past what `next` returned; refused rows enter quarantine in the same transaction."""
+    async def ack(self, refused: Sequence[Refusal] = (), wanted: Sequence[int] | None = None) -> None:
+        """Move past what `next` returned; refused rows enter quarantine in the same transaction.
+
+        `wanted` are the rows of each delivery that the sink was to get; None is all of them. What is left
+        over its selection left out: the ledger counts it apart.
+        """
         ...
 
     def backlog(self) -> Backlog:
@@ -74,11 +78,13 @@ class Buffer(Protocol):
         required: bool = True,
         replay_rate: int | None = None,
         after: int | None = None,
+        knows_again: bool = False,
     ) -> Cursor:
         """Return the sink's cursor, where it was left, or new at `start`.
 
         A segment waits for every `required` sink. `replay_rate` limits a LIVE_FIRST backlog, rows per second.
-        `after` is the last seq a sink with its own database has booked; it overrules what is saved here.
+        `after` is the last seq a sink with its own database has booked; it overrules what is saved here. One
+        that `knows_again` what it has booked gets what was booked since the save once more, for its account.
         Asking again for a name gives a new cursor at the same place and ends the old one.
         """
         ...

@@ -9,15 +9,22 @@ than this sink accepted in a second lately, so live waits less than two seconds.
 STRICT. Everything from the head on, in order, never marked.
 
 What a quarantine entry's retry brings back is served like a range, with its original key.
+
+Where the cursor moves, its books count what left it (`gateway.ledger`); both are saved in one transaction.
 """
 
 import asyncio
 from collections.abc import Sequence
 from typing import Final, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from connectors import Clock, Delivery, Order, Refusal
 from gateway.buffer.contract import Backlog
-from gateway.buffer.position import Count, Position
+from gateway.buffer.position import Position
+from gateway.ledger import Account, Books, Passing, Rows
+from gateway.ledger.books import UNKNOWN, add
 
 HISTORICAL_ROWS: Final = 20_000
 _PACE_NS: Final = 1_000_000_000
@@ -49,8 +56,12 @@ class Log(Protocol):
         """Return whole deliveries of [start, stop), at least one unless there is none at all."""
         ...
 
-    def count(self, start: int, stop: int) -> int:
-        """Return the rows stored in [start, stop)."""
+    def count(self, start: int, stop: int) -> Rows:
+        """Return the rows stored in [start, stop), by source."""
+        ...
+
+    def acquired(self) -> Rows:
+        """Return the rows the log has taken since it exists, by source; whoever keeps them copies them."""
         ...
 
     def arrived(self, seq: int) -> int:
@@ -61,18 +72,17 @@ class Log(Protocol):
         """Learn that a cursor wants saving."""
         ...
 
-    async def refuse(
-        self, sink: str, pending: Sequence[Delivery], refused: Sequence[Refusal], settled: Sequence[int]
+    async def settle(
+        self, cursor: "LogCursor", refused: Sequence[Refusal], passing: Passing, entries: Sequence[int]
     ) -> None:
-        """Quarantine refused rows in one transaction with the cursor's place and what a retry settles."""
+        """Save what an acknowledgement changes in one transaction, then let the cursor `finish` it.
+
+        Refused rows enter quarantine, entries a retry has settled leave it.
+        """
         ...
 
-    async def take_retries(self, sink: str, max_rows: int) -> Sequence[tuple[int, Delivery]]:
-        """Return (entry, delivery) of what somebody wants sent again."""
-        ...
-
-    async def settle(self, entries: Sequence[int]) -> None:
-        """Forget entries that a retry has delivered."""
+    async def take_retries(self, cursor: "LogCursor", max_rows: int) -> Sequence[tuple[int, Delivery]]:
+        """Return (entry, delivery) of what somebody wants sent again, and note them as lent."""
         ...
 
 
@@ -86,12 +96,16 @@ class LogCursor:
         order: Order,
         position: Position,
         *,
+        books: Books,
         required: bool,
         replay_rate: int | None,
     ) -> None:
         self.sink = sink
         self.position = position
         self.required = required
+        self.books = books
+        self.lent: Sequence[int] = ()
+        """Quarantine entries that are out for a retry."""
         self.oldest: int | None = None
         """Arrival of the first row that waits, as far as a read has shown it, ns UTC."""
         self.has_retries = False
@@ -106,6 +120,9 @@ class LogCursor:
         self._live_turn = True
         self._is_stale = False
         """Part of what is in flight is no longer in the log's count."""
+        self._cut: dict[str, Rows] = {}
+        """What of it the log has lost meanwhile, by reason: lost to the sink if we die before its answer."""
+        self._cut_seqs: set[int] = set()
         self._served = 0
         self._pace = float(HISTORICAL_ROWS)
 
@@ -121,29 +138,75 @@ class LogCursor:
                 await self._wait(wait_s)
         return self._pending
 
-    async def ack(self, refused: Sequence[Refusal] = ()) -> None:
-        """Move past what `next` returned; refused rows enter quarantine in the same transaction."""
-        pending, retried = self._pending, self._retried
-        if not pending:
+    async def ack(self, refused: Sequence[Refusal] = (), wanted: Sequence[int] | None = None) -> None:
+        """Move past what `next` returned; refused rows enter quarantine in the same transaction.
+
+        `wanted` are the rows of each delivery that were this sink's to get, None is all of them.
+        """
+        if not self._pending:
             return
-        if refused:
-            # Saved first, moved after: the transaction holds the place where the cursor will be.
-            await self._log.refuse(self.sink, pending, refused, retried)
-        elif retried:
-            await self._log.settle(retried)
+        held = _distinct(self._pending, refused)
+        passing = _passing(self._pending, held, wanted, is_retry=bool(self._retried))
+        if held or self._retried:
+            await self._log.settle(self, held, passing, self._retried)
+        else:
+            self.finish(passing)
+
+    def finish(self, passing: Passing) -> None:
+        """Move past what is in flight and book it."""
+        pending, retried = self._pending, self._retried
+        self.books.take(passing)
+        self._cut, self._cut_seqs = {}, set()
         if not retried:
             self._move_past(pending)
         if self._is_stale:
             self._is_stale = False
-            self.position.recount(self._log.end(), self._log.stored(), self._log.count)
+            self.position.recount(self._log.end(), self._log.stored(), self._rows)
         self._live_turn = bool(pending[0].historical)
         if pending[0].historical:
             rows = sum(len(each.batch) for each in pending)
             self._tokens -= rows
             took = max(1, self._log.clock.monotonic() - self._served)
             self._pace = 0.5 * self._pace + 0.5 * rows * _PACE_NS / took
-        self._pending, self._retried = (), ()
+        self._pending, self._retried, self.lent = (), (), ()
         self._log.moved(self.sink)
+
+    @property
+    def in_flight(self) -> Sequence[Delivery]:
+        """What `next` has returned and nobody has acknowledged."""
+        return self._pending
+
+    def lend(self, entries: Sequence[int]) -> None:
+        """Learn which quarantine entries are on their way out for a retry."""
+        self.lent = entries
+
+    def account(self) -> Account:
+        """Return the books as of now."""
+        log = self._log.acquired()
+        cut = sum(sum(rows.values()) for rows in self._cut.values())
+        counted = self.position.rows(self._log.stored()) + cut
+        entries = self.books.entries(log, self.books.waiting(log))
+        return Account(self.sink, self.books.since, tuple(entries), counted)
+
+    def counted(self) -> Rows:
+        """Return what waits by source, counted from the log itself, with what it lost in flight."""
+        position = self.position
+        found = dict(self._log.count(position.head, self._log.end()))
+        for each in position.ranges:
+            add(found, self._log.count(each.start, each.stop))
+        for rows in self._cut.values():
+            add(found, rows)
+        return found
+
+    def saved_books(self, passing: Passing | None = None) -> Books:
+        """Return the books as they are to be saved, or as they will be once `passing` is taken."""
+        books = self.books.copy()
+        if passing is not None:
+            books.take(passing)
+        else:
+            for reason, rows in self._cut.items():
+                books.drop(rows, reason)
+        return books
 
     def backlog(self) -> Backlog:
         """Tell what waits."""
@@ -166,24 +229,50 @@ class LogCursor:
                 head = max(head, after)
         return head, tuple(each for each in ranges if each[0] < each[1])
 
-    def cut(self, stop: int, count: Count) -> int:
+    def cut(self, stop: int, reason: str) -> int:
         """Give up what lies below `stop`; return the rows lost to this sink, without those in flight."""
-        in_flight = sum(len(each.batch) for each in self._unacknowledged() if each.seq < stop)
-        self.oldest = None
-        return max(0, self.position.cut(stop, count) - in_flight)
+        lost: Rows = {}
+        for each in self.position.open_below(stop):
+            add(lost, self._log.count(*each))
+        self.position.cut(stop, self._rows)
+        self._lose(lost, [each for each in self._unacknowledged() if each.seq < stop], reason)
+        return sum(lost.values())
 
-    def recount(self, first: int, last: int, count: Count) -> int:
+    def reconcile(self, reason: str) -> int:
+        """Book as lost what should wait and does not; return how many rows that is."""
+        log = self._log.acquired()
+        lost = self.books.waiting(log)
+        add(lost, self.counted(), -1)
+        gone = {source: rows for source, rows in lost.items() if rows > 0}
+        self.books.drop(gone, reason)
+        self.books.ask_again({source: -rows for source, rows in lost.items() if rows < 0})
+        return sum(gone.values())
+
+    def recount(self, first: int, last: int, reason: str) -> int:
         """Take the rows anew after [first, last] has lost some; return the rows lost to this sink."""
         log = self._log
-        before = self.position.rows(log.stored())
-        in_flight = [each for each in self._unacknowledged() if first <= each.seq <= last]
-        self.position.recount(log.end(), log.stored(), count)
-        lost = before - self.position.rows(log.stored())
-        if in_flight:
-            self._is_stale = True
-            lost -= sum(len(each.batch) - count(each.seq, each.seq + 1) for each in in_flight)
+        self.position.recount(log.end(), log.stored(), self._rows)
+        flying = [each for each in self._unacknowledged() if first <= each.seq <= last]
+        gone = [each for each in flying if not self._rows(each.seq, each.seq + 1)]
+        self._is_stale = self._is_stale or bool(gone)
+        # What should wait, before what is lost is booked, against what the log still has.
+        lost = self.books.waiting(log.acquired())
+        add(lost, self.counted(), -1)
+        self._lose(lost, gone, reason)
+        return sum(lost.values())
+
+    def _lose(self, lost: Rows, in_flight: Sequence[Delivery], reason: str) -> None:
+        """Book what is lost; what is in flight the sink may still get, so that waits for its answer."""
+        for each in in_flight:
+            if each.seq not in self._cut_seqs:
+                self._cut_seqs.add(each.seq)
+                add(lost, {each.source: len(each.batch)}, -1)
+                add(self._cut.setdefault(reason, {}), {each.source: len(each.batch)})
+        self.books.drop(lost, reason)
         self.oldest = None
-        return lost
+
+    def _rows(self, start: int, stop: int) -> int:
+        return sum(self._log.count(start, stop).values())
 
     def wake(self) -> None:
         """Look again: something was stored, or a retry was asked for."""
@@ -241,6 +330,8 @@ class LogCursor:
             self.oldest = found[0].batch.arrived if not self.position.ranges else self.oldest
         else:
             self.position.head = end
+            self.position.recount(self._log.end(), self._log.stored(), self._rows)
+            self.reconcile(UNKNOWN)
             self._log.moved(self.sink)
 
     async def _take_backlog(self, max_rows: int) -> None:
@@ -249,7 +340,7 @@ class LogCursor:
             limit = max(1, min(limit, int(self._tokens)))
         self._served = self._log.clock.monotonic()
         if self.has_retries:
-            taken = await self._log.take_retries(self.sink, limit)
+            taken = await self._log.take_retries(self, limit)
             self.has_retries = bool(taken)
             self._retried = tuple(entry for entry, _ in taken)
             self._pending = tuple(delivery for _, delivery in taken)
@@ -260,10 +351,14 @@ class LogCursor:
         if not self.position.ranges or self.position.ranges[0].start != start:
             return
         if found:
-            self._pending = [Delivery(each.batch, each.epoch, each.seq, historical=True) for each in found]
+            self._pending = [
+                Delivery(each.batch, each.epoch, each.seq, historical=True, source=each.source)
+                for each in found
+            ]
             self.oldest = found[0].batch.arrived
         else:
             self.position.advance_range(stop - 1, first.rows)
+            self.reconcile(UNKNOWN)
             self._log.moved(self.sink)
 
     async def _wait(self, timeout_s: float | None) -> None:
@@ -288,3 +383,40 @@ class LogCursor:
             position.advance_head(last.seq, sum(len(d.batch) for d in pending if d.seq >= head))
         after = self._log.recent(position.lowest())
         self.oldest = last.batch.arrived if after is None else after.batch.arrived
+
+
+def _distinct(pending: Sequence[Delivery], refused: Sequence[Refusal]) -> list[Refusal]:
+    """Return the refusals with the rows each names, no row twice; those that name none are left out."""
+    named: dict[int, NDArray[np.int32]] = {}
+    found = []
+    for each in refused:
+        rows = np.concatenate(pending[each.delivery].row_numbers())
+        if each.rows is not None:
+            rows = rows[np.isin(rows, each.rows)]
+        before = named.get(each.delivery)
+        if before is not None:
+            rows = rows[~np.isin(rows, before)]
+        if len(rows):
+            named[each.delivery] = rows if before is None else np.concatenate((before, rows))
+            found.append(Refusal(each.delivery, rows, each.reason))
+    return found
+
+
+def _passing(
+    pending: Sequence[Delivery], held: Sequence[Refusal], wanted: Sequence[int] | None, *, is_retry: bool
+) -> Passing:
+    """Return what an acknowledgement of `pending` moves."""
+    passing = Passing()
+    for place, each in enumerate(pending):
+        rows = len(each.batch)
+        mine = rows if wanted is None else wanted[place]
+        passing.delivered[each.source] = passing.delivered.get(each.source, 0) + mine
+        if mine < rows:
+            add(passing.not_selected, {each.source: rows - mine})
+        if is_retry:
+            add(passing.retried, {each.source: rows})
+    for refusal in held:
+        refused = {pending[refusal.delivery].source: 0 if refusal.rows is None else len(refusal.rows)}
+        add(passing.quarantined, refused)
+        add(passing.delivered, refused, -1)
+    return passing

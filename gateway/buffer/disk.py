@@ -53,9 +53,10 @@ from gateway.buffer.recovery import Recovered, recover
 from gateway.buffer.retention import RESERVE, Retention
 from gateway.buffer.segment import Job, Segment
 from gateway.buffer.shelf import Shelf
-from gateway.buffer.state import NAME, Changes, EpochRecord, Gap, State
+from gateway.buffer.state import NAME, Changes, Discard, EpochRecord, State
 from gateway.buffer.stats import BufferStats
 from gateway.buffer.writer import Writer
+from gateway.ledger import Account, Gap
 
 log = logging.getLogger(__name__)
 _QUEUE_BYTES = 8 * 2**20
@@ -130,17 +131,24 @@ class DiskBuffer:
         required: bool = True,
         replay_rate: int | None = None,
         after: int | None = None,
+        knows_again: bool = False,
     ) -> LogCursor:
         """Return the sink's cursor, where it was left, or new at `start`.
 
-        `after` is the last seq a sink with its own database has booked; it overrules what is saved here.
+        `after` is the last seq a sink with its own database has booked; it overrules what is saved here. One
+        that `knows_again` what it has booked gets what was booked since the save once more, for its account.
         Asking again for a name gives a new cursor at the same place and ends the old one.
         """
         cursor = self._shelf.open_cursor(
-            sink, order, start=start, required=required, replay_rate=replay_rate, after=after
+            *(sink, order),
+            start=start,
+            required=required,
+            replay_rate=replay_rate,
+            after=after,
+            knows_again=knows_again,
         )
         # Before what is appended next: killed before the first tick, a new sink would begin at `now` again.
-        self._writer.post(partial(self._keep_house, self._shelf.changes()))
+        self._writer.post(self._keep_house)
         return cursor
 
     def ready(self) -> None:
@@ -195,6 +203,10 @@ class DiskBuffer:
         segments = self._shelf.segments
         return segments[0].first_seq if segments else self._shelf.end()
 
+    def accounts(self) -> list[Account]:
+        """Return what became of every row of every sink, by source."""
+        return self._shelf.accounts()
+
     def gaps(self) -> list[Gap]:
         """Return every recorded loss of stored batches, oldest first."""
         return self._state.gaps()
@@ -220,7 +232,7 @@ class DiskBuffer:
             bytes=sum(segment.bytes for segment in shelf.segments),
             memory_bytes=shelf.ring.bytes,
             queued_bytes=self._queued,
-            dropped=dict(self._state.drops),
+            dropped=self._shelf.dropped(),
             degraded=writer.degraded,
             full=writer.full,
         )
@@ -266,6 +278,7 @@ class DiskBuffer:
             old.close()
         for segment in [each for each in self._shelf.segments if not each.path.exists()]:
             self._shelf.replace(segment, None, "directory_lost")
+        self._shelf.on_loop(self._shelf.everything_moved)
         return self._renew("directory lost", next_seq)
 
     def _open(self) -> None:
@@ -352,14 +365,19 @@ class DiskBuffer:
         self._timer = self._loop.call_later(_TICK_S, self._tick)
         if not self._housekeeping:
             self._housekeeping = True
-            self._writer.post(partial(self._keep_house, self._shelf.changes()))
+            self._writer.post(self._keep_house)
 
-    def _keep_house(self, changes: Changes) -> None:
-        """Save what moved, let go what may go, look for retries; in the writer thread."""
+    def _keep_house(self) -> None:
+        """Save what moved, let go what may go, look at the quarantine; in the writer thread."""
+        # Taken when it is saved: what waits in the inbox would be older than what retention saves meanwhile.
+        changes = self._shelf.on_loop(self._shelf.changes)
         try:
             if changes.cursors or changes.totals or changes.forgotten:
                 self._state.save(changes)
             self._retention.enforce(self._writer)
+            discards = [Discard(*row) for row in self._state.query("SELECT * FROM discards ORDER BY id")]
+            if discards or changes.counted:
+                self._loop.call_soon_threadsafe(self._shelf.discard, discards)
             retries = {
                 str(sink)
                 for (sink,) in self._state.query("SELECT DISTINCT sink FROM quarantine WHERE retry = 1")
@@ -368,7 +386,7 @@ class DiskBuffer:
                 self._loop.call_soon_threadsafe(self._shelf.wake_retries, retries)
         except (sqlite3.Error, OSError) as exc:
             log.error("the state could not be saved", extra={"reason": str(exc)})  # noqa: TRY400  the reason is enough
-            self._loop.call_soon_threadsafe(self._shelf.mark_moved, [each.sink for each in changes.cursors])
+            self._loop.call_soon_threadsafe(self._shelf.take_back, changes)
         finally:
             self._housekeeping = False
 

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.buffer.contract import StoreFailed
-from gateway.buffer.reader import Damaged, SegmentReader
+from gateway.buffer.reader import NO_COUNTS, Counts, Damaged, SegmentReader
 from gateway.buffer.segment import SUFFIX
-from gateway.buffer.state import Changes, Gap, SavedCursor
+from gateway.buffer.state import SavedCursor
+from gateway.ledger import Gap
 from gateway.sqlite import files_of, is_full
 
 log = logging.getLogger(__name__)
@@ -28,11 +29,7 @@ class Freed:
     """A segment that was deleted; its batches, empty when they could not be counted."""
 
     first_seq: int
-    seqs: NDArray[np.int64]
-    rows: NDArray[np.int64]
-    start: int
-    """Arrival of the first and the last batch, ns UTC."""
-    end: int
+    counts: Counts
 
 
 def wants_room(error: BaseException) -> bool:
@@ -55,18 +52,25 @@ def free_oldest(directory: Path) -> Freed | None:
     return freed
 
 
-def losses(freed: Sequence[Freed], cursors: Iterable[SavedCursor], now: int) -> Changes:
-    """Return what each sink lost with the segments, and the gaps."""
-    drops, gaps = [], []
+def gaps(freed: Sequence[Freed], cursors: Iterable[SavedCursor], now: int) -> list[Gap]:
+    """Return the gaps of those segments some sink had not got; the books count them when it opens."""
+    found = []
     waiting = [cursor for cursor in cursors if cursor.parked is None]
     for each in freed:
-        lost = {cursor.sink: int(each.rows[_undelivered(each.seqs, cursor)].sum()) for cursor in waiting}
-        drops += [(sink, "disk_full", rows) for sink, rows in lost.items() if rows]
-        if any(lost.values()) or not waiting or not len(each.seqs):
-            last = int(each.seqs[-1]) if len(each.seqs) else each.first_seq
-            counted = len(each.seqs), int(each.rows.sum())
-            gaps.append(Gap("disk_full", each.first_seq, last, *counted, now, each.start, each.end))
-    return Changes(drops=drops, gaps=gaps)
+        counts = each.counts
+        lost = {c.sink: int(counts.rows[_undelivered(counts.seqs, c)].sum()) for c in waiting}
+        lost = {sink: rows for sink, rows in lost.items() if rows}
+        if lost or not waiting or not len(counts.seqs):
+            last = int(counts.seqs[-1]) if len(counts.seqs) else each.first_seq
+            sizes = len(counts.seqs), int(counts.rows.sum())
+            found.append(
+                Gap(
+                    *("disk_full", each.first_seq, last, *sizes, now, counts.start, counts.end),
+                    sources=counts.by_source(),
+                    sinks=lost,
+                )
+            )
+    return found
 
 
 def _undelivered(seqs: NDArray[np.int64], cursor: SavedCursor) -> NDArray[np.bool_]:
@@ -77,15 +81,14 @@ def _undelivered(seqs: NDArray[np.int64], cursor: SavedCursor) -> NDArray[np.boo
 
 
 def _counted(path: Path, stop: int) -> Freed:
-    nothing = np.zeros(0, np.int64)
     try:
         reader = SegmentReader(path, sealed=not files_of(path)[1].exists())
     except (sqlite3.Error, Damaged):
-        return Freed(int(path.stem), nothing, nothing, 0, 0)
+        return Freed(int(path.stem), NO_COUNTS)
     try:
-        seqs, rows, start, end = reader.counts()
-    except sqlite3.Error:
-        return Freed(int(path.stem), nothing, nothing, 0, 0)
+        counts = reader.counts()
+    except (sqlite3.Error, Damaged):
+        return Freed(int(path.stem), NO_COUNTS)
     finally:
         reader.close()
-    return Freed(int(path.stem), seqs[seqs < stop], rows[seqs < stop], start, end)
+    return Freed(int(path.stem), counts.where(counts.seqs < stop))

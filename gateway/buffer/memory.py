@@ -16,6 +16,8 @@ from gateway.buffer.newest import newest
 from gateway.buffer.position import Position
 from gateway.buffer.ring import Lateness
 from gateway.buffer.segment import SourceState
+from gateway.ledger import Books, Passing, Rows
+from gateway.ledger.books import UNKNOWN, add
 
 
 class MemoryBuffer:
@@ -28,10 +30,11 @@ class MemoryBuffer:
         """What sinks refused: (sink, delivery, refusal)."""
         self._log: dict[int, Delivery] = {}
         self._rows = 0
+        self._acquired: Rows = {}
         self._lateness = Lateness(1)
         self._sources: dict[str, SourceState] = {}
         self._cursors: dict[str, LogCursor] = {}
-        self._parked: dict[str, Position] = {}
+        self._parked: dict[str, LogCursor] = {}
 
     async def __aenter__(self) -> Self:
         """Nothing to open."""
@@ -45,8 +48,9 @@ class MemoryBuffer:
     async def append(self, source: str, batch: Batch, resume: bytes | None = None) -> Receipt:
         """Take a batch; the Receipt is resolved."""
         seq = self.end()
-        self._log[seq] = Delivery(batch, self.epoch, seq)
+        self._log[seq] = Delivery(batch, self.epoch, seq, source=source)
         self._rows += len(batch)
+        add(self._acquired, {source: len(batch)})
         state = self._sources.setdefault(source, SourceState())
         state.last_arrived = batch.arrived
         state.resume = state.resume if resume is None else resume
@@ -66,15 +70,23 @@ class MemoryBuffer:
         required: bool = True,
         replay_rate: int | None = None,
         after: int | None = None,
+        knows_again: bool = False,  # noqa: ARG002  nothing is booked elsewhere
     ) -> LogCursor:
         """Return the sink's cursor, where it was left, or new at `start`."""
-        old = self._cursors.get(sink)
-        position = self._parked.pop(sink, None) if old is None else old.position
+        old = self._cursors.get(sink) or self._parked.pop(sink, None)
+        position = None if old is None else old.position
         if after is not None or position is None:
             head = self.end() if start == "now" else 1
             head = head if after is None else min(after + 1, self.end())
-            position = Position(head, self.count(1, head))
-        cursor = LogCursor(self, sink, order, position, required=required, replay_rate=replay_rate)
+            position = Position(head, sum(self.count(1, head).values()))
+        books = Books(self.clock.now()) if old is None else old.books
+        cursor = LogCursor(
+            self, sink, order, position, books=books, required=required, replay_rate=replay_rate
+        )
+        if old is None:
+            cursor.books = Books.begun(self.clock.now(), self._acquired, cursor.counted(), {})
+        else:
+            cursor.reconcile(UNKNOWN)
         self._cursors[sink] = cursor
         return cursor
 
@@ -85,7 +97,7 @@ class MemoryBuffer:
         """Park the cursor of a sink that was removed."""
         cursor = self._cursors.pop(sink, None)
         if cursor is not None:
-            self._parked[sink] = cursor.position
+            self._parked[sink] = cursor
 
     def last_arrived(self, source: str) -> int | None:
         """Return the arrival of the newest stored batch of a source, ns UTC."""
@@ -130,9 +142,16 @@ class MemoryBuffer:
             found.append(self._log[seq])
         return found
 
-    def count(self, start: int, stop: int) -> int:
-        """Return the rows taken in [start, stop)."""
-        return sum(len(self._log[seq].batch) for seq in range(start, min(stop, self.end())))
+    def count(self, start: int, stop: int) -> Rows:
+        """Return the rows taken in [start, stop), by source."""
+        rows: Rows = {}
+        for seq in range(start, min(stop, self.end())):
+            add(rows, {self._log[seq].source: len(self._log[seq].batch)})
+        return rows
+
+    def acquired(self) -> Rows:
+        """Return the rows taken so far, by source."""
+        return self._acquired
 
     def arrived(self, seq: int) -> int:
         """Return when a batch arrived, ns UTC."""
@@ -142,19 +161,17 @@ class MemoryBuffer:
     def moved(self, sink: str) -> None:
         """Nothing is saved."""
 
-    async def refuse(
+    async def settle(
         self,
-        sink: str,
-        pending: Sequence[Delivery],
+        cursor: LogCursor,
         refused: Sequence[Refusal],
-        settled: Sequence[int],  # noqa: ARG002  nothing is retried from memory
+        passing: Passing,
+        entries: Sequence[int],  # noqa: ARG002  nothing is retried from memory
     ) -> None:
         """Remember what was refused."""
-        self.held += [(sink, pending[each.delivery], each) for each in refused]
+        self.held += [(cursor.sink, cursor.in_flight[each.delivery], each) for each in refused]
+        cursor.finish(passing)
 
-    async def take_retries(self, sink: str, max_rows: int) -> Sequence[tuple[int, Delivery]]:  # noqa: ARG002
+    async def take_retries(self, cursor: LogCursor, max_rows: int) -> Sequence[tuple[int, Delivery]]:  # noqa: ARG002
         """Nothing is tried again."""
         return ()
-
-    async def settle(self, entries: Sequence[int]) -> None:
-        """Nothing is tried again."""

@@ -73,6 +73,11 @@ class Position:
         if first.start >= first.stop:
             self.ranges.pop(0)
 
+    def open_below(self, stop: int) -> list[tuple[int, int]]:
+        """Return what of the open parts lies below `stop`, as [start, stop)."""
+        parts = [*((each.start, each.stop) for each in self.ranges), (self.head, stop)]
+        return [(start, min(end, stop)) for start, end in parts if start < min(end, stop)]
+
     def cut(self, stop: int, count: Count) -> int:
         """Give up everything below `stop`, the end of the oldest segment; return how many rows that is."""
         lost = 0

@@ -22,13 +22,18 @@ from connectors import Batch, Columns, Delivery, Epoch, Kind, Refusal, Tag
 from connectors.quality import BAD, name
 from gateway.buffer.codec import decode, encode, pack_tags, tag_bytes, tag_from_json, unpack_tags
 from gateway.buffer.segment import checksum, epoch_seed
-from gateway.buffer.state import NAME, SCHEMA, Changes, Held, SavedCursor, State
-from gateway.sqlite import check_version, connect, transaction
+from gateway.buffer.state import NAME, SCHEMA, Changes, Discard, Held, State
+from gateway.ledger import Rows
+from gateway.sqlite import connect, migrate, transaction
 
 log = logging.getLogger(__name__)
 MOST_ROWS: Final = 1_000_000
 """Beyond this the oldest entries go, counted as dropped."""
-_COLUMNS: Final = "id, sink, reason, noted, ordinal, random, seq, arrived, rows, crc, row_numbers, tags, data"
+_COLUMNS: Final = (
+    "id, sink, reason, noted, ordinal, random, seq, arrived, rows, crc, row_numbers, tags, data, source"
+)
+DISCARDED: Final = "discarded"
+"""The reason of what a person has deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,26 +49,47 @@ class Entry:
 
 
 def hold(
-    state: State,
-    place: SavedCursor,
-    pending: Sequence[Delivery],
-    refused: Sequence[Refusal],
-    *,
-    noted: int,
-    settled: Sequence[int],
+    state: State, moved: Changes, pending: Sequence[Delivery], refused: Sequence[Refusal], noted: int
 ) -> None:
-    """Store refused rows, the cursor's place and what a retry settles, in one transaction.
+    """Store refused rows in one transaction with what `moved` there; each refusal names its rows.
 
     Raises sqlite3.Error.
     """
-    held = (_held(place.sink, pending[each.delivery], each, noted) for each in refused)
-    held_rows = [each for each in held if each is not None]
-    state.save(Changes(cursors=[place], held=held_rows, settled=settled))
+    sink = moved.cursors[0].sink
+    moved.held = [_held(sink, pending[each.delivery], each, noted) for each in refused]
+    state.save(moved)
     (total,) = state.query("SELECT ifnull(sum(rows), 0) FROM quarantine")[0]
     while total > MOST_ROWS:
-        entry, sink, rows = state.query("SELECT id, sink, rows FROM quarantine ORDER BY id LIMIT 1")[0]
-        state.save(Changes(settled=[entry], drops=[(sink, "quarantine_full", rows)]))
+        entry, sink, source, rows = state.query(
+            "SELECT id, sink, source, rows FROM quarantine ORDER BY id LIMIT 1"
+        )[0]
+        gone = Discard(0, entry, sink, source, rows, "quarantine_full")
+        state.save(Changes(settled=[entry], discards=[gone]))
         total -= rows
+
+
+def held_rows(state: State) -> dict[str, Rows]:
+    """Return the rows in quarantine or not yet counted as gone from it, by sink and source."""
+    found: dict[str, Rows] = {}
+    for sink, source, rows in state.query(
+        "SELECT sink, source, sum(rows) FROM"
+        " (SELECT sink, source, rows FROM quarantine UNION ALL SELECT sink, source, rows FROM discards)"
+        " GROUP BY sink, source"
+    ):
+        found.setdefault(sink, {})[source] = rows
+    return found
+
+
+def name_sources(state: State) -> None:
+    """Let entries of an earlier release, which named no source, have that of their tags."""
+    for row in state.query(f"SELECT {_COLUMNS} FROM quarantine WHERE source = ''"):  # noqa: S608  constant
+        entry = read_entry(row)
+        numbers = (
+            [] if entry is None else [n for part in entry.delivery.batch.parts for n in part.tag.tolist()]
+        )
+        tag = state.tags.get(numbers[0]) if numbers else None
+        if tag is not None:
+            state.execute("UPDATE quarantine SET source = ? WHERE id = ?", (tag.source, row[0]))
 
 
 def take_retries(state: State, sink: str, max_rows: int) -> list[tuple[int, Delivery]]:
@@ -75,7 +101,8 @@ def take_retries(state: State, sink: str, max_rows: int) -> list[tuple[int, Deli
         entry = read_entry(row)
         if entry is None:
             log.error("a quarantine entry is damaged and gone", extra={"entry": row[0], "sink": sink})
-            state.save(Changes(settled=[row[0]], drops=[(sink, "damaged", row[8])]))
+            gone = Discard(0, row[0], sink, row[13], row[8], "damaged")
+            state.save(Changes(settled=[row[0]], discards=[gone]))
             continue
         rows += len(entry.delivery.batch)
         if taken and rows > max_rows:
@@ -84,17 +111,15 @@ def take_retries(state: State, sink: str, max_rows: int) -> list[tuple[int, Deli
     return taken
 
 
-def _held(sink: str, delivery: Delivery, refusal: Refusal, noted: int) -> Held | None:
-    """Return the refused rows as they are stored; None when the refusal names none of them."""
+def _held(sink: str, delivery: Delivery, refusal: Refusal, noted: int) -> Held:
+    """Return the refused rows as they are stored."""
     numbers = delivery.row_numbers()
     parts, kept = [], []
     for part, stored in zip(delivery.batch.parts, numbers, strict=True):
-        refused = np.ones(len(part), np.bool_) if refusal.rows is None else np.isin(stored, refusal.rows)
+        refused = np.isin(stored, np.zeros(0, np.int32) if refusal.rows is None else refusal.rows)
         if refused.any():
             parts.append(part.where(refused))
             kept.append(stored[refused])
-    if not parts:
-        return None
     batch = Batch(tuple(parts), delivery.batch.arrived, delivery.batch.origin)
     data, tags = encode(batch), pack_tags(tag_bytes(batch))
     row_numbers = np.concatenate(kept).astype("<i4").tobytes()
@@ -102,13 +127,15 @@ def _held(sink: str, delivery: Delivery, refusal: Refusal, noted: int) -> Held |
     crc = checksum(epoch_seed(delivery.epoch), sink, facts, tags=tags, resume=row_numbers, data=data)
     return Held(
         *(sink, refusal.reason, noted, delivery.epoch, delivery.seq, batch.arrived, len(batch)),
-        *(row_numbers, tags, data, crc),
+        *(row_numbers, tags, data, crc, delivery.source),
     )
 
 
 def read_entry(row: Sequence[Any]) -> Entry | None:
     """Return the entry of a row, None when its checksum does not hold."""
-    entry, sink, reason, noted, ordinal, random, seq, arrived, rows, crc, row_numbers, tags, data = row
+    entry, sink, reason, noted, ordinal, random, seq, arrived, rows, crc, row_numbers, tags, data, source = (
+        row
+    )
     epoch = Epoch(ordinal, int(random, 16))
     facts = (seq, arrived, rows, -1)
     try:
@@ -119,7 +146,7 @@ def read_entry(row: Sequence[Any]) -> Entry | None:
         return None
     batch = decode(data, unpack_tags(tags, rows), arrived)
     numbers = np.frombuffer(row_numbers, "<i4").astype(np.int32, copy=False)
-    delivery = Delivery(batch, epoch, seq, historical=True, rows=_by_part(batch, numbers))
+    delivery = Delivery(batch, epoch, seq, historical=True, rows=_by_part(batch, numbers), source=source)
     return Entry(entry, sink, reason, noted, delivery)
 
 
@@ -135,7 +162,7 @@ class Quarantine:
         if not self._path.exists():
             raise FileNotFoundError(f"{self._path.parent} holds no store")
         self._connection = connect(self._path)
-        check_version(self._connection, SCHEMA)
+        migrate(self._connection, SCHEMA)
         return self
 
     def __exit__(
@@ -159,8 +186,11 @@ class Quarantine:
         return self._each("UPDATE quarantine SET retry = 1", sink, entries)
 
     def delete(self, sink: str | None = None, entries: Sequence[int] | None = None) -> int:
-        """Forget entries for ever (all when none are named); return the rows."""
-        return self._each("DELETE FROM quarantine", sink, entries)
+        """Forget entries for ever (all when none are named); return the rows.
+
+        The books of their sink count them as dropped, at once when the gateway runs.
+        """
+        return self._each("DELETE FROM quarantine", sink, entries, discard=True)
 
     def export(self, sink: str | None = None) -> Iterator[bytes]:
         """Yield one JSON line a refused row, for people and scripts."""
@@ -175,13 +205,22 @@ class Quarantine:
             raise RuntimeError("the quarantine is used outside `with`")
         return self._connection
 
-    def _each(self, statement: str, sink: str | None, entries: Sequence[int] | None) -> int:
+    def _each(
+        self, statement: str, sink: str | None, entries: Sequence[int] | None, *, discard: bool = False
+    ) -> int:
         where, values = _where(sink)
         named = None if entries is None else set(entries)
         with transaction(self._open):
             found = self._open.execute(f"SELECT id, rows FROM quarantine {where}", values).fetchall()  # noqa: S608
             chosen = [(entry, rows) for entry, rows in found if named is None or entry in named]
-            self._open.executemany(f"{statement} WHERE id = ?", [(entry,) for entry, _ in chosen])
+            numbers = [(entry,) for entry, _ in chosen]
+            if discard:
+                self._open.executemany(
+                    "INSERT INTO discards(entry, sink, source, rows, reason)"
+                    " SELECT id, sink, source, rows, ? FROM quarantine WHERE id = ?",
+                    [(DISCARDED, entry) for entry, _ in chosen],
+                )
+            self._open.executemany(f"{statement} WHERE id = ?", numbers)
         return sum(rows for _, rows in chosen)
 
     def _tags(self) -> dict[int, Tag]:

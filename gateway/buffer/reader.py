@@ -5,7 +5,7 @@ import threading
 import zlib
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from connectors import Delivery, Epoch
 from gateway.buffer.codec import Undecodable, decode, unpack_tags
 from gateway.buffer.segment import SCHEMA, Segment, SourceState, checksum, epoch_seed, source_row
+from gateway.ledger import Rows
 from gateway.sqlite import check_version, connect_for_reading
 
 _OPEN_FILES: Final = 8
@@ -39,6 +40,35 @@ class Raw:
     crc: int
     data: bytes
     tags: NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """A segment's batches for counting, by seq: columns of equal length, unproved."""
+
+    seqs: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    sources: NDArray[np.int64]
+    """Numbers in `names`."""
+    names: dict[int, str]
+    start: int = 0
+    """Arrival of the first and the last batch, ns UTC."""
+    end: int = 0
+
+    def where(self, keep: NDArray[np.bool_]) -> "Counts":
+        """Return the batches for which `keep` is true."""
+        return replace(self, seqs=self.seqs[keep], rows=self.rows[keep], sources=self.sources[keep])
+
+    def by_source(self, start: int = 0, stop: int = 2**62) -> Rows:
+        """Return the rows of start ≤ seq < stop by source."""
+        low, high = np.searchsorted(self.seqs, (start, stop))
+        numbers, places = np.unique(self.sources[low:high], return_inverse=True)
+        summed = np.zeros(len(numbers), np.int64)
+        np.add.at(summed, places, self.rows[low:high])
+        return {self.names[n]: rows for n, rows in zip(numbers.tolist(), summed.tolist(), strict=True)}
+
+
+NO_COUNTS: Final = Counts(*(np.zeros(0, np.int64),) * 3, {})
 
 
 class SegmentReader:
@@ -86,17 +116,24 @@ class SegmentReader:
                 batch = decode(raw.data, raw.tags, raw.arrived)
             except Undecodable as exc:
                 raise Damaged(f"seq {raw.seq}: {exc}") from exc
-            found.append(Delivery(batch, self.epoch, raw.seq))
+            found.append(Delivery(batch, self.epoch, raw.seq, source=raw.source))
         if gapless and expected < stop:
             raise Damaged(f"seq {expected} is not found")
         return found
 
-    def counts(self) -> tuple[NDArray[np.int64], NDArray[np.int64], int, int]:
-        """Return (seqs, rows of each, first arrival, last arrival); unproved, for counting only."""
-        found = self._connection.execute("SELECT seq, rows, arrived FROM batches ORDER BY seq").fetchall()
-        table = np.array(found, np.int64).reshape(-1, 3)
-        arrived = (int(table[0, 2]), int(table[-1, 2])) if len(table) else (0, 0)
-        return table[:, 0].copy(), table[:, 1].copy(), *arrived
+    def counts(self) -> Counts:
+        """Return what there is to count; raises sqlite3.Error, or Damaged when a source has no name."""
+        query = "SELECT seq, rows, source, arrived FROM batches ORDER BY seq"
+        try:
+            table = np.array(self._connection.execute(query).fetchall(), np.int64).reshape(-1, 4)
+        except (ValueError, TypeError, OverflowError) as exc:
+            raise Damaged(f"what is no number stands where numbers do: {exc}") from exc
+        names = dict(self._connection.execute("SELECT source, name FROM sources").fetchall())
+        if not set(np.unique(table[:, 2]).tolist()) <= names.keys():
+            raise Damaged("a source is missing")
+        arrived = (int(table[0, 3]), int(table[-1, 3])) if len(table) else (0, 0)
+        seqs, rows, sources = (table[:, column].copy() for column in range(3))
+        return Counts(seqs, rows, sources, names, *arrived)
 
     def sources(self) -> dict[str, SourceState]:
         """Return what was known of each source when the file was begun, as far as checksums hold."""
@@ -181,16 +218,15 @@ class Readers:
                 self._close(segment.path)
                 raise Damaged(f"{segment.path.name}: {exc}") from exc
 
-    def counts(self, segment: Segment) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return the seqs and rows of a segment's batches; raises Damaged."""
+    def counts(self, segment: Segment) -> Counts:
+        """Return what there is to count in a segment; raises Damaged."""
         with self._lock:
             try:
-                seqs, rows, _, _ = self._reader(segment).counts()
-            except (sqlite3.Error, OSError) as exc:
+                counts = self._reader(segment).counts()
+            except (sqlite3.Error, OSError, Damaged) as exc:
                 self._close(segment.path)
                 raise Damaged(f"{segment.path.name}: {exc}") from exc
-        inside = seqs <= segment.last_seq
-        return seqs[inside], rows[inside]
+        return counts.where(counts.seqs <= segment.last_seq)
 
     def forget(self, path: Path) -> None:
         """Close a file that is about to be deleted, replaced or sealed."""

@@ -3,19 +3,22 @@
 import logging
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 from connectors import Clock, Epoch
 from gateway.buffer.codec import tag_from_json
 from gateway.buffer.contract import StoreFailed
-from gateway.buffer.full import DiskFull, Freed, losses, wants_room
+from gateway.buffer.full import DiskFull, Freed, gaps, wants_room
 from gateway.buffer.identity import fingerprint, new_epoch
+from gateway.buffer.quarantine import held_rows, name_sources
 from gateway.buffer.reader import Damaged, SegmentReader
 from gateway.buffer.repair import salvage, set_aside
 from gateway.buffer.segment import SCHEMA, SUFFIX, Segment, SourceState
-from gateway.buffer.state import NAME, Changes, EpochRecord, Gap, State, Totals
+from gateway.buffer.state import NAME, Changes, EpochRecord, Retired, State, Totals
+from gateway.ledger import Gap, Rows
+from gateway.ledger.books import add
 from gateway.sqlite import check_version, checkpoint, connect, connect_for_reading, files_of
 
 log = logging.getLogger(__name__)
@@ -41,6 +44,11 @@ class Recovered:
     sources: dict[str, SourceState] = field(default_factory=dict)
     rebuilt: bool = False
     """The cursors were lost: sinks not known begin at the oldest, duplicates rather than loss."""
+    retired: Retired = field(default_factory=lambda: Retired(0, {}))
+    held: dict[str, Rows] = field(default_factory=dict)
+    """Rows in quarantine by sink and source."""
+    lost: list[tuple[int, int, str]] = field(default_factory=list)
+    """First and last seq of segments that have lost something since they were counted, and why."""
 
 
 def recover(directory: Path, clock: Clock, freed: Sequence[Freed] = ()) -> Recovered:
@@ -90,7 +98,7 @@ class _Recovery:
     def run(self) -> Recovered:
         for leftover in self._directory.glob(f"*{SUFFIX}.repair*"):
             leftover.unlink(missing_ok=True)
-        paths = sorted(p for p in self._directory.glob(f"*{SUFFIX}") if p.stem.isdigit())
+        paths = self._paths()
         newest = max([*(int(p.stem) for p in paths), *self._known], default=0)
         segments: list[Segment] = []
         sources: dict[str, SourceState] = {}
@@ -109,14 +117,20 @@ class _Recovery:
             self._rebuild_catalogue(segments)
         epoch, next_seq = self._identify(segments, fresh=fresh)
         rebuilt = self._lost_state or self._state.meta.get("rebuilt") == "1"
-        totals = [Totals(s.first_seq, s.last_seq, s.batches, s.rows, sealed=True) for s in segments]
-        lost = losses(self._freed, self._state.cursors.values(), self._now)
+        retired = self._retire(segments)
+        found = [self._told(gap) for gap in self._gaps]
+        found += gaps(self._freed, self._state.cursors.values(), self._now)
+        name_sources(self._state)
+        lost = [*((gap.first_seq, gap.last_seq, gap.reason) for gap in self._gaps), *self._freed_spans()]
         self._state.save(
             Changes(
-                totals=totals,
+                totals=[Totals.of(segment, sealed=True) for segment in segments],
+                retired=retired,
                 gone=[first for first in self._known if first not in {s.first_seq for s in segments}],
-                gaps=[*self._gaps, *lost.gaps],
-                drops=lost.drops,
+                gaps=[
+                    *(self._told(gap) for gap in self._gaps),
+                    *gaps(self._freed, self._state.cursors.values(), self._now),
+                ],
                 meta={
                     "host": fingerprint(self._directory),
                     "clean": "0",
@@ -124,7 +138,62 @@ class _Recovery:
                 },
             )
         )
-        return Recovered(self._state, epoch, next_seq, segments, sources, rebuilt)
+        return Recovered(
+            *(self._state, epoch, next_seq, segments, sources, rebuilt),
+            *(retired, held_rows(self._state), lost),
+        )
+
+    def _told(self, gap: Gap) -> Gap:
+        """Return the gap with the sinks it may concern and the sources that were in it."""
+        known = self._known.get(gap.first_seq)
+        sinks = {
+            cursor.sink: 0
+            for cursor in self._state.cursors.values()
+            if cursor.head <= gap.last_seq
+            or any(start <= gap.last_seq and gap.first_seq < stop for start, stop in cursor.ranges)
+        }
+        return replace(gap, sinks=sinks, sources=dict.fromkeys((known and known.sources) or (), 0))
+
+    def _paths(self) -> list[Path]:
+        """Return the segments' files, oldest first; those that had gone when a crash came go now."""
+        below = self._state.retired.below
+        paths = []
+        for path in sorted(p for p in self._directory.glob(f"*{SUFFIX}") if p.stem.isdigit()):
+            if int(path.stem) < below and int(path.stem) not in self._known:
+                for each in files_of(path):
+                    each.unlink(missing_ok=True)
+            else:
+                paths.append(path)
+        return paths
+
+    def _retire(self, segments: Sequence[Segment]) -> Retired:
+        """Return what the log took in that no segment holds, so that what it acquired is what it was."""
+        found = {segment.first_seq: segment.sources for segment in segments}
+        freed = {each.first_seq: each.counts.by_source() for each in self._freed}
+        highest = max((totals.last_seq for totals in self._known.values()), default=-1)
+        retired = dict(self._state.retired.sources)
+        for first, totals in self._known.items():
+            known, now = totals.sources or {}, found.get(first, {})
+            then = freed.get(first, {})
+            for source in known.keys() | then.keys():
+                most = max(known.get(source, 0), then.get(source, 0))
+                add(retired, {source: max(0, most - now.get(source, 0))})
+        for first, rows in freed.items():
+            if first not in self._known:
+                add(retired, rows)
+        for first, rows in found.items():
+            if first not in self._known and first <= highest:
+                # A file that was told missing has come back: its rows were acquired once.
+                add(retired, rows, -1)
+        below = max([self._state.retired.below, *(each.first_seq + 1 for each in self._freed)])
+        return Retired(below, retired)
+
+    def _freed_spans(self) -> list[tuple[int, int, str]]:
+        return [
+            (each.first_seq, int(each.counts.seqs[-1]), "disk_full")
+            for each in self._freed
+            if len(each.counts.seqs)
+        ]
 
     def _inspect(self, path: Path, *, is_newest: bool, following: int | None) -> Segment | None:
         """Return the segment as it may be believed: sealed, repaired if need be, None if nothing is left."""
@@ -282,6 +351,9 @@ def _count(path: Path, limit: int, known: Totals | None) -> Segment | None:
             return None
         if known is not None and bounds[1] >= known.last_seq <= limit:
             segment.last_seq, segment.batches, segment.rows = known.last_seq, known.batches, known.rows
+            segment.sources = dict(known.sources) if known.sources else reader.counts().by_source()
+            if sum(segment.sources.values()) != segment.rows:
+                raise Damaged("its batches are not what was counted")
             for end in (bounds[0], known.last_seq):
                 raw = next(reader.raw(end, end + 1), None)
                 if raw is None:
@@ -294,6 +366,7 @@ def _count(path: Path, limit: int, known: Totals | None) -> Segment | None:
             segment.last_arrived, segment.last_seq = raw.arrived, raw.seq
             segment.batches += 1
             segment.rows += raw.rows
+            segment.sources[raw.source] = segment.sources.get(raw.source, 0) + raw.rows
         return segment
     finally:
         reader.close()

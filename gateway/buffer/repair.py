@@ -140,6 +140,7 @@ def _write(path: Path, new: Path, reader: SegmentReader, first: Raw, rest: Itera
             segment.last_seq, segment.last_arrived = raw.seq, raw.arrived
             segment.batches += 1
             segment.rows += raw.rows
+            segment.sources[raw.source] = segment.sources.get(raw.source, 0) + raw.rows
         connection.execute("COMMIT")
         checkpoint(connection, truncate=True)
     finally:

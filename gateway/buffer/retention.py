@@ -19,8 +19,9 @@ from config.plant import BufferOptions
 from connectors import Clock
 from gateway.buffer.reader import Damaged, Readers
 from gateway.buffer.segment import Segment
-from gateway.buffer.state import Changes, Gap, SavedCursor
+from gateway.buffer.state import Changes
 from gateway.buffer.writer import Writer
+from gateway.ledger import Gap
 from gateway.sqlite import files_of, is_full, sync_directory
 
 log = logging.getLogger(__name__)
@@ -45,8 +46,8 @@ class Shelf(Protocol):
         """Return the first seq a required sink still needs."""
         ...
 
-    def cut(self, segment: Segment) -> tuple[Losses, list[SavedCursor]]:
-        """Take the oldest segment out of the log; return each sink's loss and the cursors' new places."""
+    def cut(self, segment: Segment, reason: str) -> tuple[Losses, Changes]:
+        """Take the oldest segment out of the log; return each sink's loss, and what is to be saved first."""
         ...
 
     def save(self, changes: Changes) -> None:
@@ -107,21 +108,19 @@ class Retention:
             log.warning(
                 "a segment that goes cannot be counted batch by batch", extra={"file": segment.path.name}
             )
-        losses, cursors = self._shelf.on_loop(lambda: self._shelf.cut(segment))
-        drops = [(sink, reason, rows) for sink, rows in losses.items() if rows]
-        gaps = []
-        if drops:
-            log.error(
-                "undelivered data dropped",
-                extra={"reason": reason, "rows": {s: rows for s, _, rows in drops}},
-            )
-            gaps = [
+        losses, changes = self._shelf.on_loop(lambda: self._shelf.cut(segment, reason))
+        lost = {sink: rows for sink, rows in losses.items() if rows}
+        if lost:
+            log.error("undelivered data dropped", extra={"reason": reason, "rows": lost})
+            changes.gaps = [
                 Gap(
                     *(reason, segment.first_seq, segment.last_seq, segment.batches, segment.rows),
                     *(self._clock.now(), segment.first_arrived, segment.last_arrived),
+                    sources=dict(segment.sources),
+                    sinks=lost,
                 )
             ]
-        self._save(Changes(cursors=cursors, gone=[segment.first_seq], drops=drops, gaps=gaps))
+        self._save(changes)
         self._readers.forget(segment.path)
         self._undeleted += [each for each in files_of(segment.path) if each.exists()]
         self._delete_rest()

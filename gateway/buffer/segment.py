@@ -75,6 +75,8 @@ class Segment:
     """Checkpointed, never written again: read without locks."""
     closed: bool = False
     """No longer the one that is written."""
+    sources: dict[str, int] = field(default_factory=dict)
+    """Its rows by source."""
 
     @property
     def is_gapless(self) -> bool:

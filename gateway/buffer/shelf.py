@@ -6,12 +6,10 @@ import sqlite3
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final, Literal, TypeVar
-
-import numpy as np
-from numpy.typing import NDArray
 
 from config.plant import BufferOptions
 from connectors import Clock, Delivery, Order, Refusal
@@ -19,13 +17,15 @@ from gateway.buffer.contract import StoreFailed
 from gateway.buffer.cursor import LogCursor
 from gateway.buffer.position import Position, Range
 from gateway.buffer.quarantine import hold, take_retries
-from gateway.buffer.reader import Damaged, Readers
+from gateway.buffer.reader import Counts, Damaged, Readers
 from gateway.buffer.recovery import Recovered
 from gateway.buffer.repair import salvage, set_aside
 from gateway.buffer.ring import Lateness, Ring
 from gateway.buffer.segment import Job, Segment
-from gateway.buffer.state import Changes, Gap, SavedCursor, Totals
+from gateway.buffer.state import Changes, Discard, Retired, SavedCursor, Totals
 from gateway.buffer.writer import Writer
+from gateway.ledger import Account, Books, Gap, Passing, Rows
+from gateway.ledger.books import UNKNOWN, add, total
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -64,7 +64,14 @@ class Shelf:
         self._moved: set[str] = set()
         self._forgotten: list[str] = []
         self._ended: list[Segment] = []
-        self._counted: dict[Path, tuple[int, NDArray[np.int64], NDArray[np.int64]]] = {}
+        self._counted: dict[Path, tuple[int, Counts]] = {}
+        self._retired = dict(found.retired.sources)
+        self._below = found.retired.below
+        self._acquired = total([self._retired, *(segment.sources for segment in self.segments)])
+        self._held = found.held
+        self._lost = found.lost
+        self._discarded: dict[int, str] = {}
+        """Discards the books have counted, until no transaction finds them any more: sink by id."""
 
     # The log.
 
@@ -88,9 +95,13 @@ class Shelf:
         seq = first_seq
         rows = 0
         put, epoch = self.ring.put, segment.epoch
+        sources, acquired = segment.sources, self._acquired
         for job in jobs:
-            put(Delivery(job.batch, epoch, seq), job.memory)
+            source = job.source
+            put(Delivery(job.batch, epoch, seq, source=source), job.memory)
             rows += job.rows
+            sources[source] = sources.get(source, 0) + job.rows
+            acquired[source] = acquired.get(source, 0) + job.rows
             segment.bytes += job.size
             if not job.receipt.done():
                 job.receipt.set_result(seq)
@@ -134,17 +145,21 @@ class Shelf:
                 return found
             start = segment.last_seq + 1
 
-    def count(self, start: int, stop: int) -> int:
-        """Return the rows stored in [start, stop)."""
-        rows = 0
+    def count(self, start: int, stop: int) -> Rows:
+        """Return the rows stored in [start, stop), by source."""
+        rows: Rows = {}
         for segment in self.segments[self._at(start) :]:
             if segment.first_seq >= stop:
                 break
             if start <= segment.first_seq and segment.last_seq < stop:
-                rows += segment.rows
+                add(rows, segment.sources)
             else:
-                rows += self._count_within(segment, start, stop)
+                add(rows, self._count_within(segment, start, stop))
         return rows
+
+    def acquired(self) -> Rows:
+        """Return the rows the log has taken since it exists, by source; whoever keeps them copies them."""
+        return self._acquired
 
     def segment_ended(self, path: Path, size: int, *, sealed: bool) -> None:
         """Learn that a segment is no longer written."""
@@ -165,40 +180,85 @@ class Shelf:
         required: bool,
         replay_rate: int | None,
         after: int | None,
+        knows_again: bool,
     ) -> LogCursor:
         """Return a cursor where the sink was left, or new at `start`."""
         old, saved = self._cursors.get(sink), self._saved.pop(sink, None)
+        if old is not None:
+            saved = SavedCursor(sink, *old.saved_place(), books=old.saved_books())
+        elif saved is not None and saved.parked is not None and self.clock.now() - saved.parked >= _PARKED_NS:
+            saved = None
         oldest = self.segments[0].first_seq if self.segments else self._end
-        ranges: Sequence[tuple[int, int]] = ()
-        if after is not None:
-            head = after + 1
-        elif old is not None:
-            head, ranges = old.saved_place()
-        elif saved is not None and (saved.parked is None or self.clock.now() - saved.parked < _PARKED_NS):
-            head, ranges = saved.head, saved.ranges
-        else:
-            head = oldest if start == "oldest" or self._rebuilt else self._end
+        head, ranges = self._begin_at(saved, after, knows_again=knows_again) or (
+            oldest if start == "oldest" or self._rebuilt else self._end,
+            (),
+        )
         head = max(oldest, min(head, self._end))
         kept = [
-            Range(max(a, oldest), b, self.count(max(a, oldest), b))
+            Range(max(a, oldest), b, sum(self.count(max(a, oldest), b).values()))
             for a, b in ranges
             if max(a, oldest) < b <= head
         ]
-        waiting = self.count(head, self._end)
+        waiting = sum(self.count(head, self._end).values())
         position = Position(head if waiting else self._end, self._stored - waiting, kept)
-        cursor = LogCursor(self, sink, order, position, required=required, replay_rate=replay_rate)
+        books = saved.books if saved is not None else None
+        cursor = LogCursor(
+            *(self, sink, order, position),
+            books=books or Books(self.clock.now()),
+            required=required,
+            replay_rate=replay_rate,
+        )
+        if books is None:
+            cursor.books = self._begin_books(sink, cursor.counted())
+        else:
+            self._reconcile(cursor, saved, after)
         if kept or waiting:
             cursor.oldest = self._first_arrival(position.lowest())
         self._cursors[sink] = cursor
         self._moved.add(sink)
         return cursor
 
+    def _begin_at(
+        self, saved: SavedCursor | None, after: int | None, *, knows_again: bool
+    ) -> tuple[int, tuple[tuple[int, int], ...]] | None:
+        """Return the head and the ranges a sink was left with; None when there was none."""
+        if after is None:
+            return None if saved is None else (saved.head, saved.ranges)
+        if knows_again and saved is not None and saved.head <= after:
+            return saved.head, ()
+        return after + 1, ()
+
+    def _begin_books(self, sink: str, waiting: Rows) -> Books:
+        books = Books.begun(self.clock.now(), self._acquired, waiting, self._held.get(sink, {}))
+        for (name, reason), rows in self.state.drops.items():
+            if name == sink:
+                # Counted by an earlier release, which knew no sources.
+                add(books.base, {"": rows}, -1)
+                books.drop({"": rows}, reason)
+        return books
+
+    def _reconcile(self, cursor: LogCursor, saved: SavedCursor | None, after: int | None) -> None:
+        """Book what has become of rows between the save and now."""
+        assert saved is not None  # noqa: S101  whoever has books was saved
+        if after is not None and saved.head < cursor.position.head:
+            # Its own books are ahead of ours: it had them.
+            add(cursor.books.delivered, self.count(saved.head, cursor.position.head))
+        spans = [(saved.head, self._end), *saved.ranges]
+        reasons = [
+            reason
+            for first, last, reason in self._lost
+            if any(start <= last and first < stop for start, stop in spans)
+        ]
+        if cursor.sink in self._cursors:
+            reasons = []  # what was lost before the start was booked then
+        cursor.reconcile(reasons[0] if reasons else "parked" if saved.parked is not None else UNKNOWN)
+
     def park_absent(self) -> None:
         """Park every saved cursor no configured sink has asked for."""
         now = self.clock.now()
         for sink, saved in list(self._saved.items()):
             if saved.parked is None:
-                self._saved[sink] = SavedCursor(sink, saved.head, saved.ranges, now)
+                self._saved[sink] = replace(saved, parked=now)
                 self._moved.add(sink)
         self._rebuilt = False
 
@@ -206,17 +266,17 @@ class Shelf:
         """Park one cursor."""
         cursor = self._cursors.pop(sink, None)
         if cursor is not None:
-            head, ranges = cursor.saved_place()
-            self._saved[sink] = SavedCursor(sink, head, ranges, self.clock.now())
+            place = SavedCursor(sink, *cursor.saved_place(), books=cursor.saved_books())
+            self._saved[sink] = replace(place, parked=self.clock.now())
             self._moved.add(sink)
 
     def moved(self, sink: str) -> None:
         """Learn that a cursor wants saving."""
         self._moved.add(sink)
 
-    def mark_moved(self, sinks: Iterable[str]) -> None:
-        """Take back cursors that could not be saved."""
-        self._moved.update(sinks)
+    def everything_moved(self) -> None:
+        """Let every cursor be saved anew: the state was lost."""
+        self._moved.update(self._cursors, self._saved)
 
     def changes(self, *, everything: bool = False) -> Changes:
         """Return what is to be saved now, and take it as saved."""
@@ -227,50 +287,117 @@ class Shelf:
             if saved.parked is not None and now - saved.parked >= _PARKED_NS:
                 self._forgotten.append(sink)
                 del self._saved[sink]
-        cursors = [self._place(sink) for sink in self._moved if sink in self._cursors or sink in self._saved]
-        totals = {segment.first_seq: segment for segment in (*self._ended, *self.segments[-1:])}
-        changes = Changes(
-            cursors=cursors,
-            forgotten=self._forgotten,
-            totals=[
-                Totals(s.first_seq, s.last_seq, s.batches, s.rows, s.sealed)
-                for s in totals.values()
-                if s in self.segments
-            ],
-            meta={"rebuilt": "1" if self._rebuilt else "0"},
-        )
+        changes = self._changes(self._moved)
+        changes.forgotten = self._forgotten
+        changes.meta = {"rebuilt": "1" if self._rebuilt else "0"}
         self._moved, self._forgotten, self._ended = set(), [], []
         return changes
+
+    def take_back(self, changes: Changes) -> None:
+        """Take back what could not be saved."""
+        self._moved.update(cursor.sink for cursor in changes.cursors)
+        self._forgotten += changes.forgotten
+        there = {segment.first_seq: segment for segment in self.segments[:-1]}
+        self._ended += [there[each.first_seq] for each in changes.totals if each.first_seq in there]
+
+    def _changes(self, sinks: Iterable[str]) -> Changes:
+        """Return these cursors' places and books, and what the log holds, as they are together."""
+        sinks = set(sinks)
+        totals = {segment.first_seq: segment for segment in (*self._ended, *self.segments[-1:])}
+        return Changes(
+            cursors=[self._place(sink) for sink in sinks if sink in self._cursors or sink in self._saved],
+            totals=[Totals.of(s, sealed=s.sealed) for s in totals.values() if s in self.segments],
+            retired=Retired(self._below, dict(self._retired)),
+            counted=[discard for discard, sink in self._discarded.items() if sink in sinks],
+        )
 
     def lowest_required(self) -> int:
         """Return the first seq a required sink still needs."""
         return min((c.position.lowest() for c in self._cursors.values() if c.required), default=self._end)
 
-    def cut(self, segment: Segment) -> tuple[dict[str, int], list[SavedCursor]]:
-        """Take the oldest segment out of the log; return each sink's loss and the cursors' new places."""
+    def cut(self, segment: Segment, reason: str) -> tuple[dict[str, int], Changes]:
+        """Take the oldest segment out of the log; return each sink's loss, and what is to be saved first."""
         stop = segment.last_seq + 1
-        losses = {sink: cursor.cut(stop, self.count) for sink, cursor in self._cursors.items()}
+        losses = {sink: cursor.cut(stop, reason) for sink, cursor in self._cursors.items()}
         self.segments.remove(segment)
         self._counted.pop(segment.path, None)
-        return losses, [self._place(sink) for sink in self._cursors]
+        add(self._retired, segment.sources)
+        self._below = max(self._below, stop)
+        changes = self._changes(self._cursors)
+        changes.gone = [segment.first_seq]
+        return losses, changes
+
+    # The books.
+
+    def accounts(self) -> list[Account]:
+        """Return every sink's books, also of those that are parked."""
+        saved = [
+            Account(
+                each.sink, each.books.since, tuple(each.books.entries(self._acquired, {})), 0, each.parked
+            )
+            for each in self._saved.values()
+            if each.books is not None
+        ]
+        return [*(cursor.account() for cursor in self._cursors.values()), *saved]
+
+    def dropped(self) -> dict[tuple[str, str], int]:
+        """Return the undelivered rows that are gone, by sink and reason."""
+        books = {sink: cursor.books for sink, cursor in self._cursors.items()}
+        books |= {sink: each.books for sink, each in self._saved.items() if each.books is not None}
+        found = {
+            (sink, reason): rows
+            for sink, each in books.items()
+            for reason, rows in each.dropped_by_reason().items()
+        }
+        return {key: rows for key, rows in self.state.drops.items() if key[0] not in books} | found
+
+    def discard(self, discards: Sequence[Discard]) -> None:
+        """Count what has left quarantine for ever; `discards` is all there is that nobody has counted."""
+        there = {each.id for each in discards}
+        self._discarded = {each: sink for each, sink in self._discarded.items() if each in there}
+        for each in discards:
+            cursor, saved = self._cursors.get(each.sink), self._saved.get(each.sink)
+            if each.id in self._discarded or (cursor is not None and each.entry in cursor.lent):
+                continue  # counted already; or it is being sent again, and its sink's answer counts
+            books = cursor.books if cursor is not None else saved.books if saved is not None else None
+            if books is not None:
+                books.discard(each.source, each.rows, each.reason)
+            self._discarded[each.id] = each.sink
+            self._moved.add(each.sink)
 
     # Quarantine.
 
-    async def refuse(
-        self, sink: str, pending: Sequence[Delivery], refused: Sequence[Refusal], settled: Sequence[int]
+    async def settle(
+        self, cursor: LogCursor, refused: Sequence[Refusal], passing: Passing, entries: Sequence[int]
     ) -> None:
-        """Quarantine refused rows in one transaction with the cursor's place and what a retry settles."""
-        place = SavedCursor(sink, *self._cursors[sink].saved_place(pending))
+        """Save what an acknowledgement changes in one transaction, then let the cursor finish it."""
         now = self.clock.now()
-        await self._in_writer(lambda: hold(self.state, place, pending, refused, noted=now, settled=settled))
 
-    async def take_retries(self, sink: str, max_rows: int) -> Sequence[tuple[int, Delivery]]:
-        """Return (entry, delivery) of what somebody wants sent again."""
-        return await self._in_writer(lambda: take_retries(self.state, sink, max_rows))
+        def moved() -> tuple[Changes, Sequence[Delivery]]:
+            changes = self._changes({cursor.sink})
+            pending = cursor.in_flight
+            place = cursor.saved_place(pending)
+            changes.cursors = [SavedCursor(cursor.sink, *place, books=cursor.saved_books(passing))]
+            changes.settled = entries
+            return changes, pending
 
-    async def settle(self, entries: Sequence[int]) -> None:
-        """Forget entries that a retry has delivered."""
-        await self._in_writer(lambda: self.state.save(Changes(settled=entries)))
+        def save() -> None:
+            # What is saved is taken when it is saved: meanwhile retention may have cut the cursor.
+            changes, pending = self.on_loop(moved)
+            hold(self.state, changes, pending, refused, now)
+            self.on_loop(partial(cursor.finish, passing))
+
+        await self._in_writer(save)
+
+    async def take_retries(self, cursor: LogCursor, max_rows: int) -> Sequence[tuple[int, Delivery]]:
+        """Return (entry, delivery) of what somebody wants sent again, and note them as lent."""
+
+        def take() -> Sequence[tuple[int, Delivery]]:
+            taken = take_retries(self.state, cursor.sink, max_rows)
+            self.on_loop(lambda: cursor.lend([entry for entry, _ in taken]))
+            return taken
+
+        return await self._in_writer(take)
 
     def wake_retries(self, sinks: Iterable[str]) -> None:
         """Let these sinks' cursors look into the quarantine."""
@@ -336,23 +463,34 @@ class Shelf:
         self.segments[place : place + 1] = [left] if left else []
         self._counted.pop(segment.path, None)
         self.ring.forget(segment.first_seq, segment.last_seq + 1)
-        drops = []
-        for sink, cursor in self._cursors.items():
-            lost = cursor.recount(segment.first_seq, segment.last_seq, self.count)
-            if lost > 0:
-                drops.append((sink, reason, lost))
+        add(self._retired, segment.sources)
+        add(self._retired, left.sources if left else {}, -1)
+        lost_at = {
+            sink: cursor.recount(segment.first_seq, segment.last_seq, reason)
+            for sink, cursor in self._cursors.items()
+        }
+        lost = total([segment.sources])
+        add(lost, left.sources if left else {}, -1)
         log.error("stored data lost", extra={"file": segment.path.name, "reason": reason, "rows": rows})
         gap = Gap(
             *(reason, segment.first_seq, segment.last_seq, batches, rows, self.clock.now()),
             *(segment.first_arrived, segment.last_arrived),
+            sources=lost,
+            sinks={sink: count for sink, count in lost_at.items() if count},
         )
-        totals = [Totals(left.first_seq, left.last_seq, left.batches, left.rows, sealed=True)] if left else []
-        gone = [] if left else [segment.first_seq]
-        return Changes(totals=totals, gone=gone, drops=drops, gaps=[gap] if batches else [])
+        changes = self._changes(self._cursors)
+        changes.totals = [*changes.totals, *([Totals.of(left, sealed=True)] if left else [])]
+        changes.gone = [] if left else [segment.first_seq]
+        changes.gaps = [gap] if batches else []
+        return changes
 
     def _place(self, sink: str) -> SavedCursor:
         cursor = self._cursors.get(sink)
-        return SavedCursor(sink, *cursor.saved_place()) if cursor is not None else self._saved[sink]
+        if cursor is None:
+            parked = self._saved[sink]
+            books = None if parked.books is None else parked.books.copy()
+            return SavedCursor(sink, parked.head, parked.ranges, parked.parked, books)
+        return SavedCursor(sink, *cursor.saved_place(), books=cursor.saved_books())
 
     def _at(self, seq: int) -> int:
         """Return the place of the first segment that can hold `seq` or something after it."""
@@ -369,18 +507,16 @@ class Shelf:
                 return found[0].batch.arrived
         return self.clock.now()
 
-    def _count_within(self, segment: Segment, start: int, stop: int) -> int:
+    def _count_within(self, segment: Segment, start: int, stop: int) -> Rows:
         known = self._counted.get(segment.path)
         if known is None or known[0] != segment.last_seq:
             try:
-                seqs, rows = self._readers.counts(segment)
+                counts = self._readers.counts(segment)
             except Damaged:
                 # The repair that follows a read counts anew; until then each batch counts as the average.
                 span = segment.last_seq - segment.first_seq + 1
                 part = min(stop, segment.last_seq + 1) - max(start, segment.first_seq)
-                return segment.rows * part // span
-            sums = np.concatenate(([0], np.cumsum(rows)))
-            self._counted = {segment.path: (segment.last_seq, seqs, sums)}
-            known = self._counted[segment.path]
-        low, high = np.searchsorted(known[1], (start, stop))
-        return int(known[2][high] - known[2][low])
+                return {source: rows * part // span for source, rows in segment.sources.items()}
+            known = segment.last_seq, counts
+            self._counted = {segment.path: known}
+        return known[1].by_source(start, stop)

@@ -1,14 +1,15 @@
 """What the store knows beside the data: epochs, tag catalogue, cursors, totals, losses; one small database.
 
 Everything here can be lost without losing a stored row: `recovery` rebuilds it from the segments under a new
-epoch, and sinks then get duplicates. One transaction (`save`) moves cursors, counts losses and quarantines
-refused rows, so that no crash can separate them.
+epoch, and sinks then get duplicates. One transaction (`save`) moves cursors, books what that means and
+quarantines refused rows, so that no crash can separate them. Books that don't prove themselves begin anew.
 """
 
+import logging
 import sqlite3
 import threading
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -17,8 +18,13 @@ import orjson
 
 from connectors import Epoch, Tag
 from gateway.buffer.codec import tag_from_json, tag_to_json
+from gateway.buffer.segment import Segment
+from gateway.ledger import Books, Gap, Rows
+from gateway.ledger.gap import COLUMNS as GAP
+from gateway.ledger.gap import from_row, to_row
 from gateway.sqlite import checkpoint, connect, is_healthy, migrate, transaction
 
+log = logging.getLogger(__name__)
 NAME: Final = "state.sqlite"
 SCHEMA: Final = (
     (
@@ -47,6 +53,22 @@ SCHEMA: Final = (
             data BLOB NOT NULL, retry INTEGER NOT NULL DEFAULT 0)""",
         "CREATE INDEX quarantine_retries ON quarantine(sink, id) WHERE retry = 1",
     ),
+    (
+        "CREATE TABLE books(sink TEXT PRIMARY KEY, rows TEXT NOT NULL, crc INTEGER NOT NULL) WITHOUT ROWID",
+        "CREATE TABLE segment_rows(first_seq INTEGER PRIMARY KEY, rows TEXT NOT NULL, crc INTEGER NOT NULL)",
+        "CREATE TABLE retired(below INTEGER PRIMARY KEY, rows TEXT NOT NULL, crc INTEGER NOT NULL)",
+        """CREATE TABLE discards(
+            id INTEGER PRIMARY KEY AUTOINCREMENT, entry INTEGER NOT NULL, sink TEXT NOT NULL,
+            source TEXT NOT NULL, rows INTEGER NOT NULL, reason TEXT NOT NULL)""",
+        "ALTER TABLE quarantine ADD COLUMN source TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE gaps ADD COLUMN sources TEXT NOT NULL DEFAULT '{}'",
+        "ALTER TABLE gaps ADD COLUMN sinks TEXT NOT NULL DEFAULT '{}'",
+        "ALTER TABLE gaps ADD COLUMN devices TEXT NOT NULL DEFAULT '[]'",
+        "ALTER TABLE gaps ADD COLUMN tags INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE gaps ADD COLUMN revision INTEGER NOT NULL DEFAULT 0",
+        "CREATE INDEX gap_revisions ON gaps(revision)",
+        "CREATE TABLE gaps_told(sink TEXT PRIMARY KEY, revision INTEGER NOT NULL) WITHOUT ROWID",
+    ),
 )
 
 
@@ -71,6 +93,8 @@ class SavedCursor:
     """[start, stop) in seq, ascending, below head"""
     parked: int | None = None
     """Since when no configured sink has this name, ns UTC; None while one has."""
+    books: Books | None = None
+    """What became of the rows it has passed; None before it had any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,23 +106,14 @@ class Totals:
     batches: int
     rows: int
     sealed: bool
+    sources: Rows | None = None
+    """Rows by source; None where an earlier release counted, or what stands there doesn't prove itself."""
 
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """Stored batches that are no longer there."""
-
-    reason: str
-    first_seq: int
-    last_seq: int
-    batches: int
-    rows: int
-    """0 when the damage left no way to count"""
-    noted: int
-    """ns UTC"""
-    start: int | None = None
-    """Arrival of the first and last lost batch, ns UTC, as far as known."""
-    end: int | None = None
+    @classmethod
+    def of(cls, segment: Segment, *, sealed: bool) -> "Totals":
+        """Return a segment's numbers as they are now."""
+        numbers = (segment.first_seq, segment.last_seq, segment.batches, segment.rows)
+        return cls(*numbers, sealed, dict(segment.sources))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +132,28 @@ class Held:
     tags: bytes
     data: bytes
     crc: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Discard:
+    """Rows that have left quarantine for ever, until the books of their sink have counted them."""
+
+    id: int
+    entry: int
+    sink: str
+    source: str
+    rows: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Retired:
+    """What the log has taken in that is no longer in any segment."""
+
+    below: int
+    """Every segment that began below this seq has gone; a file that is still there, a crash has left."""
+    sources: Rows
 
 
 @dataclass(slots=True)
@@ -129,12 +166,14 @@ class Changes:
     totals: Sequence[Totals] = ()
     gone: Sequence[int] = ()
     """First seqs of segments that no longer exist."""
-    drops: Sequence[tuple[str, str, int]] = ()
-    """(sink, reason, undelivered rows)"""
+    retired: Retired | None = None
     gaps: Sequence[Gap] = ()
     held: Sequence[Held] = ()
     settled: Sequence[int] = ()
-    """Quarantine entries that a retry has delivered."""
+    """Quarantine entries that are gone: a retry has delivered them, or they are in `discards`."""
+    discards: Sequence[Discard] = ()
+    counted: Sequence[int] = ()
+    """Ids of discards the books have counted."""
     meta: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -175,12 +214,15 @@ class State:
                 n: tag_from_json(_proved_record(n, crc, record))
                 for n, crc, record in rows("SELECT * FROM tags ORDER BY number")
             }
+            self.retired, books, counted = self._read_books()
             self.cursors = {
-                sink: SavedCursor(sink, head, tuple((a, b) for a, b in orjson.loads(ranges)), parked)
+                sink: SavedCursor(
+                    sink, head, tuple((a, b) for a, b in orjson.loads(ranges)), parked, books.get(sink)
+                )
                 for sink, head, ranges, parked in proved("SELECT * FROM cursors")
             }
             self.totals = {
-                first: Totals(first, last, batches, count, bool(sealed))
+                first: Totals(first, last, batches, count, bool(sealed), counted.get(first))
                 for first, last, batches, count, sealed in proved("SELECT * FROM segments")
             }
             self.drops: dict[tuple[str, str], int] = {
@@ -189,13 +231,28 @@ class State:
         except (ValueError, KeyError, TypeError) as exc:
             raise sqlite3.DatabaseError(f"{self._path}: {exc}") from exc
 
-    def gaps(self) -> list[Gap]:
-        """Return every recorded gap, oldest first."""
-        with self._lock:
-            found = self._connection.execute(
-                "SELECT reason, first_seq, last_seq, batches, rows, noted, start, end FROM gaps ORDER BY id"
-            ).fetchall()
-        return [Gap(*row) for row in found]
+    def _read_books(self) -> tuple[Retired, dict[str, Books], dict[int, Rows]]:
+        """Return what is gone, the books by sink, rows by segment; what doesn't prove itself is not there."""
+
+        def proved(table: str) -> Iterator[tuple[Any, str]]:
+            for key, text, crc in self._connection.execute(f"SELECT * FROM {table}"):  # noqa: S608  our own
+                if (key, text, crc) == _with_crc(key, text):
+                    yield key, text
+                else:
+                    log.error("a row of the books is damaged", extra={"table": table, "key": key})
+
+        counted = {first: orjson.loads(text) for first, text in proved("segment_rows")}
+        books = {sink: Books.from_json(text) for sink, text in proved("books")}
+        retired = [Retired(below, orjson.loads(text)) for below, text in proved("retired")]
+        if not retired:
+            # Without it nothing tells what was acquired before: every sink's books begin anew.
+            return Retired(0, {}), {}, counted
+        return retired[-1], books, counted
+
+    def gaps(self, after: int = -1) -> list[Gap]:
+        """Return the recorded gaps noted or changed after a revision, in that order."""
+        found = self.query(f"SELECT {GAP} FROM gaps WHERE revision > ? ORDER BY revision, id", (after,))  # noqa: S608
+        return [from_row(row) for row in found]
 
     def persist(self, changed: Iterable[tuple[int, Tag]]) -> None:
         """Store new or changed tags; durable when it returns."""
@@ -228,8 +285,8 @@ class State:
         with self._lock:
             with transaction(self._connection):
                 self._apply(changes)
-            for sink, reason, rows in changes.drops:
-                self.drops[sink, reason] = self.drops.get((sink, reason), 0) + rows
+            booked = {cursor.sink for cursor in changes.cursors if cursor.books is not None}
+            self.drops = {key: rows for key, rows in self.drops.items() if key[0] not in booked}
         self._tidy()
 
     def query(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
@@ -253,38 +310,60 @@ class State:
             "INSERT OR REPLACE INTO cursors VALUES (?, ?, ?, ?, ?)",
             [_with_crc(c.sink, c.head, orjson.dumps(c.ranges).decode(), c.parked) for c in changes.cursors],
         )
+        booked = [(c.sink, c.books.to_json()) for c in changes.cursors if c.books is not None]
+        many("INSERT OR REPLACE INTO books VALUES (?, ?, ?)", [_with_crc(*each) for each in booked])
+        # What an earlier release counted without a source is in the books by now.
+        many("DELETE FROM drops WHERE sink = ?", [(sink,) for sink, _ in booked])
         many("DELETE FROM cursors WHERE sink = ?", [(sink,) for sink in changes.forgotten])
+        many("DELETE FROM books WHERE sink = ?", [(sink,) for sink in changes.forgotten])
         many(
             "INSERT OR REPLACE INTO segments VALUES (?, ?, ?, ?, ?, ?)",
             [_with_crc(t.first_seq, t.last_seq, t.batches, t.rows, int(t.sealed)) for t in changes.totals],
         )
-        many("DELETE FROM segments WHERE first_seq = ?", [(first,) for first in changes.gone])
         many(
-            "INSERT INTO drops VALUES (?, ?, ?)"
-            " ON CONFLICT(sink, reason) DO UPDATE SET rows = rows + excluded.rows",
-            changes.drops,
+            "INSERT OR REPLACE INTO segment_rows VALUES (?, ?, ?)",
+            [_with_crc(t.first_seq, _text(t.sources)) for t in changes.totals if t.sources is not None],
         )
+        many("DELETE FROM segments WHERE first_seq = ?", [(first,) for first in changes.gone])
+        many("DELETE FROM segment_rows WHERE first_seq = ?", [(first,) for first in changes.gone])
+        if changes.retired is not None:
+            self._connection.execute("DELETE FROM retired")
+            row = _with_crc(changes.retired.below, _text(changes.retired.sources))
+            self._connection.execute("INSERT INTO retired VALUES (?, ?, ?)", row)
         many(
-            "INSERT INTO gaps(reason, first_seq, last_seq, batches, rows, noted, start, end)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            f"INSERT OR REPLACE INTO gaps ({GAP}) VALUES ({', '.join('?' * 14)})",  # noqa: S608
             [
-                (g.reason, g.first_seq, g.last_seq, g.batches, g.rows, g.noted, g.start, g.end)
-                for g in changes.gaps
+                to_row(gap, gap.id or None, revision)
+                for revision, gap in enumerate(changes.gaps, self._revision())
             ],
         )
         many(
+            # A number whose discard is not counted yet is not given again.
             "INSERT INTO quarantine(sink, reason, noted, ordinal, random, seq, arrived, rows, crc,"
-            " row_numbers, tags, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " row_numbers, tags, data, source, id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1 + max("
+            "(SELECT ifnull(max(id), 0) FROM quarantine), (SELECT ifnull(max(entry), 0) FROM discards)))",
             [
                 (
                     *(h.sink, h.reason, h.noted, h.epoch.ordinal, f"{h.epoch.random:016x}", h.seq, h.arrived),
-                    *(h.rows, h.crc, h.row_numbers, h.tags, h.data),
+                    *(h.rows, h.crc, h.row_numbers, h.tags, h.data, h.source),
                 )
                 for h in changes.held
             ],
         )
         many("DELETE FROM quarantine WHERE id = ?", [(entry,) for entry in changes.settled])
+        # Somebody deleted it while it was being sent again: what its sink says counts.
+        many("DELETE FROM discards WHERE entry = ?", [(entry,) for entry in changes.settled])
+        many("DELETE FROM discards WHERE id = ?", [(each,) for each in changes.counted])
+        many(
+            "INSERT INTO discards(entry, sink, source, rows, reason) VALUES (?, ?, ?, ?, ?)",
+            [(d.entry, d.sink, d.source, d.rows, d.reason) for d in changes.discards],
+        )
         many("INSERT OR REPLACE INTO meta VALUES (?, ?)", list(changes.meta.items()))
+
+    def _revision(self) -> int:
+        """Return the revision the next gap gets."""
+        (found,) = self._connection.execute("SELECT ifnull(max(revision), 0) FROM gaps").fetchone()
+        return int(found) + 1
 
     def _tidy(self) -> None:
         """Keep the WAL short; a reader in another process may postpone it."""
@@ -297,6 +376,10 @@ class State:
 def _with_crc(*row: int | str | None) -> tuple[Any, ...]:
     """Return the row with its checksum behind it: a page can be whole and yet hold a flipped bit."""
     return *row, zlib.crc32(orjson.dumps(row))
+
+
+def _text(rows: Rows) -> str:
+    return orjson.dumps(rows).decode()
 
 
 def _proved_record(number: int, crc: int, record: bytes) -> bytes:

@@ -119,7 +119,9 @@ class Historian:
         if store.until and self._buffer.oldest() > after + 1:
             # What was stored meanwhile may have gone unread: no line is drawn across that.
             await asyncio.to_thread(store.note_gap, store.until, self._clock.now())
-        cursor = self._cursor = self._buffer.cursor(CURSOR, Order.STRICT, start="oldest", after=after)
+        cursor = self._cursor = self._buffer.cursor(
+            CURSOR, Order.STRICT, start="oldest", after=after, knows_again=True
+        )
         self._link.become(LinkState.CONNECTED)
         while True:
             await self._book_next(store, cursor)
@@ -127,9 +129,10 @@ class Historian:
     async def _book_next(self, store: Store, cursor: LogCursor) -> None:
         deliveries = await cursor.next(MOST_ROWS)
         began = time.monotonic()
-        selected = [chosen for each in deliveries if (chosen := self._selection(each))]
+        chosen = [self._selection(each) for each in deliveries]
+        selected = [each for each in chosen if each is not None]
         rows = await asyncio.to_thread(self._book, store, selected, deliveries[-1])
-        await cursor.ack()
+        await cursor.ack(wanted=[0 if each is None else len(each.batch) for each in chosen])
         self._link.moved(rows)
         await gathered(cursor, MOST_ROWS, time.monotonic() - began, self.hurry)
 

@@ -19,6 +19,7 @@ from gateway.web.access.people import add_people
 from gateway.web.access.refusals import answer_refusals
 from gateway.web.access.rules import must_be_ruled
 from gateway.web.carbon import add_carbon
+from gateway.web.delivery import add_delivery
 from gateway.web.energy import Desk, add_energy
 from gateway.web.energy_books import Books
 from gateway.web.events import MOST_TAGS, Events, Full
@@ -66,6 +67,7 @@ def create_app(
     cookie = Cookie.of(place.port, is_secure=place.is_secure)
     _add_interface(app, view, app.state.events)
     _add_trend(app, view)
+    add_delivery(app, view)
     desk = Desk(books or Books(Path(), None))
     add_energy(app, desk)
     add_carbon(app, desk)

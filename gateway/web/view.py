@@ -43,7 +43,7 @@ class View:
 
     def __init__(self, directory: Path, status_port: int) -> None:
         self.directory = directory
-        self._store = directory / STORE
+        self.store = directory / STORE
         self.history = Reader(directory / HISTORY)
         self._url = f"http://127.0.0.1:{status_port}/told"
         self._reader = LiveReader(live_folder(directory))
@@ -118,7 +118,7 @@ class View:
     async def _read_catalogue(self, values: Snapshot) -> None:
         try:
             self.catalogue = await asyncio.to_thread(
-                read_catalogue, self._store, values.active, values.version
+                read_catalogue, self.store, values.active, values.version
             )
         except (sqlite3.Error, OSError, ValueError) as exc:
             log.warning("the catalogue can't be read", extra={"reason": str(exc)})

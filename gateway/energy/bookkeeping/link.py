@@ -123,7 +123,9 @@ class Bookkeeper:
         ledger = self._ledger
         await asyncio.to_thread(ledger.open)
         after = read_after(ledger.booked, [(each.epoch, each.first_seq) for each in self._buffer.epochs()])
-        cursor = self._cursor = self._buffer.cursor(CURSOR, Order.STRICT, start="oldest", after=after)
+        cursor = self._cursor = self._buffer.cursor(
+            CURSOR, Order.STRICT, start="oldest", after=after, knows_again=True
+        )
         self.watch.begin(self._tags, self._buffer.resume_token(SOURCE))
         self._link.become(LinkState.CONNECTED)
         while True:

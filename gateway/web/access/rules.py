@@ -55,6 +55,8 @@ RULES: Final[_Rules] = {
     ("GET", "/api/why"): _READ,
     ("GET", "/api/events"): _READ,
     ("GET", "/api/trend"): _READ,
+    ("GET", "/api/delivery"): _READ,
+    ("GET", "/api/gaps"): _READ,
     ("GET", "/api/energy"): _READ,
     ("GET", "/api/energy/figures"): _READ,
     ("GET", "/api/energy/table"): _READ,

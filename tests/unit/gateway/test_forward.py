@@ -95,9 +95,9 @@ async def test_a_refusal_of_a_selected_delivery_names_only_the_rows_that_were_se
     refused = []
     acked = rig.cursor.ack
 
-    async def watch(refusals=()) -> None:
+    async def watch(refusals=(), wanted=None) -> None:
         refused.extend(refusals)
-        await acked(refusals)
+        await acked(refusals, wanted)
 
     rig.cursor.ack = watch  # type: ignore[method-assign]
     await fill(buffer, batch_of([9.0], tags=[0]), batch_of([1.0, 2.0, 3.0]))
@@ -117,7 +117,7 @@ class RetryCursor:
             await asyncio.Event().wait()
         return self.waiting
 
-    async def ack(self, refused: Sequence[Refusal] = ()) -> None:  # noqa: ARG002
+    async def ack(self, refused: Sequence[Refusal] = (), wanted: Sequence[int] | None = None) -> None:  # noqa: ARG002
         self.waiting = ()
 
     def backlog(self) -> Backlog:

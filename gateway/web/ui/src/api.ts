@@ -137,6 +137,21 @@ export interface CarbonVersion {
   terms: CarbonTerm[] | null;
 }
 
+export interface Counted {
+  code: string;
+  count: number;
+}
+
+export interface Delivery {
+  now: number;
+  answers: boolean;
+  holds: boolean;
+  sinks: SinkLedger[];
+  south: South[];
+  gaps: number;
+  gaps_lasting: number;
+}
+
 export interface Device {
   path: string;
   source: string;
@@ -281,8 +296,45 @@ export interface FactorUsed {
   note: string;
 }
 
+export interface Gap {
+  id: number;
+  noted: number;
+  reason: string;
+  start: number | null;
+  end: number | null;
+  lasts: boolean;
+  sources: Counted[];
+  devices: string[];
+  tags: number;
+  sinks: Counted[];
+  rows: number;
+  batches: number;
+  first_seq: number | null;
+  last_seq: number | null;
+}
+
+export interface GapPage {
+  total: number;
+  lasting: number;
+  offset: number;
+  gaps: Gap[];
+}
+
 export interface Given {
   password: string;
+}
+
+export interface LedgerLine {
+  source: string;
+  acquired: number;
+  delivered: number;
+  buffered: number;
+  not_selected: number;
+  quarantined: number;
+  dropped: number;
+  dropped_by: Counted[];
+  again: number;
+  holds: boolean;
 }
 
 export interface Link {
@@ -347,6 +399,15 @@ export interface Refusal {
   zh: string;
 }
 
+export interface Refused {
+  reason: string;
+  entries: number;
+  rows: number;
+  first: number;
+  last: number;
+  retry: number;
+}
+
 export interface ReportJob {
   number: number;
   name: string;
@@ -386,6 +447,32 @@ export interface SignedIn {
   address: string;
   agent: string;
   is_this: boolean;
+}
+
+export interface SinkLedger {
+  sink: string;
+  role: "sink" | "history" | "energy" | "reader" | "removed";
+  kind: string;
+  peer: string;
+  state: "connecting" | "connected" | "waiting" | "needs_a_person" | "stopped" | null;
+  error: string;
+  error_zh: string;
+  since: number;
+  removed: number | null;
+  holds: boolean;
+  total: LedgerLine;
+  lines: LedgerLine[];
+  backlog: number;
+  lag_s: number;
+  in_rows_per_s: number | null;
+  out_rows_per_s: number | null;
+  left_s: number | null;
+  refused: Refused[];
+}
+
+export interface South {
+  source: string;
+  refused: Counted[];
 }
 
 export interface Step {
