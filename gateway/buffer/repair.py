@@ -12,8 +12,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+
 from connectors import Epoch
-from gateway.buffer.reader import Damaged, Raw, SegmentReader
+from gateway.buffer.reader import NO_COUNTS, Counts, Damaged, Raw, SegmentReader
 from gateway.buffer.segment import SCHEMA, Segment, SourceState, source_row
 from gateway.sqlite import NewerFormat, checkpoint, connect, files_of, migrate, sync_directory
 
@@ -50,6 +52,29 @@ def salvage(path: Path, epochs: Sequence[Epoch], last_seq: int) -> Segment | Non
         extra={"file": bad.name, "kept_batches": segment.batches if segment else 0},
     )
     return segment
+
+
+def provable_counts(segment: Segment, epochs: Sequence[Epoch]) -> Counts:
+    """Return what there is to count of a damaged segment: the batches a repair would keep."""
+    sealed = not files_of(segment.path)[1].exists()
+    for epoch in (None, *epochs):
+        try:
+            reader = SegmentReader(segment.path, sealed=sealed, epoch=epoch)
+        except (sqlite3.Error, Damaged, NewerFormat):
+            continue
+        try:
+            kept = [
+                (raw.seq, raw.rows, raw.source)
+                for raw in _provable(reader, segment.first_seq, segment.last_seq + 1)
+            ]
+        finally:
+            reader.close()
+        if kept:
+            seqs, rows, sources = zip(*kept, strict=True)
+            names = list(dict.fromkeys(sources))
+            numbers = np.array([names.index(each) for each in sources], np.int64)
+            return Counts(np.array(seqs), np.array(rows), numbers, dict(enumerate(names)))
+    return NO_COUNTS
 
 
 def set_aside(path: Path) -> Path:

@@ -19,7 +19,7 @@ from gateway.buffer.position import Position, Range
 from gateway.buffer.quarantine import hold, take_retries
 from gateway.buffer.reader import Counts, Damaged, Readers
 from gateway.buffer.recovery import Recovered
-from gateway.buffer.repair import salvage, set_aside
+from gateway.buffer.repair import provable_counts, salvage, set_aside
 from gateway.buffer.ring import Lateness, Ring
 from gateway.buffer.segment import Job, Segment
 from gateway.buffer.state import Changes, Discard, Retired, SavedCursor, Totals
@@ -249,13 +249,12 @@ class Shelf:
             for first, last, reason in self._lost
             if any(start <= last and first < stop for start, stop in spans)
         ]
-        if cursor.sink in self._cursors:
-            reasons = []  # what was lost before the start was booked then
-        cursor.reconcile(reasons[0] if reasons else "parked" if saved.parked is not None else UNKNOWN)
+        cursor.reconcile(reasons[0] if reasons else UNKNOWN)
 
     def park_absent(self) -> None:
         """Park every saved cursor no configured sink has asked for."""
         now = self.clock.now()
+        self._moved.update(self._recount_parked(self._lost[0][2] if self._lost else UNKNOWN))
         for sink, saved in list(self._saved.items()):
             if saved.parked is None:
                 self._saved[sink] = replace(saved, parked=now)
@@ -318,27 +317,42 @@ class Shelf:
     def cut(self, segment: Segment, reason: str) -> tuple[dict[str, int], Changes]:
         """Take the oldest segment out of the log; return each sink's loss, and what is to be saved first."""
         stop = segment.last_seq + 1
+        damaged = len(self._lost)
         losses = {sink: cursor.cut(stop, reason) for sink, cursor in self._cursors.items()}
         self.segments.remove(segment)
         self._counted.pop(segment.path, None)
         add(self._retired, segment.sources)
         self._below = max(self._below, stop)
-        changes = self._changes(self._cursors)
+        if len(self._lost) > damaged:
+            # What could not be counted batch by batch is known by what is left.
+            for sink, cursor in self._cursors.items():
+                losses[sink] += cursor.recount(segment.first_seq, segment.last_seq, "damaged")
+        changes = self._changes((*self._cursors, *self._recount_parked(reason)))
         changes.gone = [segment.first_seq]
         return losses, changes
 
     # The books.
 
+    def _recount_parked(self, reason: str) -> list[str]:
+        """Book what sinks without a cursor have lost; return their names."""
+        for each in self._saved.values():
+            if each.books is not None:
+                lost = each.books.waiting(self._acquired)
+                for start, stop in (*each.ranges, (each.head, self._end)):
+                    add(lost, self.count(start, stop), -1)
+                each.books.drop({source: rows for source, rows in lost.items() if rows > 0}, reason)
+        return [sink for sink, each in self._saved.items() if each.books is not None]
+
     def accounts(self) -> list[Account]:
         """Return every sink's books, also of those that are parked."""
-        saved = [
-            Account(
-                each.sink, each.books.since, tuple(each.books.entries(self._acquired, {})), 0, each.parked
-            )
-            for each in self._saved.values()
-            if each.books is not None
-        ]
-        return [*(cursor.account() for cursor in self._cursors.values()), *saved]
+        found = [cursor.account() for cursor in self._cursors.values()]
+        for each in self._saved.values():
+            if each.books is not None:
+                waiting = each.books.waiting(self._acquired)
+                entries = tuple(each.books.entries(self._acquired, waiting))
+                counted = sum(waiting.values())
+                found.append(Account(each.sink, each.books.since, entries, counted, each.parked))
+        return found
 
     def dropped(self) -> dict[tuple[str, str], int]:
         """Return the undelivered rows that are gone, by sink and reason."""
@@ -478,7 +492,7 @@ class Shelf:
             sources=lost,
             sinks={sink: count for sink, count in lost_at.items() if count},
         )
-        changes = self._changes(self._cursors)
+        changes = self._changes((*self._cursors, *self._recount_parked(reason)))
         changes.totals = [*changes.totals, *([Totals.of(left, sealed=True)] if left else [])]
         changes.gone = [] if left else [segment.first_seq]
         changes.gaps = [gap] if batches else []
@@ -510,13 +524,19 @@ class Shelf:
     def _count_within(self, segment: Segment, start: int, stop: int) -> Rows:
         known = self._counted.get(segment.path)
         if known is None or known[0] != segment.last_seq:
-            try:
-                counts = self._readers.counts(segment)
-            except Damaged:
-                # The repair that follows a read counts anew; until then each batch counts as the average.
-                span = segment.last_seq - segment.first_seq + 1
-                part = min(stop, segment.last_seq + 1) - max(start, segment.first_seq)
-                return {source: rows * part // span for source, rows in segment.sources.items()}
+            counts = self._counts(segment)
             known = segment.last_seq, counts
             self._counted = {segment.path: known}
         return known[1].by_source(start, stop)
+
+    def _counts(self, segment: Segment) -> Counts:
+        try:
+            counts = self._readers.counts(segment)
+            if counts.by_source() == segment.sources:
+                return counts
+        except (Damaged, OSError):
+            pass
+        # What a repair will keep is what counts: the rest is lost already, though nobody has read it yet.
+        epochs = [record.epoch for record in reversed(self.state.epochs)]
+        self._lost.append((segment.first_seq, segment.last_seq, "damaged"))
+        return provable_counts(segment, epochs)

@@ -185,9 +185,7 @@ class Account:
     def holds(self) -> bool:
         """Tell whether every row acquired is where the books say: two counts of what waits must agree."""
         waiting = sum(each.buffered for each in self.entries)
-        return all(each.holds for each in self.entries) and (
-            waiting == self.counted or self.parked is not None
-        )
+        return all(each.holds for each in self.entries) and waiting == self.counted
 
 
 def total(rows: Iterable[Mapping[str, int]]) -> Rows:
