@@ -9,8 +9,8 @@ import orjson
 from config.select import SelectRule
 from connectors import Delivery, TagTable
 from connectors.factory import row_catalogues, row_encoder
-from gateway.buffer.state import Gap
 from gateway.contracts import stored_tags
+from gateway.ledger import Gap
 from gateway.select import Rules, Selection
 
 MOST_GLOBS: Final = 20

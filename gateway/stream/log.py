@@ -16,7 +16,8 @@ from gateway.buffer.codec import Undecodable, decode
 from gateway.buffer.contract import STORE
 from gateway.buffer.reader import Damaged, SegmentReader
 from gateway.buffer.segment import SUFFIX
-from gateway.buffer.state import NAME, EpochRecord, Gap
+from gateway.buffer.state import NAME, EpochRecord
+from gateway.ledger import Gap
 from gateway.sqlite import connect_for_reading, files_of
 from gateway.stream.position import Ends, Position, prove
 
@@ -177,7 +178,7 @@ class StoredLog:
         """Return the losses the gateway recorded among (after, last]."""
         rows = self._state(
             "SELECT reason, first_seq, last_seq, batches, rows, noted, start, end FROM gaps"
-            " WHERE last_seq > ? AND first_seq <= ? ORDER BY first_seq",
+            " WHERE first_seq > 0 AND last_seq > ? AND first_seq <= ? ORDER BY first_seq",
             *(after, last),
         )
         return [Gap(*row) for row in rows]
