@@ -42,7 +42,8 @@ class Cursor(Protocol):
         """Wait until something is stored for this sink and return whole deliveries, the same until `ack`.
 
         At least one delivery, more while the sum of their rows stays within `max_rows`. All deliveries of one
-        call are live or all are historical.
+        call are live or all are historical. A LIVE_FIRST sink that asks again more than 5 s later gets what
+        was live then as history.
         """
         ...
 

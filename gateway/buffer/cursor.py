@@ -4,7 +4,8 @@ LIVE_FIRST. While the head is less than 5 s behind the log's end, `next` serves 
 behind, it jumps to the end and what it skipped becomes an open range, served oldest first and marked
 historical. Live comes first, but the two take turns while both have something: under a steady flow there
 always is something live, and the backlog would starve. A historical turn is at most 20,000 rows, and no more
-than this sink accepted in a second lately, so live waits less than two seconds.
+than this sink accepted in a second lately, so live waits less than two seconds. What was under way live when
+the link broke comes again from there: after an hour it is backlog like the rest and marked so.
 
 STRICT. Everything from the head on, in order, never marked.
 
@@ -128,6 +129,8 @@ class LogCursor:
 
     async def next(self, max_rows: int) -> Sequence[Delivery]:
         """Wait until something is stored for this sink and return whole deliveries, the same until `ack`."""
+        if self._is_late():
+            self._pending = ()
         while not self._pending:
             live, wait_s = self._live(), self._wait_for_backlog()
             if live and (self._live_turn or wait_s != 0):
@@ -282,6 +285,17 @@ class LogCursor:
 
     def _unacknowledged(self) -> Sequence[Delivery]:
         return () if self._retried else self._pending
+
+    def _is_late(self) -> bool:
+        """Tell whether what is in flight is live no longer; what the log no longer has whole is kept."""
+        pending, late = self._pending, self._log.behind()
+        return bool(
+            pending
+            and self._order is Order.LIVE_FIRST
+            and not (self._retried or self._is_stale or pending[0].historical)
+            and self.position.head <= pending[0].seq
+            and pending[-1].seq < late
+        )
 
     def _live(self) -> bool:
         """Tell whether the head has something, after letting it jump when it is late."""

@@ -217,6 +217,20 @@ async def test_live_is_served_before_the_backlog(buffer: Any, clock: HandClock) 
     assert (values(live), live[0].historical) == ([9], False)
 
 
+async def test_what_was_under_way_when_the_link_broke_comes_as_history_once_it_is_late(
+    buffer: Any, clock: HandClock
+) -> None:
+    cursor = buffer.cursor("a", Order.LIVE_FIRST)
+    await store(buffer, make_batch(2, 1), make_batch(2, 2))
+    (sent,) = await cursor.next(2)
+    assert not sent.historical
+    clock.move(4.0)
+    assert [each.historical for each in await cursor.next(2)] == [False]
+    clock.move(3596.0)
+    assert [(each.seq, each.historical) for each in await drain(cursor, 4)] == [(1, True), (2, True)]
+    assert cursor.backlog().rows == 0
+
+
 async def test_a_steady_flow_does_not_starve_the_backlog(buffer: Any, clock: HandClock) -> None:
     cursor = buffer.cursor("a", Order.LIVE_FIRST)
     await store(buffer, *(make_batch(2, n) for n in range(3)))
