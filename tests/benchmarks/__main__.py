@@ -16,6 +16,7 @@ from tests.benchmarks import derive, find, influx, mqtt_in, opcua, sparkplug
 from tests.benchmarks import page as page_beside
 from tests.benchmarks.energy import table as energy_table
 from tests.benchmarks.history import table as history_table
+from tests.benchmarks.outage import text as outage_text
 from tests.benchmarks.polling import Load, Result, measure
 from tests.benchmarks.special import bare_loop, drain, start_up_s
 from tests.benchmarks.stages import table as stage_table
@@ -32,6 +33,7 @@ PARTS = (
     "stages",
     "start",
     "drain",
+    "outage",
     "influx",
     "mqtt_in",
     "sparkplug",
@@ -182,6 +184,8 @@ def main() -> None:
             found = drain(folder / "drain", outage_s=options.seconds)
             page += ["", "## Drain of a backlog", ""]
             page += [DRAINED.format(**found)]
+        if "outage" in asked:
+            page += ["", "## An outage", "", outage_text(folder / "outage", options.seconds)]
         if "influx" in asked:
             page += ["", "## Into VictoriaMetrics", ""]
             page += [influx.text(folder / "influx", rows=round(options.seconds * 200_000))]

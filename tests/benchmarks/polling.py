@@ -110,12 +110,17 @@ def gateway_command(load: Load, plant: Path) -> list[str | Path]:
 
 
 @contextlib.contextmanager
-def running(load: Load, folder: Path) -> Iterator[Running]:
-    """Start everything; yield when the first message has arrived."""
+def running(load: Load, folder: Path, *, persistence: bool = False) -> Iterator[Running]:
+    """Start everything; yield when the first message has arrived.
+
+    With `persistence` the broker keeps what it has taken for the subscriber when it is stopped.
+    """
     folder.mkdir(parents=True)
     with contextlib.ExitStack() as stack:
         quiet = ("log_type error",)
-        broker = stack.enter_context(Broker(folder / "broker", settings=quiet, core=OTHER_CORE))
+        broker = stack.enter_context(
+            Broker(folder / "broker", settings=quiet, persistence=persistence, core=OTHER_CORE)
+        )
         ports = stack.enter_context(simulator(load, folder, "journal"))
         listen = python("-m", "tests.verify.subscriber", "--port", str(broker.port))
         listen += ["--prefix", load.listen, "--out", folder / "received.bin"]
