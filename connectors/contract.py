@@ -198,7 +198,11 @@ class Browsable(Protocol):
 
 
 class Sink(Protocol):
-    """Northbound: enter to connect, write until it drops, leave to close."""
+    """Northbound: enter to connect, write until it drops, leave to close; entered again for every session.
+
+    One object for all of them, so that what it has learned of its peer holds: a message refused in a session
+    that broke before it could be told, the size that passes a slow line.
+    """
 
     order: Order
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -23,11 +23,9 @@ REFUSED_LEAST: Final = 100
 class Forwarder:
     """One sink's way out of the buffer, over all its sessions."""
 
-    def __init__(
-        self, link: Link, open_sink: Callable[[], Sink], cursor: Cursor, selection: Selection, clock: Clock
-    ) -> None:
+    def __init__(self, link: Link, sink: Sink, cursor: Cursor, selection: Selection, clock: Clock) -> None:
         self._link = link
-        self._open = open_sink
+        self._entering = sink
         self._cursor = cursor
         self._select = selection
         self._share = RefusedShare(clock)
@@ -36,7 +34,7 @@ class Forwarder:
 
     async def session(self) -> None:
         """Connect and forward until the link drops."""
-        async with self._open() as sink:
+        async with self._entering as sink:
             self.sink = sink
             self._link.become(LinkState.CONNECTED)
             try:

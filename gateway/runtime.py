@@ -19,7 +19,7 @@ from config.connections import AnySink, SourceOptions
 from config.energy_meters import meters
 from config.formulas import formulas
 from config.plant import Plant
-from connectors import Clock, Context, Sink, Source, SystemClock, Tag, TagTable
+from connectors import Clock, Context, Source, SystemClock, Tag, TagTable
 from connectors.factory import build_sink, build_source
 from gateway.buffer import Backlog, DiskBuffer, LogCursor
 from gateway.buffer.contract import STORE
@@ -178,12 +178,10 @@ class Gateway:
             directory=self.directory,
         )
 
-        def open_sink() -> Sink:
-            return build_sink(name, options, site=self.plant.gateway.site, context=context)
-
+        sink = build_sink(name, options, site=self.plant.gateway.site, context=context)
         cursor = self._buffer.cursor(
             name,
-            open_sink().order,
+            sink.order,
             start=options.start,
             required=options.required,
             replay_rate=options.replay_rate,
@@ -192,7 +190,7 @@ class Gateway:
         chosen = tuple((rule.path, rule.class_, rule.every) for rule in options.select)
         link = self._link(name, "sink", About("sink", options.kind, peer(options), chosen))
         selection = Selection(rules, self._tags)
-        forwarder = Forwarder(link, open_sink, cursor, selection, self.clock)
+        forwarder = Forwarder(link, sink, cursor, selection, self.clock)
         observe_connector(self.observer, "sink", name, lambda: forwarder.sink)
         observe_backlog(self.observer, name, cursor, self.clock)
         self._spawn(f"sink/{name}", link, forwarder.session)

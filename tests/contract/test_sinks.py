@@ -212,25 +212,27 @@ async def test_what_write_returned_from_is_at_the_peer(rig: Rig) -> None:
 
 @pytest.mark.server
 async def test_it_can_be_left_and_entered_again(rig: Rig) -> None:
+    sink = rig.make()
     for seq in (1, 2, 3):
-        async with rig.make() as sink:
+        async with sink:
             await sink.write([delivery(seq)])
     await has(rig, keys(1, 2, 3))
 
 
 @pytest.mark.server
 async def test_a_peer_that_is_away_is_not_connected_and_then_recovers(rig: Rig) -> None:
-    async with rig.make() as sink:
+    sink = rig.make()
+    async with sink:
         await sink.write([delivery(1)])
         rig.stop_peer()
         with pytest.raises(NotConnected):
             for _ in range(1000):
                 await sink.write([delivery(2)])
     with pytest.raises(NotConnected):
-        async with rig.make():
+        async with sink:
             pass
     rig.start_peer()
-    async with rig.make() as sink:
+    async with sink:
         await sink.write([delivery(2)])
     await has(rig, keys(1, 2))
 

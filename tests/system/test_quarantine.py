@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import ROOT, python, started
+from tests.processes import ROOT, free_port, python, started
+from tests.servers.broker import Broker
 from tests.servers.scripted_broker import Publish, ScriptedBroker
+from tests.verify.metrics import metric
 
 
 async def until(condition, what: str, within_s: float = 20.0) -> None:
@@ -86,3 +88,31 @@ async def test_refused_rows_are_listed_exported_retried_and_then_gone(tmp_path: 
                 ),
                 "quarantine to be empty",
             )
+
+
+@pytest.mark.fault("B5")
+@pytest.mark.system
+async def test_what_mosquitto_will_never_take_holds_nothing_up(tmp_path: Path, record_measure) -> None:
+    """It answers 0x95 and closes the connection: what is learned there has to hold in the next session."""
+    status = free_port()
+    tags = {
+        "large": {"scan": "1s", "tags": {"x": {"count": 30}}},
+        "small": {"scan": "50ms", "tags": {"x": {}}},
+    }
+    with Broker(tmp_path / "broker", settings=("message_size_limit 300",)) as broker:
+        plant = {
+            "page": {"enabled": False},
+            "history": {"enabled": False},
+            "gateway": {"id": "g1", "site": "cz", "http_port": status},
+            "sources": {"sim": {"kind": "simulated", "devices": tags}},
+            "sinks": {"cloud": {"kind": "mqtt", "host": "127.0.0.1", "port": broker.port}},
+        }
+        (tmp_path / "plant.yaml").write_text(json.dumps(plant))
+        with started("gateway", python("-m", "gateway", "run", tmp_path / "plant.yaml"), tmp_path):
+            await until(lambda: metric(status, "sink_quarantined_rows_total") >= 30, "what is set aside")
+            before = metric(status, "sink_rows_total")
+            await until(lambda: metric(status, "sink_rows_total") > before + 20, "the rest to go on")
+            sessions = metric(status, "sink_sessions_total")
+    record_measure(
+        f"mosquitto refused and closed: a device's rows set aside, the rest after {sessions:.0f} sessions"
+    )

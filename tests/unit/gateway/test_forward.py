@@ -29,7 +29,7 @@ class Setup:
         self.cursor = buffer.cursor("cloud", Order.STRICT, start="oldest")
         rules = Rules("cloud", [SelectRule(path=path)], self.tags)
         selection = Selection(rules, self.tags)
-        self.forwarder = Forwarder(self.link, lambda: self.sink, self.cursor, selection, clock)
+        self.forwarder = Forwarder(self.link, self.sink, self.cursor, selection, clock)
 
     async def run_until_empty(self) -> None:
         task = asyncio.create_task(self.forwarder.session())
@@ -129,7 +129,7 @@ async def test_rows_that_leave_quarantine_are_counted_so_that_the_books_balance(
     rows = (np.array([4, 5], np.int32),)
     rig.cursor = RetryCursor(Delivery(batch_of([1.0, 2.0]), Epoch(1, 2), 3, historical=True, rows=rows))
     selection = Selection(Rules("cloud", [SelectRule(path="**/t1")], rig.tags), rig.tags)
-    rig.forwarder = Forwarder(rig.link, lambda: rig.sink, rig.cursor, selection, clock)
+    rig.forwarder = Forwarder(rig.link, rig.sink, rig.cursor, selection, clock)
     await rig.run_until_empty()
     counts = rig.link.counts
     assert counts["retried"] == 2
