@@ -15,6 +15,11 @@ from gateway.supervise import Link, LinkState
 
 MOST_ROWS: Final = 20_000
 """One write: enough to hide a round trip, little enough to keep the head of the line short."""
+FIRST_ROWS: Final = 1_000
+LEAST_ROWS: Final = 100
+TURN_NS: Final = 2_000_000_000
+"""On a slow line one write is what passes in this time: what is done is acknowledged, a broken link repeats
+little, and live values wait no longer."""
 REFUSED_SHARE: Final = 0.05
 """More than this refused within a minute is not bad rows but a wrong set-up."""
 REFUSED_LEAST: Final = 100
@@ -28,6 +33,8 @@ class Forwarder:
         self._entering = sink
         self._cursor = cursor
         self._select = selection
+        self._clock = clock
+        self._most = FIRST_ROWS
         self._share = RefusedShare(clock)
         self.sink: Sink | None = None
         """The sink of the running session, for its statistics."""
@@ -52,10 +59,10 @@ class Forwarder:
             await self._forward_next(sink)
 
     async def _forward_next(self, sink: Sink) -> None:
-        deliveries = await self._cursor.next(MOST_ROWS)
+        deliveries = await self._cursor.next(self._most)
         selected = [(i, chosen) for i, each in enumerate(deliveries) if (chosen := self._select(each))]
         rows = sum(len(chosen.batch) for _, chosen in selected)
-        refused = await self._write(sink, [chosen for _, chosen in selected]) if selected else ()
+        refused = await self._write(sink, [chosen for _, chosen in selected], rows) if selected else ()
         refusals = [
             Refusal(selected[each.delivery][0], _rows(each, selected[each.delivery][1]), each.reason)
             for each in refused
@@ -73,11 +80,17 @@ class Forwarder:
         self._link.count("retried", sum(len(each.batch) for each in deliveries if each.rows is not None))
         self._share.look(rows, refused_rows)
 
-    async def _write(self, sink: Sink, deliveries: Sequence[Delivery]) -> Sequence[Refusal]:
+    async def _write(self, sink: Sink, deliveries: Sequence[Delivery], rows: int) -> Sequence[Refusal]:
+        began = self._clock.monotonic()
         try:
             await sink.write(deliveries)
         except Rejected as exc:
             return exc.refusals
+        except NotConnected:
+            self._most = max(LEAST_ROWS, self._most // 4)
+            raise
+        took = max(1, self._clock.monotonic() - began)
+        self._most = max(LEAST_ROWS, min(MOST_ROWS, rows * TURN_NS // took))
         return ()
 
 

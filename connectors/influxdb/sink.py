@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from config.connections import InfluxDbSink
 from connectors.contract import Context, Delivery, Order
-from connectors.errors import Refusal, Rejected
+from connectors.errors import NotConnected, Refusal, Rejected
 from connectors.influxdb.lines import Encoder, Lines
+from connectors.influxdb.reasons import Refused
 from connectors.influxdb.requests import Requests, Statistics
 
 
@@ -35,6 +36,10 @@ class InfluxDb:
         self._options = options
         self._context = context
         self._statistics = Statistics()
+        self._fit = options.batch_rows
+        """Rows the database takes at once, as it said."""
+        self._pass = options.batch_rows
+        """Rows that get through within the timeout, as the line let them."""
 
     async def __aenter__(self) -> Self:
         """Connect and ask whether the database is there."""
@@ -43,7 +48,6 @@ class InfluxDb:
             stack.push_async_callback(self._requests.close)
             await self._requests.open()
             self._encoder = Encoder(self._options.measurement, self._context.tags)
-            self._most_rows = self._options.batch_rows
             stack.pop_all()
         return self
 
@@ -84,20 +88,33 @@ class InfluxDb:
         waiting = [chunk]
         while waiting:
             chunk = waiting.pop()
-            if chunk.rows > self._most_rows or (
+            if chunk.rows > min(self._fit, self._pass) or (
                 chunk.rows > 1 and len(chunk.body) > self._options.batch_bytes
             ):
                 waiting += reversed(_halves(chunk))
                 continue
-            refused = await self._requests.post(chunk.body)
+            refused = await self._post(chunk)
             if refused is None:
                 continue
             if chunk.rows > 1:
                 waiting += reversed(_halves(chunk))
                 if refused.too_large:
-                    self._most_rows = min(self._most_rows, (chunk.rows + 1) // 2)
+                    self._fit = min(self._fit, (chunk.rows + 1) // 2)
             else:
                 refusals += [Refusal(index, rows, refused.reason) for index, rows in chunk.lines]
+
+    async def _post(self, chunk: _Chunk) -> Refused | None:
+        """Post, and learn what the line carries: the same bytes again would time out again, for ever."""
+        began = self._context.clock.monotonic()
+        try:
+            refused = await self._requests.post(chunk.body)
+        except NotConnected:
+            if self._context.clock.monotonic() - began >= self._options.timeout:
+                self._pass = max(1, chunk.rows // 4)
+            raise
+        if 4 * (self._context.clock.monotonic() - began) < self._options.timeout:
+            self._pass = min(self._options.batch_rows, max(self._pass, 2 * chunk.rows))
+        return refused
 
     def _chunks(self, deliveries: Sequence[Delivery], refusals: list[Refusal]) -> Iterator[_Chunk]:
         """Yield what fits one request, over the bounds between deliveries."""

@@ -28,6 +28,8 @@ from gateway.ledger import Account, Books, Passing, Rows
 from gateway.ledger.books import UNKNOWN, add
 
 HISTORICAL_ROWS: Final = 20_000
+_FIRST_TURN: Final = 1_000.0
+"""Rows a second, until the first historical turn has told how fast this sink is."""
 _PACE_NS: Final = 1_000_000_000
 _NS: Final = 1_000_000_000
 
@@ -125,7 +127,7 @@ class LogCursor:
         """What of it the log has lost meanwhile, by reason: lost to the sink if we die before its answer."""
         self._cut_seqs: set[int] = set()
         self._served = 0
-        self._pace = float(HISTORICAL_ROWS)
+        self._pace = _FIRST_TURN
 
     async def next(self, max_rows: int) -> Sequence[Delivery]:
         """Wait until something is stored for this sink and return whole deliveries, the same until `ack`."""

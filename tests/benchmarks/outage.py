@@ -8,6 +8,7 @@ from pathlib import Path
 from tests.benchmarks.harness import rss_mb
 from tests.benchmarks.polling import Load, running
 from tests.processes import wait_for
+from tests.system.rig import wait_until_quiet
 from tests.verify.read_store import batches
 from tests.verify.recovery import Recovery, recovery
 from tests.verify.report import Report
@@ -40,7 +41,7 @@ def outage(folder: Path, away_s: float) -> tuple[Recovery, Report, dict[str, flo
         )
         memory["after"] = rss_mb(run.gateway)
         assert run.gateway.end(within_s=60) == 0
-        _wait_until_quiet(folder / "received.bin")
+        wait_until_quiet(folder / "received.bin")
     report = verify(
         [folder / "received.bin"],
         read_journals([folder / "journal.txt"]),
@@ -59,15 +60,3 @@ def text(folder: Path, away_s: float) -> str:
     books += f"{report.doubled_after_upsert} after an upsert"
     kept = ", ".join(f"{name} {megabytes:.0f} MB" for name, megabytes in memory.items())
     return f"Broker away {away_s:.0f} s by the clock: {found.text()}. {books}. Memory: {kept}."
-
-
-def _wait_until_quiet(file: Path) -> None:
-    seen = [(0, 0.0)]
-
-    def is_quiet() -> bool:
-        size, now = file.stat().st_size, time.monotonic()
-        if size != seen[-1][0]:
-            seen.append((size, now))
-        return now - seen[-1][1] > 2.0
-
-    wait_for(is_quiet, "the last message", 120)

@@ -96,7 +96,12 @@ def deliver_the_rest(rig: Rig) -> None:
         )
         assert gateway.end(signal.SIGTERM) == 0, gateway.log.read_text()
     rig.copy_store()
-    received, seen = rig.folder / "received.bin", [(0, 0.0)]
+    wait_until_quiet(rig.folder / "received.bin")
+
+
+def wait_until_quiet(received: Path) -> None:
+    """Wait until a second has passed without a message."""
+    seen = [(0, 0.0)]
 
     def is_quiet() -> bool:
         size, now = received.stat().st_size, time.monotonic()
@@ -104,4 +109,4 @@ def deliver_the_rest(rig: Rig) -> None:
             seen.append((size, now))
         return now - seen[-1][1] > 1.0
 
-    wait_for(is_quiet, "the last message")
+    wait_for(is_quiet, "the last message", 120)

@@ -1,15 +1,14 @@
 """One sink of three is dead: the others do not notice, and it misses nothing once it lives."""
 
 import json
-import re
 import signal
-import urllib.request
 
 import pytest
 
 from tests.processes import free_port, wait_for
 from tests.servers.broker import Broker
 from tests.system.rig import DEVICES, SCALE, VALUES, Rig, deliver_the_rest, rig
+from tests.verify.metrics import metric_of
 
 __all__ = ["rig"]
 AWAY_ROWS = 5_000 * 60 * SCALE
@@ -18,12 +17,7 @@ LAG_S = 1.0
 
 def of_sink(rig: Rig, name: str, sink: str) -> float:
     """Return one sample of one sink."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{rig.status_port}/metrics", timeout=5) as reply:
-        found = re.search(
-            rf'^wanglian_{name}{{.*sink="{sink}".*}} (\S+)$', reply.read().decode(), re.MULTILINE
-        )
-    assert found, name
-    return float(found.group(1))
+    return metric_of(rig.status_port, name, f'sink="{sink}"')
 
 
 @pytest.mark.fault("B16")

@@ -20,6 +20,12 @@ def metric(port: int, name: str) -> float:
     )
 
 
+def metric_of(port: int, name: str, label: str) -> float:
+    """Return the one sample with this label, as `sink="cloud"`."""
+    (line,) = (line for line in _lines(port, 5) if line.startswith(f"wanglian_{name}{{") and label in line)
+    return float(line.rsplit(" ", 1)[1])
+
+
 def _lines(port: int, timeout_s: float) -> list[str]:
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=timeout_s) as reply:

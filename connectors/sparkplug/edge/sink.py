@@ -46,15 +46,11 @@ class SparkplugEdge:
         self._statistics = Statistics()
         self._ids = DeviceIds(options, context.tags)
         self._layouts = Layouts(context.tags)
-        self._host = PrimaryHost()
-        self._seq = 0
-        self._is_born = False
-        self._is_host_gone = False
-        self._rebirth_wanted = False
-        self._change = asyncio.Event()
+        self._begin()
 
     async def __aenter__(self) -> Self:
         """Connect, wait for the primary host, be born."""
+        self._begin()
         options, clock = self._options, self._context.clock
         bd_seq = await self._next_bd_seq()
         death = Will(self._topic("NDEATH"), node_death(bd_seq, clock.now()), retain=False)
@@ -116,6 +112,15 @@ class SparkplugEdge:
     def statistics(self) -> dict[str, int]:
         """Return the counts of this session."""
         return asdict(self._statistics)
+
+    def _begin(self) -> None:
+        """Know nothing of an earlier session's host and births."""
+        self._host = PrimaryHost()
+        self._seq = 0
+        self._is_born = False
+        self._is_host_gone = False
+        self._rebirth_wanted = False
+        self._change = asyncio.Event()
 
     async def _next_bd_seq(self) -> int:
         if self._file is None:
