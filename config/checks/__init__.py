@@ -12,6 +12,7 @@ from config.checks.mqtt import check_mqtt
 from config.checks.opcua import check_opcua
 from config.checks.page import check_page
 from config.checks.paths import check_paths
+from config.checks.platforms import check_platforms
 from config.checks.sinks import check_sinks
 from config.checks.sparkplug import check_sparkplug
 from config.checks.tags import check_tags
@@ -35,6 +36,7 @@ def check_plant(plant: Plant, document: Document, *, is_whole: bool) -> Iterator
     yield from check_opcua(plant, document)
     yield from check_sparkplug(plant, document)
     yield from check_sinks(plant, document, is_whole=is_whole)
+    yield from check_platforms(plant, document, is_whole=is_whole)
     yield from check_buffer(plant, document)
     yield from check_history(plant, document, is_whole=is_whole)
     yield from check_page(plant, document)

@@ -49,7 +49,8 @@ def check_sinks(plant: Plant, document: Document, *, is_whole: bool) -> Iterator
             yield document.problem("W-CF-0715", at, rate=sink.replay_rate, intake=f"{rate:.0f}")
 
 
-def _all_tags(plant: Plant) -> Iterator[_Named]:
+def all_tags(plant: Plant) -> Iterator[_Named]:
+    """Yield every tag the plant file names; an array once."""
     for source in plant.sources.values():
         for name, device in source.devices.items():
             path = f"{plant.gateway.site}/{device.at}/{name}"
@@ -88,7 +89,7 @@ def check_rules(
             yield document.problem("E-CF-0714", (*at, "path"), path=quote(rule.path))
         elif everything_before:
             yield document.problem("W-CF-0705", at, at_key=True)
-        elif not is_open and not any(_matches(rule, tag) for tag in _all_tags(plant)):
+        elif not is_open and not any(matches(rule, tag) for tag in all_tags(plant)):
             dead.append(document.problem("W-CF-0703", at, at_key=True))
         everything_before = everything_before or (rule.path == "**" and rule.class_ is None)
     if is_whole and dead:
@@ -96,7 +97,8 @@ def check_rules(
         yield from [document.problem("E-CF-0704", path, at_key=True)] if is_idle else dead
 
 
-def _matches(rule: SelectRule, tag: _Named) -> bool:
+def matches(rule: SelectRule, tag: _Named) -> bool:
+    """Tell whether a rule takes a tag, or any value of an array."""
     if rule.class_ is not None and rule.class_ != tag.tag_class:
         return False
     if rule.path == "**":

@@ -21,6 +21,16 @@ from config.connections.mqtt_forms import (
 from config.connections.mqtt_source import MessageTime, MqttMessages, MqttSource, MqttTag
 from config.connections.opcua import OpcUaDevice, OpcUaNodes, OpcUaSecurity, OpcUaSource, OpcUaTag, OpcUaUser
 from config.connections.open import OpenSource
+from config.connections.platforms import (
+    AliyunDevice,
+    AliyunForm,
+    HuaweiDevice,
+    HuaweiForm,
+    OneNetDevice,
+    OneNetForm,
+    PlatformForm,
+    ThingsBoardForm,
+)
 from config.connections.proxy import Proxy
 from config.connections.simulated import SimulatedDevice, SimulatedSource, SimulatedTag
 from config.connections.sparkplug import SparkplugNodes, SparkplugSource, SparkplugTag
@@ -41,6 +51,8 @@ SourceOptions = Annotated[
 ]
 
 __all__ = [
+    "AliyunDevice",
+    "AliyunForm",
     "AnySink",
     "Cjt188Device",
     "Cjt188Source",
@@ -48,6 +60,8 @@ __all__ = [
     "Dlt645Device",
     "Dlt645Source",
     "Dlt645Tag",
+    "HuaweiDevice",
+    "HuaweiForm",
     "InfluxDbSink",
     "JsonForm",
     "MessageTime",
@@ -63,6 +77,8 @@ __all__ = [
     "MqttSource",
     "MqttSubscription",
     "MqttTag",
+    "OneNetDevice",
+    "OneNetForm",
     "OpcUaDevice",
     "OpcUaNodes",
     "OpcUaSecurity",
@@ -71,6 +87,7 @@ __all__ = [
     "OpcUaUser",
     "OpenSource",
     "PerTagForm",
+    "PlatformForm",
     "Proxy",
     "SimulatedDevice",
     "SimulatedSource",
@@ -81,6 +98,7 @@ __all__ = [
     "SparkplugSource",
     "SparkplugTag",
     "TemplateForm",
+    "ThingsBoardForm",
     "TimeForm",
     "Tls",
     "ValuesForm",

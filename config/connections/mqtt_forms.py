@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from config.base import Model
+from config.connections.platforms import AliyunForm, HuaweiForm, OneNetForm, ThingsBoardForm
 
 TimeForm = Literal["unix_s", "unix_ms", "unix_us", "unix_ns", "iso8601"]
 """How a time is written; ``iso8601`` is UTC with milliseconds, ``2025-11-24T16:00:00.123Z``."""
@@ -65,4 +66,14 @@ class TemplateForm(Model):
     """Publish catalogue, status and last will beside the data, below ``prefix``."""
 
 
-MqttForm = Annotated[JsonForm | ValuesForm | PerTagForm | TemplateForm, Field(discriminator="kind")]
+MqttForm = Annotated[
+    JsonForm
+    | ValuesForm
+    | PerTagForm
+    | TemplateForm
+    | ThingsBoardForm
+    | HuaweiForm
+    | AliyunForm
+    | OneNetForm,
+    Field(discriminator="kind"),
+]

@@ -111,6 +111,18 @@ class Session:
         self._statistics.messages += 1
         self._statistics.bytes += len(payload)
 
+    def send(self, topic: str, payload: bytes) -> None:
+        """Send with QoS 0, which nobody acknowledges.
+
+        Raises:
+            NotConnected: the link is down.
+        """
+        self._raise_if_lost()
+        if not self._wire.send(topic, payload):
+            raise NotConnected(f"{self._wire.broker} closed the connection")
+        self._statistics.messages += 1
+        self._statistics.bytes += len(payload)
+
     async def drain(self, most: int = 0) -> None:
         """Return once at most so many messages are not acknowledged, by acceptance or by refusal."""
         while len(self._in_flight) > most:

@@ -14,6 +14,7 @@ said, and to what followed from it, is there. Any method may raise NotConnected,
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +29,7 @@ Limit = Callable[[str], int]
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What is published, QoS 1."""
+    """What is published."""
 
     topic: str
     payload: bytes
@@ -39,6 +40,8 @@ class Message:
     retain: bool = False
     reply: str = ""
     """By what the peer's answer will be known, unlike any other in the session; empty: it does not answer."""
+    qos: Literal[0, 1] = 1
+    """0 only where the peer takes nothing else, and answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ class SignIn:
 
     client_id: str
     username: str
-    password: Secret
+    password: Secret | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,8 @@ class Answer:
     """Why these bytes can never be accepted; empty when they are."""
     rows: NDArray[np.int32] | None = None
     """Which of the message's rows are refused; None is all of them."""
+    instead: Sequence[Message] = ()
+    """Messages that carry the same rows, sent now in its place: so what is refused is found out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,8 @@ class Form(ABC):
 
     subscriptions: Sequence[str] = ()
     """Topic filters to subscribe, QoS 1, before anything is sent."""
+    rate: int | None = None
+    """Messages a second the peer takes at most."""
 
     def sign_in(self, now: int) -> SignIn | None:  # noqa: ARG002  for heirs whose password holds the time
         """Return who to connect as, at `now` ns UTC; None is as the plant file says."""
@@ -95,6 +102,8 @@ class Form(ABC):
     def messages(self, delivery: Delivery) -> Iterable[Message]:
         """Return what carries a delivery: each row in one message, or in none if the form can't say it.
 
+        What must be told before a row may lie between them, without rows.
+
         The same delivery makes the same messages in every session with the same limits, but for marks of
         lateness: a re-send is harmless.
         """
@@ -106,3 +115,7 @@ class Form(ABC):
     def end(self) -> Iterable[Message]:
         """Return what is said before a clean stop."""
         return ()
+
+    def statistics(self) -> dict[str, int]:
+        """Return counts of the form's own, since start."""
+        return {}

@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from types import TracebackType
 from typing import Final, Self
 
@@ -52,7 +52,7 @@ class MqttSink:
         self._options = options
         self._context = context
         self._client_id = options.client_id or f"wanglian-{context.gateway}-{name}"
-        self._form: Form = build_form(options, context, site)
+        self._form: Form = build_form(options, context, site, self._client_id)
         self._statistics = Statistics()
         self._refused: dict[_Key, str] = {}
 
@@ -68,6 +68,7 @@ class MqttSink:
             subscriptions=self._form.subscriptions,
         )
         self._unanswered: dict[str, tuple[_Ticket, float]] = {}
+        self._next_at = 0.0
         self._refusals: list[Refusal] = []
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._session.close, goodbye=False)
@@ -94,7 +95,10 @@ class MqttSink:
         try:
             for index, delivery in enumerate(deliveries):
                 for message in self._form.messages(delivery):
-                    await self._publish_rows(index, delivery, message)
+                    if message.rows is None:
+                        await self._tell((message,))
+                    else:
+                        await self._publish_rows(index, delivery, message, message.rows)
             await self._settle()
         finally:
             self._learn()
@@ -117,8 +121,8 @@ class MqttSink:
             await self._session.close(goodbye=is_clean)
 
     def statistics(self) -> dict[str, int]:
-        """Return the counts since start: messages, bytes, acks, refused, timeouts."""
-        return asdict(self._statistics)
+        """Return the counts since start: messages, bytes, acks, refused, timeouts, and the form's own."""
+        return asdict(self._statistics) | self._form.statistics()
 
     def traffic(self) -> int:
         """Return the bytes this session has moved over the network, both ways."""
@@ -153,10 +157,9 @@ class MqttSink:
             else:
                 await self._publish(message, _Ticket(key, message.topic, reply=message.reply))
 
-    async def _publish_rows(self, index: int, delivery: Delivery, message: Message) -> None:
-        rows = message.rows
-        if rows is None:
-            raise ValueError("a message of a delivery carries rows")
+    async def _publish_rows(
+        self, index: int, delivery: Delivery, message: Message, rows: NDArray[np.int32]
+    ) -> None:
         key = (message.topic, (delivery.epoch, delivery.seq, int(rows[0])))
         refusal = message.refusal or self._refused.get(key)
         if refusal is not None:
@@ -165,9 +168,17 @@ class MqttSink:
             await self._publish(message, _Ticket(key, message.topic, index, rows, message.reply))
 
     async def _publish(self, message: Message, ticket: _Ticket) -> None:
+        loop = asyncio.get_running_loop()
+        if self._form.rate is not None:
+            self._next_at = max(self._next_at, loop.time())
+            await asyncio.sleep(self._next_at - loop.time())
+            self._next_at += 1 / self._form.rate
         if message.reply:
-            self._unanswered[message.reply] = ticket, asyncio.get_running_loop().time()
-        await self._session.publish(message.topic, message.payload, ticket, retain=message.retain)
+            self._unanswered[message.reply] = ticket, loop.time()
+        if message.qos:
+            await self._session.publish(message.topic, message.payload, ticket, retain=message.retain)
+        else:
+            self._session.send(message.topic, message.payload)
 
     async def _settle(self) -> None:
         """Return once every message is acknowledged, and answered where the form waits for it."""
@@ -177,7 +188,7 @@ class MqttSink:
             for topic, payload in self._session.take_heard():
                 heard = self._form.heard(topic, payload)
                 for answer in heard.answers:
-                    self._on_answer(answer)
+                    await self._on_answer(answer)
                 await self._tell(heard.send)
             if self._session.is_quiet:
                 if not self._unanswered:
@@ -185,11 +196,15 @@ class MqttSink:
                 ticket, since = next(iter(self._unanswered.values()))
                 await self._session.hear(since, ticket.topic)
 
-    def _on_answer(self, answer: Answer) -> None:
+    async def _on_answer(self, answer: Answer) -> None:
         ticket, _ = self._unanswered.pop(answer.reply, (None, 0.0))
-        if ticket is not None and answer.refusal:
+        if ticket is None:
+            return
+        if answer.refusal:
             self._statistics.refused += 1
             self._on_refusal(ticket, answer.refusal, answer.rows)
+        for message in answer.instead:
+            await self._publish(message, replace(ticket, rows=message.rows, reply=message.reply))
 
     def _learn(self) -> None:
         """Take up what the broker refused, and remember every refusal for the next session.

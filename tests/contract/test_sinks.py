@@ -32,6 +32,9 @@ from tests.fakes import T0
 from tests.processes import python, started, wait_for
 from tests.servers.broker import Broker
 from tests.servers.victoria import Victoria
+from tests.unit.platforms.plant import format_of
+from tests.unit.platforms.rigs import PLATFORMS
+from tests.unit.platforms.rigs import platform as stand_in
 from tests.verify.mqtt_forms import read_per_tag, read_values
 from tests.verify.recording import read
 from tests.verify.sparkplug import Follower
@@ -181,11 +184,39 @@ async def sparkplug(version: str, tmp_path: Path) -> AsyncIterator[Rig]:
             yield Rig(lambda: SparkplugEdge("s", options, context), broker.stop, broker.start, received)
 
 
-KINDS_OF_SINK = {"mqtt": mqtt, "influxdb": influxdb, "sparkplug": sparkplug}
+@asynccontextmanager
+async def platform(kind: str, tmp_path: Path) -> AsyncIterator[Rig]:
+    with stand_in(kind, tmp_path / "platform", ("d",)) as peer:
+        form = format_of(kind, ("d",), path=lambda _: "s/a/l/d")
+        options = MqttOptions.model_validate(
+            {
+                "kind": "mqtt",
+                "host": "127.0.0.1",
+                "port": peer.port,
+                "version": "3.1.1",
+                "keepalive": "60s",
+                "connect_timeout": "2s",
+                "format": form,
+            }
+        )
+        context = Context("g1", table(), SystemClock())
+        names = list(KINDS)
+
+        def received() -> list[tuple[int, int]]:
+            """A platform keeps no keys: the time tells the batch, the property the row."""
+            first = T0 // 1_000_000
+            return [(each.ms - first, names.index(each.name)) for each in peer.taken]
+
+        yield Rig(lambda: MqttSink("s", options, context, "s"), peer.stop, peer.start, received)
+        assert peer.faults == []
+
+
+KINDS_OF_SINK = {"mqtt": mqtt, "influxdb": influxdb, "sparkplug": sparkplug, "platform": platform}
 SINKS = ("mqtt 5", "mqtt 3.1.1", "mqtt 5 values", "mqtt 5 per_tag", "mqtt 5 template")
+OTHERS = ("influxdb victoria", "sparkplug 5", "sparkplug 3.1.1", *(f"platform {kind}" for kind in PLATFORMS))
 
 
-@pytest.fixture(params=[*SINKS, "influxdb victoria", "sparkplug 5", "sparkplug 3.1.1"])
+@pytest.fixture(params=[*SINKS, *OTHERS])
 async def rig(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Rig]:
     kind, version, *form = request.param.split()
     async with KINDS_OF_SINK[kind](version, tmp_path, *form) as found:

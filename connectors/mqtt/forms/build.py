@@ -2,14 +2,16 @@
 
 from typing import assert_never
 
-from config.connections import JsonForm, MqttSink, PerTagForm, TemplateForm, ValuesForm
+from config.connections import JsonForm, MqttSink, PerTagForm, PlatformForm, TemplateForm, ValuesForm
 from connectors.contract import Context
 from connectors.mqtt.form import Form
 from connectors.mqtt.forms.columns import ColumnsForm
 
 
-def build_form(options: MqttSink, context: Context, site: str) -> Form:  # one import a form, when it is used
-    """Return the form a sink's messages have."""
+def build_form(  # one import a form, when it is used
+    options: MqttSink, context: Context, site: str, client_id: str
+) -> Form:
+    """Return the form a sink's messages have; a platform may want a client id of its own."""
     match options.format:
         case JsonForm():
             return ColumnsForm(options.prefix, site, context)
@@ -25,5 +27,9 @@ def build_form(options: MqttSink, context: Context, site: str) -> Form:  # one i
             from connectors.mqtt.forms import template  # noqa: PLC0415
 
             return template.TemplateForm(options.format, options.prefix, site, context)
+        case PlatformForm():
+            from connectors.mqtt import profiles  # noqa: PLC0415
+
+            return profiles.build(options.format, context, client_id, tls=options.tls is not None)
         case _:
             assert_never(options.format)

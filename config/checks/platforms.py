@@ -1,0 +1,126 @@
+"""Platforms: has every device an identity there, and every tag a name? Does the connection meet the terms?"""
+
+import base64
+import binascii
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from config.checks.sinks import all_tags, matches
+from config.checks.tls import is_this_machine
+from config.connections import (
+    AliyunForm,
+    HuaweiForm,
+    MqttSink,
+    OneNetForm,
+    OpcUaSource,
+    OpenSource,
+    PlatformForm,
+    ThingsBoardForm,
+)
+from config.plant import Plant
+from config.platform_names import RULES, is_legal, property_name
+from config.problems import Problem, quote
+from config.reading.document import Document, Path
+
+_OURS: Final = ("username", "password", "client_id", "prefix")
+"""What the platform's own sign-in and topics stand for."""
+_LEAST_KEEPALIVE: Final = 30_000_000_000
+_MOST_KEEPALIVE: Final = 1_200_000_000_000
+
+
+def check_platforms(plant: Plant, document: Document, *, is_whole: bool) -> Iterator[Problem]:
+    """Yield what would only be found out by a platform's refusal, or never."""
+    for name, sink in plant.sinks.items():
+        if isinstance(sink, MqttSink) and isinstance(sink.format, PlatformForm):
+            path = ("sinks", name)
+            yield from _terms(sink, sink.format, document, path)
+            yield from _identities(sink.format, document, path)
+            yield from _names(sink, sink.format, plant, document, path)
+            if is_whole and not isinstance(sink.format, ThingsBoardForm):
+                yield from _missing(sink, sink.format, plant, document, path)
+
+
+def _terms(sink: MqttSink, form: PlatformForm, document: Document, path: Path) -> Iterator[Problem]:
+    platform = form.kind
+    for field in _OURS:
+        if field in sink.model_fields_set and not (field == "client_id" and platform == "thingsboard"):
+            yield document.problem("E-CF-0750", (*path, field), at_key=True, field=field, platform=platform)
+    if platform != "thingsboard" and sink.version != "3.1.1":
+        yield document.problem("E-CF-0751", (*path, "version"), platform=platform)
+    if platform in ("huawei_iotda", "aliyun") and not _LEAST_KEEPALIVE <= sink.keepalive <= _MOST_KEEPALIVE:
+        yield document.problem("E-CF-0752", (*path, "keepalive"), platform=platform)
+    if isinstance(form, ThingsBoardForm) and sink.tls is None and not is_this_machine(sink.host):
+        yield document.problem("W-CF-0712", (*path, "format", "token"), at_key=True, host=quote(sink.host))
+    if isinstance(form, OneNetForm):
+        yield document.problem("W-CF-0758", (*path, "format", "kind"))
+        try:
+            base64.b64decode(form.key.get_secret_value(), validate=True)
+        except binascii.Error:
+            yield document.problem("E-CF-0757", (*path, "format", "key"), at_key=True)
+
+
+def _identities(form: PlatformForm, document: Document, path: Path) -> Iterator[Problem]:
+    first: dict[object, str] = {}
+    for device, identity in _devices(form).items():
+        earlier = first.setdefault(identity, device)
+        if earlier != device:
+            at = (*path, "format", "devices", device)
+            yield document.problem("E-CF-0753", at, at_key=True, first=quote(earlier))
+
+
+def _devices(form: PlatformForm) -> Mapping[str, object]:
+    """Return who each device is on the platform."""
+    match form:
+        case ThingsBoardForm():
+            return form.devices
+        case HuaweiForm():
+            return {path: each.device_id for path, each in form.devices.items()}
+        case AliyunForm():
+            return {path: (each.product_key, each.device_name) for path, each in form.devices.items()}
+        case OneNetForm():
+            return {path: (each.product_id, each.device_name) for path, each in form.devices.items()}
+        case _:
+            return {}
+
+
+def _names(
+    sink: MqttSink, form: PlatformForm, plant: Plant, document: Document, path: Path
+) -> Iterator[Problem]:
+    for tag, name in form.names.items():
+        if not is_legal(name, form.kind):
+            at = (*path, "format", "names", tag)
+            words = {"name": quote(name), "longest": RULES[form.kind].longest or 0, "platform": form.kind}
+            yield document.problem_with("E-CF-0754", at, words)
+    used: dict[tuple[str, str], str] = {}
+    told: set[str] = set()
+    for each in all_tags(plant):
+        if not any(matches(rule, each) for rule in sink.select):
+            continue
+        for tag in (each.name,) if each.values == 1 else (f"{each.name}_0", f"{each.name}_{each.values - 1}"):
+            called = form.names.get(tag) or property_name(tag, form.kind)
+            at = (*path, "format", "names")
+            if called is None:
+                if tag not in told:
+                    told.add(tag)
+                    yield document.problem_with(
+                        "E-CF-0755", at, {"tag": quote(tag), "platform": form.kind}, at_key=True
+                    )
+                continue
+            earlier = used.setdefault((each.device, called), tag)
+            if earlier != tag:
+                words = {"tag": quote(tag), "first": quote(earlier), "name": called, "device": each.device}
+                yield document.problem_with("E-CF-0756", at, words, at_key=True)
+
+
+def _missing(
+    sink: MqttSink, form: PlatformForm, plant: Plant, document: Document, path: Path
+) -> Iterator[Problem]:
+    named = _devices(form)
+    selected = {each.device for each in all_tags(plant) if any(matches(rule, each) for rule in sink.select)}
+    for device in sorted(selected - named.keys()):
+        yield document.problem("E-CF-0759", (*path, "format", "devices"), at_key=True, device=device)
+    # What a broker or a server brings is known at run time only.
+    if not any(isinstance(source, OpenSource | OpcUaSource) for source in plant.sources.values()):
+        for device in sorted(named.keys() - selected):
+            at = (*path, "format", "devices", device)
+            yield document.problem("W-CF-0760", at, at_key=True)

@@ -1,0 +1,202 @@
+"""What all platforms have in common: devices under names of their own, messages within limits, replies.
+
+    begin ─► admission of the devices ──reply──► … ─► messages ──reply──► accepted
+                    │                                     │
+                    ▼ refused: its rows go to             ▼ refused: in halves, until
+                      quarantine, others go on              the one reading is alone
+
+Ids begin at random: a late reply to the session before must not pass for the reply to a message of this one.
+"""
+
+import secrets
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from config.connections import PlatformForm as PlatformOptions
+from config.platform_names import property_name
+from connectors.clock import Clock
+from connectors.contract import Delivery
+from connectors.errors import NotConnected
+from connectors.mqtt.form import Answer, Form, Heard, Limit, Message
+from connectors.mqtt.profiles.packs import Cell, Frame, Limits, Pack, pack
+from connectors.mqtt.profiles.rows import DeviceRows, RowReader
+from connectors.mqtt.profiles.verdicts import Verdict
+from connectors.tags import TagTable
+
+LONGEST_ID: Final = 13
+_ASK_AGAIN_NS: Final = 600_000_000_000
+"""A device that was refused is asked for again so often; by then a person may have entered it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A message of readings that waits for its reply."""
+
+    topic: str
+    frame: Frame
+    pack: Pack
+
+
+class PlatformForm(Form):
+    """Devices and readings; heirs know how they are written."""
+
+    platform: str
+    """As the plant file calls it."""
+    truth: tuple[bytes, bytes] = (b"false", b"true")
+    ids: int = 10**LONGEST_ID
+    """Ids are below this."""
+    answers: bool
+    """Whether a message of readings gets a reply of the platform's own."""
+    most_rate: int | None = None
+    """Messages a second, where the platform says so in print."""
+
+    def __init__(
+        self, devices: Mapping[str, object], options: PlatformOptions, tags: TagTable, clock: Clock
+    ) -> None:
+        self.rate = options.rate or self.most_rate
+        self._devices = devices
+        self._names = options.names
+        self._clock = clock
+        self._reader = RowReader(tags, self._name, self.truth)
+        self._last_id = secrets.randbelow(self.ids)
+        self._sent: dict[str, Sent] = {}
+        self._refused: dict[str, str] = {}
+        """Devices the platform does not take, and why."""
+        self._ask_again = 0
+
+    def statistics(self) -> dict[str, int]:
+        """Return how many Bad rows had no place, and how many devices are refused."""
+        return {"left_out": self._reader.left_out, "devices_refused": len(self._refused)}
+
+    def begin(self, limit: Limit) -> Iterable[Message]:
+        """Forget the last session; ask for the devices."""
+        self._limit = limit
+        self._sent.clear()
+        self._refused.clear()
+        self._ask_again = self._clock.monotonic() + _ASK_AGAIN_NS
+        return self._admit(list(self._devices))
+
+    def due(self, now: int) -> Iterable[Message]:
+        """Ask again for the devices that were refused."""
+        if now < self._ask_again or not self._refused:
+            return ()
+        self._ask_again = now + _ASK_AGAIN_NS
+        return [message for device in self._refused for message in self._admit([device])]
+
+    def messages(self, delivery: Delivery) -> Iterator[Message]:
+        """Return as few messages as the limits allow; live and past readings may differ in form."""
+        taken: list[DeviceRows] = []
+        for found in self._reader.read(delivery):
+            for tag, rows in found.nameless.items():
+                yield _never(rows, f"tag {tag} of {found.device} has no name on the platform: see `names`")
+            if found.rows:
+                why = self._why_not(found.device)
+                if why:
+                    yield _never(found.rows, why)
+                else:
+                    taken.append(found)
+        for topic, frame, cells in self._written(taken, is_past=delivery.is_past):
+            limits = self._limits(self._limit(topic))
+            for each in pack(cells, frame, limits, LONGEST_ID):
+                yield self._message(Sent(topic, frame, each))
+
+    @abstractmethod
+    def _written(
+        self, devices: Sequence[DeviceRows], *, is_past: bool
+    ) -> Iterator[tuple[str, Frame, Iterable[Cell]]]:
+        """Yield (topic, frame, cells) of each kind of message these readings need."""
+
+    @abstractmethod
+    def _limits(self, most_bytes: int) -> Limits:
+        """Return what one message may hold, if the broker takes so many bytes."""
+
+    def _admit(self, devices: Sequence[str]) -> Sequence[Message]:  # noqa: ARG002  most need nothing
+        """Return what makes these devices known to the platform."""
+        return ()
+
+    def _why_not(self, device: str) -> str:
+        """Return why a device's rows can't be sent; empty when they can."""
+        if device not in self._devices:
+            return f"{device} has no entry under `devices`"
+        return self._refused.get(device, "")
+
+    def _name(self, device: str, tag: str) -> str | None:  # noqa: ARG002  a name is the same for all devices
+        return self._names.get(tag) or property_name(tag, self.platform)
+
+    def _next_id(self) -> str:
+        self._last_id = (self._last_id + 1) % self.ids
+        return str(self._last_id)
+
+    def _message(self, sent: Sent) -> Message:
+        rows = np.array([cell.row for cell in sent.pack.cells], np.int32)
+        number = self._next_id() if self.answers else ""
+        payload = sent.frame.head(number) + sent.pack.body + sent.frame.tail
+        if not sent.pack.fits:
+            return Message(sent.topic, b"", rows, f"one reading makes a message of {len(payload)} bytes")
+        if self.answers:
+            self._sent[number] = sent
+        return Message(sent.topic, payload, rows, reply=number)
+
+    def _judged(self, number: str, verdict: Verdict, words: str, refused: Mapping[str, str]) -> Heard:
+        """Return what follows from the reply to a message of readings; `refused` are properties it names."""
+        sent = self._sent.pop(number, None)
+        if sent is None:  # of a session before, or said twice
+            return Heard()
+        cells = sent.pack.cells
+        match verdict:
+            case Verdict.ACCEPTED:
+                return Heard([_accepted_but(number, cells, refused)])
+            case Verdict.BYTES if len(cells) == 1:
+                return Heard([Answer(number, refusal=f"{self.platform} refuses it: {words}")])
+            case Verdict.BYTES:
+                middle = len(cells) // 2
+                return self._instead(number, sent, [cells[:middle], cells[middle:]])
+            case Verdict.DEVICE:
+                devices = list(dict.fromkeys(cell.device for cell in cells))
+                if len(devices) > 1:
+                    parts = [[cell for cell in cells if cell.device == each] for each in devices]
+                    return self._instead(number, sent, parts)
+                self._refuse(devices[0], words)
+                return Heard([Answer(number, refusal=self._refused[devices[0]])])
+            case _:
+                raise self._trouble(verdict, words)
+
+    def _instead(self, number: str, sent: Sent, parts: Iterable[Sequence[Cell]]) -> Heard:
+        limits = self._limits(self._limit(sent.topic))
+        messages = [
+            self._message(Sent(sent.topic, sent.frame, each))
+            for part in parts
+            for each in pack(part, sent.frame, limits, LONGEST_ID)
+        ]
+        return Heard([Answer(number, instead=messages)])
+
+    def _refuse(self, device: str, words: str) -> None:
+        """Note a device the platform does not take.
+
+        Raises:
+            NotConnected: it takes none of them; then the set-up is wrong, and no row is at fault.
+        """
+        self._refused[device] = f"{self.platform} does not take {device}: {words}"
+        if len(self._refused) == len(self._devices):
+            raise NotConnected(
+                f"{self.platform} takes none of the devices; {device}: {words}", needs_a_person=True
+            )
+
+    def _trouble(self, verdict: Verdict, words: str) -> NotConnected:
+        return NotConnected(f"{self.platform} answers {words}", needs_a_person=verdict is Verdict.PERSON)
+
+
+def _accepted_but(number: str, cells: Sequence[Cell], refused: Mapping[str, str]) -> Answer:
+    rows = [cell.row for cell in cells if cell.name in refused]
+    if not rows:
+        return Answer(number)
+    words = "; ".join(f"{name}: {refused[name]}" for name in sorted({c.name for c in cells} & set(refused)))
+    return Answer(number, refusal=words, rows=np.array(rows, np.int32))
+
+
+def _never(rows: Sequence[int], why: str) -> Message:
+    return Message("", b"", np.array(rows, np.int32), refusal=why)

@@ -1,0 +1,95 @@
+"""ThingsBoard's gateway API: telemetry by device name and time.
+
+    v1/gateway/connect    {"device":"m1","type":"default"}
+    v1/gateway/telemetry  {"m1":[{"ts":1764…,"values":{"P":1.5,…}},…],…}
+
+There is no reply: PUBACK is the acceptance. ThingsBoard closes the connection on what it does not take.
+Source: thingsboard.io, reference, Gateway API and MQTT Device API.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
+
+import orjson
+
+from config.base import Secret
+from config.connections import ThingsBoardForm
+from connectors.clock import Clock
+from connectors.contract import Delivery
+from connectors.mqtt.form import Limit, Message, SignIn
+from connectors.mqtt.profiles.packs import Cell, Ends, Frame, Limits
+from connectors.mqtt.profiles.platform import PlatformForm
+from connectors.mqtt.profiles.rows import DeviceRows
+from connectors.tags import TagTable
+
+MOST_BYTES: Final = 65_000
+"""Its transport takes packets of 65,536 bytes unless set otherwise; some are for topic and header."""
+_ANY: Final = 1 << 30
+
+
+class ThingsBoard(PlatformForm):
+    """Devices need no entry: each is called as `devices` says, else by its path."""
+
+    platform = "thingsboard"
+    answers = False
+
+    def __init__(self, options: ThingsBoardForm, client_id: str, tags: TagTable, clock: Clock) -> None:
+        super().__init__(options.devices, options, tags, clock)
+        self._options = options
+        self._client_id = client_id
+        self._greeted: set[str] = set()
+        self._frame = Frame(lambda _: b"{", b"}", self._device, self._section)
+
+    def sign_in(self, now: int) -> SignIn:  # noqa: ARG002  a token has no time
+        """Return the access token as the user name; there is no password."""
+        return SignIn(self._client_id, self._options.token.get_secret_value(), Secret(""))
+
+    def begin(self, limit: Limit) -> Iterable[Message]:
+        """Begin a session: devices are announced before their first readings."""
+        self._greeted.clear()
+        return super().begin(limit)
+
+    def messages(self, delivery: Delivery) -> Iterator[Message]:
+        """Announce devices that are new in this session, then their readings."""
+        for message in super().messages(delivery):
+            yield from self._greetings()
+            yield message
+
+    def _written(
+        self,
+        devices: Sequence[DeviceRows],
+        *,
+        is_past: bool,  # noqa: ARG002  a time says it all
+    ) -> Iterator[tuple[str, Frame, Iterable[Cell]]]:
+        self._to_greet = [each.device for each in devices if each.device not in self._greeted]
+        yield "v1/gateway/telemetry", self._frame, _cells(devices)
+
+    def _greetings(self) -> Iterator[Message]:
+        for device in self._to_greet:
+            self._greeted.add(device)
+            said = {"device": self._named(device), "type": self._options.profile}
+            yield Message("v1/gateway/connect", orjson.dumps(said))
+        self._to_greet = []
+
+    def _limits(self, most_bytes: int) -> Limits:
+        return Limits(min(most_bytes, MOST_BYTES), _ANY, _ANY, _ANY, _ANY)
+
+    def _why_not(self, device: str) -> str:  # noqa: ARG002  any device may be told
+        return ""
+
+    def _named(self, device: str) -> str:
+        return self._options.devices.get(device, device)
+
+    def _device(self, device: str) -> Ends:
+        return orjson.dumps(self._named(device)) + b":[", b"]"
+
+    def _section(self, device: str, section: Any) -> Ends:  # noqa: ARG002  the time is the whole of it
+        return b'{"ts":%d,"values":{' % section[0], b"}}"
+
+
+def _cells(devices: Sequence[DeviceRows]) -> Iterator[Cell]:
+    for found in devices:
+        for section, places in found.by_time():
+            for i in places:
+                text = orjson.dumps(found.names[i]) + b":" + found.values[i]
+                yield Cell(found.device, section, text, found.rows[i], found.names[i])

@@ -1,0 +1,212 @@
+"""Each platform's stand-in and the sink: what arrives, and what becomes of every refusal."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config.base import Secret
+from connectors import NotConnected, Rejected
+from tests.servers.platforms.aliyun import Aliyun
+from tests.servers.platforms.onenet import OneNet
+from tests.unit.platforms.plant import METERS, T0_MS, delivery, format_of, sink
+from tests.unit.platforms.rigs import PLATFORMS, called, platform
+
+pytestmark = pytest.mark.server
+ANSWERING = ("aliyun", "onenet")
+
+
+async def until(condition: Callable[[], object], seconds: float = 10) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+def expected(kind: str, seq: int, meters: tuple[int, ...] = (0, 1, 2), times: int = 1) -> dict[Any, Any]:
+    """Return what a platform must have of a delivery."""
+    ms = T0_MS + seq * 1000
+    found = {
+        (called(kind, METERS[meter]), "P", ms + again): 1.5 + meter + seq
+        for meter in meters
+        for again in range(times)
+    }
+    first = called(kind, METERS[meters[0]])
+    on: Any = 1 if kind == "aliyun" else True
+    return found | {(first, "on", ms): on, (first, "E", ms): 2**60 + seq, (first, "state", ms): "停机"}
+
+
+@pytest.mark.parametrize("kind", PLATFORMS)
+async def test_every_kind_of_value_arrives_with_its_time(kind: str, tmp_path: Path) -> None:
+    with platform(kind, tmp_path) as peer:
+        async with sink(kind, peer.port) as mqtt:
+            await mqtt.write([delivery(1), delivery(2, times=3)])
+        wanted = expected(kind, 1) | expected(kind, 2, times=3)
+        await until(lambda: len(peer.taken) >= len(wanted))
+        assert peer.stored() == wanted
+        assert peer.faults == []
+
+
+@pytest.mark.parametrize("kind", PLATFORMS)
+async def test_what_is_late_arrives_too(kind: str, tmp_path: Path) -> None:
+    with platform(kind, tmp_path) as peer:
+        async with sink(kind, peer.port) as mqtt:
+            await mqtt.write([delivery(1, times=2, historical=True)])
+        wanted = expected(kind, 1, times=2)
+        await until(lambda: len(peer.taken) >= len(wanted))
+        assert peer.stored() == wanted
+        assert peer.faults == []
+        if isinstance(peer, Aliyun):
+            assert [what for what, _ in peer.answered] == ["login", "history"]
+
+
+@pytest.mark.parametrize("kind", PLATFORMS)
+async def test_a_bad_row_is_left_out_and_counted(kind: str, tmp_path: Path) -> None:
+    with platform(kind, tmp_path) as peer:
+        async with sink(kind, peer.port) as mqtt:
+            await mqtt.write([delivery(1, bad=[1])])
+            assert mqtt.statistics()["left_out"] == 1
+        await until(lambda: len(peer.taken) >= 5)
+        assert not [each for each in peer.taken if each.device == called(kind, "m2")]
+        assert peer.faults == []
+
+
+@pytest.mark.parametrize("kind", PLATFORMS)
+async def test_a_wrong_secret_calls_a_person_and_refuses_no_row(kind: str, tmp_path: Path) -> None:
+    field = {"thingsboard": "token", "onenet": "key"}.get(kind, "secret")
+    wrong = format_of(kind) | {field: Secret("d3Jvbmc=")}
+    with platform(kind, tmp_path) as peer:
+        with pytest.raises(NotConnected, match="refused the connection") as raised:
+            async with sink(kind, peer.port, format=wrong):
+                pass
+        assert raised.value.needs_a_person
+        assert peer.taken == []
+
+
+@pytest.mark.fault("B5")
+@pytest.mark.parametrize("kind", ["huawei_iotda", "aliyun", "onenet"])
+async def test_one_device_that_is_refused_does_not_stop_the_others(
+    kind: str, tmp_path: Path, record_measure: Callable[..., None]
+) -> None:
+    with platform(kind, tmp_path, meters=("m1", "m3")) as peer:
+        async with sink(kind, peer.port) as mqtt:
+            with pytest.raises(Rejected) as raised:
+                await mqtt.write([delivery(1)])
+            assert mqtt.statistics()["devices_refused"] == 1
+        (refusal,) = raised.value.refusals
+        assert refusal.rows is not None
+        assert refusal.rows.tolist() == [1]
+        assert f"{kind} does not take cz/press/line1/m2" in refusal.reason
+        wanted = {k: v for k, v in expected(kind, 1).items() if k[0] != called(kind, "m2")}
+        await until(lambda: len(peer.taken) >= len(wanted))
+        assert peer.stored() == wanted
+        assert peer.faults == []
+    record_measure(
+        f"{kind}: 1 of 3 sub-devices unknown: its row in quarantine, 5 of 5 others accepted", row="B5"
+    )
+
+
+@pytest.mark.fault("B6")
+@pytest.mark.parametrize("kind", ANSWERING)
+async def test_a_reply_that_never_comes_ends_the_session_at_its_deadline(kind: str, tmp_path: Path) -> None:
+    with platform(kind, tmp_path) as peer:
+        async with sink(kind, peer.port, ack_timeout="1s") as mqtt:
+            await mqtt.write([delivery(1)])
+            peer.mute = True
+            with pytest.raises(
+                NotConnected, match=r"acknowledged a message on .*/post but did not answer"
+            ) as raised:
+                await mqtt.write([delivery(2)])
+            assert not raised.value.needs_a_person
+            assert mqtt.statistics()["timeouts"] == 1
+        peer.mute = False
+        async with sink(kind, peer.port) as mqtt:
+            await mqtt.write([delivery(2)])
+        assert peer.stored() == expected(kind, 1) | expected(kind, 2)
+
+
+@pytest.mark.fault("B5")
+async def test_aliyun_refuses_one_reading_of_many_and_takes_the_rest(tmp_path: Path) -> None:
+    with platform("aliyun", tmp_path) as peer:
+        assert isinstance(peer, Aliyun)
+        peer.code_for = {"state": (460, "request parameter error")}
+        async with sink("aliyun", peer.port) as mqtt:
+            with pytest.raises(Rejected) as raised:
+                await mqtt.write([delivery(1), delivery(2)])
+        found = [
+            (each.delivery, None if each.rows is None else each.rows.tolist())
+            for each in raised.value.refusals
+        ]
+        assert sorted(found) == [(0, [5]), (1, [5])]
+        wanted = expected("aliyun", 1) | expected("aliyun", 2)
+        assert peer.stored() == {key: value for key, value in wanted.items() if key[1] != "state"}
+        assert peer.faults == []
+
+
+async def test_aliyun_throws_a_property_away_and_its_rows_go_to_quarantine(tmp_path: Path) -> None:
+    with platform("aliyun", tmp_path) as peer:
+        assert isinstance(peer, Aliyun)
+        peer.no_property = {"E"}
+        async with sink("aliyun", peer.port) as mqtt:
+            with pytest.raises(Rejected, match="E: tsl parse: params not exist") as raised:
+                await mqtt.write([delivery(1)])
+        (refusal,) = raised.value.refusals
+        assert refusal.rows is not None
+        assert refusal.rows.tolist() == [4]
+
+
+async def test_onenet_refuses_one_identifier_and_takes_the_rest(tmp_path: Path) -> None:
+    with platform("onenet", tmp_path) as peer:
+        assert isinstance(peer, OneNet)
+        peer.no_identifier = {"on"}
+        async with sink("onenet", peer.port) as mqtt:
+            with pytest.raises(Rejected, match="309 identifier not exist") as raised:
+                await mqtt.write([delivery(1)])
+        (refusal,) = raised.value.refusals
+        assert refusal.rows is not None
+        assert refusal.rows.tolist() == [3]
+        wanted = {key: value for key, value in expected("onenet", 1).items() if key[1] != "on"}
+        assert peer.stored() == wanted
+
+
+async def test_aliyun_adds_its_sub_devices_when_asked_to(tmp_path: Path) -> None:
+    with platform("aliyun", tmp_path) as peer:
+        assert isinstance(peer, Aliyun)
+        peer.attached.clear()
+        async with sink("aliyun", peer.port, topology="add") as mqtt:
+            await mqtt.write([delivery(1)])
+        assert peer.stored() == expected("aliyun", 1)
+        assert [what for what, _ in peer.answered] == ["topo", "login", "pack"]
+        assert peer.faults == []
+
+
+@pytest.mark.parametrize("kind", PLATFORMS)
+async def test_a_connection_cut_between_messages_repeats_harmlessly(kind: str, tmp_path: Path) -> None:
+    with platform(kind, tmp_path) as peer:
+        batches = [delivery(seq, times=2) for seq in range(1, 30)]
+        with pytest.raises(NotConnected):
+            async with sink(kind, peer.port) as mqtt:
+                writing = asyncio.create_task(mqtt.write(batches))
+                await until(lambda: len(peer.taken) > 3)
+                peer.slam()
+                await writing
+                await mqtt.write(batches)
+        async with sink(kind, peer.port) as mqtt:
+            await mqtt.write(batches)
+        wanted: dict[Any, Any] = {}
+        for seq in range(1, 30):
+            wanted |= expected(kind, seq, times=2)
+        await until(lambda: peer.stored() == wanted)
+        assert peer.faults == []
+
+
+async def test_no_more_messages_a_second_than_the_rate(tmp_path: Path) -> None:
+    with platform("thingsboard", tmp_path) as peer:
+        async with sink("thingsboard", peer.port, rate=20) as mqtt:
+            begun = asyncio.get_running_loop().time()
+            await mqtt.write([delivery(seq) for seq in range(10)])
+            took = asyncio.get_running_loop().time() - begun
+        # 3 announcements and 10 messages: twelve gaps of 50 ms. What is slower is the machine's affair.
+        assert took >= 12 * 0.05 * 0.99
+        assert peer.faults == []
