@@ -44,19 +44,19 @@ def _terms(sink: MqttSink, form: PlatformForm, document: Document, path: Path) -
     platform = form.kind
     for field in _OURS:
         if field in sink.model_fields_set and not (field == "client_id" and platform == "thingsboard"):
-            yield document.problem("E-CF-0750", (*path, field), at_key=True, field=field, platform=platform)
+            yield document.problem("E-CF-0780", (*path, field), at_key=True, field=field, platform=platform)
     if platform != "thingsboard" and sink.version != "3.1.1":
-        yield document.problem("E-CF-0751", (*path, "version"), platform=platform)
+        yield document.problem("E-CF-0781", (*path, "version"), platform=platform)
     if platform in ("huawei_iotda", "aliyun") and not _LEAST_KEEPALIVE <= sink.keepalive <= _MOST_KEEPALIVE:
-        yield document.problem("E-CF-0752", (*path, "keepalive"), platform=platform)
+        yield document.problem("E-CF-0782", (*path, "keepalive"), platform=platform)
     if isinstance(form, ThingsBoardForm) and sink.tls is None and not is_this_machine(sink.host):
         yield document.problem("W-CF-0712", (*path, "format", "token"), at_key=True, host=quote(sink.host))
     if isinstance(form, OneNetForm):
-        yield document.problem("W-CF-0758", (*path, "format", "kind"))
+        yield document.problem("W-CF-0788", (*path, "format", "kind"))
         try:
             base64.b64decode(form.key.get_secret_value(), validate=True)
         except binascii.Error:
-            yield document.problem("E-CF-0757", (*path, "format", "key"), at_key=True)
+            yield document.problem("E-CF-0787", (*path, "format", "key"), at_key=True)
 
 
 def _identities(form: PlatformForm, document: Document, path: Path) -> Iterator[Problem]:
@@ -65,7 +65,7 @@ def _identities(form: PlatformForm, document: Document, path: Path) -> Iterator[
         earlier = first.setdefault(identity, device)
         if earlier != device:
             at = (*path, "format", "devices", device)
-            yield document.problem("E-CF-0753", at, at_key=True, first=quote(earlier))
+            yield document.problem("E-CF-0783", at, at_key=True, first=quote(earlier))
 
 
 def _devices(form: PlatformForm) -> Mapping[str, object]:
@@ -90,7 +90,7 @@ def _names(
         if not is_legal(name, form.kind):
             at = (*path, "format", "names", tag)
             words = {"name": quote(name), "longest": RULES[form.kind].longest or 0, "platform": form.kind}
-            yield document.problem_with("E-CF-0754", at, words)
+            yield document.problem_with("E-CF-0784", at, words)
     used: dict[tuple[str, str], str] = {}
     told: set[str] = set()
     for each in all_tags(plant):
@@ -103,13 +103,13 @@ def _names(
                 if tag not in told:
                     told.add(tag)
                     yield document.problem_with(
-                        "E-CF-0755", at, {"tag": quote(tag), "platform": form.kind}, at_key=True
+                        "E-CF-0785", at, {"tag": quote(tag), "platform": form.kind}, at_key=True
                     )
                 continue
             earlier = used.setdefault((each.device, called), tag)
             if earlier != tag:
                 words = {"tag": quote(tag), "first": quote(earlier), "name": called, "device": each.device}
-                yield document.problem_with("E-CF-0756", at, words, at_key=True)
+                yield document.problem_with("E-CF-0786", at, words, at_key=True)
 
 
 def _missing(
@@ -118,9 +118,9 @@ def _missing(
     named = _devices(form)
     selected = {each.device for each in all_tags(plant) if any(matches(rule, each) for rule in sink.select)}
     for device in sorted(selected - named.keys()):
-        yield document.problem("E-CF-0759", (*path, "format", "devices"), at_key=True, device=device)
+        yield document.problem("E-CF-0789", (*path, "format", "devices"), at_key=True, device=device)
     # What a broker or a server brings is known at run time only.
     if not any(isinstance(source, OpenSource | OpcUaSource) for source in plant.sources.values()):
         for device in sorted(named.keys() - selected):
             at = (*path, "format", "devices", device)
-            yield document.problem("W-CF-0760", at, at_key=True)
+            yield document.problem("W-CF-0790", at, at_key=True)

@@ -117,7 +117,7 @@ class Session:
         Raises:
             NotConnected: the link is down.
         """
-        self._raise_if_lost()
+        self.raise_if_lost()
         if not self._wire.send(topic, payload):
             raise NotConnected(f"{self._wire.broker} closed the connection")
         self._statistics.messages += 1

@@ -48,9 +48,10 @@ class Message:
 class SignIn:
     """How a platform knows the gateway; made anew for each session, since it may hold the time."""
 
-    client_id: str
     username: str
     password: Secret | None = None
+    client_id: str | None = None
+    """None is as the plant file says."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any, Final
 
-from config.connections import JsonForm, MqttSink
+from config.connections import JsonForm, MqttSink, PlatformForm
 from config.problems import Phrase
 from connectors.mqtt.catalogue import described
 from connectors.mqtt.schemas import DIALECT, IDENTITY, NUMBER_OF_ROW, QUALITY, VALUE
@@ -83,12 +83,14 @@ def published(options: MqttSink, *, gateway: str, site: str, tags: Sequence[Tag]
     if isinstance(form, JsonForm):
         messages = [MessageKind("rows", Phrase("contract.rows"), ROWS)]
         channels = list(_of_devices(options.prefix, ordered))
+    elif isinstance(form, PlatformForm):  # the contract is the platform's; nobody else reads there
+        messages, channels = [], []
     else:
         from connectors.mqtt.forms import promised  # noqa: PLC0415  Jinja costs 4 MB
 
         messages = promised.messages(form)
         channels = list(promised.channels(form, options.prefix, gateway, ordered))
-    if isinstance(form, JsonForm) or form.announce:
+    if isinstance(form, JsonForm) or (not isinstance(form, PlatformForm) and form.announce):
         messages += [
             MessageKind("catalogue", Phrase("contract.catalogue"), CATALOGUE),
             MessageKind("status", Phrase("contract.status"), STATUS),

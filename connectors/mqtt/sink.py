@@ -52,7 +52,7 @@ class MqttSink:
         self._options = options
         self._context = context
         self._client_id = options.client_id or f"wanglian-{context.gateway}-{name}"
-        self._form: Form = build_form(options, context, site, self._client_id)
+        self._form: Form = build_form(options, context, site)
         self._statistics = Statistics()
         self._refused: dict[_Key, str] = {}
 
@@ -134,7 +134,7 @@ class MqttSink:
         if sign_in is None:
             return self._options, self._client_id
         known = {"username": sign_in.username, "password": sign_in.password}
-        return self._options.model_copy(update=known), sign_in.client_id
+        return self._options.model_copy(update=known), sign_in.client_id or self._client_id
 
     def _payload_limit(self, topic: str) -> int:
         """Return how many bytes a payload on this topic may have."""

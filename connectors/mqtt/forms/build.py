@@ -8,10 +8,8 @@ from connectors.mqtt.form import Form
 from connectors.mqtt.forms.columns import ColumnsForm
 
 
-def build_form(  # one import a form, when it is used
-    options: MqttSink, context: Context, site: str, client_id: str
-) -> Form:
-    """Return the form a sink's messages have; a platform may want a client id of its own."""
+def build_form(options: MqttSink, context: Context, site: str) -> Form:  # one import a form, when it is used
+    """Return the form a sink's messages have."""
     match options.format:
         case JsonForm():
             return ColumnsForm(options.prefix, site, context)
@@ -30,6 +28,6 @@ def build_form(  # one import a form, when it is used
         case PlatformForm():
             from connectors.mqtt import profiles  # noqa: PLC0415
 
-            return profiles.build(options.format, context, client_id, tls=options.tls is not None)
+            return profiles.build(options.format, context, tls=options.tls is not None)
         case _:
             assert_never(options.format)

@@ -15,11 +15,11 @@ __all__ = ["build"]
 AnyPlatform = ThingsBoardForm | HuaweiForm | AliyunForm | OneNetForm
 
 
-def build(options: AnyPlatform, context: Context, client_id: str, *, tls: bool) -> PlatformForm:
+def build(options: AnyPlatform, context: Context, *, tls: bool) -> PlatformForm:
     """Return the form of a platform's messages."""
     match options:
         case ThingsBoardForm():
-            return ThingsBoard(options, client_id, context.tags, context.clock)
+            return ThingsBoard(options, context.tags, context.clock)
         case HuaweiForm():
             return Huawei(options, context.tags, context.clock)
         case AliyunForm():

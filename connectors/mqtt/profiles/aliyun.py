@@ -79,7 +79,7 @@ class Aliyun(PlatformForm):
         options = self._options
         secret = options.secret.get_secret_value()
         found = aliyun(options.product_key, options.device_name, secret, now, tls=self._tls)
-        return SignIn(found.client_id, found.username, Secret(found.password))
+        return SignIn(found.username, Secret(found.password), found.client_id)
 
     def begin(self, limit: Limit) -> Iterable[Message]:
         """Begin a session: let the sub-devices in."""

@@ -53,7 +53,7 @@ class Huawei(PlatformForm):
     def sign_in(self, now: int) -> SignIn:
         """Sign in with the hour."""
         found = huawei(self._options.device_id, self._options.secret.get_secret_value(), now)
-        return SignIn(found.client_id, found.username, Secret(found.password))
+        return SignIn(found.username, Secret(found.password), found.client_id)
 
     def begin(self, limit: Limit) -> Iterable[Message]:
         """Begin a session: say that the sub-devices are online."""

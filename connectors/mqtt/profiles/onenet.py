@@ -61,7 +61,7 @@ class OneNet(PlatformForm):
         self._renew_at = self._clock.monotonic() + valid - valid // _EARLY
         key = options.key.get_secret_value()
         found = onenet(options.product_id, options.device_name, key, (now + valid) // _NS_PER_S)
-        return SignIn(found.client_id, found.username, Secret(found.password))
+        return SignIn(found.username, Secret(found.password), found.client_id)
 
     def begin(self, limit: Limit) -> Iterable[Message]:
         """Begin a session: log the sub-devices in."""

@@ -67,10 +67,11 @@ class PlatformForm(Form):
         self._refused: dict[str, str] = {}
         """Devices the platform does not take, and why."""
         self._ask_again = 0
+        self._refusals = 0
 
     def statistics(self) -> dict[str, int]:
-        """Return how many Bad rows had no place, and how many devices are refused."""
-        return {"left_out": self._reader.left_out, "devices_refused": len(self._refused)}
+        """Return how many Bad rows had no place, and how often a device was refused."""
+        return {"left_out": self._reader.left_out, "devices_refused": self._refusals}
 
     def begin(self, limit: Limit) -> Iterable[Message]:
         """Forget the last session; ask for the devices."""
@@ -180,6 +181,7 @@ class PlatformForm(Form):
         Raises:
             NotConnected: it takes none of them; then the set-up is wrong, and no row is at fault.
         """
+        self._refusals += 1
         self._refused[device] = f"{self.platform} does not take {device}: {words}"
         if len(self._refused) == len(self._devices):
             raise NotConnected(

@@ -12,7 +12,6 @@ from typing import Any, Final
 
 import orjson
 
-from config.base import Secret
 from config.connections import ThingsBoardForm
 from connectors.clock import Clock
 from connectors.contract import Delivery
@@ -33,16 +32,15 @@ class ThingsBoard(PlatformForm):
     platform = "thingsboard"
     answers = False
 
-    def __init__(self, options: ThingsBoardForm, client_id: str, tags: TagTable, clock: Clock) -> None:
+    def __init__(self, options: ThingsBoardForm, tags: TagTable, clock: Clock) -> None:
         super().__init__(options.devices, options, tags, clock)
         self._options = options
-        self._client_id = client_id
         self._greeted: set[str] = set()
         self._frame = Frame(lambda _: b"{", b"}", self._device, self._section)
 
     def sign_in(self, now: int) -> SignIn:  # noqa: ARG002  a token has no time
         """Return the access token as the user name; there is no password."""
-        return SignIn(self._client_id, self._options.token.get_secret_value(), Secret(""))
+        return SignIn(self._options.token.get_secret_value())
 
     def begin(self, limit: Limit) -> Iterable[Message]:
         """Begin a session: devices are announced before their first readings."""

@@ -36,6 +36,8 @@ FOLLOWED_ELSEWHERE = {
 }
 # Where systemd puts a service's secrets; a test has them in a folder of its own.
 CREDENTIALS = "/run/credentials/wanglian.service/"
+# What is said of every plant with that platform in it, and on the page.
+SAID_OF_ANY = {"W-CF-0788"}
 # A block that shows one part is completed with these; what it shows replaces them.
 BASE = {
     "gateway": {"id": "g", "site": "s"},
@@ -83,14 +85,15 @@ def test_a_yaml_block_is_a_plant_without_mistakes(
     text = text.replace(CREDENTIALS, "")
     make_files(text, tmp_path, pair)
     for name in re.findall(r"\$\{env:(\w+)\}", text):
-        monkeypatch.setenv(name, "x")
+        monkeypatch.setenv(name, "eA==")  # base64 too
     for name in re.findall(r"\$\{file:([^}]+)\}", text):
         target = tmp_path / name if not name.startswith("/") else None
         assert target is not None, f"{page}: a documented secret file is relative"
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text("x")
     outcome = read_plant_bytes(completed(text).encode(), page.name, tmp_path)
-    assert not outcome.problems, "\n".join(p.render("en") for p in outcome.problems)
+    problems = [problem for problem in outcome.problems if problem.code not in SAID_OF_ANY]
+    assert not problems, "\n".join(p.render("en") for p in problems)
 
 
 def plant_before(page: Path, start: int) -> str | None:

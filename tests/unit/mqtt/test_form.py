@@ -23,7 +23,7 @@ class Platform(Form):
         self.sessions = 0
 
     def sign_in(self, now: int) -> SignIn:
-        return SignIn(f"c-{self.sessions}", "user", Secret(f"secret-{now > 0}"))
+        return SignIn("user", Secret(f"secret-{now > 0}"), f"c-{self.sessions}")
 
     def begin(self, limit: Limit) -> Iterator[Message]:
         self.sessions += 1

@@ -17,7 +17,7 @@ MANY = [f"m{i}" for i in range(70)]
 
 def begun(platform: str, clock: FakeClock, meters: Sequence[str], **more: Any) -> tuple[Form, list[Message]]:
     context = Context("g", table(meters), clock)
-    form = build_form(options(platform, 1, meters=meters, **more), context, "cz", "id")
+    form = build_form(options(platform, 1, meters=meters, **more), context, "cz")
     form.sign_in(clock.now())
     return form, [each for each in form.begin(lambda _: 1 << 20) if each is not None]
 

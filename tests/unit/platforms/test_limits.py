@@ -70,7 +70,7 @@ def form_and_tags(platform: str, devices: int, tags_each: int) -> tuple[Form, Ta
         [Tag(f"{path(meter)}/v{i}", Kind.FLOAT64, "KWH", "s") for meter in meters for i in range(tags_each)]
     )
     clock = FakeClock()
-    form = build_form(options(platform, 1883, meters=meters), Context("g", table, clock), "cz", "id")
+    form = build_form(options(platform, 1883, meters=meters), Context("g", table, clock), "cz")
     list(form.begin(lambda _: 1 << 20))
     return form, table
 
@@ -153,7 +153,7 @@ def test_a_broker_that_takes_less_is_obeyed(platform: str) -> None:
 def test_one_reading_too_large_for_any_message_is_refused_alone(platform: str) -> None:
     table = TagTable()
     table.announce([Tag(f"{path('m0')}/{name}", Kind.TEXT, "C62", "s") for name in ("a", "b")])
-    form = build_form(options(platform, 1, meters=["m0"]), Context("g", table, FakeClock()), "cz", "id")
+    form = build_form(options(platform, 1, meters=["m0"]), Context("g", table, FakeClock()), "cz")
     list(form.begin(lambda _: 1 << 20))
     values = np.array(["x" * 300_000, "ok"], object)
     columns = Columns(np.arange(2, dtype=np.int32), np.full(2, T0), values, np.zeros(2, np.uint32))
