@@ -1,11 +1,11 @@
 """The plant file: what a factory asks of its gateway, whole. A newcomer starts reading here."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
-from config.base import Duration, Model, Name, Size, TimeZone
+from config.base import Duration, FileName, Host, Model, Name, Size, TimeZone
 from config.calendars import CalendarOptions
 from config.carbon import CarbonOptions
 from config.connections import AnySink, SourceOptions
@@ -13,6 +13,8 @@ from config.derived import DerivedDevice
 from config.energy import EnergyOptions
 from config.select import SelectRule
 from config.supply import SupplyEntries
+
+LOOPBACK: Final = ("127.0.0.1", "::1")
 
 
 class Gateway(Model):
@@ -75,14 +77,33 @@ class HistoryOptions(Model):
     select: Annotated[tuple[SelectRule, ...], Field(min_length=1, strict=False)] = (SelectRule(),)
 
 
+class PageTls(Model):
+    """How the page proves that it is this gateway's, and hides what is said."""
+
+    certificate: FileName | None = None
+    """File of a certificate, PEM, and of those between it and its authority; a new one is taken within a
+    minute. Absent: the gateway makes one and renews it."""
+    key: FileName | None = None
+    """File of its key, PEM, without a password."""
+
+
 class PageOptions(Model):
     """The page in the browser, a process of its own."""
 
     enabled: bool = True
     listen: str = "127.0.0.1"
-    """Only this machine's own address, 127.0.0.1 or ::1: the page has no logins yet."""
+    """An address of this machine, 0.0.0.0: all. Beyond 127.0.0.1 and ::1 it needs `tls` and a user."""
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
     """0 takes a free port; the log names it."""
+    tls: PageTls | None = None
+    """`tls: {}` is HTTPS with a certificate the gateway makes."""
+    hosts: Annotated[tuple[Host, ...], Field(strict=False)] = ()
+    """Names people ask by, beside this machine's own; another is refused."""
+
+    @property
+    def is_beyond(self) -> bool:
+        """Tell whether other machines reach it."""
+        return self.listen not in LOOPBACK
 
 
 class Plant(Model):

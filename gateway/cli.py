@@ -86,12 +86,23 @@ def check(plant_file: PlantFile, *, lang: Lang = None, as_json: AsJson = False) 
     from gateway.forecast import overloaded_lines  # noqa: PLC0415
 
     plant, language = load(plant_file, lang)
+    if plant.page.enabled and plant.page.is_beyond:
+        _must_have_user(data_dir(plant_file, plant), plant.page.listen, language)
     devices = [device for source in plant.sources.values() for device in source.devices.values()]
     tags = sum(tag.count for device in devices for tag in device.tags.values())
     counts = {"sources": len(plant.sources), "devices": len(devices), "tags": tags, "sinks": len(plant.sinks)}
     for name, needed, asked in overloaded_lines(plant):
         typer.echo(say(language, "overloaded", source=name, needed=needed, asked=asked), err=True)
     typer.echo(say(language, "fine", file=plant_file, **counts))
+
+
+def _must_have_user(directory: Path, listen: str, language: Language) -> None:
+    from gateway.security import House  # noqa: PLC0415
+
+    with House(directory) as house:
+        if not house.has_users():
+            typer.secho(say(language, "page_needs_user", listen=listen), fg="red", err=True)
+            raise typer.Exit(2)
 
 
 @app.command()

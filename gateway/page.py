@@ -12,20 +12,30 @@ import socket
 import sqlite3
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from config.plant import PageOptions
 from connectors import NotConnected
-from gateway.security import House
+from gateway.security import SECURITY, House
+from gateway.security.names import names_of
 from gateway.security.setup_code import new_code
 from gateway.sqlite import NewerFormat
 from gateway.supervise import Link, LinkState
 
+if TYPE_CHECKING:
+    from gateway.security.certificate import Files, PageCertificate
+
 log = logging.getLogger(__name__)
 
+LOOK_EVERY_S: Final = 3600.0
+"""At the certificate's end."""
 READY_WITHIN_S: Final = 60.0
 """A loaded small machine imports for long."""
+NO_USER: Final = (
+    "page.listen {listen}: nobody may sign in yet; first: wanglian user add PLANT NAME --role administrator"
+)
 END_WITHIN_S: Final = 3.0
 if sys.platform == "win32":
     _FLAGS: Final = subprocess.BELOW_NORMAL_PRIORITY_CLASS | subprocess.CREATE_NEW_PROCESS_GROUP
@@ -51,6 +61,8 @@ class Page:
         self._status_port = status_port
         self._plant_file = plant_file
         self._is_announced = False
+        self._names = names_of(options) if options.is_beyond else ()
+        self._own: PageCertificate | None = None
         self.url = ""
         """Where the page is; empty while it isn't."""
 
@@ -58,11 +70,14 @@ class Page:
         """Run the page until its process ends."""
         _must_be_free(self._options)
         await self._announce()
+        files = await self._certificate()
         child = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "gateway.web"),
             *("--listen", self._options.listen, "--port", str(self._options.port)),
             *("--status-port", str(self._status_port), "--directory", str(self._directory)),
             *(() if self._plant_file is None else ("--plant", str(self._plant_file))),
+            *(() if files is None else ("--certificate", str(files.certificate), "--key", str(files.key))),
+            *(word for name in self._names for word in ("--name", name)),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
@@ -80,12 +95,15 @@ class Page:
         if self._is_announced:
             return
         try:
+            if await asyncio.to_thread(_has_users, self._directory):
+                return
+            if self._options.is_beyond:
+                raise NotConnected(NO_USER.format(listen=self._options.listen), needs_a_person=True)
             code = await asyncio.to_thread(_first_code, self._directory)
         except (sqlite3.Error, NewerFormat, OSError) as exc:
             raise NotConnected(f"the page's users can't be read: {exc}", needs_a_person=True) from exc
         self._is_announced = True
-        if code is not None:
-            log.info("nobody may sign in to the page yet", extra={"setup_code": code, "valid": "24 h"})
+        log.info("nobody may sign in to the page yet", extra={"setup_code": code, "valid": "24 h"})
 
     async def _serve(self, child: asyncio.subprocess.Process) -> None:
         assert child.stdout is not None  # noqa: S101  for mypy: it was asked for
@@ -97,14 +115,43 @@ class Page:
         if self.url:
             self._link.become(LinkState.CONNECTED)
             log.info("page running", extra={"url": self.url})
-        code = await child.wait()
+        watching = asyncio.create_task(self._keep_certificate(), name="page certificate")
+        try:
+            code = await child.wait()
+        finally:
+            watching.cancel()
         raise NotConnected(f"the page's process ended ({code})")
 
+    async def _certificate(self) -> "Files | None":
+        if self._options.tls is None:
+            return None
+        from gateway.security.certificate import PageCertificate  # noqa: PLC0415  some MB only TLS needs
 
-def _first_code(directory: Path) -> str | None:
-    """Return a new set-up code, None when there are users."""
+        if self._own is None:
+            self._own = PageCertificate(self._options, self._directory / SECURITY)
+        try:
+            return await asyncio.to_thread(self._own.files, datetime.now(UTC))
+        except (OSError, ValueError) as exc:
+            raise NotConnected(f"page.tls: no certificate to use: {exc}", needs_a_person=True) from exc
+
+    async def _keep_certificate(self) -> None:
+        """Renew the certificate before its end, or tell of it; the page's process sees new files itself."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            try:
+                await self._certificate()
+            except NotConnected as exc:
+                log.warning("page certificate", extra={"reason": str(exc)})
+
+
+def _has_users(directory: Path) -> bool:
     with House(directory) as house:
-        return None if house.has_users() else new_code(house)
+        return house.has_users()
+
+
+def _first_code(directory: Path) -> str:
+    with House(directory) as house:
+        return new_code(house)
 
 
 def _must_be_free(options: PageOptions) -> None:

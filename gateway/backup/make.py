@@ -16,6 +16,7 @@ from gateway.backup.archive import ArchiveWriter, BackupFailed, LeftOut, Manifes
 from gateway.backup.referred import Referred, holds_private_key, refer
 from gateway.backup.snapshot import Overtaken, Target, add_history, add_log, first_seqs
 from gateway.buffer.contract import STORE
+from gateway.security.files import USERS
 from gateway.sqlite import connect_for_reading
 
 HISTORY: Final = "history"
@@ -105,6 +106,8 @@ def _add_rest(data_dir: Path, target: Target, *, with_secrets: bool) -> Iterator
         name = file.relative_to(data_dir).as_posix()
         if not with_secrets and (holds_private_key(file) or file.name.startswith("key.")):
             yield LeftOut("private_key", f"{data_dir.name}/{name}")
+        elif not with_secrets and file.name == USERS:
+            yield LeftOut("secret_file", f"{data_dir.name}/{name}")
         elif file.suffix == ".sqlite":
             with contextlib.closing(connect_for_reading(file, sealed=False)) as source:
                 target.add_copy(f"data/{name}", source)

@@ -6,6 +6,8 @@ from typing import Final
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.web.pace import Pace
+
 HEADERS: Final = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
@@ -20,6 +22,7 @@ HEADERS: Final = {
 }
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "DELETE"})
 HOSTS: Final = frozenset({"127.0.0.1", "localhost", "[::1]"})
+MOST_HEAD: Final = 16 * 1024
 MOST_BODY: Final = 64 * 1024
 
 
@@ -44,6 +47,7 @@ class Guard:
     def __init__(self, app: ASGIApp, hosts: frozenset[str] = HOSTS) -> None:
         self._app = app
         self._hosts = hosts
+        self._pace = Pace()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse what must not pass; add the headers to everything."""
@@ -66,7 +70,12 @@ class Guard:
         else:
             status, why = refusal
             body = f'{{"detail":"{why}"}}'.encode()
-            head = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+            # What comes after a request that was not read could be taken for another.
+            head = [
+                (b"content-type", b"application/json"),
+                (b"content-length", str(len(body)).encode()),
+                (b"connection", b"close"),
+            ]
             await with_headers({"type": "http.response.start", "status": status, "headers": head})
             await send({"type": "http.response.body", "body": body})
 
@@ -75,8 +84,13 @@ class Guard:
         # A name that leads here through somebody else's DNS is how foreign pages reach a loopback server.
         if not self._is_ours(_name(headers.get("host", "")), scope):
             return 421, "this host name is not served here"
+        if sum(len(name) + len(value) + 4 for name, value in scope["headers"]) > MOST_HEAD:
+            return 431, f"at most {MOST_HEAD} bytes of headers"
         if scope["method"] not in METHODS:
             return 405, "not by this method"
+        client = scope.get("client")
+        if client is not None and not self._pace.is_kept(client[0]):
+            return 429, "too many requests from this address; wait a second"
         length = headers.get("content-length", "0")
         if "transfer-encoding" in headers or not length.isdecimal() or int(length) > MOST_BODY:
             return 413, f"a body has a length, and at most {MOST_BODY} bytes"

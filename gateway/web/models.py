@@ -80,6 +80,7 @@ class Attention(Answer):
         "gateway_silent",
         "store",
         "store_full",
+        "certificate",
         "lost",
         "link_person",
         "link_down",

@@ -15,6 +15,8 @@ from gateway.web.models import Attention, Device, DeviceState, Link, Overview, S
 from gateway.web.rows import ms, severity
 from gateway.web.view import View
 
+CERTIFICATE_DAYS: Final = 30
+URGENT_DAYS: Final = 3
 LATE_S: Final = 60.0
 """A connected sink whose oldest row waits longer is worth a look."""
 HISTORY_LATE_S: Final = 300.0
@@ -133,6 +135,9 @@ def _attention(view: View, told: Told, links: list[Link], devices: list[Device])
         yield _about("store", told.gateway, reason, urgent=True)
     if told.store.get("full"):
         yield _about("store_full", told.gateway, urgent=True)
+    left = None if view.certificate is None else view.certificate.days_left()
+    if left is not None and left < CERTIFICATE_DAYS:
+        yield _about("certificate", "", count=max(0, left), urgent=left < URGENT_DAYS)
     for link, known in zip(links, told.links, strict=True):
         yield from _about_link(link, known)
     for device in devices:

@@ -6,7 +6,7 @@ import sqlite3
 import time
 import urllib.request
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from gateway.live import LiveReader, Snapshot
 from gateway.mapped import live_folder
 from gateway.told import TOLD, LinkTold, Told
 from gateway.web.catalogue import Catalogue, read_catalogue
+
+if TYPE_CHECKING:
+    from gateway.web.tls import Loaded
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +58,8 @@ class View:
         self.answers = False
         """Whether it did when last asked."""
         self.rows_per_s: float | None = None
+        self.certificate: Loaded | None = None
+        """The page's own; None without TLS."""
         self.values: Snapshot = _NOTHING
         self.catalogue = Catalogue({}, -1)
 

@@ -17,6 +17,7 @@ from gateway.web.access import gate
 from gateway.web.app import create_app
 from gateway.web.guard import Place
 from tests.asgi import Answer, ask, scope_of
+from tests.conftest import FakeClock
 from tests.unit.web.conftest import Plant
 from tests.unit.web.people import COOKIE, ORIGIN, as_user, take
 
@@ -30,8 +31,8 @@ def stored() -> str:
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    with House(tmp_path) as made:
+def house(tmp_path: Path, clock: FakeClock) -> Iterator[House]:
+    with House(tmp_path, clock) as made:
         yield made
 
 
