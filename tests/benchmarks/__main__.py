@@ -12,7 +12,7 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.benchmarks import derive, find, influx, mqtt_in, opcua, sparkplug
+from tests.benchmarks import derive, find, influx, mqtt_in, opcua, sinks, sparkplug
 from tests.benchmarks import page as page_beside
 from tests.benchmarks.energy import table as energy_table
 from tests.benchmarks.history import table as history_table
@@ -35,6 +35,7 @@ PARTS = (
     "drain",
     "outage",
     "influx",
+    "sinks",
     "mqtt_in",
     "sparkplug",
     "history",
@@ -189,6 +190,9 @@ def main() -> None:
         if "influx" in asked:
             page += ["", "## Into VictoriaMetrics", ""]
             page += [influx.text(folder / "influx", rows=round(options.seconds * 200_000))]
+        if "sinks" in asked:
+            page += ["", "## Each sink and form by itself", ""]
+            page += [rows(sinks.table(folder / "sinks", min(options.seconds, 5))), "", sinks.EXPLAINED]
         if "mqtt_in" in asked:
             page += ["", "## MQTT in → disk → VictoriaMetrics, ten values a message", ""]
             page += [rows(mqtt_in.table(folder, options.seconds)), ""]

@@ -31,8 +31,8 @@ class _Names:
     limit: int
     device: bytes
     names: tuple[str, ...]
-    units: tuple[str | None, ...]
-    """A row's unit where the catalogue tells another, or none."""
+    units: tuple[str | None, ...] | None
+    """A row's unit where the catalogue tells another, or none; None when it tells all."""
     refused: tuple[int, ...]
     """Places of rows whose value would be taken for one in another unit."""
 
@@ -41,13 +41,13 @@ class _Names:
 class _Rows:
     """One device's rows of a delivery, as Python has them."""
 
-    share: Share
     texts: _Names
     head: bytes
     mark: bytes
     tail: bytes
     values: list[Any]
-    quality: list[int]
+    quality: list[int] | None
+    """None when all are Good."""
     rows: NDArray[np.int32]
 
 
@@ -78,12 +78,13 @@ class ValuesForm(AnnouncingForm, Layouts[_Names]):
         tags = self._tags
         topic = data_topic(self._prefix, share.device)
         is_plain = self._options.plain
+        units = tuple(None if tags.is_told(each) else tags[each].unit for each in share.numbers)
         return _Names(
             topic,
             self._limit(topic),
             b"" if is_plain else b',"dev":' + orjson.dumps(share.device),
             tuple(tags[number].name for number in share.numbers),
-            tuple(None if is_plain or tags.is_told(each) else tags[each].unit for each in share.numbers),
+            units if any(units) and not is_plain else None,
             tuple(i for i, each in enumerate(share.numbers) if is_plain and has_changed(tags, each)),
         )
 
@@ -91,13 +92,12 @@ class ValuesForm(AnnouncingForm, Layouts[_Names]):
         time, quality = share.time_and_quality(delivery)
         is_marked = not self._options.plain
         found = _Rows(
-            share,
             texts,
             head + texts.device,
             _HISTORICAL if is_marked and delivery.is_past else b"",
             _BACKFILL if is_marked and delivery.batch.origin is Origin.BACKFILL else b"",
             share.values(delivery, quality),
-            quality.tolist(),
+            quality.tolist() if is_marked and quality.any() else None,
             share.stored_rows(delivery),
         )
         groups = by_moment(texts.names, written_times(time, self._options.time))
@@ -127,7 +127,9 @@ class ValuesForm(AnnouncingForm, Layouts[_Names]):
         fits = len(payload) + room <= found.texts.limit
         if fits or (len(groups) == 1 and len(places) == 1):
             refusal = "" if fits else f"one row makes a message of {len(payload)} bytes"
-            rows = found.rows[[i for _, places in groups for i in places]]
+            rows = found.rows
+            if len(groups) > 1 or len(places) < len(rows):
+                rows = rows[[i for _, places in groups for i in places]]
             yield Message(found.texts.topic, payload, rows, refusal)
         elif len(groups) > 1:
             middle = len(groups) // 2
@@ -148,13 +150,15 @@ class ValuesForm(AnnouncingForm, Layouts[_Names]):
         said["values"] = dict(
             zip(names, values, strict=True) if is_whole else ((names[i], values[i]) for i in places)
         )
-        if not self._options.plain:
-            doubtful = {names[i]: found.quality[i] for i in places if found.quality[i]}
+        quality, units = found.quality, found.texts.units
+        if quality is not None:
+            doubtful = {names[i]: quality[i] for i in places if quality[i]}
             if doubtful:
                 said["q"] = doubtful
-            units = {names[i]: found.texts.units[i] for i in places if found.texts.units[i] is not None}
-            if units:
-                said["unit"] = units
+        if units is not None:
+            others = {names[i]: units[i] for i in places if units[i] is not None}
+            if others:
+                said["unit"] = others
         text = orjson.dumps(said)
         if self._options.plain:
             return text

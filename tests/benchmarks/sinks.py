@@ -1,0 +1,97 @@
+"""Each sink and form by itself against the bare client library writing the same bytes."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks.harness import GATEWAY_CORE, OTHER_CORE
+from tests.processes import python, started, wait_for
+from tests.servers.broker import Broker
+from tests.servers.victoria import Victoria
+from tests.verify.recording import read
+
+TEMPLATE = {"kind": "template", "topic": "b/{{ device }}"}
+EACH_ROW = (
+    '{"id": {{ seq }}, "data": [{% for r in rows %}{"n": {{ r.tag | tojson }}, "v": {{ r.value }}, '
+    '"t": {{ r.time_ms }}}{{ "," if not loop.last }}{% endfor %}]}'
+)
+MQTT: dict[str, dict[str, Any]] = {
+    "mqtt, json": {"kind": "json"},
+    "mqtt, values": {"kind": "values"},
+    "mqtt, values, plain": {"kind": "values", "plain": True},
+    "mqtt, per_tag": {"kind": "per_tag"},
+    "mqtt, per_tag, bare": {"kind": "per_tag", "bare": True},
+    "mqtt, template, `values` in one": TEMPLATE
+    | {"payload": '{"id": {{ seq }}, "ts": {{ time_ms }}, "data": {{ values | tojson }}}'},
+    "mqtt, template, a loop over `rows`": TEMPLATE | {"each": "device", "payload": EACH_ROW},
+}
+"""A form's name and what the plant file says of it; who adds a form adds a row."""
+ROWS = (10, 1_000)
+HEAD = [
+    "sink, form",
+    "values a batch",
+    "bytes a value",
+    "values/s",
+    "its core",
+    "the bare client, values/s",
+    "its core",
+    "ratio",
+]
+EXPLAINED = """\
+The sink writes prepared deliveries of one device, up to 20,000 rows at once, and waits for every
+acknowledgement; no store is behind it. The bare client is paho with 64 messages in flight, or
+influxdb-client one request after another, with the bytes of one such write prepared beforehand and sent again
+and again. Both are pinned to one core, the broker or database has the other: where the ratio is 1 and a core
+is not full, the peer is the limit."""
+
+
+def table(folder: Path, seconds: float) -> list[list[str]]:
+    """Return the table's rows."""
+    folder.mkdir(parents=True)
+    found = [HEAD]
+    with Broker(folder / "broker", settings=("log_type none",), core=OTHER_CORE) as broker:
+        for name, form in MQTT.items():
+            sink = {"kind": "mqtt", "host": "127.0.0.1", "port": broker.port, "format": form}
+            bare = ["tests.benchmarks.bare_publish", "--port", str(broker.port)]
+            found += _compared(folder, name, sink, bare, seconds)
+    with Victoria(folder / "victoria", core=OTHER_CORE) as database:
+        sink = {"kind": "influxdb", "url": database.url, "bucket": "plant"}
+        bare = ["tests.benchmarks.bare_influx", "--url", database.url]
+        found += _compared(folder, "influxdb", sink, bare, seconds)
+    shutil.rmtree(folder)
+    return found
+
+
+def _compared(
+    folder: Path, name: str, sink: dict[str, Any], bare: list[str], seconds: float
+) -> Iterator[list[str]]:
+    for rows in ROWS:
+        said = folder / "said"
+        alone = ["tests.benchmarks.sink_alone", "--sink", json.dumps(sink), "--rows", str(rows)]
+        per_s, core = _run(folder, [*alone, "--said", str(said), "--seconds", str(seconds)])
+        records = list(read(said))
+        values = rows * min(20_000 // rows, 1_000)
+        messages_per_s, bare_core = _run(folder, [*bare, "--said", str(said), "--seconds", str(seconds)])
+        bare_per_s = messages_per_s * values / len(records)
+        size = sum(len(record.payload) for record in records) / values
+        yield [
+            name,
+            f"{rows:,}",
+            f"{size:.0f}",
+            f"{per_s:,.0f}",
+            f"{core:.0f} %",
+            f"{bare_per_s:,.0f}",
+            f"{bare_core:.0f} %",
+            f"{bare_per_s / per_s:.2f}",
+        ]
+
+
+def _run(folder: Path, command: list[str]) -> tuple[float, float]:
+    with started("measured", python("-m", *command), folder, core=GATEWAY_CORE) as process:
+        wait_for(lambda: process.popen.poll() is not None, command[0], 120)
+        if process.popen.returncode:
+            raise RuntimeError(process.log.read_text())
+        per_s, core = map(float, process.log.read_text().split()[-2:])
+        return per_s, core
