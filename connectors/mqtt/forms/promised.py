@@ -1,4 +1,4 @@
-"""What messages of the forms beside `json` promise, in JSON Schema; in words: docs/reference/mqtt-json.md."""
+"""The promise of the forms beside `json`, as JSON Schema; in words: docs/reference/mqtt-forms.md."""
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby

@@ -6,9 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from connectors import Batch, Columns, Delivery, Epoch, Kind, Tag, TagTable
+from config.templating import NAMES
+from config.templating.sandbox import FILTERS, TESTS
+from connectors import Batch, Columns, Delivery, Epoch, Kind, Origin, Tag, TagTable
 from connectors.mqtt.catalogue import device_catalogues, status
 from connectors.mqtt.payload import Encoder
+from tests.unit.mqtt.forms import form_of, messages
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "mqtt-json.md"
 SHORTEST, FULLEST, CATALOGUE, STATUS = re.findall(r"```json\n(.*?)\n```", PAGE.read_text("utf-8"), re.DOTALL)
@@ -73,3 +76,35 @@ def test_the_status() -> None:
     written, documented = json.loads(status("gw-1", online=True, more=more)), json.loads(STATUS)
     assert list(written) == list(documented)
     assert {**written, "version": ""} == {**documented, "version": ""}
+
+
+FORMS = Path(__file__).parents[3] / "docs" / "reference" / "mqtt-forms.md"
+
+
+def test_the_other_forms() -> None:
+    shortest, fullest, plain, per_tag = re.findall(
+        r"```json\n(.*?)\n```", FORMS.read_text("utf-8"), re.DOTALL
+    )
+    table = TagTable()
+    table.announce(
+        [Tag(f"{DEVICE}/power", Kind.FLOAT64, "KWT", "s"), Tag(f"{DEVICE}/energy", Kind.FLOAT64, "KWH", "s")]
+    )
+    live = Delivery(Batch((columns([0, 1], [0, 0], [1.5, 20417.25], [0, 0], np.float64),), T0), EPOCH, 7)
+    for written, options in (
+        (shortest, {"kind": "values"}),
+        (plain, {"kind": "values", "plain": True}),
+        (per_tag, {"kind": "per_tag"}),
+    ):
+        first, *_ = messages(form_of(table, **options), live)
+        assert first.payload.decode() == written
+    table.announce([Tag(f"{DEVICE}/energy", Kind.FLOAT64, "MWH", "s")])
+    part = columns([0, 1, 0, 1], [0] * 4, [1.5, 20417.25, 0, 20417.5], [0, 0, 0x80310000, 0], np.float64)
+    filled = Delivery(Batch((part,), T0, Origin.BACKFILL), EPOCH, 8)
+    _, second = messages(form_of(table, kind="values"), filled)
+    assert second.payload.decode() == fullest
+
+
+def test_what_a_template_knows_is_documented() -> None:
+    page = FORMS.read_text("utf-8")
+    for name in {*NAMES["device"], *NAMES["time"], *NAMES["value"], *FILTERS, *TESTS}:
+        assert re.search(rf"`[^`\n]*\b{name}\b[^`\n]*`", page), name
