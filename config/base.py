@@ -3,6 +3,7 @@
 import ipaddress
 import math
 import re
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Annotated, Any, Final
 from zoneinfo import available_timezones
@@ -133,11 +134,27 @@ Size = Annotated[
 class SecretText(str):
     """Text the loader has put in the place of a ``${env:…}`` or ``${file:…}`` reference."""
 
-    __slots__ = ()
+    __slots__ = ("again",)
+    again: Callable[[], str | None]
+    """Looks it up again, None when it can't be had; missing where it can't change."""
 
 
 class Secret(SecretStr):
     """A password or token; it prints as ``***``."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(str(text))
+        self._again: Callable[[], str | None] | None = getattr(text, "again", None)
+
+    def current(self) -> str:
+        """Return it as it is now: its file is read again, and what was read last holds while it can't be.
+
+        Reads a file, so call it off the event loop.
+        """
+        found = None if self._again is None else self._again()
+        if found:
+            self._secret_value = found
+        return self._secret_value
 
     def _display(self) -> str:
         return "***"
@@ -149,7 +166,7 @@ def _only_named(value: object) -> object:
         return value
     if not isinstance(value, SecretText):
         raise PydanticCustomError("secret_literal", "a secret is written in the file")
-    return Secret(str(value))
+    return Secret(value)
 
 
 NamedSecret = Annotated[

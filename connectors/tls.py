@@ -18,7 +18,7 @@ def tls_context(options: Tls) -> ssl.SSLContext:
         raise _unusable("tls.ca", options.ca, exc) from exc
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if options.certificate is not None:
-        password = options.key_password.get_secret_value() if options.key_password is not None else ""
+        password = options.key_password.current() if options.key_password is not None else ""
         try:
             # Without a password OpenSSL would ask for one on the terminal and wait.
             context.load_cert_chain(options.certificate, options.key, password=password)

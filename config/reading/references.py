@@ -7,6 +7,7 @@ line end is not part of what it holds.
 
 import os
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -79,7 +80,10 @@ def looked_up(text: str, folder: Path) -> str | None:
 def _resolve(text: str, folder: Path) -> str:
     only = _REFERENCE.fullmatch(text)
     if only and not only["escaped"]:
-        return SecretText(_look_up(only, folder))
+        found = SecretText(_look_up(only, folder))
+        if only["inside"].startswith("file:"):
+            found.again = partial(looked_up, text, folder)
+        return found
     filled = _REFERENCE.sub(lambda match: _look_up(match, folder), text)
     return filled if all(m["escaped"] for m in _REFERENCE.finditer(text)) else FilledText(filled)
 

@@ -25,6 +25,7 @@ from connectors.broker.reasons import refused_by
 from connectors.dial import Dial, Stream, Traffic
 from connectors.errors import NotConnected
 from connectors.post import post
+from connectors.unreachable import unreachable
 
 T = TypeVar("T")
 
@@ -126,7 +127,6 @@ class Line(ABC):
         self._client.disconnect()
 
     def _make_client(self, *, clean: bool = True, manual_ack: bool = False) -> Client:
-        options = self._options
         client = _Dialled(
             self._dialling.stream,
             client_id=self._client_id,
@@ -135,9 +135,6 @@ class Line(ABC):
             reconnect_on_failure=False,
             manual_ack=manual_ack,
         )
-        if options.username is not None:
-            password = None if options.password is None else options.password.get_secret_value()
-            client.username_pw_set(options.username, password)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_log = self._on_log
@@ -159,6 +156,9 @@ class Line(ABC):
     def _dial(self, client: Client) -> None:
         options = self._options
         try:
+            if options.username is not None:
+                password = None if options.password is None else options.password.current()
+                client.username_pw_set(options.username, password)
             self._connect(client, options.host, options.broker_port, round(options.keepalive / 1e9))
         except NotConnected as exc:
             self._post(self._listener.failed, exc)
@@ -196,6 +196,8 @@ class Line(ABC):
     ) -> None:
         if flags.is_disconnect_packet_from_server:
             error = refused_by(self.broker, "ended the connection", reason)
+        elif self._dialling.alert is not None:
+            error = unreachable(self.broker, self._dialling.alert)
         else:
             error = NotConnected(f"{self.broker} closed the connection{self._suspicion()}")
         self._post(self._went, error)

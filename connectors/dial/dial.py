@@ -90,6 +90,11 @@ class Dial:
         """What the peer said when it closed, as far as it did so below MQTT."""
         return "" if self._made is None else self._made.parting
 
+    @property
+    def alert(self) -> ssl.SSLError | None:
+        """Why TLS ended after the handshake, if it was TLS that did."""
+        return None if self._made is None else self._made.alert
+
     def drop(self) -> None:
         """Count and close what was dialled; more than once does no harm."""
         if self._sock is not None:

@@ -56,7 +56,7 @@ class Asking:
         if self._proxy.username is None:
             return None
         password = self._proxy.password
-        return self._proxy.username, "" if password is None else password.get_secret_value()
+        return self._proxy.username, "" if password is None else password.current()
 
     def _connect(self) -> Dialogue:
         host = f"[{self._host}]" if ":" in self._host else self._host.encode("idna").decode()

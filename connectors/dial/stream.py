@@ -17,6 +17,8 @@ class Stream:
     def __init__(self, sock: socket.socket, traffic: Traffic, number: int) -> None:
         self.parting = ""
         """What the peer said when it closed, if anything."""
+        self.alert: ssl.SSLError | None = None
+        """Why TLS ended, if it was TLS that did."""
         self._sock = sock
         self._traffic = traffic
         self._number = number
@@ -24,7 +26,13 @@ class Stream:
 
     def recv(self, size: int) -> bytes:
         """Return what came, nothing at the end; BlockingIOError when there is nothing yet."""
-        found = self._sock.recv(size)
+        try:
+            found = self._sock.recv(size)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise
+        except ssl.SSLError as exc:
+            self.alert = exc
+            raise
         if self._counts_itself:
             self._traffic.moved(len(found))
         return found

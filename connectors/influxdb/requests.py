@@ -5,6 +5,7 @@ left behind: neither closing nor the program's end waits for it longer than a mo
 """
 
 import asyncio
+import re
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,6 +18,7 @@ from influxdb_client.client.influxdb_client import InfluxDBClient
 from influxdb_client.client.write_api import SYNCHRONOUS
 
 from config.connections import InfluxDbSink
+from config.problems import Phrase
 from connectors.dial import Traffic
 from connectors.errors import NotConnected
 from connectors.influxdb.dialled import pools
@@ -28,6 +30,8 @@ GRACE_S: Final = 2.0
 _STORED: Final = 204
 """Answer to a write that was stored whole. A web server, a proxy's login page or a database that stored only
 some of the rows say another number that sounds like success."""
+_TOKEN: Final = re.compile(r"[!-~]+")
+"""What a header may carry."""
 _STEPS: Final = 3
 """Connecting, sending, waiting for the answer: each may take the timeout."""
 
@@ -54,6 +58,7 @@ class Requests:
         self._peer = url.netloc
         self._calls: SimpleQueue[tuple[Callable[[], object], asyncio.Future[Any]] | None] = SimpleQueue()
         self._client: Any = None
+        self._token = ""
         self._thread = threading.Thread(target=self._run, name=f"influxdb {self._peer}", daemon=True)
 
     async def open(self) -> None:
@@ -115,8 +120,7 @@ class Requests:
         )
 
     def _without_token(self, text: str) -> str:
-        token = self._options.token
-        return text if token is None else text.replace(token.get_secret_value(), "***")
+        return text.replace(self._token, "***") if self._token else text
 
     # What follows runs on the thread.
 
@@ -138,9 +142,14 @@ class Requests:
 
     def _connect(self) -> None:
         options = self._options
+        if options.token is not None:
+            self._token = options.token.current()
+            if not _TOKEN.fullmatch(self._token):
+                text = Phrase("link.token_form", {"peer": self._peer}).text("en")
+                raise NotConnected(text, needs_a_person=True)
         self._client = InfluxDBClient(
             options.url.rstrip("/"),
-            token="" if options.token is None else options.token.get_secret_value(),
+            token=self._token,
             org=options.org,
             timeout=round(options.timeout / 1e6),
             enable_gzip=options.gzip,

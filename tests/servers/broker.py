@@ -15,6 +15,7 @@ from typing import Self
 from tests.processes import free_port
 
 MOSQUITTO = "/usr/sbin/mosquitto"
+PASSWD = "/usr/bin/mosquitto_passwd"  # noqa: S105  a program
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,3 +117,8 @@ class Broker:
             self._process.send_signal(how)
             self._process.wait(10)
             self._process = None
+
+
+def hash_passwords(file: Path) -> None:
+    """Hash the passwords of a file of ``name:password`` lines, as mosquitto wants them."""
+    subprocess.run([PASSWD, "-U", file], check=True, capture_output=True)

@@ -61,17 +61,29 @@ class Authority:
         ends: timedelta = timedelta(days=1),
         password: str | None = None,
         key: tuple[str, ...] = ("ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
+        purpose: str | None = None,
+        digest: str = "sha256",
     ) -> Pair:
         """Sign a certificate for `address`, valid from now + `begins` to now + `ends`."""
+        more = () if purpose is None else ("-addext", f"extendedKeyUsage={purpose}")
         protection = ("-nodes",) if password is None else ("-passout", f"pass:{password}")
         self._openssl(
             "req", "-newkey", *key, *protection, "-keyout", f"{name}.key", "-out", f"{name}.csr",
-            "-subj", f"/CN={name}", "-addext", f"subjectAltName={address}",
+            "-subj", f"/CN={name}", "-addext", f"subjectAltName={address}", *more,
         )  # fmt: skip
         now = datetime.now(UTC)
         self._openssl(
-            "ca", "-batch", "-notext", "-in", f"{name}.csr", "-out", f"{name}.pem",
+            "ca", "-batch", "-notext", "-md", digest, "-in", f"{name}.csr", "-out", f"{name}.pem",
             "-startdate", f"{now + begins:%Y%m%d%H%M%SZ}", "-enddate", f"{now + ends:%Y%m%d%H%M%SZ}",
+        )  # fmt: skip
+        return Pair(self._directory / f"{name}.pem", self._directory / f"{name}.key")
+
+    def itself(self, name: str) -> Pair:
+        """Return a certificate for this machine that is signed by its own key."""
+        self._openssl(
+            "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+            "-keyout", f"{name}.key", "-out", f"{name}.pem", "-subj", f"/CN={name}",
+            "-addext", "subjectAltName=IP:127.0.0.1",
         )  # fmt: skip
         return Pair(self._directory / f"{name}.pem", self._directory / f"{name}.key")
 

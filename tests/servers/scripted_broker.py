@@ -62,6 +62,10 @@ class ScriptedBroker:
         """Reason code for every filter of a SUBSCRIBE."""
         self.connack = connack
         """Reason code of the CONNACK; None answers nothing."""
+        self.password: str | None = None
+        """The only one it lets in; None lets in any."""
+        self.refusal = 0x87
+        """Reason code of the CONNACK for another password."""
         self.properties = properties
         """Of the CONNACK, MQTT 5 only."""
         self.port = 0
@@ -139,8 +143,11 @@ class ScriptedBroker:
                     self.connects.append(connect)
                     level = connect.level
                     self._writers.append((writer, level))
-                    if self.connack is not None:
-                        writer.write(self._connack(level, self.connack))
+                    reason = self.connack
+                    if self.password not in (None, connect.password):
+                        reason = self.refusal
+                    if reason is not None:
+                        writer.write(self._connack(level, reason))
                 case 3:
                     publish = _publish(first, body, level)
                     self.published.append(publish)

@@ -1,9 +1,7 @@
 """No line and no token reaches a database whose certificate does not hold."""
 
 import ssl
-from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -31,35 +29,6 @@ async def test_a_trusted_database_is_written_to(authority: Authority) -> None:
         async with sink(database.url, token=True, tls={"ca": str(authority.certificate)}) as influx:
             await influx.write([delivery(1, columns([1.5]))])
         assert list(database.values()["v"].values()) == [1.5]
-
-
-BROKEN: dict[str, tuple[dict[str, Any], str]] = {
-    "expired": ({"ends": timedelta(hours=-1)}, "certificate has expired"),
-    "another host": ({"address": "DNS:elsewhere.example"}, "certificate is not valid for '127.0.0.1'"),
-}
-
-
-@pytest.mark.fault("B9")
-@pytest.mark.parametrize("fault", BROKEN)
-async def test_a_database_that_cannot_be_trusted_gets_no_byte(authority: Authority, fault: str) -> None:
-    how, text = BROKEN[fault]
-    with ScriptedInflux(tls=context_of(authority.issue(fault.replace(" ", "-"), **how))) as database:
-        with pytest.raises(NotConnected, match=f"is not trusted: .*{text}") as raised:
-            async with sink(database.url, token=True, tls={"ca": str(authority.certificate)}):
-                pass
-        assert raised.value.needs_a_person
-        assert database.requests == 0
-
-
-@pytest.mark.fault("B9")
-async def test_an_authority_nobody_named_is_not_trusted(authority: Authority) -> None:
-    """Https without tls trusts the machine's own store."""
-    with ScriptedInflux(tls=context_of(authority.issue("unknown"))) as database:
-        with pytest.raises(NotConnected, match="is not trusted") as raised:
-            async with sink(database.url, token=True):
-                pass
-        assert raised.value.needs_a_person
-        assert database.requests == 0
 
 
 async def test_https_to_a_database_without_it_says_so() -> None:

@@ -1,14 +1,11 @@
 """No byte of MQTT reaches a broker whose certificate does not hold; the reason is exact."""
 
 import ssl
-from collections.abc import Callable, Iterator
-from datetime import timedelta
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from config.base import SecretText
 from connectors import NotConnected
 from tests.servers.broker import Broker, ServerTls
 from tests.servers.certificates import Authority, Pair
@@ -25,21 +22,8 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 
 @pytest.fixture(scope="module")
-def other(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("other-ca"), "Somebody else")
-
-
-@pytest.fixture(scope="module")
 def server(authority: Authority) -> Pair:
     return authority.issue("server")
-
-
-@pytest.fixture(scope="module")
-def mutual(authority: Authority, server: Pair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    """A mosquitto that wants a client certificate."""
-    tls = ServerTls(server.certificate, server.key, authority.certificate)
-    with Broker(tmp_path_factory.mktemp("mutual"), tls=tls) as running:
-        yield running
 
 
 def context_of(pair: Pair, change: Callable[[ssl.SSLContext], None] | None = None) -> ssl.SSLContext:
@@ -58,37 +42,6 @@ async def test_a_trusted_broker_is_spoken_to(
         async with sink(broker.port, version=version, tls={"ca": str(authority.certificate)}) as mqtt:
             await mqtt.write([delivery(1)])
             await mqtt.write([delivery(seq, 10) for seq in range(2, 400)])
-
-
-BROKEN: dict[str, tuple[dict[str, Any], str]] = {
-    "expired": ({"ends": timedelta(hours=-1)}, "certificate has expired"),
-    "not yet valid": ({"begins": timedelta(hours=1)}, "certificate is not yet valid"),
-    "another host": ({"address": "DNS:elsewhere.example"}, "certificate is not valid for '127.0.0.1'"),
-    "weak key": ({"key": ("rsa:1024",)}, "key too weak"),
-}
-
-
-@pytest.mark.fault("B9")
-@pytest.mark.parametrize("fault", BROKEN)
-async def test_a_broker_that_cannot_be_trusted_gets_no_byte(authority: Authority, fault: str) -> None:
-    how, text = BROKEN[fault]
-    pair = authority.issue(fault.replace(" ", "-"), **how)
-    tls = context_of(pair, lambda context: context.set_ciphers("DEFAULT:@SECLEVEL=0"))
-    async with ScriptedBroker(tls=tls) as broker:
-        with pytest.raises(NotConnected, match=f"is not trusted: .*{text}") as raised:
-            await sink(broker.port, tls={"ca": str(authority.certificate)}).__aenter__()
-        assert raised.value.needs_a_person
-        assert broker.packets == []
-
-
-@pytest.mark.fault("B9")
-async def test_another_authority_is_not_trusted(other: Authority, server: Pair) -> None:
-    async with ScriptedBroker(tls=context_of(server)) as broker:
-        for ca in ({"ca": str(other.certificate)}, {}):  # {}: the machine's own store
-            with pytest.raises(NotConnected, match=r"is not trusted: .*issuer certificate") as raised:
-                await sink(broker.port, tls=ca).__aenter__()
-            assert raised.value.needs_a_person
-        assert broker.packets == []
 
 
 @pytest.mark.fault("B9")
@@ -112,40 +65,6 @@ async def test_a_port_without_tls_is_named(authority: Authority, tmp_path: Path)
         pytest.raises(NotConnected, match=r"check `port` and `tls`|not speak TLS"),
     ):
         await sink(broker.port, tls={"ca": str(authority.certificate)}).__aenter__()
-
-
-async def test_a_client_certificate_opens_a_broker_that_wants_one(
-    authority: Authority, mutual: Broker
-) -> None:
-    client = authority.issue("client", password=KEY_WORD)
-    tls = {
-        "ca": str(authority.certificate),
-        "certificate": str(client.certificate),
-        "key": str(client.key),
-        "key_password": SecretText(KEY_WORD),
-    }
-    async with sink(mutual.port, tls=tls) as mqtt:
-        await mqtt.write([delivery(1)])
-
-
-@pytest.mark.fault("B9")
-async def test_without_its_client_certificate_the_brokers_alert_is_told(
-    authority: Authority, mutual: Broker
-) -> None:
-    with pytest.raises(NotConnected, match="may want a client certificate"):
-        await sink(mutual.port, tls={"ca": str(authority.certificate)}).__aenter__()
-
-
-@pytest.mark.fault("B9")
-async def test_an_expired_client_certificate_is_refused_and_told(
-    authority: Authority, mutual: Broker
-) -> None:
-    client = authority.issue("late", ends=timedelta(hours=-1))
-    tls = {
-        "ca": str(authority.certificate), "certificate": str(client.certificate), "key": str(client.key),
-    }  # fmt: skip
-    with pytest.raises(NotConnected, match="may want a client certificate or refuse ours"):
-        await sink(mutual.port, tls=tls).__aenter__()
 
 
 @pytest.mark.parametrize(
