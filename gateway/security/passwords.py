@@ -15,6 +15,9 @@ LONGEST: Final = 200
 _SORTS: Final = 3
 _COST, _BLOCK, _LANES = 15, 8, 3
 """2¹⁵ rounds of 8 blocks, three times over: 32 MiB and about a quarter of a second on a small machine."""
+_BESIDE: Final = 7
+"""Characters beside a common word."""
+_DIFFERENT: Final = 5
 _A_WORD: Final = 4
 """Shorter names stand in many words by chance."""
 _ROOM: Final = 64 * 2**20
@@ -34,7 +37,7 @@ def must_be_strong(password: str, name: str) -> None:
         raise AccessRefused("E-AC-0002", long=LONG)
     left = min((len(plain.replace(word, "")) for word in _COMMON if word in plain), default=len(plain))
     is_name = len(name) >= _A_WORD and name.lower() in plain
-    if is_name or left < SHORTEST // 2 or len(set(plain)) < SHORTEST // 2:
+    if is_name or left < _BESIDE or len(set(plain)) < _DIFFERENT:
         raise AccessRefused("E-AC-0003")
 
 
