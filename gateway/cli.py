@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,8 @@ import typer
 from config.base import parse_duration
 from config.library import Library
 from config.load import read_plant
-from config.problems import Language, default_language, quote
+from config.plant import Plant
+from config.problems import Language, Phrase, default_language, quote
 from config.reading.advice import near
 from config.schema import plant_schema
 from gateway.buffer.contract import StoreFailed
@@ -18,6 +20,7 @@ from gateway.cli_audit import audit_app
 from gateway.cli_backup import backup, restore
 from gateway.cli_browse import browse
 from gateway.cli_certificates import certificates_app
+from gateway.cli_config import config_app
 from gateway.cli_contract import contract
 from gateway.cli_energy import energy_app
 from gateway.cli_evidence import evidence_
@@ -56,6 +59,7 @@ app.add_typer(certificates_app, name="certificates")
 app.add_typer(user_app, name="user")
 app.add_typer(token_app, name="token")
 app.add_typer(audit_app, name="audit")
+app.add_typer(config_app, name="config")
 app.command()(browse)
 app.command()(contract)
 app.command()(tariffs)
@@ -141,9 +145,11 @@ def run(
     from gateway.logs import set_up_logging  # noqa: PLC0415  what `check` does not need, it does not import
     from gateway.runtime import Gateway, default_loop  # noqa: PLC0415
 
-    plant, language = load(plant_file, lang)
+    plant, language, directory, reason = _plant_to_run(plant_file, lang)
     set_up_logging(as_json=json_logs, verbose=verbose)
-    gateway = Gateway(plant, data_dir(plant_file, plant), plant_file=plant_file.absolute())
+    gateway = Gateway(plant, directory, plant_file=plant_file.absolute())
+    if reason:
+        gateway.runs_last_good(reason)
 
     async def until_stopped() -> None:
         stop = asyncio.Event()
@@ -236,3 +242,22 @@ def _explain(name: str, templates: Library, language: Language, *, as_json: bool
         typer.echo(f"{say(language, f'devices.{key}')}: {text}")
     titles = [say(language, f"devices.{column}") for column in TAG_COLUMNS]
     print_table(titles, [(row, True) for row in tag_rows(reading.template, language)])
+
+
+def _plant_to_run(plant_file: Path, lang: Lang) -> tuple[Plant, Language, Path, str]:
+    """Return plant, language, data directory and why the file itself does not run; empty when it does."""
+    from gateway.reload.last_good import last_good  # noqa: PLC0415  sqlite, for the start alone
+
+    outcome = read_plant(plant_file)
+    found = None if outcome.plant else last_good(plant_file)
+    if found is None:
+        plant, language = load(plant_file, lang)
+        return plant, language, data_dir(plant_file, plant), ""
+    plant, language = found.plant, lang or found.plant.gateway.language or default_language()
+    for problem in outcome.problems:
+        typer.echo(problem.render(language), err=True)
+    time = datetime.fromtimestamp(found.version.time / 1e9, plant.gateway.zone).isoformat(" ", "minutes")
+    count = sum(problem.severity == "error" for problem in outcome.problems)
+    told = {"file": plant_file.name, "count": count, "version": found.version.number, "time": time}
+    typer.secho(say(language, "run.last_good", **told), fg="red", err=True)
+    return plant, language, found.directory, Phrase("cli.run.last_good", told).text("en")

@@ -4,7 +4,8 @@ import asyncio
 import json
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Final, Self
@@ -13,8 +14,11 @@ import orjson
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from gateway.control import ANSWER_WITHIN_S, MOST_BYTES
 from gateway.observe import PrometheusCollector, Snapshot
 
+Command = Callable[[Mapping[str, Any]], Coroutine[Any, Any, dict[str, Any] | None]]
+"""Answers a command; None for who may not ask."""
 LOOP_ANSWERS_WITHIN_S: Final = 2.0
 """An event loop later than this is not collecting: unhealthy."""
 
@@ -23,11 +27,16 @@ class StatusServer:
     """Serve snapshots taken on the running event loop."""
 
     def __init__(
-        self, port: int, snapshot: Callable[[], Snapshot], tell: Callable[[], object] = dict
+        self,
+        port: int,
+        snapshot: Callable[[], Snapshot],
+        tell: Callable[[], object] = dict,
+        command: Command | None = None,
     ) -> None:
         self._port = port
         self._snapshot = snapshot
         self._tell = tell
+        self._command = command
         self._server: ThreadingHTTPServer | None = None
 
     @property
@@ -45,7 +54,13 @@ class StatusServer:
 
             return asyncio.run_coroutine_threadsafe(on_loop(), loop).result(LOOP_ANSWERS_WITHIN_S)
 
-        handler = _handler(lambda: take(self._snapshot), lambda: take(self._tell))
+        def command(asked: Mapping[str, Any]) -> dict[str, Any] | None:
+            if self._command is None:
+                return None
+            return asyncio.run_coroutine_threadsafe(self._command(asked), loop).result(ANSWER_WITHIN_S)
+
+        answers = _Answers(lambda: take(self._snapshot), lambda: take(self._tell), command)
+        handler = type("Handler", (_Handler,), {"gateway": answers})
         self._server = _Server(("127.0.0.1", self._port), handler)
         threading.Thread(target=self._server.serve_forever, name="status", daemon=True).start()
         return self
@@ -68,46 +83,75 @@ class _Server(ThreadingHTTPServer):
             super().handle_error(request, client_address)  # type: ignore[arg-type]
 
 
-def _handler(take: Callable[[], Snapshot], tell: Callable[[], object]) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        timeout = 10
+@dataclass(frozen=True)
+class _Answers:
+    take: Callable[[], Snapshot]
+    tell: Callable[[], object]
+    command: Callable[[Mapping[str, Any]], dict[str, Any] | None]
 
-        def do_GET(self) -> None:
-            try:
-                answers = {"/healthz": self._health, "/metrics": self._metrics, "/told": self._told}
-                answer = answers.get(self.path)
-                self._send(
-                    404, "text/plain", b"/healthz and /metrics are here\n"
-                ) if answer is None else answer()
-            except TimeoutError:
-                self._send(503, "application/json", b'{"status":"stalled","reasons":["event loop"]}')
 
-        def _health(self) -> None:
-            snapshot = take()
-            body = json.dumps(snapshot.health, ensure_ascii=False).encode()
-            self._send(200 if snapshot.healthy else 503, "application/json", body)
+class _Handler(BaseHTTPRequestHandler):
+    """One request."""
 
-        def _metrics(self) -> None:
-            samples = take().samples
-            registry = CollectorRegistry(auto_describe=False)
-            registry.register(PrometheusCollector(lambda: samples))
-            self._send(200, CONTENT_TYPE_LATEST, generate_latest(registry))
+    timeout = 10
+    gateway: _Answers
 
-        def _told(self) -> None:
-            # A foreign page whose name leads here must not read what links and peers there are.
-            if self.headers.get("Host", "").rpartition(":")[0] != "127.0.0.1":
-                self._send(421, "text/plain", b"ask 127.0.0.1\n")
-                return
-            self._send(200, "application/json", orjson.dumps(tell()))
+    def do_GET(self) -> None:
+        """Answer who looks."""
+        try:
+            answers = {"/healthz": self._health, "/metrics": self._metrics, "/told": self._told}
+            answer = answers.get(self.path)
+            self._send(404, "text/plain", b"/healthz and /metrics are here\n") if answer is None else answer()
+        except TimeoutError:
+            self._send(503, "application/json", b'{"status":"stalled","reasons":["event loop"]}')
 
-        def _send(self, status: int, content_type: str, body: bytes) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", content_type)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    def do_POST(self) -> None:
+        """Answer a command; only who knows the secret is told whether there is such a thing."""
+        asked = self._asked()
+        try:
+            answer = None if asked is None else self.gateway.command(asked)
+        except TimeoutError:
+            answer = None
+        if answer is None:
+            self._send(404, "text/plain", b"")
+        else:
+            self._send(200, "application/json", json.dumps(answer, ensure_ascii=False).encode())
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the base class's name
-            """Say nothing: a scrape is not an event."""
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the base class's name
+        """Say nothing: a scrape is not an event."""
 
-    return Handler
+    def _health(self) -> None:
+        snapshot = self.gateway.take()
+        body = json.dumps(snapshot.health, ensure_ascii=False).encode()
+        self._send(200 if snapshot.healthy else 503, "application/json", body)
+
+    def _metrics(self) -> None:
+        samples = self.gateway.take().samples
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(PrometheusCollector(lambda: samples))
+        self._send(200, CONTENT_TYPE_LATEST, generate_latest(registry))
+
+    def _told(self) -> None:
+        # A foreign page whose name leads here must not read what links and peers there are.
+        if self.headers.get("Host", "").rpartition(":")[0] != "127.0.0.1":
+            self._send(421, "text/plain", b"ask 127.0.0.1\n")
+            return
+        self._send(200, "application/json", orjson.dumps(self.gateway.tell()))
+
+    def _asked(self) -> Mapping[str, Any] | None:
+        """Return the command in the request's body; None when there is none."""
+        length = self.headers.get("Content-Length", "")
+        if self.path != "/control" or not length.isdecimal() or int(length) > MOST_BYTES:
+            return None
+        try:
+            asked = json.loads(self.rfile.read(int(length)))
+        except ValueError:
+            return None
+        return asked if isinstance(asked, dict) else None
+
+    def _send(self, status: int, content_type: str, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)

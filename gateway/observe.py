@@ -36,12 +36,16 @@ class Snapshot:
     samples: tuple[Sample, ...]
 
 
+_Key = tuple[str, tuple[tuple[str, str], ...], bool]
+"""Prefix, labels, whether it is a counter."""
+
+
 class Observer:
     """Knows whom to ask; counts nothing itself."""
 
     def __init__(self) -> None:
         self.links: list[Link] = []
-        self._asked: list[tuple[str, dict[str, str], Callable[[], dict[str, float]], bool]] = []
+        self._asked: dict[_Key, Callable[[], dict[str, float]]] = {}
         self._degraded: list[Callable[[], str]] = []
         self._sampled: list[Callable[[], Iterable[Sample]]] = []
 
@@ -53,8 +57,18 @@ class Observer:
         *,
         is_counter: bool,
     ) -> None:
-        """Ask this component at every snapshot; its names follow the prefix."""
-        self._asked.append((prefix, labels, values, is_counter))
+        """Ask this component at every snapshot, in an earlier one's place; its names follow the prefix."""
+        self._asked[prefix, tuple(labels.items()), is_counter] = values
+
+    def forget(self, direction: str, name: str) -> None:
+        """Ask no more for a link that is gone."""
+        self.links = [each for each in self.links if (each.direction, each.name) != (direction, name)]
+        of_link = ((direction, name),)
+        self._asked = {
+            key: values
+            for key, values in self._asked.items()
+            if key[1] != of_link and not (key[0] == direction and not key[1])
+        }
 
     def ask_health(self, reason: Callable[[], str]) -> None:
         """Ask at every snapshot for a reason not to be healthy; empty when there is none."""
@@ -88,9 +102,9 @@ class Observer:
             yield Sample(f"{link.direction}_rows", link.rows_total, label)
             for name, rows in link.counts.items():
                 yield Sample(f"{link.direction}_{name}_rows", rows, label)
-        for prefix, labels, values, is_counter in self._asked:
+        for (prefix, labels, is_counter), values in self._asked.items():
             for name, value in values().items():
-                yield Sample(f"{prefix}_{name}", value, labels, is_counter)
+                yield Sample(f"{prefix}_{name}", value, dict(labels), is_counter)
         for samples in self._sampled:
             yield from samples()
 

@@ -15,6 +15,8 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Final, Literal
 
+import numpy as np
+
 from config.connections import AnySink, SourceOptions
 from config.energy_meters import meters
 from config.formulas import formulas
@@ -24,6 +26,7 @@ from connectors.factory import build_sink, build_source
 from gateway.buffer import Backlog, DiskBuffer, LogCursor
 from gateway.buffer.contract import STORE
 from gateway.collect import Collector
+from gateway.control import Control
 from gateway.derive import DERIVED, Deriver
 from gateway.energy.bookkeeping.files import FOLDER as ENERGY
 from gateway.energy.bookkeeping.link import Bookkeeper
@@ -46,6 +49,7 @@ from gateway.observe import (
 )
 from gateway.page import Page
 from gateway.recompute import Recomputer, Recomputing
+from gateway.reload import Applier, Change, Part, on_hang_up, verbs
 from gateway.review import Reviews
 from gateway.select import Rules, Selection
 from gateway.supervise import Link, LinkState, supervise
@@ -83,7 +87,12 @@ class Gateway:
         self.status_port = 0
         self.running = asyncio.Event()
         self.page: Page | None = None
-        self._cursors: list[LogCursor] = []
+        self.applier: Applier | None = None
+        """Takes over changed plant files; there is none without a file."""
+        self._control = Control(directory, lambda: self.status_port)
+        self._cursors: dict[str, LogCursor] = {}
+        self._last_good = ""
+        self._booking: dict[Part, Historian | Bookkeeper] = {}
         self._about: dict[tuple[str, str], About] = {}
         self._started = self.clock.now()
 
@@ -92,7 +101,9 @@ class Gateway:
         plant = self.plant
         async with (
             DiskBuffer(self.directory / STORE, plant.buffer, self.clock) as buffer,
-            StatusServer(plant.gateway.http_port, self.observer.snapshot, self._tell) as status,
+            StatusServer(
+                plant.gateway.http_port, self.observer.snapshot, self._tell, self._control.answer
+            ) as status,
             AsyncExitStack() as at_end,
             asyncio.TaskGroup() as group,
         ):
@@ -106,16 +117,16 @@ class Gateway:
             observe_books(self.observer, buffer)
             for name, sink in plant.sinks.items():
                 self._start_sink(name, sink)
-            historian = self._start_history() if plant.history.enabled else None
-            keeper = self._start_ledger()
-            self._start_deriver()
+            for part in ("history", "energy", "derived"):
+                self._begin(Change(part, "", "added"))
             buffer.ready()
             for name, source in plant.sources.items():
                 self._start_source(name, source)
             keep_what_is_there()
             asyncio.get_running_loop().call_later(_SETTLED_S, give_back)
-            if plant.page.enabled:
-                self._start_page(status.port)
+            self._begin(Change("page", "", "added"))
+            if self._plant_file is not None:
+                await self._obey(self._plant_file, at_end)
             manager = ServiceManager()
             self.tasks["watchdog"] = group.create_task(manager.feed(buffer.come_round), name="watchdog")
             self.running.set()
@@ -123,9 +134,96 @@ class Gateway:
             log.info("gateway running", extra={"gateway": plant.gateway.id, "status_port": status.port})
             await stop.wait()
             manager.tell("STOPPING=1")
-            await self._end("source/")
-            await self._drain([each for each in (historian, keeper) if each is not None])
-            await self._end("")
+            await self._end_all("source/")
+            await self._drain(list(self._booking.values()))
+            await self._end_all("")
+
+    def runs_last_good(self, reason: str) -> None:
+        """Say so until a plant file is applied: this is the last good one, the file has mistakes."""
+        self._last_good = reason
+        self.observer.ask_health(lambda: self._last_good)
+
+    async def change(self, plant: Plant, changes: Sequence[Change]) -> None:
+        """Take over another plant: what changed begins anew, what is gone ends, all else goes on."""
+        for change in changes:
+            if change.how != "removed":
+                await asyncio.to_thread(self._import, plant, change)
+        self.plant = plant
+        self._last_good = ""
+        for change in changes:
+            if change.how != "added":
+                await self._leave(change)
+            if change.how != "removed":
+                self._begin(change)
+
+    async def _obey(self, plant_file: Path, at_end: AsyncExitStack) -> None:
+        """Let this machine's own users change the plant file's plant."""
+        self.applier = Applier(self, plant_file, self.directory, self.clock)
+        if not self._last_good:
+            await self.applier.begin()
+        self._control.verbs |= verbs(self.applier)
+        try:
+            at_end.enter_context(self._control)
+        except OSError as exc:
+            log.warning("no commands are taken in this run", extra={"reason": str(exc)})
+        at_end.enter_context(on_hang_up(self.applier))
+
+    def _import(self, plant: Plant, change: Change) -> None:
+        """Build what is new once: an import on the loop would hold up every other link for seconds."""
+        if change.part == "source":
+            self._build_source(change.name, plant.sources[change.name], {})
+
+    def _begin(self, change: Change) -> None:
+        match change.part:
+            case "source":
+                self._start_source(change.name, self.plant.sources[change.name])
+            case "sink":
+                self._start_sink(change.name, self.plant.sinks[change.name])
+            case "derived":
+                self._start_deriver()
+            case "history" if self.plant.history.enabled:
+                self._booking["history"] = self._start_history()
+            case "energy" if (keeper := self._start_ledger()) is not None:
+                self._booking["energy"] = keeper
+            case "page" if self.plant.page.enabled:
+                self._start_page(self.status_port)
+
+    async def _leave(self, change: Change) -> None:
+        """End a part; what is gone for good keeps nothing waiting for it and is told of no more."""
+        is_gone, name = change.how == "removed", change.name
+        match change.part:
+            case "source":
+                await self._end(f"source/{name}")
+                self._retire("source", name, is_gone=is_gone)
+            case "sink":
+                thinned = thinned_source(name)
+                await self._end(f"sink/{name}", thinned)
+                for each in (name, thinned):
+                    self._forget("sink", each, cursor=each, is_gone=is_gone or each == thinned)
+                self._cursors.pop(name, None)
+            case "derived":
+                await self._end(DERIVED)
+                self._retire("source", DERIVED, is_gone=is_gone)
+                self._forget("source", DERIVED, cursor=DERIVED, is_gone=is_gone)
+            case "history" | "energy" as part:
+                await self._end(part)
+                self._booking.pop(part)
+                self._forget(part, "local", cursor=f"gateway/{part}", is_gone=is_gone)
+            case "page":
+                await self._end("page")
+
+    def _retire(self, direction: str, name: str, *, is_gone: bool) -> None:
+        # What still belongs to it is announced again when it begins.
+        self._tags.keep_only(name, np.zeros(0, np.int32))
+        if is_gone:
+            self.observer.forget(direction, name)
+            self._about.pop((direction, name), None)
+
+    def _forget(self, direction: str, name: str, *, cursor: str, is_gone: bool) -> None:
+        if is_gone:
+            self._buffer.release(cursor)
+            self.observer.forget(direction, name)
+            self._about.pop((direction, name), None)
 
     def _persist(self, changed: Sequence[tuple[int, Tag]]) -> None:
         """Store new and changed tags; what changed its meaning is held for review first."""
@@ -138,16 +236,7 @@ class Gateway:
         kept: dict[str, Any] = {}
 
         def open_source() -> Source:
-            return build_source(
-                name,
-                options,
-                gateway=self.plant.gateway.id,
-                site=self.plant.gateway.site,
-                tags=self._tags,
-                clock=self.clock,
-                directory=self.directory,
-                kept=kept,
-            )
+            return self._build_source(name, options, kept)
 
         # Built once for its imports: asyncua's take seconds, in which no other link could answer its peer.
         open_source()
@@ -162,6 +251,18 @@ class Gateway:
         )
         observe_connector(self.observer, "source", name, lambda: collector.source)
         self._spawn(f"source/{name}", link, collector.session, collector.lost)
+
+    def _build_source(self, name: str, options: SourceOptions, kept: dict[str, Any]) -> Source:
+        return build_source(
+            name,
+            options,
+            gateway=self.plant.gateway.id,
+            site=self.plant.gateway.site,
+            tags=self._tags,
+            clock=self.clock,
+            directory=self.directory,
+            kept=kept,
+        )
 
     def _start_sink(self, name: str, options: AnySink) -> None:
         rules = Rules(name, options.select, self._tags)
@@ -186,7 +287,7 @@ class Gateway:
             required=options.required,
             replay_rate=options.replay_rate,
         )
-        self._cursors.append(cursor)
+        self._cursors[name] = cursor
         chosen = tuple((rule.path, rule.class_, rule.every) for rule in options.select)
         link = self._link(name, "sink", About("sink", options.kind, peer(options), chosen))
         selection = Selection(rules, self._tags)
@@ -295,8 +396,11 @@ class Gateway:
     def _link(
         self, name: str, direction: Literal["source", "sink", "history", "energy"], about: About | None = None
     ) -> Link:
-        link = Link(name, direction, self.clock)
-        self.observer.links.append(link)
+        links = self.observer.links
+        link = next((each for each in links if (each.direction, each.name) == (direction, name)), None)
+        if link is None:  # else it begins anew, and its counters go on
+            link = Link(name, direction, self.clock)
+            links.append(link)
         if about is not None:
             self._about[direction, name] = about
         return link
@@ -311,8 +415,11 @@ class Gateway:
         supervised = supervise(link, session, lost=lost, strict=self.strict)
         self.tasks[name] = self._group.create_task(supervised, name=name)
 
-    async def _end(self, prefix: str) -> None:
-        ending = [task for name, task in self.tasks.items() if name.startswith(prefix)]
+    async def _end_all(self, prefix: str) -> None:
+        await self._end(*[name for name in self.tasks if name.startswith(prefix)])
+
+    async def _end(self, *names: str) -> None:
+        ending = [task for name in names if (task := self.tasks.pop(name, None)) is not None]
         for task in ending:
             task.cancel()
         await asyncio.gather(*ending, return_exceptions=True)
@@ -326,7 +433,7 @@ class Gateway:
         while self.clock.monotonic() < until:
             # What was read last may still wait for its commit, and counts as stored only then.
             committing = self._buffer.stats().queued_bytes
-            waiting = any(c.backlog().rows for c in self._cursors if c.sink in connected)
+            waiting = any(c.backlog().rows for c in self._cursors.values() if c.sink in connected)
             unbooked = any(each.is_running and each.backlog().rows for each in booking)
             if not committing and not waiting and not unbooked:
                 return

@@ -48,7 +48,13 @@ def main() -> None:
     )
     view = View(asked.directory, asked.status_port)
     view.certificate = tls
-    app = create_app(view, books=Books(asked.directory, asked.plant), directory=asked.directory, place=place)
+    app = create_app(
+        view,
+        books=Books(asked.directory, asked.plant),
+        directory=asked.directory,
+        plant_file=asked.plant,
+        place=place,
+    )
     server = Server(app, listener, None if tls is None else tls.context)
 
     def end_with_the_gateway() -> None:

@@ -19,6 +19,7 @@ from gateway.web.access.people import add_people
 from gateway.web.access.refusals import answer_refusals
 from gateway.web.access.rules import must_be_ruled
 from gateway.web.carbon import add_carbon
+from gateway.web.config import add_config
 from gateway.web.delivery import add_delivery
 from gateway.web.energy import Desk, add_energy
 from gateway.web.energy_books import Books
@@ -54,6 +55,7 @@ def create_app(
     static: Path | None = None,
     books: Books | None = None,
     directory: Path | None = None,
+    plant_file: Path | None = None,
     *,
     house: House | None = None,
     place: Place = HERE,
@@ -73,6 +75,7 @@ def create_app(
     add_carbon(app, desk)
     add_reports(app, desk)
     add_stream(app, view, directory or Path())
+    add_config(app, house, directory or Path(), plant_file)
     add_account(app, house, cookie, listens=place.listens)
     add_people(app, house)
     answer_refusals(app)

@@ -1,5 +1,6 @@
-"""What the page needs of the plant file to read the energy books: read once, when it is first asked for."""
+"""What the page needs of the plant file to read the energy books: read when asked for and when changed."""
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -46,6 +47,7 @@ class Books:
         self._now = now
         self._lock = threading.Lock()
         self._accounts: Accounts | None = None
+        self._read_at = (0, 0)
 
     @property
     def folder(self) -> Path:
@@ -55,9 +57,22 @@ class Books:
     def accounts(self) -> Accounts:
         """Return the accounts; blocks while the file is read. Raises NoEnergy."""
         with self._lock:
-            if self._accounts is None:
-                self._accounts = self._read()
+            stamp = self._stamp()
+            if self._accounts is None or (stamp != self._read_at and not self._is_broken()):
+                self._accounts, self._read_at = self._read(), stamp
             return self._accounts
+
+    def _stamp(self) -> tuple[int, int]:
+        if self._plant_file is None:
+            return 0, 0
+        with contextlib.suppress(OSError):
+            found = self._plant_file.stat()
+            return found.st_mtime_ns, found.st_size
+        return self._read_at
+
+    def _is_broken(self) -> bool:
+        """Tell whether the gateway does not run the file either: the accounts stay as they were."""
+        return self._plant_file is None or read_plant(self._plant_file).plant is None
 
     def _read(self) -> Accounts:
         if self._plant_file is None:

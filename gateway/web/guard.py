@@ -24,6 +24,9 @@ METHODS: Final = frozenset({"GET", "HEAD", "POST", "DELETE"})
 HOSTS: Final = frozenset({"127.0.0.1", "localhost", "[::1]"})
 MOST_HEAD: Final = 16 * 1024
 MOST_BODY: Final = 64 * 1024
+MOST_PLANT: Final = 4 * 2**20
+"""Of a body that holds a plant file as JSON."""
+_PLANTS: Final = "/api/config/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +95,9 @@ class Guard:
         if client is not None and not self._pace.is_kept(client[0]):
             return 429, "too many requests from this address; wait a second"
         length = headers.get("content-length", "0")
-        if "transfer-encoding" in headers or not length.isdecimal() or int(length) > MOST_BODY:
-            return 413, f"a body has a length, and at most {MOST_BODY} bytes"
+        most = MOST_PLANT if scope["path"].startswith(_PLANTS) else MOST_BODY
+        if "transfer-encoding" in headers or not length.isdecimal() or int(length) > most:
+            return 413, f"a body has a length, and at most {most} bytes"
         return None
 
     def _is_ours(self, name: str, scope: Scope) -> bool:

@@ -27,6 +27,7 @@ class Rule:
 _Rules = dict[tuple[str, str], Rule]
 _READ: Final = Rule(Right.READ)
 _STREAM: Final = Rule(Right.STREAM)
+_CONFIG: Final = Rule(Right.CONFIG)
 
 RULES: Final[_Rules] = {
     ("GET", "/"): Rule(Right.NOBODY),
@@ -70,6 +71,14 @@ RULES: Final[_Rules] = {
     ("GET", "/api/stream/position"): _STREAM,
     ("GET", "/api/stream/rows"): _STREAM,
     ("GET", "/api/stream/tags"): _STREAM,
+    ("GET", "/api/config"): _CONFIG,
+    ("POST", "/api/config/check"): _CONFIG,
+    ("POST", "/api/config/draft"): _CONFIG,
+    ("DELETE", "/api/config/draft"): _CONFIG,
+    ("POST", "/api/config/apply"): _CONFIG,
+    ("POST", "/api/config/rollback"): _CONFIG,
+    ("GET", "/api/config/versions"): _CONFIG,
+    ("GET", "/api/config/versions/{number}"): _CONFIG,
     ("GET", "/api/reports/order"): _READ,
     ("GET", "/api/reports/{number}"): _READ,
     ("GET", "/api/reports/{number}/file"): Rule(Right.READ, "exported"),

@@ -137,6 +137,86 @@ export interface CarbonVersion {
   terms: CarbonTerm[] | null;
 }
 
+export interface ConfigApplied {
+  version: number | null;
+  changes: ConfigChange[];
+}
+
+export interface ConfigChange {
+  part: "source" | "sink" | "derived" | "history" | "energy" | "page" | "words";
+  name: string;
+  how: "added" | "removed" | "changed";
+  devices: string[];
+}
+
+export interface ConfigDraft {
+  text: string;
+  who: string;
+  time: number;
+  base: string;
+}
+
+export interface ConfigLooked {
+  problems: ConfigProblem[];
+  changes: ConfigChange[];
+  needs_restart: string[];
+  diff: string;
+  can_apply: boolean;
+}
+
+export interface ConfigNow {
+  name: string;
+  text: string;
+  base: string;
+  version: number | null;
+  is_running: boolean;
+  draft: ConfigDraft | null;
+}
+
+export interface ConfigProblem {
+  code: string;
+  severity: "error" | "warning";
+  line: number;
+  column: number;
+  path: string;
+  zh: string;
+  en: string;
+}
+
+export interface ConfigText {
+  number: number;
+  text: string;
+  diff: string;
+}
+
+export interface ConfigToApply {
+  text: string;
+  base: string;
+  note: string;
+}
+
+export interface ConfigToCheck {
+  text: string;
+}
+
+export interface ConfigToGoBack {
+  version: number;
+  note: string;
+}
+
+export interface ConfigToKeep {
+  text: string;
+  base: string;
+}
+
+export interface ConfigVersion {
+  number: number;
+  time: number;
+  who: string;
+  note: string;
+  state: "applied" | "failed";
+}
+
 export interface Counted {
   code: string;
   count: number;

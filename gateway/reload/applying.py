@@ -1,0 +1,173 @@
+"""From a text to a running plant: read whole, compared, written to the file, taken over; or nothing of it.
+
+    text ─read─▶ plant ─differences─▶ changes ─▶ file replaced ─▶ changes made ─▶ version kept
+      └─ mistakes      └─ needs a restart         │                   └─ fails: file and plant as before
+         refused          refused                 └─ killed here: the next start has the new file, whole
+
+The plant file is the one truth: what is applied stands in it, word for word.
+"""
+
+import asyncio
+import logging
+import os
+import shutil
+import sqlite3
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+from config.load import Outcome, read_plant_bytes
+from config.plant import Plant
+from config.problems import Phrase, Problem
+from connectors import Clock
+from gateway.reload.changes import Change, NeedsRestart, differences
+from gateway.reload.versions import Versions, digest
+from gateway.sqlite import NewerFormat, sync_directory
+
+log = logging.getLogger(__name__)
+_NEW: Final = ".new"
+
+
+class Refused(Exception):
+    """The plant goes on as it was; `phrase` tells why, `problems` where."""
+
+    def __init__(self, code: str, problems: Sequence[Problem] = (), **args: object) -> None:
+        super().__init__(code)
+        self.code = code
+        self.phrase = Phrase(code, args)
+        self.problems = tuple(problems)
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What came of it."""
+
+    version: int | None
+    """Its number; None when the text is the one that runs."""
+    changes: tuple[Change, ...]
+    warnings: tuple[Problem, ...]
+
+
+class Changeable(Protocol):
+    """A running gateway."""
+
+    plant: Plant
+
+    def change(self, plant: Plant, changes: Sequence[Change]) -> Awaitable[None]:
+        """End what changed or is gone, begin what is new."""
+        ...
+
+
+class Applier:
+    """Changes one gateway's plant, one text at a time."""
+
+    def __init__(self, gateway: Changeable, plant_file: Path, directory: Path, clock: Clock) -> None:
+        self._gateway = gateway
+        self._file = plant_file.resolve()
+        self.versions = Versions(directory, clock)
+        self._one_at_a_time = asyncio.Lock()
+
+    async def begin(self) -> None:
+        """Keep the file the gateway was started with, where it is not the newest version already."""
+        try:
+            await asyncio.to_thread(self._begin)
+        except (OSError, sqlite3.Error, NewerFormat) as exc:
+            log.warning("this start's plant file is not kept as a version", extra={"reason": str(exc)})
+
+    async def apply(self, text: bytes, *, who: str, note: str = "", base: str | None = None) -> Applied:
+        """Let this text be the plant file; `base` is the digest of the file it was made from.
+
+        Raises:
+            Refused: nothing has changed.
+        """
+        async with self._one_at_a_time:
+            before = await asyncio.to_thread(self._file.read_bytes)
+            if base is not None and digest(before) != base:
+                raise Refused("E-AP-0002", file=self._file.name)
+            return await self._apply(text, before, who, note)
+
+    async def apply_file(self, *, who: str, note: str = "") -> Applied:
+        """Take over the file as it stands; raises Refused."""
+        async with self._one_at_a_time:
+            try:
+                text = await asyncio.to_thread(self._file.read_bytes)
+            except OSError as exc:
+                raise Refused("E-AP-0004", file=self._file, reason=exc.strerror or exc) from exc
+            return await self._apply(text, text, who, note)
+
+    async def roll_back(self, number: int, *, who: str, note: str = "") -> Applied:
+        """Apply the text of a version again; raises Refused."""
+        text = await asyncio.to_thread(self.versions.text, number)
+        if text is None:
+            raise Refused("E-AP-0006", number=number)
+        return await self.apply(text, who=who, note=note or f"= {number}")
+
+    async def _apply(self, text: bytes, before: bytes, who: str, note: str) -> Applied:
+        plant, warnings, changes = await self._compared(text)
+        newest = await asyncio.to_thread(self.versions.last_good)
+        if not changes and text == before and newest is not None and newest.digest == digest(text):
+            return Applied(None, (), warnings)
+        old = self._gateway.plant
+        try:
+            if text != before:
+                await asyncio.to_thread(replace_file, self._file, text)
+            await self._gateway.change(plant, changes)
+            number = await asyncio.to_thread(self.versions.add, text, who, note)
+        except (OSError, sqlite3.Error, NewerFormat) as exc:
+            await self._take_back(old, plant, before)
+            raise Refused("E-AP-0004", file=self._file, reason=exc) from exc
+        except Exception as exc:
+            log.exception("the new plant file could not be taken over")
+            await self._take_back(old, plant, before)
+            await asyncio.to_thread(self.versions.add, text, who, note, "failed")
+            raise Refused("E-AP-0005", reason=f"{type(exc).__name__}: {exc}") from exc
+        await asyncio.to_thread(self.versions.drop_draft)
+        log.info(
+            "plant file applied",
+            extra={"version": number, "who": who, "changes": len(changes), "file": self._file.name},
+        )
+        return Applied(number, changes, warnings)
+
+    async def _compared(self, text: bytes) -> tuple[Plant, tuple[Problem, ...], tuple[Change, ...]]:
+        outcome: Outcome = await asyncio.to_thread(read_plant_bytes, text, str(self._file), self._file.parent)
+        if outcome.plant is None:
+            raise Refused(
+                "E-AP-0001", outcome.problems, count=sum(p.severity == "error" for p in outcome.problems)
+            )
+        try:
+            changes = differences(self._gateway.plant, outcome.plant)
+        except NeedsRestart as exc:
+            raise Refused("E-AP-0003", paths=exc) from exc
+        return outcome.plant, outcome.problems, changes
+
+    async def _take_back(self, old: Plant, new: Plant, before: bytes) -> None:
+        """Bring back the plant that ran, and the file."""
+        self._gateway.plant = new  # as far as it came
+        await self._gateway.change(old, differences(new, old))
+        try:
+            await asyncio.to_thread(replace_file, self._file, before)
+        except OSError as exc:
+            log.error("the plant file could not be taken back", extra={"reason": str(exc)})  # noqa: TRY400
+
+    def _begin(self) -> None:
+        text = self._file.read_bytes()
+        newest = self.versions.last_good()
+        if newest is None or newest.digest != digest(text):
+            self.versions.add(text, "start", "")
+
+
+def replace_file(path: Path, text: bytes) -> None:
+    """Let the file hold this text or the old one, whatever happens meanwhile; raises OSError."""
+    new = path.with_name(path.name + _NEW)
+    try:
+        with new.open("wb") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        shutil.copymode(path, new)
+        new.replace(path)
+    except OSError:
+        new.unlink(missing_ok=True)
+        raise
+    sync_directory(path.parent)

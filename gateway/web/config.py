@@ -1,0 +1,218 @@
+"""The plant file on the page: what runs, a draft, what is wrong with it, what would restart, apply, go back.
+
+Reading and comparing happens here, in the page's process; applying is the gateway's (`gateway.reload`).
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, ParamSpec, TypeVar
+
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.responses import JSONResponse
+
+from config.load import Outcome, read_plant_bytes
+from config.problems import Phrase, Problem
+from connectors import SystemClock
+from gateway.control import NoGateway, ask
+from gateway.reload import Change, NeedsRestart, Versions, differences
+from gateway.reload.commands import as_dict
+from gateway.reload.unified import unified
+from gateway.reload.versions import digest
+from gateway.security import House
+from gateway.sqlite import NewerFormat
+from gateway.web.access.gate import by
+from gateway.web.access.models import Refusal
+from gateway.web.config_models import (
+    ConfigApplied,
+    ConfigChange,
+    ConfigDraft,
+    ConfigLooked,
+    ConfigNow,
+    ConfigProblem,
+    ConfigText,
+    ConfigToApply,
+    ConfigToCheck,
+    ConfigToGoBack,
+    ConfigToKeep,
+    ConfigVersion,
+)
+from gateway.web.models import Mistake
+
+P = ParamSpec("P")
+T = TypeVar("T")
+_MS: Final = 1_000_000
+_MISTAKES: Final[dict[int | str, dict[str, Any]]] = {
+    404: {"model": Mistake},
+    409: {"model": Refusal},
+    503: {"model": Mistake},
+}
+
+
+def add_config(app: FastAPI, house: House, directory: Path, plant_file: Path | None) -> None:
+    """Add the routes below /api/config."""
+    desk = _Desk(directory, plant_file)
+
+    @app.get("/api/config", responses=_MISTAKES)
+    async def read_config() -> ConfigNow:
+        return await desk.ask(desk.now)
+
+    @app.post("/api/config/check", responses=_MISTAKES)
+    async def check_config(asked: ConfigToCheck) -> ConfigLooked:
+        return await desk.ask(desk.look, asked.text.encode())
+
+    @app.post("/api/config/draft", responses=_MISTAKES)
+    async def keep_draft(request: Request, asked: ConfigToKeep) -> ConfigNow:
+        await desk.ask(desk.keep, asked, by(request).name)
+        return await desk.ask(desk.now)
+
+    @app.delete("/api/config/draft", responses=_MISTAKES)
+    async def drop_draft() -> ConfigNow:
+        await desk.ask(desk.versions.drop_draft)
+        return await desk.ask(desk.now)
+
+    @app.post("/api/config/apply", responses=_MISTAKES | {200: {"model": ConfigApplied}})
+    async def apply_config(request: Request, asked: ConfigToApply) -> JSONResponse:
+        who = by(request)
+        await asyncio.to_thread(
+            house.audit.append, who.name, who.address, "config.apply", {"note": asked.note}
+        )
+        what = {"text": asked.text, "base": asked.base, "note": asked.note}
+        return await desk.command(who.name, **what)
+
+    @app.post("/api/config/rollback", responses=_MISTAKES | {200: {"model": ConfigApplied}})
+    async def go_back(request: Request, asked: ConfigToGoBack) -> JSONResponse:
+        who, about = by(request), {"version": asked.version, "note": asked.note}
+        await asyncio.to_thread(house.audit.append, who.name, who.address, "config.rollback", about)
+        return await desk.command(who.name, version=asked.version, note=asked.note)
+
+    @app.get("/api/config/versions", responses=_MISTAKES)
+    async def read_versions() -> list[ConfigVersion]:
+        return await desk.ask(desk.all)
+
+    @app.get("/api/config/versions/{number}", responses=_MISTAKES)
+    async def read_version(number: int) -> ConfigText:
+        return await desk.ask(desk.version, number)
+
+
+class _Desk:
+    """Reads the file and its versions; everything here waits for the disk, so it runs in a thread."""
+
+    def __init__(self, directory: Path, plant_file: Path | None) -> None:
+        self._directory = directory
+        self._file = None if plant_file is None else plant_file.resolve()
+        self.versions = Versions(directory, SystemClock())
+
+    async def ask(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call in a thread; 503 where a file can't be read or written."""
+        try:
+            return await asyncio.to_thread(call, *args, **kwargs)
+        except (OSError, sqlite3.Error, NewerFormat) as exc:
+            raise HTTPException(503, str(exc)) from exc
+
+    async def command(self, who: str, **what: Any) -> JSONResponse:
+        """Let the gateway apply; 409 with what is wrong where it refuses."""
+        try:
+            answer = await asyncio.to_thread(ask, self._directory, "apply", who=who, language="en", **what)
+        except NoGateway as exc:
+            raise HTTPException(503, "the gateway does not answer") from exc
+        if "refused" not in answer:
+            return JSONResponse({"version": answer["version"], "changes": answer["changes"]})
+        said = Phrase(answer["refused"], answer["args"])
+        told = {
+            "detail": said.text("en"),
+            "code": answer["refused"],
+            "en": said.text("en"),
+            "zh": said.text("zh"),
+        }
+        return JSONResponse(told, 409)
+
+    def now(self) -> ConfigNow:
+        """Return the file, what runs, and the draft."""
+        name, text = self._text()
+        newest, draft = self.versions.last_good(), self.versions.draft()
+        return ConfigNow(
+            name=name,
+            text=text.decode("utf-8", "replace"),
+            base=digest(text),
+            version=newest.number if newest else None,
+            is_running=newest is None or newest.digest == digest(text),
+            draft=None
+            if draft is None
+            else ConfigDraft(
+                text=draft.text.decode("utf-8", "replace"),
+                who=draft.who,
+                time=draft.time // _MS,
+                base=draft.base,
+            ),
+        )
+
+    def keep(self, asked: ConfigToKeep, who: str) -> None:
+        """Keep a draft."""
+        self.versions.save_draft(asked.text.encode(), who, asked.base)
+
+    def look(self, text: bytes) -> ConfigLooked:
+        """Return what applying this text would do."""
+        name, file = self._text()
+        newest = self.versions.last_good()
+        before = file if newest is None else self.versions.text(newest.number) or file
+        wanted = self._read(text)
+        running = self._read(before).plant
+        changes: tuple[Change, ...] = ()
+        fixed: tuple[str, ...] = ()
+        if wanted.plant is not None and running is not None:
+            try:
+                changes = differences(running, wanted.plant)
+            except NeedsRestart as exc:
+                fixed = exc.paths
+        return ConfigLooked(
+            problems=[_problem(each) for each in wanted.problems],
+            changes=[ConfigChange(**as_dict(each)) for each in changes],
+            needs_restart=list(fixed),
+            diff=unified(before, text, name, name),
+            can_apply=wanted.plant is not None and not fixed,
+        )
+
+    def all(self) -> list[ConfigVersion]:
+        """Return the versions, the newest first."""
+        return [
+            ConfigVersion(
+                number=each.number, time=each.time // _MS, who=each.who, note=each.note, state=each.state
+            )
+            for each in self.versions.all()
+        ]
+
+    def version(self, number: int) -> ConfigText:
+        """Return a version's text; 404 when there is none of this number."""
+        text = self.versions.text(number)
+        if text is None:
+            raise HTTPException(404, "there is no version of this number")
+        before = self.versions.text(number - 1) or b""
+        name, _ = self._text()
+        return ConfigText(
+            number=number,
+            text=text.decode("utf-8", "replace"),
+            diff=unified(before, text, f"{name} {number - 1}", f"{name} {number}"),
+        )
+
+    def _text(self) -> tuple[str, bytes]:
+        if self._file is None:
+            raise HTTPException(404, "the page was started without a plant file")
+        return self._file.name, self._file.read_bytes()
+
+    def _read(self, text: bytes) -> Outcome:
+        folder = Path() if self._file is None else self._file.parent
+        return read_plant_bytes(text, "" if self._file is None else self._file.name, folder)
+
+
+def _problem(problem: Problem) -> ConfigProblem:
+    return ConfigProblem(
+        code=problem.code,
+        severity=problem.severity,
+        line=problem.line,
+        column=problem.column,
+        path=problem.path,
+        zh=problem.message("zh"),
+        en=problem.message("en"),
+    )

@@ -1,0 +1,145 @@
+// The plant file on the page: what runs, a draft, what is wrong with it, what would restart; every version.
+import { useEffect, useRef, useState } from "preact/hooks";
+import type { ConfigApplied, ConfigChange, ConfigLooked, ConfigNow } from "../api";
+import { useAnswer } from "../energy/data";
+import { watch } from "../feed";
+import { moment } from "../format";
+import { useValue } from "../observable";
+import { Card, Failed, Loading, Status } from "../parts";
+import { route } from "../route";
+import { change, may, Refused } from "../session";
+import { language, t } from "../words";
+import { Diff } from "./diff";
+import { Versions } from "./versions";
+import "./config.css";
+
+const PARTS = ["file", "versions"] as const;
+
+export default function ConfigView() {
+  const at = useValue(route);
+  useEffect(() => watch([], false), []);
+  const part = PARTS.find((each) => each === at.rest) ?? "file";
+  if (!may("config")) return <div class="config"><h1>{t("nav.config")}</h1><p class="empty">{t("config.not_yours")}</p></div>;
+  return (
+    <div class="config">
+      <h1>{t("nav.config")}</h1>
+      <nav class="choices" aria-label={t("nav.config")}>
+        {PARTS.map((each) => <a key={each} href={`#/config/${each}`} aria-current={each === part ? "page" : undefined}>{t(`config.${each}`)}</a>)}
+      </nav>
+      {part === "file" ? <PlantFile /> : <Versions />}
+    </div>
+  );
+}
+
+function PlantFile() {
+  const { answer, error, again } = useAnswer<ConfigNow>("config", {});
+  if (error) return <Failed reason={error} retry={again} />;
+  if (!answer) return <Loading />;
+  return <Editor key={`${answer.base} ${answer.draft?.time ?? 0}`} now={answer} again={again} />;
+}
+
+function Editor({ now, again }: { now: ConfigNow; again: () => void }) {
+  const [text, write] = useState(now.draft?.text ?? now.text);
+  const [looked, show] = useState<ConfigLooked | null>(null);
+  const [note, explain] = useState("");
+  const [said, say] = useState("");
+  const [why, tell] = useState("");
+  const [isBusy, wait] = useState(false);
+  const field = useRef<HTMLTextAreaElement>(null);
+  const base = now.draft?.base ?? now.base;
+
+  function act(doing: () => Promise<void>): void {
+    if (isBusy) return;
+    wait(true);
+    say("");
+    tell("");
+    doing()
+      .catch((reason: Error) => tell(reason instanceof Refused ? reason.message : t("page.failed", { reason: reason.message })))
+      .finally(() => wait(false));
+  }
+  const look = async (): Promise<void> => show(await change<ConfigLooked>("POST", "config/check", { text }));
+  const keep = async (): Promise<void> => {
+    await change("POST", "config/draft", { text, base });
+    say(t("config.kept"));
+  };
+  const apply = async (): Promise<void> => {
+    const done = await change<ConfigApplied>("POST", "config/apply", { text, base, note });
+    show(null);
+    again();
+    say(done.version === null ? t("config.same") : t("config.applied", { version: done.version }));
+  };
+  const drop = async (): Promise<void> => {
+    await change("DELETE", "config/draft");
+    again();
+  };
+
+  function go(line: number, column: number): void {
+    const area = field.current;
+    if (!area) return;
+    const before = text.split("\n").slice(0, line - 1).reduce((sum, each) => sum + each.length + 1, 0) + column - 1;
+    area.focus();
+    area.setSelectionRange(before, before);
+    area.scrollTop = Math.max(0, (line - 6) * 20);
+  }
+
+  return (
+    <div class="config-columns">
+      <Card title={now.name} note={now.version === null ? undefined : t("config.runs", { version: now.version })}>
+        {!now.is_running && <p class="notice" role="status">{t("config.by_hand")}</p>}
+        {now.draft && <p class="notice" role="status">{t("config.drafted", { who: now.draft.who, time: moment(now.draft.time) })}</p>}
+        <textarea ref={field} class="plant" spellcheck={false} wrap="off" aria-label={now.name} value={text} onInput={(event) => { write(event.currentTarget.value); show(null); }} />
+        <div class="tools inside">
+          <button type="button" disabled={isBusy} onClick={() => act(look)}>{t("config.check")}</button>
+          <button type="button" disabled={isBusy || text === now.text} onClick={() => act(keep)}>{t("config.keep")}</button>
+          {now.draft && <button type="button" disabled={isBusy} onClick={() => act(drop)}>{t("config.drop")}</button>}
+        </div>
+        <p class="why-not" role="alert">{why}</p>
+        <p class="said-here" role="status">{said}</p>
+      </Card>
+      {looked && (
+        <Card title={t("config.would")}>
+          {looked.problems.length > 0 && (
+            <ul class="problems" aria-label={t("config.problems")}>
+              {looked.problems.map((each, i) => (
+                <li key={i}>
+                  <Status tone={each.severity === "error" ? "bad" : "look"}>
+                    <button type="button" class="as-link" onClick={() => go(each.line, each.column)}>{t("config.line", { line: each.line })}</button> {each[language.get()]} <small>{each.code}</small>
+                  </Status>
+                </li>
+              ))}
+            </ul>
+          )}
+          {looked.needs_restart.length > 0 && <p class="notice" role="alert">{t("config.needs_restart", { what: looked.needs_restart.join(", ") })}</p>}
+          {looked.can_apply && <Effects changes={looked.changes} isSame={looked.diff === ""} />}
+          <Diff text={looked.diff} />
+          {looked.can_apply && (looked.diff !== "" || !now.is_running) && (
+            <div class="tools inside">
+              <label>{t("config.note")} <input value={note} maxLength={400} onInput={(event) => explain(event.currentTarget.value)} /></label>
+              <button type="button" class="do" disabled={isBusy} onClick={() => act(apply)}>{consequence(looked.changes)}</button>
+            </div>
+          )}
+        </Card>
+      )}
+    </div>
+  );
+}
+
+/** What the button does, by its name. */
+function consequence(changes: ConfigChange[]): string {
+  const restarted = changes.filter((each) => each.part === "source" && each.how === "changed").length;
+  return restarted ? t("config.apply_restarting", { count: restarted }) : t("config.apply");
+}
+
+function Effects({ changes, isSame }: { changes: ConfigChange[]; isSame: boolean }) {
+  if (!changes.length) return <p class="said-here">{t(isSame ? "config.same" : "config.only_words")}</p>;
+  return (
+    <ul class="effects" aria-label={t("config.effects")}>
+      {changes.map((each) => (
+        <li key={`${each.part} ${each.name}`}>
+          {t(`config.how.${each.how}`, { what: t(`config.part.${each.part}`, { name: each.name }) })}
+          {each.devices.length > 0 && ` ${t("config.devices", { devices: each.devices.join(", ") })}`}
+        </li>
+      ))}
+    </ul>
+  );
+}

@@ -1,0 +1,122 @@
+"""A plant file applied again and again while a plant runs: who is not concerned misses no poll."""
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.plants import modbus_sources
+from tests.processes import ROOT, Process, free_port, python, started, wait_for
+from tests.servers.broker import Broker
+from tests.verify.recording import read
+
+SCALE = float(os.environ.get("WL_SCALE", "0.1"))
+APPLIES = max(8, round(100 * SCALE))
+DEVICES, VALUES = 10, 1000
+SCAN_MS = 1000 if SCALE >= 1 else 500
+
+
+def command(plant: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    asked = python("-m", "gateway", "config", *words, plant, "--lang", "en")
+    return subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def polls(received: Path) -> dict[str, list[int]]:
+    """Source times of each device's scans, in ns, those that say Bad left out."""
+    found: dict[str, list[int]] = {}
+    for record in read(received):
+        message: dict[str, Any] = json.loads(record.payload)
+        if "seq" in message and "q" not in message:
+            found.setdefault(message["dev"], []).append(message["t0"])
+    return found
+
+
+@pytest.mark.fault("H3")
+@pytest.mark.system
+@pytest.mark.server
+@pytest.mark.timeout(600)
+def test_who_is_not_concerned_by_an_apply_misses_no_poll(tmp_path: Path, record_measure) -> None:
+    ports, received, file = tmp_path / "ports.json", tmp_path / "received.bin", tmp_path / "plant.yaml"
+    serve = python(ROOT / "tests/servers/modbus_plant.py", "--devices", str(DEVICES), "--values", str(VALUES))
+    serve += ["--journal", tmp_path / "journal.txt", "--port-file", ports]
+    with Broker(tmp_path / "broker") as broker, started("plant", serve, tmp_path):
+        wait_for(ports.exists, "the simulator")
+        sources = modbus_sources(json.loads(ports.read_text())["ports"], VALUES, f"{SCAN_MS}ms")
+        plant = {
+            "gateway": {"id": "g1", "site": "cz", "http_port": free_port()},
+            "page": {"enabled": False},
+            "sources": sources,
+            "sinks": {"platform": {"kind": "mqtt", "host": "127.0.0.1", "port": broker.port}},
+        }
+        file.write_text(json.dumps(plant, indent=1))
+        listen = python("-m", "tests.verify.subscriber", "--port", str(broker.port), "--out", received)
+        with started("subscriber", listen, tmp_path) as subscriber:
+            wait_for(lambda: subscriber.said("subscribed"), "the subscription")
+            with started("gateway", python("-m", "gateway", "run", file), tmp_path) as gateway:
+                wait_for(lambda: len(polls(received)) == DEVICES, "every device")
+                for number in range(APPLIES):
+                    apply_a_change(file, plant, number, gateway)
+                assert gateway.end(signal.SIGTERM) == 0, gateway.log.read_text()
+    found = polls(received)
+    changed = missed(found.pop("cz/hall/line_1/m0"))
+    scans = sum(len(times) for times in found.values())
+    assert {device: missed(times) for device, times in found.items() if missed(times)} == {}
+    told = f"{APPLIES} applies of {DEVICES} × {VALUES} values every {SCAN_MS} ms: 0 of {scans} polls missed"
+    record_measure(f"{told}, {changed} by the device that was changed", row="H3")
+
+
+def missed(times: list[int]) -> int:
+    """Scans are due at whole multiples of the interval: count those nothing came of."""
+    slots = {each // (SCAN_MS * 1_000_000) for each in times}
+    return max(slots) - min(slots) + 1 - len(slots)
+
+
+def apply_a_change(file: Path, plant: dict[str, Any], number: int, gateway: Process) -> None:
+    """Change one device's scan, by the command or by the signal."""
+    plant["sources"]["plc0"]["devices"]["m0"]["scan"] = f"{SCAN_MS + number % 7 + 1}ms"
+    file.write_text(json.dumps(plant, indent=1))
+    applied = gateway.log.read_text().count("plant file applied")
+    if number % 5:
+        gateway.popen.send_signal(signal.SIGHUP)
+    else:
+        done = command(file, "apply")
+        assert done.returncode == 0, done.stderr
+        assert "~ source plc0: restarts, devices m0" in done.stdout
+    wait_for(lambda: gateway.log.read_text().count("plant file applied") > applied, "the new version")
+
+
+@pytest.mark.fault("H2")
+@pytest.mark.system
+def test_a_start_with_a_broken_file_runs_the_last_good_one_and_says_so(tmp_path: Path) -> None:
+    file, status = tmp_path / "plant.yaml", free_port()
+    plant = {
+        "gateway": {"id": "g1", "site": "cz", "http_port": status},
+        "page": {"enabled": False},
+        "sources": {"sim": {"kind": "simulated", "devices": {"mill": {"tags": {"x": {}}}}}},
+    }
+    file.write_text(json.dumps(plant, indent=1))
+    run = python("-m", "gateway", "run", file, "--lang", "en")
+    with started("gateway", run, tmp_path) as gateway:
+        wait_for(lambda: gateway.said("gateway running"), "the start")
+        assert gateway.end() == 0
+    good = file.read_text()
+    file.write_text(good.replace("simulated", "imaginary"))
+    with started("gateway", run, tmp_path) as gateway:
+        wait_for(lambda: gateway.log.read_text().count("gateway running") == 2, "the start")
+        assert gateway.said("plant.yaml has 1 mistakes; running the last good one instead, version 1")
+        refused = command(file, "apply")
+        assert refused.returncode == 2
+        file.write_text(good + "\n")
+        assert command(file, "apply").returncode == 0
+        listed = command(file, "versions")
+        assert "version" in listed.stdout
+        assert gateway.end() == 0
+    broken = tmp_path / "new" / "plant.yaml"
+    broken.parent.mkdir()
+    broken.write_text(good.replace("simulated", "imaginary"))
+    with started("fresh", python("-m", "gateway", "run", broken), broken.parent) as fresh:
+        assert fresh.popen.wait(30) == 2

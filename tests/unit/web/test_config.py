@@ -1,0 +1,108 @@
+"""The plant file through the page: looked at, drafted, applied, taken back, beside a running gateway."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from gateway.runtime import Gateway
+from gateway.security import House
+from gateway.security.audit import entries
+from gateway.web.app import create_app
+from gateway.web.view import View
+from tests.asgi import Answer, ask
+from tests.unit.reload.test_applying import FAST, PLANT, running, text
+from tests.unit.web.people import as_user, take
+
+
+class Caller:
+    """An engineer's browser."""
+
+    def __init__(self, folder: Path, house: House) -> None:
+        self.app = create_app(
+            View(folder / "data", 0), directory=folder / "data", plant_file=folder / "plant.yaml", house=house
+        )
+        take(house, "eva", "engineer")
+        self.headers = as_user(house, "eva")
+
+    async def __call__(self, path: str, body: dict[str, Any] | None = None, method: str = "GET") -> Answer:
+        sent = b"" if body is None else json.dumps(body).encode()
+        method = "POST" if body is not None else method
+        return await ask(self.app, f"/api/config{path}", method=method, body=sent, **self.headers)
+
+
+@asynccontextmanager
+async def page(folder: Path) -> AsyncIterator[tuple[Gateway, Caller, House]]:
+    async with running(folder) as gateway:
+        with House(folder / "data") as house:
+            yield gateway, Caller(folder, house), house
+
+
+async def test_a_text_is_looked_at_before_it_does_anything(tmp_path: Path) -> None:
+    async with page(tmp_path) as (_, call, _house):
+        now = (await call("")).json()
+        assert (now["version"], now["is_running"], now["draft"]) == (1, True, None)
+        wanted = text(
+            sources=PLANT["sources"] | {"new": {"kind": "simulated", "devices": {"n": FAST}}}
+        ).decode()
+        looked = (await call("/check", {"text": wanted})).json()
+        assert looked["changes"] == [{"part": "source", "name": "new", "how": "added", "devices": []}]
+        assert looked["can_apply"]
+        assert '+  "new": {' in looked["diff"]
+        wrong = (await call("/check", {"text": wanted.replace("simulated", "imaginary")})).json()
+        assert not wrong["can_apply"]
+        assert all(each["zh"] and each["en"] and each["line"] for each in wrong["problems"])
+        fixed = (await call("/check", {"text": wanted.replace('"id": "g"', '"id": "h"')})).json()
+        assert (fixed["needs_restart"], fixed["can_apply"]) == (["gateway.id"], False)
+        assert (tmp_path / "plant.yaml").read_bytes() == text()
+
+
+async def test_a_draft_is_applied_noted_and_taken_back_under_the_users_name(tmp_path: Path) -> None:
+    async with page(tmp_path) as (gateway, call, house):
+        base = (await call("")).json()["base"]
+        wanted = text(sources={"two": PLANT["sources"]["two"]}).decode()
+        kept = (await call("/draft", {"text": wanted, "base": base})).json()
+        assert (kept["draft"]["text"], kept["draft"]["who"]) == (wanted, "eva")
+        done = await call("/apply", {"text": wanted, "base": base, "note": "one is scrapped"})
+        assert done.json() == {
+            "version": 2,
+            "changes": [{"part": "source", "name": "one", "how": "removed", "devices": []}],
+        }
+        now = (await call("")).json()
+        assert (now["version"], now["draft"], now["text"]) == (2, None, wanted)
+        stale = await call("/apply", {"text": "# late\n" + wanted, "base": base})
+        assert (stale.status, stale.json()["code"]) == (409, "E-AP-0002")
+        assert "别人" in stale.json()["zh"]
+        assert (await call("/rollback", {"version": 1})).json()["version"] == 3
+        assert set(gateway.plant.sources) == {"one", "two"}
+        versions = (await call("/versions")).json()
+        assert [(each["number"], each["who"], each["note"]) for each in versions] == [
+            (3, "eva", "= 1"),
+            (2, "eva", "one is scrapped"),
+            (1, "start", ""),
+        ]
+        assert '-  "one": {' in (await call("/versions/2")).json()["diff"]
+        noted = [
+            (each.who, each.what) for each in entries(house.directory) if each.what.startswith("config.")
+        ]
+        assert ("eva", "config.apply") in noted
+        assert ("eva", "config.rollback") in noted
+
+
+async def test_without_a_running_gateway_nothing_is_applied_and_the_draft_waits(tmp_path: Path) -> None:
+    async with page(tmp_path) as (_, call, _house):
+        base = (await call("")).json()["base"]
+    assert (await call("/apply", {"text": "# x\n" + text().decode(), "base": base})).status == 503
+    assert (await call("/draft", {"text": "unfinished: [", "base": base})).status == 200
+    assert (await call("")).json()["draft"]["text"] == "unfinished: ["
+    assert (await call("/draft", method="DELETE")).json()["draft"] is None
+    assert (await call("/versions/77")).status == 404
+
+
+async def test_a_plant_file_may_be_larger_than_any_other_body(
+    tmp_path: Path,
+) -> None:
+    async with page(tmp_path) as (_, call, _house):
+        assert (await call("/check", {"text": "# " + "x" * 1_500_000})).status == 200
+        assert (await call("/check", {"text": "# " + "x" * 5_000_000})).status == 413
