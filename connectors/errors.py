@@ -18,14 +18,21 @@ class NotConnected(Exception):
 
     `needs_a_person` is set for authorisation, quota, an unknown topic: trying again at once is useless, so
     the supervisor waits its longest back-off and shows the reason. `retry_after_s` is the peer's own wish.
+    `turned_away` is set when the peer is there and ended it itself: it is busy, or took another instead.
     """
 
     def __init__(
-        self, reason: str, *, needs_a_person: bool = False, retry_after_s: float | None = None
+        self,
+        reason: str,
+        *,
+        needs_a_person: bool = False,
+        retry_after_s: float | None = None,
+        turned_away: bool = False,
     ) -> None:
         super().__init__(reason)
         self.needs_a_person = needs_a_person
         self.retry_after_s = retry_after_s
+        self.turned_away = turned_away
 
 
 @dataclass(frozen=True, slots=True)

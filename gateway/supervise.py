@@ -24,7 +24,11 @@ LONGEST_DELAY_S: Final = 8.0
 PATIENT_DELAY_S: Final = 60.0
 """After a bug, or when only a person can help."""
 STEADY_NS: Final = 10_000_000_000
-"""A session that ended sooner counts as a failure: two clients with one id must not play ping-pong."""
+"""A session that ended sooner counts as a failure."""
+TURNED_AWAY: Final = 3
+CROWD_DELAYS_S: Final = (30.0, 60.0)
+"""After a peer that is there has ended so many sessions in a row: two clients with one id must not play
+ping-pong, and hundreds of gateways that come back at once must leave a broker room to take them in."""
 
 
 class LinkState(Enum):
@@ -107,8 +111,10 @@ class Link:
         self.counts[name] = self.counts.get(name, 0) + amount
 
 
-def backoff_s(failures: int, *, rng: random.Random) -> float:
+def backoff_s(failures: int, *, rng: random.Random, turned_away: int = 0) -> float:
     """Return the wait before the next session: doubling, capped, full jitter from half a second up."""
+    if turned_away >= TURNED_AWAY:
+        return rng.uniform(*CROWD_DELAYS_S)
     ceiling = min(LONGEST_DELAY_S, FIRST_DELAY_S * 2.0 ** min(failures, 16))
     return rng.uniform(FIRST_DELAY_S, max(FIRST_DELAY_S, ceiling))
 
@@ -126,7 +132,7 @@ async def supervise(
     `lost` is awaited after every session, whatever ended it. `strict` lets a bug through, for tests.
     """
     rng = random.Random()
-    failures = 0
+    failures = turned_away = 0
     try:
         while True:
             link.become(LinkState.CONNECTING, link.error)
@@ -139,10 +145,12 @@ async def supervise(
                     raise
                 was_steady = link.clock.monotonic() - began >= STEADY_NS
                 failures = 0 if was_steady else failures + 1
+                was_turned_away = reason is not None and reason.turned_away and not was_steady
+                turned_away = turned_away + 1 if was_turned_away else 0
                 if lost is not None:
                     with contextlib.suppress(StoreFailed):
                         await lost()
-                delay = _after(link, exc, reason, failures, rng)
+                delay = _after(link, exc, reason, backoff_s(failures, rng=rng, turned_away=turned_away))
             else:
                 raise RuntimeError(f"the session of {link.name} ended without saying why")
             await sleep(delay)
@@ -162,9 +170,7 @@ def _why(exc: BaseException) -> NotConnected | None:
     return None
 
 
-def _after(
-    link: Link, exc: Exception, reason: NotConnected | None, failures: int, rng: random.Random
-) -> float:
+def _after(link: Link, exc: Exception, reason: NotConnected | None, backoff: float) -> float:
     if reason is None:
         link.crashes_total += 1
         link.told = (LinkState.WAITING, f"{type(exc).__name__}: {exc}")
@@ -175,4 +181,5 @@ def _after(
         link.become(LinkState.NEEDS_A_PERSON, str(reason))
         return PATIENT_DELAY_S
     link.become(LinkState.WAITING, str(reason))
-    return max(backoff_s(failures, rng=rng), reason.retry_after_s or 0.0)
+    # Beside its wish, not instead: what it tells one it tells all.
+    return backoff + (reason.retry_after_s or 0.0)

@@ -199,7 +199,9 @@ class Line(ABC):
         elif self._dialling.alert is not None:
             error = unreachable(self.broker, self._dialling.alert)
         else:
-            error = NotConnected(f"{self.broker} closed the connection{self._suspicion()}")
+            error = NotConnected(
+                f"{self.broker} closed the connection{self._suspicion()}", turned_away=self._dialling.ended
+            )
         self._post(self._went, error)
 
     def _suspicion(self) -> str:

@@ -35,6 +35,9 @@ _NEEDS_A_PERSON: Final = {
     0x9D: "ask the broker's operator for its new address",
 }
 
+_TURNS_AWAY: Final = (0x88, 0x89, 0x9F)
+"""Server unavailable, server busy, connection rate exceeded."""
+
 # Mosquitto answers a PUBLISH over its message_size_limit with PUBACK 0x95, which MQTT 5 (3.4.2.1) lists for
 # other packets only; paho would take it for a malformed packet and drop the connection, again and again.
 _packets = ReasonCode.names[PACKET_TOO_LARGE]["Packet too large"]
@@ -46,4 +49,8 @@ def refused_by(broker: str, what: str, reason: ReasonCode) -> NotConnected:
     """Return what a reason code of 0x80 or above means for the link; `what` says what was refused."""
     hint = _NEEDS_A_PERSON.get(reason.value)
     text = f"{broker} {what}: {str(reason).lower()} (0x{reason.value:02X})"
-    return NotConnected(text if hint is None else f"{text}; {hint}", needs_a_person=hint is not None)
+    return NotConnected(
+        text if hint is None else f"{text}; {hint}",
+        needs_a_person=hint is not None,
+        turned_away=reason.value in _TURNS_AWAY,
+    )

@@ -95,6 +95,11 @@ class Dial:
         """Why TLS ended after the handshake, if it was TLS that did."""
         return None if self._made is None else self._made.alert
 
+    @property
+    def ended(self) -> bool:
+        """Whether the peer closed the connection in due form."""
+        return self._made is not None and self._made.ended
+
     def drop(self) -> None:
         """Count and close what was dialled; more than once does no harm."""
         if self._sock is not None:

@@ -19,6 +19,8 @@ class Stream:
         """What the peer said when it closed, if anything."""
         self.alert: ssl.SSLError | None = None
         """Why TLS ended, if it was TLS that did."""
+        self.ended = False
+        """Whether the peer closed in due form: no line does that, and no crash of a machine."""
         self._sock = sock
         self._traffic = traffic
         self._number = number
@@ -33,6 +35,7 @@ class Stream:
         except ssl.SSLError as exc:
             self.alert = exc
             raise
+        self.ended |= not found
         if self._counts_itself:
             self._traffic.moved(len(found))
         return found

@@ -74,7 +74,11 @@ def _read_status(peer: str, answer: ApiException) -> Refused | NotConnected:
     if status in _NEEDS_A_PERSON:
         return NotConnected(f"{peer} answered {status}{said}; {_NEEDS_A_PERSON[status]}", needs_a_person=True)
     if status in (408, 429) or status >= 500:
-        return NotConnected(f"{peer} answered {status}{said}", retry_after_s=_retry_after_s(answer))
+        return NotConnected(
+            f"{peer} answered {status}{said}",
+            retry_after_s=_retry_after_s(answer),
+            turned_away=status in (429, 503),
+        )
     return NotConnected(f"{peer} answered {status}{said}; check `url`", needs_a_person=True)
 
 

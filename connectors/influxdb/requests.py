@@ -117,6 +117,7 @@ class Requests:
             self._without_token(str(error)),
             needs_a_person=error.needs_a_person,
             retry_after_s=error.retry_after_s,
+            turned_away=error.turned_away,
         )
 
     def _without_token(self, text: str) -> str:

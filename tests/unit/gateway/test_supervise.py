@@ -1,12 +1,11 @@
 import asyncio
-import random
 from collections.abc import Awaitable, Callable
 
 import pytest
 
 from connectors import NotConnected
 from gateway.buffer.contract import StoreFailed
-from gateway.supervise import LONGEST_DELAY_S, PATIENT_DELAY_S, Link, LinkState, backoff_s, supervise
+from gateway.supervise import LONGEST_DELAY_S, PATIENT_DELAY_S, Link, LinkState, supervise
 
 
 class Enough(Exception):
@@ -51,7 +50,7 @@ async def test_authorisation_waits_for_a_person_at_the_longest_interval(clock, c
 
 async def test_the_peers_own_wish_to_wait_is_honoured(clock) -> None:
     _, naps = await run(clock, lambda _: NotConnected("429", retry_after_s=300.0))
-    assert min(naps) == 300.0
+    assert all(300.5 <= nap <= 300.0 + LONGEST_DELAY_S for nap in naps)
 
 
 async def test_a_crash_is_logged_counted_and_restarted_at_the_longest_interval(clock, caplog) -> None:
@@ -78,13 +77,13 @@ async def test_a_group_of_not_connected_is_not_a_crash_but_a_bug_beside_it_is(cl
     assert link.crashes_total == 3
 
 
-async def flapping(clock, lived_s: float) -> list[float]:
+async def flapping(clock, lived_s: float, **how: bool) -> list[float]:
     link, naps = Link("m", "source", clock), []
 
     async def session() -> None:
         link.become(LinkState.CONNECTED)
         clock.move(lived_s)
-        raise NotConnected("cable")
+        raise NotConnected("gone", **how)
 
     with pytest.raises(Enough):
         await supervise(link, session, sleep=napper(naps, 40))
@@ -94,11 +93,21 @@ async def flapping(clock, lived_s: float) -> list[float]:
 
 async def test_a_session_that_was_steady_resets_the_back_off(clock) -> None:
     assert max(await flapping(clock, 11.0)) <= 0.5
+    assert max(await flapping(clock, 11.0, turned_away=True)) <= 0.5
 
 
 @pytest.mark.fault("B8")
-async def test_two_clients_with_one_id_do_not_play_ping_pong(clock) -> None:
-    assert sum(await flapping(clock, 0.1)) > 40 * LONGEST_DELAY_S / 4
+async def test_two_clients_with_one_id_do_not_play_ping_pong(clock, record_measure) -> None:
+    naps = await flapping(clock, 0.1, turned_away=True)
+    assert min(naps[3:]) >= 30
+    record_measure(
+        f"taken over again and again: the fourth attempt after {sum(naps[:3]):.0f} s, then 30 s and more"
+    )
+
+
+@pytest.mark.fault("B4")
+async def test_a_line_that_resets_every_few_seconds_is_tried_again_soon(clock) -> None:
+    assert max(await flapping(clock, 5.0)) <= LONGEST_DELAY_S
 
 
 async def test_cancellation_passes_through_and_leaves_the_link_stopped(clock) -> None:
@@ -114,10 +123,3 @@ async def test_cancellation_passes_through_and_leaves_the_link_stopped(clock) ->
 async def test_a_quiet_plant_logs_a_lost_link_once(clock, caplog) -> None:
     await run(clock, lambda _: NotConnected("refused"), most=30)
     assert len([r for r in caplog.records if r.message == "link not connected"]) <= 1
-
-
-@pytest.mark.fault("B18")
-def test_two_hundred_gateways_do_not_come_back_at_once(record_measure) -> None:
-    waits = sorted(backoff_s(6, rng=random.Random(seed)) for seed in range(200))
-    assert waits[-1] - waits[0] >= 0.9 * (LONGEST_DELAY_S - 0.5)
-    record_measure(f"200 gateways spread over {waits[-1] - waits[0]:.0f} s")

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from connectors import NotConnected, Rejected
+from gateway.lab.proxy import Proxy
 from tests.processes import free_port
 from tests.servers.scripted_broker import SUBSCRIBE, Publish, ScriptedBroker
 from tests.unit.mqtt.plant import DEVICE, delivery, sink, tag_table, until
@@ -91,6 +92,10 @@ async def test_a_lost_acknowledgement_is_found_though_later_ones_come() -> None:
         async with mqtt:
             await mqtt.write([delivery(seq) for seq in range(1, 50)])
         assert set(data_of(broker)) == set(range(1, 50))
+        # What was stored and not acknowledged came again, byte for byte: an upsert keeps one.
+        sent = [p.payload for p in broker.published if p.topic == DATA]
+        assert data_of(broker).count(1) == 2
+        assert len(set(sent)) == 49
 
 
 @pytest.mark.fault("B2")
@@ -161,6 +166,28 @@ async def test_a_session_taken_over_says_the_client_id_is_in_use() -> None:
         with pytest.raises(NotConnected, match="client id is in use by another client") as raised:
             await mqtt.write([delivery(seq) for seq in range(100)])
         assert raised.value.needs_a_person
+
+
+@pytest.mark.fault("B4", "B8")
+async def test_a_connection_that_is_reset_was_not_turned_away() -> None:
+    """A bad line does that, and is tried again soon."""
+    async with Proxy("127.0.0.1", 0) as proxy, ScriptedBroker() as broker:
+        proxy.target = broker.port
+        mqtt = await sink(proxy.port).__aenter__()
+        await proxy.reset()
+        with pytest.raises(NotConnected) as raised:
+            await mqtt.write([delivery(seq) for seq in range(100)])
+        await mqtt.__aexit__(raised.type, raised.value, raised.tb)
+    assert not raised.value.turned_away
+
+
+@pytest.mark.fault("B18")
+@pytest.mark.parametrize(("code", "turned_away"), [(0x88, True), (0x89, True), (0x9F, True), (0x83, False)])
+async def test_a_broker_without_room_has_turned_us_away(code: int, turned_away: bool) -> None:
+    async with ScriptedBroker(connack=code) as broker:
+        with pytest.raises(NotConnected) as raised:
+            await sink(broker.port).__aenter__()
+    assert raised.value.turned_away is turned_away
 
 
 async def test_the_brokers_receive_maximum_bounds_the_window() -> None:

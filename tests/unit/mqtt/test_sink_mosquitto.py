@@ -191,6 +191,18 @@ async def test_a_message_over_the_brokers_limit_is_rejected_and_the_queue_moves(
         assert [refusal.delivery for refusal in raised.value.refusals] == [1]
 
 
+@pytest.mark.fault("B8")
+@pytest.mark.parametrize("version", ["5", "3.1.1"])
+async def test_a_session_that_another_took_was_turned_away(broker: Broker, version: str) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        mqtt = await stack.enter_async_context(sink(broker.port, version=version))
+        await stack.enter_async_context(sink(broker.port, version=version))
+        with pytest.raises(NotConnected) as raised:
+            for seq in range(1, 1000):
+                await mqtt.write([delivery(seq)])
+    assert raised.value.turned_away or raised.value.needs_a_person
+
+
 async def test_the_brokers_maximum_packet_size_is_kept(tmp_path: Path) -> None:
     with Broker(tmp_path / "b", settings=("max_packet_size 700",)) as broker:
         async with listening(broker, tmp_path / "r.bin") as out, sink(broker.port, tag_table(100)) as mqtt:
