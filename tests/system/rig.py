@@ -54,9 +54,16 @@ class Rig:
         return metric(self.status_port, name)
 
     def copy_store(self) -> None:
-        """Keep what the store holds now: what is in it was accepted."""
+        """Keep what the store holds now, but for what an earlier copy has: what is in it was accepted."""
         copy = self.folder / f"copy{len(self.copies)}"
-        shutil.copytree(self.home / "data" / "buffer", copy)
+        newest = (
+            max((each.name for each in self.copies[-1].glob("*.segment")), default="") if self.copies else ""
+        )
+
+        def kept(_folder: str, names: list[str]) -> list[str]:
+            return [name for name in names if ".segment" in name and name.partition(".")[0] < newest[:20]]
+
+        shutil.copytree(self.home / "data" / "buffer", copy, ignore=kept)
         self.copies.append(copy)
 
     def move(self, home: Path) -> None:

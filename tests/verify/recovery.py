@@ -1,5 +1,6 @@
 """How a sink came back after an outage: when live values flowed again, how late, how fast the rest came."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,6 +63,13 @@ def recovery(recording: Path, back: int) -> Recovery:
         drain_per_s=backlog / drain_s,
         intake_per_s=float(rows[taken >= back].sum()) / ((int(taken.max()) - back) / 1e9),
     )
+
+
+def until_live(recording: Path, starts: Sequence[int]) -> list[float]:
+    """Return for each start, ns UTC, the seconds until the first live value taken after it had come."""
+    received, taken, _, historical = _columns(recording, 0)
+    live = ~historical
+    return [(int(received[live & (taken >= start)].min()) - start) / 1e9 for start in starts]
 
 
 def _columns(recording: Path, back: int) -> tuple[NDArray[np.int64], ...]:

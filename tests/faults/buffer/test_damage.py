@@ -244,6 +244,40 @@ async def test_damaged_state_means_duplicates_not_loss_under_a_new_epoch(tmp_pat
     )
 
 
+@pytest.mark.fault("A5")
+async def test_an_older_state_means_duplicates_not_loss_and_no_number_returns(tmp_path: Path) -> None:
+    stored = list(range(1, 200))
+    async with opened(tmp_path / "store", segment_bytes=32 * 1024) as buffer:
+        cursor = buffer.cursor("sink", Order.STRICT)
+        buffer.ready()
+        await fill(buffer, stored[:50])
+        await cursor.next(500)
+        await cursor.ack()
+    copy(tmp_path / "store", tmp_path / "older")
+    async with opened(tmp_path / "store", segment_bytes=32 * 1024) as buffer:
+        cursor = buffer.cursor("sink", Order.STRICT)
+        buffer.ready()
+        await fill(buffer, stored[50:])
+        while cursor.backlog().rows:
+            await cursor.next(500)
+            await cursor.ack()
+    for file in (tmp_path / "store").glob("state.sqlite*"):
+        file.unlink()
+    for file in (tmp_path / "older").glob("state.sqlite*"):
+        shutil.copy2(file, tmp_path / "store")
+    async with opened(tmp_path / "store") as buffer:
+        cursor = buffer.cursor("sink", Order.STRICT)
+        waiting: list[int] = []
+        while cursor.backlog().rows:
+            waiting += [number_of(each) for each in await cursor.next(10**6)]
+            await cursor.ack()
+        assert waiting == [k for k in stored if k >= waiting[0]]
+        assert waiting[0] <= 51
+        assert [number_of(each) for each in await drain(buffer)] == stored
+        (seq,) = await fill(buffer, [10_000])
+        assert seq > len(stored)
+
+
 @pytest.mark.fault("A11")
 async def test_a_copied_store_is_another_epoch(tmp_path: Path) -> None:
     await make_store(tmp_path / "store", [1, 2, 3])
