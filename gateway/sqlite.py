@@ -51,6 +51,20 @@ def migrate(connection: sqlite3.Connection, steps: Sequence[Sequence[str]]) -> N
         connection.execute(f"PRAGMA application_id = {_mark(len(steps))}")
 
 
+def keep_older(connection: sqlite3.Connection, path: Path, steps: Sequence[Sequence[str]]) -> None:
+    """Copy a file of an earlier format beside itself before it is migrated: for who goes back a release."""
+    version = check_version(connection, steps)
+    kept = path.with_name(f"{path.name}.format-{version}")
+    if 0 < version < len(steps) and not kept.exists():
+        half = path.with_name(f"{kept.name}.half")
+        half.unlink(missing_ok=True)
+        copy(connection, half)
+        with half.open("rb+") as file:
+            os.fsync(file.fileno())
+        half.replace(kept)
+        sync_directory(path.parent)
+
+
 def open_sound(path: Path, steps: Sequence[Sequence[str]]) -> sqlite3.Connection:
     """Open a database of ours or create it, its schema this release's, its pages looked through.
 

@@ -22,7 +22,7 @@ from gateway.buffer.segment import Segment
 from gateway.ledger import Books, Gap, Rows
 from gateway.ledger.gap import COLUMNS as GAP
 from gateway.ledger.gap import from_row, to_row
-from gateway.sqlite import checkpoint, connect, is_healthy, migrate, transaction
+from gateway.sqlite import checkpoint, connect, is_healthy, keep_older, migrate, transaction
 
 log = logging.getLogger(__name__)
 NAME: Final = "state.sqlite"
@@ -185,6 +185,7 @@ class State:
         self._lock = threading.Lock()
         self._connection = connect(path)
         try:
+            keep_older(self._connection, path, SCHEMA)
             migrate(self._connection, SCHEMA)
             self._read_all()
         except BaseException:
