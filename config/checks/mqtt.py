@@ -6,7 +6,8 @@ from typing import Final
 
 from config.checks.proxy import check_proxy
 from config.checks.tls import check_tls, is_this_machine
-from config.connections import MqttConnection, MqttMessages, MqttSource
+from config.connections import MqttConnection, MqttMessages, MqttSink, MqttSource
+from config.connections.mqtt import RESERVED_PROPERTIES
 from config.connections.mqtt_source import PLACE, covers, overlap
 from config.plant import Plant
 from config.problems import Problem, quote
@@ -30,8 +31,20 @@ def check_mqtt(plant: Plant, document: Document) -> Iterator[Problem]:
                 if first != name:
                     at = (*path, "client_id")
                     yield document.problem("E-CF-0707", at, client_id=quote(options.client_id), first=first)
+            if isinstance(options, MqttSink):
+                yield from _envelope(options, document, path)
             if isinstance(options, MqttSource):
                 yield from _messages(options, document, path)
+
+
+def _envelope(options: MqttSink, document: Document, path: Path) -> Iterator[Problem]:
+    for field in ("gzip", "message_expiry", "user_properties", "identity"):
+        if options.version == "3.1.1" and getattr(options, field):
+            yield document.problem("E-CF-0762", (*path, field), at_key=True)
+    for name in options.user_properties:
+        if name in RESERVED_PROPERTIES:
+            at = (*path, "user_properties", name)
+            yield document.problem("E-CF-0763", at, at_key=True, name=quote(name))
 
 
 def _messages(source: MqttSource, document: Document, path: Path) -> Iterator[Problem]:

@@ -1,6 +1,6 @@
 """MQTT: where the broker is and how it is trusted; what is published to it."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
@@ -50,6 +50,11 @@ class MqttSubscription(MqttConnection):
 TopicPrefix = Annotated[str, Field(pattern=r"^[^#+\s\x00]+$", max_length=200)]
 
 
+RESERVED_PROPERTIES: Final = frozenset(("content-encoding", "gateway", "epoch", "seq", "row"))
+"""User properties the gateway writes itself."""
+PropertyText = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=256)]
+
+
 class MqttPublishing(MqttConnection):
     """What any sink behind a broker has."""
 
@@ -69,3 +74,15 @@ class MqttSink(SinkOptions, MqttPublishing):
     """What a message looks like."""
     window: Annotated[int, Field(ge=1, le=65535)] = 64
     """Messages in flight at once; the broker's own receive maximum holds if it is smaller."""
+    gzip: bool = False
+    """Compress a payload where that makes it smaller; it is then marked by the user property
+    ``content-encoding: gzip``. MQTT 5."""
+    message_expiry: Annotated[Duration, Field(ge=1_000_000_000, le=2**32 * 10**9 - 10**9)] | None = None
+    """A broker that has not handed a message of data to a subscriber by then drops it. MQTT 5."""
+    user_properties: Annotated[dict[PropertyText, PropertyText], Field(max_length=20)] = Field(
+        default_factory=dict
+    )
+    """On every message, e.g. ``{plant: north}``. MQTT 5."""
+    identity: bool = False
+    """User properties ``gateway``, ``epoch``, ``seq`` and ``row`` (the first) on every message of data, for
+    rules that don't read payloads. MQTT 5."""

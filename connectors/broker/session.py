@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from config.connections import MqttPublishing
@@ -90,7 +91,15 @@ class Session:
         self.limits = await self._wire.open(self._opening, self._connect_timeout_s)
         self._window.most = self.limits.window
 
-    async def publish(self, topic: str, payload: bytes, ticket: Any = None, *, retain: bool = False) -> None:
+    async def publish(
+        self,
+        topic: str,
+        payload: bytes,
+        ticket: Any = None,
+        *,
+        retain: bool = False,
+        properties: Properties | None = None,
+    ) -> None:
         """Send with QoS 1 as soon as the window has room; `ticket` comes back should it be refused.
 
         Raises:
@@ -99,7 +108,7 @@ class Session:
         while len(self._in_flight) >= self._window.size:
             await self._wait()
         self.raise_if_lost()
-        packet_id = self._wire.publish(topic, payload, retain=retain)
+        packet_id = self._wire.publish(topic, payload, retain=retain, properties=properties)
         if packet_id is None:
             await self._wire.ended(GRACE_S)  # the reason is on its way
             self.raise_if_lost()

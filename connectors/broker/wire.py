@@ -84,9 +84,11 @@ class Wire(Line):
         self._acks: deque[tuple[int, ReasonCode]] = deque()
         self._woken = False
 
-    def publish(self, topic: str, payload: bytes, *, retain: bool) -> int | None:
+    def publish(
+        self, topic: str, payload: bytes, *, retain: bool, properties: Properties | None = None
+    ) -> int | None:
         """Hand over a message of QoS 1; return its packet id, or None when the link is down."""
-        sent = self._client.publish(topic, payload, qos=1, retain=retain)
+        sent = self._client.publish(topic, payload, qos=1, retain=retain, properties=properties)
         return sent.mid if sent.rc is MQTTErrorCode.MQTT_ERR_SUCCESS else None
 
     def send(self, topic: str, payload: bytes) -> bool:

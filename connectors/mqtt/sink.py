@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import asdict, dataclass, replace
 from types import TracebackType
-from typing import Final, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +19,9 @@ from config.connections import MqttSink as MqttOptions
 from connectors.broker.session import GRACE_S, Session, Statistics
 from connectors.contract import Context, Delivery, Order
 from connectors.errors import NotConnected, Refusal, Rejected
+from connectors.mqtt.envelope import Envelope
 from connectors.mqtt.form import Answer, Form, Message
 from connectors.mqtt.forms.build import build_form
-
-_PUBLISH_OVERHEAD: Final = 1 + 4 + 2 + 2 + 1
-"""Most bytes of a PUBLISH beside topic and payload: type, length, topic length, packet id, no property."""
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +50,7 @@ class MqttSink:
         self._options = options
         self._context = context
         self._client_id = options.client_id or f"wanglian-{context.gateway}-{name}"
+        self._envelope = Envelope(options, context.gateway)
         self._form: Form = build_form(options, context, site)
         self._statistics = Statistics()
         self._refused: dict[_Key, str] = {}
@@ -141,7 +140,7 @@ class MqttSink:
         packet = self._session.limits.packet
         if packet is None:
             return self._options.max_message
-        return min(self._options.max_message, packet - len(topic.encode()) - _PUBLISH_OVERHEAD)
+        return min(self._options.max_message, packet - len(topic.encode()) - self._envelope.most)
 
     async def _tell(self, messages: Iterable[Message | None]) -> None:
         """Publish what is told beside the data; what the broker has refused before is left out."""
@@ -176,7 +175,10 @@ class MqttSink:
         if message.reply:
             self._unanswered[message.reply] = ticket, loop.time()
         if message.qos:
-            await self._session.publish(message.topic, message.payload, ticket, retain=message.retain)
+            payload, properties = self._envelope.of(message, ticket.key)
+            await self._session.publish(
+                message.topic, payload, ticket, retain=message.retain, properties=properties
+            )
         else:
             self._session.send(message.topic, message.payload)
 
