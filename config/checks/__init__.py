@@ -9,6 +9,7 @@ from config.checks.history import check_history
 from config.checks.meter_lines import check_meter_lines
 from config.checks.modbus import check_modbus
 from config.checks.mqtt import check_mqtt
+from config.checks.mqtt_loops import check_loops
 from config.checks.opcua import check_opcua
 from config.checks.page import check_page
 from config.checks.paths import check_paths
@@ -33,6 +34,7 @@ def check_plant(plant: Plant, document: Document, *, is_whole: bool) -> Iterator
     yield from check_modbus(plant, document)
     yield from check_meter_lines(plant, document)
     yield from check_mqtt(plant, document)
+    yield from check_loops(plant, document)
     yield from check_opcua(plant, document)
     yield from check_sparkplug(plant, document)
     yield from check_sinks(plant, document, is_whole=is_whole)

@@ -54,6 +54,8 @@ class MqttSink:
         self._form: Form = build_form(options, context, site)
         self._statistics = Statistics()
         self._refused: dict[_Key, str] = {}
+        self._refused_beside: dict[str, _Key] = {}
+        """Which of them is told beside the data, by topic."""
 
     async def __aenter__(self) -> Self:
         """Connect, then say what the form says first, and be answered."""
@@ -216,6 +218,9 @@ class MqttSink:
         """
         for each in self._session.take_refused():
             ticket: _Ticket = each.ticket
+            if ticket.delivery is None:  # of what changes with time the last is enough
+                self._refused.pop(self._refused_beside.get(ticket.topic, ticket.key), None)
+                self._refused_beside[ticket.topic] = ticket.key
             self._refused[ticket.key] = each.reason
             self._unanswered.pop(ticket.reply, None)
             self._on_refusal(ticket, each.reason, None)

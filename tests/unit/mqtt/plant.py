@@ -35,7 +35,8 @@ def options(port: int, **more: Any) -> MqttOptions:
 
 
 def sink(port: int, table: TagTable | None = None, **more: Any) -> MqttSink:
-    context = Context("gw-1", table or tag_table(), SystemClock(), status=lambda: {"epoch": str(EPOCH)})
+    status = more.pop("status", lambda: {"epoch": str(EPOCH)})
+    context = Context("gw-1", table or tag_table(), SystemClock(), status=status)
     return MqttSink("cloud", options(port, **more), context, "cz")
 
 

@@ -349,3 +349,15 @@ async def test_the_sink_never_subscribes_so_its_own_output_cannot_come_back() ->
     async with ScriptedBroker() as broker, sink(broker.port) as mqtt:
         await mqtt.write([delivery(1)])
         assert SUBSCRIBE not in broker.packets
+
+
+@pytest.mark.fault("B5")
+async def test_of_a_status_that_is_refused_again_and_again_the_last_is_remembered() -> None:
+    async with ScriptedBroker(lambda publish: 0x95 if publish.topic.endswith("_status") else 0) as broker:
+        buffered = iter(range(1000))
+        mqtt = sink(broker.port, status=lambda: {"buffered": next(buffered)})
+        for _ in range(5):
+            async with mqtt:
+                await mqtt.write([delivery(1)])
+        assert len(mqtt._refused) == 1
+        assert len(broker.connects) == 5
