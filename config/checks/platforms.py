@@ -3,6 +3,7 @@
 import base64
 import binascii
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 from config.checks.sinks import all_tags, matches
@@ -34,10 +35,13 @@ def check_platforms(plant: Plant, document: Document, *, is_whole: bool) -> Iter
         if isinstance(sink, MqttSink) and isinstance(sink.format, PlatformForm):
             path = ("sinks", name)
             yield from _terms(sink, sink.format, document, path)
-            yield from _identities(sink.format, document, path)
+            selected = {
+                each.device for each in all_tags(plant) if any(matches(rule, each) for rule in sink.select)
+            }
+            yield from _identities(sink.format, selected, document, path)
             yield from _names(sink, sink.format, plant, document, path)
             if is_whole and not isinstance(sink.format, ThingsBoardForm):
-                yield from _missing(sink, sink.format, plant, document, path)
+                yield from _missing(sink.format, selected, plant, document, path)
 
 
 def _terms(sink: MqttSink, form: PlatformForm, document: Document, path: Path) -> Iterator[Problem]:
@@ -59,9 +63,14 @@ def _terms(sink: MqttSink, form: PlatformForm, document: Document, path: Path) -
             yield document.problem("E-CF-0787", (*path, "format", "key"), at_key=True)
 
 
-def _identities(form: PlatformForm, document: Document, path: Path) -> Iterator[Problem]:
+def _identities(
+    form: PlatformForm, selected: AbstractSet[str], document: Document, path: Path
+) -> Iterator[Problem]:
     first: dict[object, str] = {}
-    for device, identity in _devices(form).items():
+    named = _devices(form)
+    if isinstance(form, ThingsBoardForm):  # a device without an entry is called by its path
+        first = {device: device for device in sorted(selected - named.keys())}
+    for device, identity in named.items():
         earlier = first.setdefault(identity, device)
         if earlier != device:
             at = (*path, "format", "devices", device)
@@ -113,14 +122,15 @@ def _names(
 
 
 def _missing(
-    sink: MqttSink, form: PlatformForm, plant: Plant, document: Document, path: Path
+    form: PlatformForm, selected: AbstractSet[str], plant: Plant, document: Document, path: Path
 ) -> Iterator[Problem]:
     named = _devices(form)
-    selected = {each.device for each in all_tags(plant) if any(matches(rule, each) for rule in sink.select)}
     for device in sorted(selected - named.keys()):
         yield document.problem("E-CF-0789", (*path, "format", "devices"), at_key=True, device=device)
     # What a broker or a server brings is known at run time only.
     if not any(isinstance(source, OpenSource | OpcUaSource) for source in plant.sources.values()):
         for device in sorted(named.keys() - selected):
+            if device.split("/")[1].startswith("_"):  # the gateway's own
+                continue
             at = (*path, "format", "devices", device)
             yield document.problem("W-CF-0790", at, at_key=True)

@@ -93,10 +93,14 @@ class PlatformForm(Form):
         taken: list[DeviceRows] = []
         for found in self._reader.read(delivery):
             for tag, rows in found.nameless.items():
-                yield _never(rows, f"tag {tag} of {found.device} has no name on the platform: see `names`")
+                yield _never(
+                    rows, f"tag {tag} of {found.device} has no name of its own on the platform: see `names`"
+                )
             if found.rows:
                 why = self._why_not(found.device)
-                if why:
+                if why and is_the_gateways_own(found.device) and found.device not in self._devices:
+                    self._reader.left_out += len(found.rows)
+                elif why:
                     yield _never(found.rows, why)
                 else:
                     taken.append(found)
@@ -190,6 +194,11 @@ class PlatformForm(Form):
 
     def _trouble(self, verdict: Verdict, words: str) -> NotConnected:
         return NotConnected(f"{self.platform} answers {words}", needs_a_person=verdict is Verdict.PERSON)
+
+
+def is_the_gateways_own(device: str) -> bool:
+    """Tell whether a device is none of the plant's, as ``site/_energy/demand/main``."""
+    return device.split("/")[1].startswith("_")
 
 
 def _accepted_but(number: str, cells: Sequence[Cell], refused: Mapping[str, str]) -> Answer:

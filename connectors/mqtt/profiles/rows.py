@@ -80,7 +80,11 @@ class RowReader:
         self._name_of = name_of
         self._truth = truth
         self._layouts: dict[bytes, list[_Share]] = {}
-        self._version = tags.version
+        self._version = -1
+        self._claims: dict[tuple[str, str], list[int]] = {}
+        """By device and name on the platform: the tags that would be called so, ascending."""
+        self._claimed = 0
+        """Tags below this number have made their claim."""
         self.left_out = 0
         """Bad rows, since start."""
 
@@ -89,6 +93,7 @@ class RowReader:
         if self._version != self._tags.version:  # a renamed tag keeps its number
             self._version = self._tags.version
             self._layouts.clear()
+            self._claim()
         found: dict[str, DeviceRows] = {}
         for part, row_numbers in zip(delivery.batch.parts, delivery.row_numbers(), strict=True):
             for share in self._layout(part):
@@ -114,9 +119,31 @@ class RowReader:
             path = self._tags.device_path(number)
             numbers = tag[places].tolist()
             tags = [self._tags[each].name for each in numbers]
-            names = [self._name_of(path, each) for each in tags]
+            names = [self._own_name(path, each) for each in numbers]
             kinds = [int(self._tags.kind[each]) for each in numbers]
             yield _Share(path, places, tags, names, kinds)
+
+    def _claim(self) -> None:
+        """Note the names of tags that are new in the table, which only grows."""
+        for number in range(self._claimed, len(self._tags)):
+            try:
+                tag = self._tags[number]
+            except KeyError:  # a number that was never used
+                continue
+            name = self._name_of(tag.device, tag.name)
+            if name is not None:
+                self._claims.setdefault((tag.device, name), []).append(number)
+        self._claimed = len(self._tags)
+
+    def _own_name(self, device: str, number: int) -> str | None:
+        """Return a tag's name, None where an older tag of the device is called so: their values would mix."""
+        path = self._tags[number].path
+        name = self._name_of(device, self._tags[number].name)
+        if name is None:
+            return None
+        active = (each for each in self._claims.get((device, name), ()) if self._tags.is_active(each))
+        owner = next(active, number)
+        return name if self._tags[owner].path == path else None
 
     def _add(self, into: DeviceRows, share: _Share, part: Columns, row_numbers: NDArray[np.int32]) -> None:
         """Some 0.6 µs a value: a platform takes fifty messages a second, so Python objects are no limit."""

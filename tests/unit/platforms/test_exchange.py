@@ -1,6 +1,7 @@
 """Each platform's stand-in and the sink: what arrives, and what becomes of every refusal."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 
 from config.base import Secret
 from connectors import NotConnected, Rejected
+from tests.conftest import FakeClock
 from tests.servers.platforms.aliyun import Aliyun
 from tests.servers.platforms.onenet import OneNet
 from tests.unit.platforms.plant import METERS, T0_MS, delivery, format_of, sink
@@ -210,3 +212,24 @@ async def test_no_more_messages_a_second_than_the_rate(tmp_path: Path) -> None:
         # 3 announcements and 10 messages: twelve gaps of 50 ms. What is slower is the machine's affair.
         assert took >= 12 * 0.05 * 0.99
         assert peer.faults == []
+
+
+@pytest.mark.fault("B5")
+@pytest.mark.parametrize(("kind", "off_s"), [("onenet", -30 * 86_400), ("huawei_iotda", 2 * 3600)])
+async def test_an_expired_sign_in_calls_a_person_and_fills_no_quarantine(
+    kind: str, off_s: int, tmp_path: Path, clock: FakeClock, record_measure: Callable[..., None]
+) -> None:
+    clock.wall = int((time.time() + off_s) * 1e9)
+    with platform(kind, tmp_path) as peer:
+        for _ in range(3):
+            with pytest.raises(NotConnected, match="refused the connection") as raised:
+                async with sink(kind, peer.port, clock=clock) as mqtt:
+                    await mqtt.write([delivery(1)])
+            assert raised.value.needs_a_person
+        clock.wall = int(time.time() * 1e9)
+        async with sink(kind, peer.port, clock=clock) as mqtt:
+            await mqtt.write([delivery(1)])
+        await until(lambda: peer.stored() == expected(kind, 1))
+    record_measure(
+        f"{kind}: 3 refused sign-ins, 0 rows in quarantine, all there when the clock was right", row="B5"
+    )

@@ -1,0 +1,123 @@
+"""What a platform is told of rows: kinds, names of their own, what is left out."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from connectors import Batch, Columns, Context, Delivery, Kind, Tag, TagTable
+from connectors.mqtt.form import Form
+from connectors.mqtt.forms.build import build_form
+from tests.conftest import FakeClock
+from tests.unit.platforms.plant import EPOCH, T0, options, path
+
+
+def thingsboard(tags: TagTable, **more: Any) -> Form:
+    form = build_form(options("thingsboard", 1, **more), Context("g", tags, FakeClock()), "cz")
+    list(form.begin(lambda _: 1 << 20))
+    return form
+
+
+def aliyun(tags: TagTable, **more: Any) -> Form:
+    form = build_form(options("aliyun", 1, meters=["m1"], **more), Context("g", tags, FakeClock()), "cz")
+    list(form.begin(lambda _: 1 << 20))
+    return form
+
+
+def delivery(tags: list[int], values: list[Any], dtype: Any = np.float64) -> Delivery:
+    n = len(tags)
+    part = Columns(
+        np.array(tags, np.int32), np.full(n, T0 + 999_999), np.array(values, dtype), np.zeros(n, np.uint32)
+    )
+    return Delivery(Batch((part,), T0), EPOCH, 1)
+
+
+def table(names: dict[str, Kind], device: str = path("m1")) -> TagTable:
+    tags = TagTable()
+    tags.announce([Tag(f"{device}/{name}", kind, "C62", "s") for name, kind in names.items()])
+    return tags
+
+
+@pytest.mark.parametrize(
+    ("kind", "dtype", "value", "text"),
+    [
+        (Kind.FLOAT64, np.float64, 10.0, "10.0"),
+        (Kind.FLOAT64, np.float64, 0.1, "0.1"),
+        (Kind.FLOAT64, np.float64, 5e-324, "5e-324"),
+        (Kind.INT32, np.float64, 4294967295.0, "4294967295"),
+        (Kind.INT32, np.float64, -2147483648.0, "-2147483648"),
+        (Kind.INT64, np.int64, -(2**63), "-9223372036854775808"),
+        (Kind.UINT64, np.int64, -1, "18446744073709551615"),
+        (Kind.BOOL, np.float64, 1.0, "true"),
+        (Kind.BOOL, np.float64, 0.0, "false"),
+        (Kind.TEXT, object, 'a"\n停', '"a\\"\\n停"'),
+    ],
+)
+def test_values_are_written_as_their_kind(kind: Kind, dtype: Any, value: Any, text: str) -> None:
+    form = thingsboard(table({"x": kind}))
+    _, message = form.messages(delivery([0], [value], dtype))
+    assert f'"x":{text}'.encode() in message.payload
+    json.loads(message.payload)
+
+
+def test_a_time_is_the_millisecond_it_lies_in() -> None:
+    form = thingsboard(table({"x": Kind.FLOAT64}))
+    _, message = form.messages(delivery([0], [1.0]))
+    assert f'"ts":{T0 // 1_000_000},'.encode() in message.payload
+
+
+def test_a_number_that_is_none_is_left_out() -> None:
+    form = thingsboard(table({"x": Kind.FLOAT64, "y": Kind.FLOAT64}))
+    assert list(form.messages(delivery([0, 1], [np.nan, np.inf]))) == []
+    assert form.statistics()["left_out"] == 2
+
+
+def test_two_tags_that_come_to_one_name_at_run_time_are_not_mixed() -> None:
+    tags = table({"I.1": Kind.FLOAT64})
+    form = aliyun(tags)
+    assert [m.refusal for m in form.messages(delivery([0], [1.0]))] == [""]
+    tags.announce([Tag(f"{path('m1')}/{name}", Kind.FLOAT64, "C62", "t") for name in ("I-1", "u")])
+    refused, sent = form.messages(delivery([0, 1, 2], [1.0, 2.0, 3.0]))
+    assert "tag I-1 of cz/press/line1/m1 has no name of its own" in refused.refusal
+    assert refused.rows is not None
+    assert refused.rows.tolist() == [1]
+    said = json.loads(sent.payload)["params"]["subDevices"][0]["properties"]
+    assert {name: each["value"] for name, each in said.items()} == {"I_1": 1.0, "u": 3.0}
+
+
+def test_a_tag_that_is_gone_does_not_keep_its_name_from_another() -> None:
+    tags = table({"I.1": Kind.FLOAT64})
+    form = aliyun(tags)
+    tags.announce([Tag(f"{path('m1')}/I-1", Kind.FLOAT64, "C62", "s")])
+    tags.keep_only("s", np.array([1], np.int32))
+    (sent,) = form.messages(delivery([1], [2.0]))
+    assert b'"I_1"' in sent.payload
+
+
+def test_a_tag_whose_unit_changed_keeps_its_name() -> None:
+    tags = table({"E-1": Kind.FLOAT64})
+    form = aliyun(tags)
+    tags.announce([Tag(f"{path('m1')}/E-1", Kind.FLOAT64, "KWH", "s")])
+    messages = list(form.messages(delivery([0, 1], [1.0, 2.0])))
+    assert [m.refusal for m in messages] == ["", ""]  # one property twice: two turns, two messages
+
+
+def test_a_tag_without_a_legal_name_is_refused_and_told() -> None:
+    form = aliyun(table({"电压": Kind.FLOAT64, "u": Kind.FLOAT64}))
+    refused, sent = form.messages(delivery([0, 1], [1.0, 2.0]))
+    assert "电压" in refused.refusal
+    assert sent.rows is not None
+    assert sent.rows.tolist() == [1]
+    form = aliyun(table({"电压": Kind.FLOAT64, "u": Kind.FLOAT64}), names={"电压": "Ua"})
+    (sent,) = form.messages(delivery([0, 1], [1.0, 2.0]))
+    assert b'"Ua":{"value":1.0' in sent.payload
+
+
+def test_a_device_without_an_entry_is_refused_the_gateways_own_is_left_out() -> None:
+    form = aliyun(table({"x": Kind.FLOAT64}, device=path("m9")))
+    (refused,) = form.messages(delivery([0], [1.0]))
+    assert refused.refusal == "cz/press/line1/m9 has no entry under `devices`"
+    form = aliyun(table({"alarm": Kind.BOOL}, device="cz/_energy/demand/main"))
+    assert list(form.messages(delivery([0], [1.0]))) == []
+    assert form.statistics()["left_out"] == 1
