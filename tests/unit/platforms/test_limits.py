@@ -108,20 +108,21 @@ def readings(platform: str, message: Message) -> list[tuple[str, str, int]]:
 
 @pytest.mark.parametrize("platform", PLATFORMS)
 @pytest.mark.parametrize("historical", [False, True])
+@pytest.mark.parametrize(("devices", "each"), [(230, 2), (12, 150)])
 def test_a_large_batch_becomes_messages_within_the_platforms_limits(
-    platform: str, *, historical: bool
+    platform: str, *, historical: bool, devices: int, each: int
 ) -> None:
-    form, _ = form_and_tags(platform, 230, 30)
-    tag = np.repeat(np.arange(230 * 30, dtype=np.int32), 2)
-    time = T0 + np.tile(np.array([0, 5_000_000], np.int64), 230 * 30)
+    form, _ = form_and_tags(platform, devices, each)
+    tag = np.repeat(np.arange(devices * each, dtype=np.int32), 2)
+    time = T0 + np.tile(np.array([0, 5_000_000], np.int64), devices * each)
     columns = Columns(tag, time, np.arange(len(tag)) / 7, np.zeros(len(tag), np.uint32))
     messages = [
-        each
-        for each in form.messages(Delivery(Batch((columns,), T0), EPOCH, 1, historical))
-        if each.rows is not None
+        message
+        for message in form.messages(Delivery(Batch((columns,), T0), EPOCH, 1, historical))
+        if message.rows is not None
     ]
-    most_bytes, devices, most_readings, per_device = MOST[platform]
-    rows = np.concatenate([each.rows for each in messages if each.rows is not None])
+    most_bytes, most_devices, most_readings, per_device = MOST[platform]
+    rows = np.concatenate([message.rows for message in messages if message.rows is not None])
     assert sorted(rows.tolist()) == list(range(len(tag)))
     seen: Counter[tuple[str, str, int]] = Counter()
     for message in messages:
@@ -130,7 +131,7 @@ def test_a_large_batch_becomes_messages_within_the_platforms_limits(
         assert len(found) == len(message.rows)
         assert len(message.payload) <= most_bytes
         of_device = Counter(device for device, _, _ in found)
-        assert len(of_device) <= devices
+        assert len(of_device) <= most_devices
         assert len(found) <= most_readings
         assert max(of_device.values()) <= per_device
         seen.update(found)

@@ -1,5 +1,7 @@
 """Sign-in, against values others have published."""
 
+import time
+
 import numpy as np
 import pytest
 
@@ -12,12 +14,16 @@ def at(text: str) -> int:
     return int(np.datetime64(text, "ns").astype(np.int64))
 
 
-def test_huawei_makes_the_password_of_its_own_example() -> None:
+def test_huawei_makes_the_password_of_its_own_example(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Shanghai")  # the hour is that of UTC wherever the gateway stands
+    time.tzset()
     # support.huaweicloud.com, IoTDA, device connection authentication: secret 12345678 at 2025041401.
     found = huawei("d1", "12345678", at("2025-04-14T01:59:59.9"))
     assert found == Credentials(
         "d1_0_1_2025041401", "d1", "c75150e6cb841417396819e4d2ee4358a416344a03a083e3a8567074ddec820a"
     )
+    monkeypatch.undo()
+    time.tzset()
 
 
 def test_huawei_makes_the_password_another_client_makes() -> None:
