@@ -84,7 +84,7 @@ class Form(ABC):
     """Messages a second the peer takes at most."""
 
     def sign_in(self, now: int) -> SignIn | None:  # noqa: ARG002  for heirs whose password holds the time
-        """Return who to connect as, at `now` ns UTC; None is as the plant file says."""
+        """Return who to connect as, at `now` ns UTC; None is as the plant file says. It may read files."""
         return None
 
     def will(self) -> Will | None:

@@ -59,7 +59,7 @@ class MqttSink:
 
     async def __aenter__(self) -> Self:
         """Connect, then say what the form says first, and be answered."""
-        options, client_id = self._who()
+        options, client_id = await asyncio.to_thread(self._who)  # a secret may be in a file
         self._session = Session(
             options,
             client_id,

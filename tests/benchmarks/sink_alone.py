@@ -15,6 +15,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from config.base import Secret
 from config.connections import AnySink, InfluxDbSink, MqttSink
 from connectors import Context, Delivery, Epoch, SystemClock
 from connectors.factory import build_sink
@@ -71,6 +72,16 @@ async def measure(options: Any, load: Load, rows: int, seconds: float) -> None:
     print(written / passed, 100 * (time.process_time() - used) / passed)
 
 
+def with_secrets(said: Any) -> Any:
+    """Return the options with a platform's secrets as the plant file's reader makes them."""
+    if not isinstance(said, dict):
+        return said
+    return {
+        name: Secret(value) if name in {"token", "secret", "key"} else with_secrets(value)
+        for name, value in said.items()
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--sink", required=True)
@@ -78,7 +89,7 @@ def main() -> None:
     parser.add_argument("--said", type=Path, required=True)
     parser.add_argument("--seconds", type=float, default=5.0)
     asked = parser.parse_args()
-    options: Any = TypeAdapter(AnySink).validate_python(json.loads(asked.sink))
+    options: Any = TypeAdapter(AnySink).validate_python(with_secrets(json.loads(asked.sink)))
     load = Load(asked.rows)
     said = spoken(options, load.context, load.deliveries())
     asked.said.write_bytes(b"".join(pack(0, topic.encode(), payload) for topic, payload in said))

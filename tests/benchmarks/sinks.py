@@ -28,6 +28,16 @@ MQTT: dict[str, dict[str, Any]] = {
     "mqtt, template, a loop over `rows`": TEMPLATE | {"each": "device", "payload": EACH_ROW},
 }
 """A form's name and what the plant file says of it; who adds a form adds a row."""
+WHO = {"product_key": "p", "device_name": "d", "secret": "s"}
+PLATFORMS: dict[str, dict[str, Any]] = {
+    "thingsboard": {"token": "t"},
+    "huawei_iotda": {"device_id": "g", "secret": "s", "service": "m", "announce": False}
+    | {"rate": 10_000, "devices": {"s/a/l/d": {"device_id": "d"}}},
+    "aliyun": WHO | {"devices": {"s/a/l/d": WHO}},
+    "onenet": {"product_id": "p", "device_name": "g", "key": "eA=="}
+    | {"devices": {"s/a/l/d": {"product_id": "p", "device_name": "d"}}},
+}
+"""Without the platforms: of their replies only the code is played, by `replies`."""
 ROWS = (10, 1_000)
 HEAD = [
     "sink, form",
@@ -43,8 +53,9 @@ EXPLAINED = """\
 The sink writes prepared deliveries of one device, up to 20,000 rows at once, and waits for every
 acknowledgement; no store is behind it. The bare client is paho with 64 messages in flight, or
 influxdb-client one request after another, with the bytes of one such write prepared beforehand and sent again
-and again. Both are pinned to one core, the broker or database has the other: where the ratio is 1 and a core
-is not full, the peer is the limit."""
+and again; for the platforms it waits for PUBACK alone, the sink for the replies of Aliyun and OneNET too,
+which a process beside the broker gives (code 200, nothing else). Both are pinned to one core, the broker or
+database has the other: where the ratio is 1 and a core is not full, the peer is the limit."""
 
 
 def table(folder: Path, seconds: float) -> list[list[str]]:
@@ -56,6 +67,15 @@ def table(folder: Path, seconds: float) -> list[list[str]]:
             sink = {"kind": "mqtt", "host": "127.0.0.1", "port": broker.port, "format": form}
             bare = ["tests.benchmarks.bare_publish", "--port", str(broker.port)]
             found += _compared(folder, name, sink, bare, seconds)
+    with Broker(folder / "platform", settings=("log_type none",), core=OTHER_CORE) as broker:
+        replies = python("-m", "tests.benchmarks.replies", "--port", str(broker.port))
+        with started("replies", replies, folder, core=OTHER_CORE) as platform:
+            wait_for(lambda: platform.said("subscribed"), "the replies", 10)
+            for name, form in PLATFORMS.items():
+                sink = {"kind": "mqtt", "host": "127.0.0.1", "port": broker.port, "version": "3.1.1"}
+                sink |= {"keepalive": "60s", "format": {"kind": name, **form}}
+                bare = ["tests.benchmarks.bare_publish", "--port", str(broker.port)]
+                found += _compared(folder, f"mqtt, {name}", sink, bare, seconds)
     with Victoria(folder / "victoria", core=OTHER_CORE) as database:
         sink = {"kind": "influxdb", "url": database.url, "bucket": "plant"}
         bare = ["tests.benchmarks.bare_influx", "--url", database.url]

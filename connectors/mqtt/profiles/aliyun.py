@@ -77,7 +77,9 @@ class Aliyun(PlatformForm):
     def sign_in(self, now: int) -> SignIn:
         """Sign in with the time."""
         options = self._options
-        secret = options.secret.get_secret_value()
+        secret = options.secret.current()
+        for device in options.devices.values():
+            device.secret.current()
         found = aliyun(options.product_key, options.device_name, secret, now, tls=self._tls)
         return SignIn(found.username, Secret(found.password), found.client_id)
 
@@ -193,9 +195,5 @@ def _turn(device: str, section: object) -> Ends:  # noqa: ARG001  each turn is w
 def _cells(turns: Iterable[tuple[DeviceRows, int, list[int]]]) -> Iterator[Cell]:
     for found, turn, places in turns:
         for i in places:
-            text = b'%b:{"value":%b,"time":%d}' % (
-                orjson.dumps(found.names[i]),
-                found.values[i],
-                found.times[i],
-            )
+            text = b'%b:{"value":%b,"time":%d}' % (found.keys[i], found.values[i], found.times[i])
             yield Cell(found.device, turn, text, found.rows[i], found.names[i])

@@ -52,7 +52,7 @@ class Huawei(PlatformForm):
 
     def sign_in(self, now: int) -> SignIn:
         """Sign in with the hour."""
-        found = huawei(self._options.device_id, self._options.secret.get_secret_value(), now)
+        found = huawei(self._options.device_id, self._options.secret.current(), now)
         return SignIn(found.username, Secret(found.password), found.client_id)
 
     def begin(self, limit: Limit) -> Iterable[Message]:
@@ -131,7 +131,7 @@ def _cells(devices: Sequence[DeviceRows]) -> Iterator[Cell]:
     for found in devices:
         for section, places in found.by_time():
             for i in places:
-                text = orjson.dumps(found.names[i]) + b":" + found.values[i]
+                text = b"%b:%b" % (found.keys[i], found.values[i])
                 yield Cell(found.device, section, text, found.rows[i], found.names[i])
 
 

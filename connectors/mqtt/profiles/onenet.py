@@ -59,7 +59,7 @@ class OneNet(PlatformForm):
         options = self._options
         valid = options.token_valid
         self._renew_at = self._clock.monotonic() + valid - valid // _EARLY
-        key = options.key.get_secret_value()
+        key = options.key.current()
         found = onenet(options.product_id, options.device_name, key, (now + valid) // _NS_PER_S)
         return SignIn(found.username, Secret(found.password), found.client_id)
 
@@ -112,9 +112,10 @@ class OneNet(PlatformForm):
         if is_past:
             yield f"{self._topic}/history/post", self._history, _past_cells(devices)
             return
-        most = max((len(found.turns()) for found in devices), default=0)
-        for turn in range(most):
-            yield f"{self._topic}/pack/post", self._pack, _turn_cells(devices, turn)
+        turns = [(found, found.turns()) for found in devices]
+        for turn in range(max((len(of_device) for _, of_device in turns), default=0)):
+            places = [(found, of_device[turn]) for found, of_device in turns if turn < len(of_device)]
+            yield f"{self._topic}/pack/post", self._pack, _turn_cells(places, turn)
 
     def _limits(self, most_bytes: int) -> Limits:
         return Limits(min(most_bytes, MOST_BYTES), MOST_DEVICES, _ANY, MOST_READINGS, MOST_READINGS)
@@ -139,11 +140,10 @@ def _by_name(device: str, section: object) -> Ends:  # noqa: ARG001  a property'
     return orjson.dumps(section) + b":[", b"]"
 
 
-def _turn_cells(devices: Sequence[DeviceRows], turn: int) -> Iterator[Cell]:
-    for found in devices:
-        turns = found.turns()
-        for i in turns[turn] if turn < len(turns) else ():
-            text = orjson.dumps(found.names[i]) + b":" + _reading(found, i)
+def _turn_cells(devices: Iterable[tuple[DeviceRows, list[int]]], turn: int) -> Iterator[Cell]:
+    for found, places in devices:
+        for i in places:
+            text = b"%b:%b" % (found.keys[i], _reading(found, i))
             yield Cell(found.device, turn, text, found.rows[i], found.names[i])
 
 

@@ -40,7 +40,7 @@ class ThingsBoard(PlatformForm):
 
     def sign_in(self, now: int) -> SignIn:  # noqa: ARG002  a token has no time
         """Return the access token as the user name; there is no password."""
-        return SignIn(self._options.token.get_secret_value())
+        return SignIn(self._options.token.current())
 
     def begin(self, limit: Limit) -> Iterable[Message]:
         """Begin a session: devices are announced before their first readings."""
@@ -89,5 +89,5 @@ def _cells(devices: Sequence[DeviceRows]) -> Iterator[Cell]:
     for found in devices:
         for section, places in found.by_time():
             for i in places:
-                text = orjson.dumps(found.names[i]) + b":" + found.values[i]
+                text = b"%b:%b" % (found.keys[i], found.values[i])
                 yield Cell(found.device, section, text, found.rows[i], found.names[i])

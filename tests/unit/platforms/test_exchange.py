@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from config.base import Secret
+from config.base import Secret, SecretText
 from connectors import NotConnected, Rejected
 from tests.conftest import FakeClock
 from tests.servers.platforms.aliyun import Aliyun
@@ -233,3 +233,24 @@ async def test_an_expired_sign_in_calls_a_person_and_fills_no_quarantine(
     record_measure(
         f"{kind}: 3 refused sign-ins, 0 rows in quarantine, all there when the clock was right", row="B5"
     )
+
+
+@pytest.mark.parametrize("kind", PLATFORMS)
+async def test_a_secret_that_was_renewed_in_its_file_is_used_at_the_next_sign_in(
+    kind: str, tmp_path: Path
+) -> None:
+    field = {"thingsboard": "token", "onenet": "key"}.get(kind, "secret")
+    right = format_of(kind)[field].get_secret_value()
+    kept = SecretText("d3Jvbmc=")
+    held = ["d3Jvbmc="]
+    kept.again = lambda: held[0]
+    form = format_of(kind) | {field: kept}
+    with platform(kind, tmp_path) as peer:
+        mqtt = sink(kind, peer.port, format=form)
+        with pytest.raises(NotConnected, match="refused the connection"):
+            async with mqtt:
+                pass
+        held[0] = right
+        async with mqtt:
+            await mqtt.write([delivery(1)])
+        await until(lambda: peer.stored() == expected(kind, 1))
