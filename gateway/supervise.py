@@ -140,6 +140,8 @@ async def supervise(
             try:
                 await session()
             except Exception as exc:
+                if _is_cancelled():
+                    raise asyncio.CancelledError from exc
                 reason = _why(exc)
                 if reason is None and strict:
                     raise
@@ -156,6 +158,12 @@ async def supervise(
             await sleep(delay)
     finally:
         link.become(LinkState.STOPPED, link.error)
+
+
+def _is_cancelled() -> bool:
+    """Tell whether this task is to end: a TaskGroup cancelled while it fails tells of the failure only."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _why(exc: BaseException) -> NotConnected | None:

@@ -24,7 +24,7 @@ def check_loops(plant: Plant, document: Document) -> Iterator[Problem]:
         if not isinstance(sink, MqttSink):
             continue
         for source_name, source in plant.sources.items():
-            if not isinstance(source, MqttSource) or _broker(source) != _broker(sink):
+            if not isinstance(source, MqttSource) or broker_of(source) != broker_of(sink):
                 continue
             for i, messages in enumerate(source.messages):
                 if any(overlap(each, messages.topic) for each in _published(sink, plant.gateway.site)):
@@ -32,7 +32,8 @@ def check_loops(plant: Plant, document: Document) -> Iterator[Problem]:
                     yield document.problem("E-CF-0733", path, topic=quote(messages.topic), sink=name)
 
 
-def _broker(options: MqttConnection) -> tuple[str, int]:
+def broker_of(options: MqttConnection) -> tuple[str, int]:
+    """Return what two connections to one broker have alike; this machine has many names."""
     host = "localhost" if is_this_machine(options.host) else options.host.lower()
     return host, options.broker_port
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from config.connections import MqttConnection, SparkplugNodes, SparkplugSink, SparkplugSource
+from config.checks.mqtt_loops import broker_of
+from config.connections import SparkplugNodes, SparkplugSink, SparkplugSource
 from config.connections.sparkplug import PLACE
 from config.connections.sparkplug_edge import device_id
 from config.plant import Plant
@@ -19,7 +20,7 @@ def check_sparkplug(plant: Plant, document: Document) -> Iterator[Problem]:
             path: Path = ("sinks", name)
             node = options.node or plant.gateway.id
             words = {"group": quote(options.group), "node": quote(node)}
-            first = nodes.setdefault((*_broker(options), options.group, node), name)
+            first = nodes.setdefault((*broker_of(options), options.group, node), name)
             if first != name:
                 yield document.problem("E-CF-0921", path, at_key=True, first=first, **words)
             for source in _readers(plant, options, node):
@@ -27,14 +28,10 @@ def check_sparkplug(plant: Plant, document: Document) -> Iterator[Problem]:
             yield from _devices(plant, options, document, path)
 
 
-def _broker(options: MqttConnection) -> tuple[str, int]:
-    return options.host.lower(), options.broker_port
-
-
 def _readers(plant: Plant, sink: SparkplugSink, node: str) -> Iterator[str]:
     """Yield the sources that read this edge node."""
     for name, source in plant.sources.items():
-        if isinstance(source, SparkplugSource) and _broker(source) == _broker(sink):
+        if isinstance(source, SparkplugSource) and broker_of(source) == broker_of(sink):
             for entry in source.nodes:
                 if entry.group in ("+", sink.group) and entry.node in ("+", node):
                     yield name
@@ -64,7 +61,7 @@ def _hosts(plant: Plant, document: Document) -> Iterator[Problem]:
         if not isinstance(options, SparkplugSource):
             continue
         host_id = options.host_id or plant.gateway.id
-        first = hosts.setdefault((options.host.lower(), options.broker_port, host_id), name)
+        first = hosts.setdefault((*broker_of(options), host_id), name)
         if first != name:
             path: Path = ("sources", name, "host_id") if options.host_id else ("sources", name)
             at_key = options.host_id is None

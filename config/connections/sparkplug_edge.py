@@ -65,7 +65,7 @@ class SparkplugSink(SinkOptions, MqttPublishing):
     primary_host: OwnId | None = None
     """The host application that must be there: without its STATE online nothing is sent, and what was sent
     counts only while it stayed online."""
-    host_wait: Annotated[Duration, Field(ge=1_000_000_000, le=3_600_000_000_000)] = 30_000_000_000
+    host_wait: Annotated[Duration, Field(ge=100_000_000, le=3_600_000_000_000)] = 30_000_000_000
     """How long a connection waits for the primary host before it is given up and tried anew."""
     rebirth: Annotated[Duration, Field(ge=100_000_000, le=600_000_000_000)] = 2_000_000_000
     """The node is born at most once in this time, however often hosts ask."""

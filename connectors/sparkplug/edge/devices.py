@@ -70,9 +70,10 @@ class Standing:
         """Begin anew: no tag is named."""
         self._named[:] = False
 
-    def name(self, tags: NDArray[np.int32], last: Sequence[Columns]) -> None:
-        """Learn that a birth has named these tags and told these rows of them."""
+    def name(self, tags: NDArray[np.int32], last: Sequence[Columns], *, before: NDArray[np.int32]) -> None:
+        """Learn that a birth has named these tags, instead of those before, and told these rows of them."""
         self._grow()
+        self._named[before] = False
         self._named[tags] = True
         self._told[tags] = 0
         for part in last:

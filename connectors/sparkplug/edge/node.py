@@ -151,11 +151,12 @@ class EdgeNode:
 
     def _bear(self, number: int, device: Device) -> None:
         """Say the device's birth, with the newest that is known of it."""
+        before = device.tags
         device.has(self._catalogue.metrics(number))
         last = newest(self._last, device.metrics)
         device.is_born = True
         device.born, device.born_at = self._clock.monotonic(), self._clock.now()
-        self._standing.name(device.tags, last)
+        self._standing.name(device.tags, last, before=before)
         self._generation += 1
         self._say("DBIRTH", device.id, of_device(device.metrics, last, device.born_at))
         self._statistics.device_births += 1

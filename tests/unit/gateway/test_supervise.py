@@ -123,3 +123,25 @@ async def test_cancellation_passes_through_and_leaves_the_link_stopped(clock) ->
 async def test_a_quiet_plant_logs_a_lost_link_once(clock, caplog) -> None:
     await run(clock, lambda _: NotConnected("refused"), most=30)
     assert len([r for r in caplog.records if r.message == "link not connected"]) <= 1
+
+
+async def test_a_link_that_is_stopped_in_the_instant_it_fails_is_stopped(clock) -> None:
+    """A TaskGroup that fails while it is cancelled tells of the failure only (Python 3.11 and 3.12)."""
+    failing = asyncio.Event()
+
+    async def lasting() -> None:
+        await asyncio.Event().wait()
+
+    async def session() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(lasting())
+            await asyncio.sleep(0)
+            failing.set()
+            raise NotConnected("gone")
+
+    task = asyncio.create_task(supervise(Link("m", "sink", clock), session, sleep=asyncio.sleep))
+    await failing.wait()
+    task.cancel()
+    async with asyncio.timeout(5):
+        await asyncio.wait([task])
+    assert task.cancelled()
