@@ -18,7 +18,7 @@ from gateway.supervise import Link, LinkState, supervise
 from tests.fakes import batch_of, simple_tags
 from tests.servers.broker import Broker, hash_passwords
 from tests.servers.scripted_broker import ScriptedBroker
-from tests.servers.scripted_influx import OK, Answer, ScriptedInflux, Write
+from tests.servers.scripted_influx import OK, Answer, ScriptedInflux, Write, nothing
 from tests.unit.mqtt.plant import until
 
 pytestmark = [pytest.mark.server, pytest.mark.fault("B5")]
@@ -49,16 +49,10 @@ class Forwarding:
         self.link = Link("cloud", "sink", clock)
         self.errors: list[str] = []
         self._buffer = buffer
-        opened = build_sink("cloud", options, site="s", context=context)
-        self.cursor = buffer.cursor("cloud", opened.order, start="oldest")
+        sink = build_sink("cloud", options, site="s", context=context)
+        self.cursor = buffer.cursor("cloud", sink.order, start="oldest")
         selection = Selection(Rules("cloud", options.select, tags), tags)
-        self.forwarder = Forwarder(
-            self.link,
-            lambda: build_sink("cloud", options, site="s", context=context),
-            self.cursor,
-            selection,
-            clock,
-        )
+        self.forwarder = Forwarder(self.link, sink, self.cursor, selection, clock)
 
     async def __aenter__(self) -> Self:
         async def moment(_: float) -> None:
@@ -158,11 +152,14 @@ async def test_a_password_changed_at_a_real_broker_is_taken_from_its_file(tmp_pa
             assert rig.link.rows_total == 2
 
 
-async def test_an_expired_token_of_a_database_is_taken_anew(tmp_path: Path, clock: Any) -> None:
+@pytest.mark.fault("B12")
+@pytest.mark.parametrize("status", [401, 403])
+async def test_an_expired_token_of_a_database_is_taken_anew(tmp_path: Path, clock: Any, status: int) -> None:
     good = OLD
 
     def script(write: Write) -> Answer:
-        return OK if write.headers.get("Authorization") == f"Token {good}" else Answer(401)
+        good_one = write.headers.get("Authorization") == f"Token {good}"
+        return OK if good_one else Answer(status, stores=nothing)
 
     with ScriptedInflux(script) as database:
         sink = {"kind": "influxdb", "url": database.url, "bucket": "b", "token": "${file:token}"}
