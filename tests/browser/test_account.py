@@ -82,7 +82,7 @@ def test_the_first_user_is_made_with_the_code_and_all_others_come_by_that_one(
         expect(other.get_by_label("Password")).to_be_visible()
         assert "press_1" not in other.inner_text("body")
         sign_in(other, "eve", "wrong")
-        expect(other.get_by_role("alert")).to_have_text("name or password is wrong.")
+        expect(other.get_by_role("alert")).to_have_text("Name or password is wrong.")
         expect(other.get_by_label("Name")).to_have_value("eve")
         other.wait_for_timeout(1000)  # the gateway asks for a second's patience
         sign_in(other, "eve", PASSWORD)

@@ -1,7 +1,7 @@
 // What the gateway says, once a second: one stream of events for the whole page, closed while nobody looks.
 import type { Attention, Device, Link, Strip, TagRow } from "./api";
 import { observable } from "./observable";
-import { learn, may } from "./session";
+import { learn, may, session } from "./session";
 
 export interface State {
   strip: Strip;
@@ -77,6 +77,15 @@ function open(): void {
 }
 
 document.addEventListener("visibilitychange", open);
+
+let heardAs = "";
+// A stream belongs to who opened it, and ends with that one's session.
+session.follow(() => {
+  const who = session.get();
+  const now = `${who?.state} ${who?.proof}`;
+  if (heardAs && now !== heardAs) open();
+  heardAs = now;
+});
 
 /** Ask the interface once; throws with the reason it gave. */
 export async function ask<T>(path: string, query: Record<string, string | number | string[]>, signal?: AbortSignal): Promise<T> {

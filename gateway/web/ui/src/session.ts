@@ -27,7 +27,7 @@ export async function change<T>(method: "POST" | "DELETE", path: string, body?: 
   const said = (await answer.json().catch(() => ({}))) as { detail?: string; code?: string; zh?: string; en?: string };
   if (answer.status === 401 && !said.code) learn().catch(() => undefined);
   const why = said[language.get()] ?? said.detail ?? `HTTP ${answer.status}`;
-  throw new Refused(why, said.code ?? "", Number(answer.headers.get("Retry-After") ?? 0));
+  throw new Refused(why.charAt(0).toUpperCase() + why.slice(1), said.code ?? "", Number(answer.headers.get("Retry-After") ?? 0));
 }
 
 export const may = (right: SessionTold["rights"][number]): boolean => session.get()?.rights.includes(right) ?? false;

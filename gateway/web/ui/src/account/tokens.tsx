@@ -9,12 +9,14 @@ import { change } from "../session";
 import { t } from "../words";
 import { Field, Form } from "./form";
 
+const DAYS = ["30", "90", "365", "1100"];
 const SCOPES = ["read", "stream", "config"] as const;
 
 export function Tokens() {
   const { answer, error, again } = useAnswer<TokenTold[]>("tokens", {});
   const [made, show] = useState("");
   const [chosen, choose] = useState<string[]>(["read"]);
+  const [days, last] = useState("365");
   const [why, tell] = useState("");
   if (error) return <Failed reason={error} retry={again} />;
   if (!answer) return <Loading />;
@@ -46,7 +48,7 @@ export function Tokens() {
         <Form
           title={t("account.add_token")}
           submit={t("account.add_token")}
-          send={async ({ name, days }) => {
+          send={async ({ name }) => {
             const token = await change<TokenMade>("POST", "tokens", { name, scopes: chosen, days: Number(days) });
             show(token.secret);
             again();
@@ -64,7 +66,7 @@ export function Tokens() {
           </fieldset>
           <label>
             <span>{t("account.days")}</span>
-            <select name="days"><option>30</option><option>90</option><option selected>365</option><option>1100</option></select>
+            <select value={days} onChange={(event) => last(event.currentTarget.value)}>{DAYS.map((each) => <option key={each}>{each}</option>)}</select>
           </label>
         </Form>
         {made && (
