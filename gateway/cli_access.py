@@ -10,6 +10,7 @@ from pathlib import Path
 from config.problems import Language
 from gateway.console import data_dir, fail, load, say
 from gateway.security import AccessRefused, House
+from gateway.security.audit import Act
 from gateway.security.house import By
 from gateway.sqlite import NewerFormat
 
@@ -41,6 +42,16 @@ def by_console() -> By:
     except (KeyError, OSError):  # a container's user has no name
         name = "?"
     return By(f"console:{name}", "console")
+
+
+def note(directory: Path, language: Language, what: Act, **about: object) -> None:
+    """Write into the audit log what is about to be done on the console; what can't be written is not done."""
+    by = by_console()
+    with House(directory) as house:
+        try:
+            house.audit.append(by.name, by.address, what, about)
+        except (sqlite3.Error, NewerFormat, OSError) as exc:
+            fail(say(language, "access.unusable", directory=house.directory, reason=exc))
 
 
 def moment(at: int | None) -> str | None:

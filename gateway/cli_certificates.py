@@ -6,7 +6,9 @@ from typing import Annotated, Literal
 import typer
 
 from config.problems import Language
+from gateway.cli_access import note
 from gateway.console import AsJson, Lang, PlantFile, data_dir, fail, load, print_json, print_table, say
+from gateway.security.audit import Act
 
 certificates_app = typer.Typer(no_args_is_help=True, help="Which OPC UA servers are trusted. 服务器证书。")
 
@@ -54,6 +56,8 @@ def _move_certificate(
     from connectors.factory import trusted_servers  # noqa: PLC0415  imports an OPC UA stack
 
     plant, language = load(plant_file, lang)
+    what: Act = "certificate.trusted" if to == "trusted" else "certificate.rejected"
+    note(data_dir(plant_file, plant), language, what, thumbprint=prefix)
     servers = trusted_servers(data_dir(plant_file, plant))
     found = servers.move(prefix, to)
     if not found:

@@ -13,6 +13,7 @@ from config.load import read_plant_bytes
 from config.plant import Plant
 from config.problems import Language, Phrase, default_language
 from connectors import SystemClock
+from gateway.cli_access import note as audit
 from gateway.console import AsJson, Lang, PlantFile, data_dir, fail, load, print_json, print_table, say
 from gateway.control import NoGateway, ask
 from gateway.reload import NeedsRestart, Versions, differences
@@ -131,6 +132,13 @@ def _command(
 ) -> None:
     directory = data_dir(plant_file, plant)
     who = f"{getpass.getuser()} (console)"
+    audit(
+        directory,
+        language,
+        "config.apply" if version is None else "config.rollback",
+        note=note,
+        version=version,
+    )
     try:
         answer = ask(directory, "apply", who=who, note=note, version=version, language=language)
     except NoGateway:

@@ -12,6 +12,7 @@ import typer
 from config.problems import Language
 from gateway.buffer.contract import STORE
 from gateway.buffer.quarantine import Quarantine
+from gateway.cli_access import note
 from gateway.console import AsJson, Lang, PlantFile, data_dir, fail, load, print_json, print_table, say
 
 quarantine_app = typer.Typer(no_args_is_help=True, help="Rows a platform refused for good. 隔离区。")
@@ -88,5 +89,7 @@ def quarantine_delete(
     with _quarantine(plant_file, lang) as (quarantine, language):
         if not yes:
             typer.confirm(say(language, "quarantine.sure"), abort=True)
+        plant, _ = load(plant_file, lang)
+        note(data_dir(plant_file, plant), language, "quarantine.deleted", sink=sink, entries=entry)
         rows = quarantine.delete(sink, entry)
         typer.echo(say(language, "quarantine.deleted", rows=rows))

@@ -16,6 +16,7 @@ from gateway.backup.archive import ArchiveWriter, BackupFailed, LeftOut, Manifes
 from gateway.backup.referred import Referred, holds_private_key, refer
 from gateway.backup.snapshot import Overtaken, Target, add_history, add_log, first_seqs
 from gateway.buffer.contract import STORE
+from gateway.control import FILE as CONTROL
 from gateway.security.files import USERS
 from gateway.sqlite import connect_for_reading
 
@@ -123,6 +124,7 @@ def _rest(data_dir: Path) -> Iterator[Path]:
             and not file.is_symlink()
             and inside.parts[0] not in (STORE, HISTORY, *_OF_THE_PROCESS)
             and not file.name.endswith(_DERIVED)
+            and inside.as_posix() != CONTROL
         ):
             yield file
 

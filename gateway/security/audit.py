@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import orjson
 
@@ -22,12 +22,20 @@ from connectors import Clock
 from gateway.security.files import make_private
 from gateway.sqlite import check_version, checkpoint, connect_for_reading, open_sound, transaction
 
+Act = Literal[
+    "setup.done", "setup.refused", "login", "login.refused", "logout", "password", "password.refused",
+    "user.added", "user.role", "user.enabled", "user.disabled", "user.password",
+    "token.added", "token.removed",
+    "audit.verified", "audit.exported", "audit.shortened", "exported", "config.apply", "config.rollback",
+    "certificate.trusted", "certificate.rejected", "quarantine.deleted",
+]  # fmt: skip
+"""What can be done; the page has a word for each."""
 AUDIT: Final = "audit.sqlite"
 DAY_NS: Final = 86_400_000_000_000
 LEAST_KEEP_NS: Final = 184 * DAY_NS
 """Six months, whichever."""
 KEEP_NS: Final = 400 * DAY_NS
-SHORTENED: Final = "audit.shortened"
+SHORTENED: Final[Act] = "audit.shortened"
 _START: Final = bytes(32)
 _SCHEMA: Final[Sequence[Sequence[str]]] = (
     (
@@ -105,7 +113,7 @@ class Audit:
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
 
-    def append(self, who: str, address: str, what: str, about: Mapping[str, object] | None = None) -> Entry:
+    def append(self, who: str, address: str, what: Act, about: Mapping[str, object] | None = None) -> Entry:
         """Return once the entry is on disk. Raises NewerFormat, sqlite3.Error: then do nothing else."""
         with self._lock:
             if self._connection is None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from gateway.security import setup_code
+from gateway.security.audit import Act
 from gateway.security.house import By, House
 from gateway.security.passwords import kept, must_be_strong
 from gateway.security.refused import AccessRefused
@@ -101,7 +102,7 @@ def set_enabled(house: House, name: str, by: By, *, enabled: bool) -> None:
         _other(connection, name, by)
         if not enabled:
             _must_not_be_last(connection, name)
-        what = "user.enabled" if enabled else "user.disabled"
+        what: Act = "user.enabled" if enabled else "user.disabled"
         house.audit.append(by.name, by.address, what, {"user": name})
         connection.execute("UPDATE users SET enabled = ? WHERE name = ?", (enabled, name))
         connection.execute("DELETE FROM sessions WHERE user = ?", (name,))

@@ -1,14 +1,14 @@
 """Who asks, and may they: in front of every route, so that none is reached past its rule."""
 
 import asyncio
+import logging
 import sqlite3
 from dataclasses import dataclass
-from http.cookies import CookieError, SimpleCookie
 from typing import Any, Final
 
 import orjson
 from starlette.datastructures import Headers
-from starlette.requests import Request
+from starlette.requests import Request, cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.security import House, Right, Who
@@ -20,8 +20,12 @@ from gateway.security.tokens import note_use, of_token
 from gateway.sqlite import NewerFormat
 from gateway.web.access.rules import Rule, rules_of
 
+log = logging.getLogger(__name__)
+
 PROOF: Final = "x-proof"
 """Header in which a page that changes something repeats what only a page of its own origin can have read."""
+UNATTENDED: Final = "x-unattended"
+"""Header of what a page asks by itself, while perhaps nobody sits before it."""
 RECHECK_S: Final = 5.0
 """How long a stream may outlive the session or token it was opened with."""
 SAFE: Final = frozenset({"GET", "HEAD"})
@@ -45,11 +49,8 @@ class Cookie:
 
     def read(self, headers: Headers) -> str:
         """Return what the browser holds; empty when it holds nothing."""
-        try:
-            found = SimpleCookie(headers.get("cookie", "")).get(self.name)
-        except CookieError:
-            return ""
-        return found.value if found is not None else ""
+        # Other programs on this machine set cookies too, which the standard library would stumble over.
+        return cookie_parser(headers.get("cookie", "")).get(self.name, "")
 
 
 class Gate:
@@ -84,8 +85,11 @@ class Gate:
             await refuse(send, *refusal)
             return
         scope.setdefault("state", {})["who"] = who
-        if who is not None:
-            await self._note(who, rules[method], scope)
+        if who is not None and who is not VISITOR:
+            await self._touch(who, scope, headers)
+            if not await self._is_noted(who, rules[method], scope):
+                await refuse(send, 503, "the audit log can't be written; see the gateway's log")
+                return
         await self._pass_on(scope, receive, send, who)
 
     def _who(self, scope: Scope, headers: Headers) -> Who | None:
@@ -106,7 +110,8 @@ class Gate:
         if not is_page and headers.get("sec-fetch-site") in _NOT_OURS:
             return 403, "another page may not ask this"
         if scope["method"] not in SAFE:
-            refusal = self._forged(who, headers)
+            is_door = all(rule.right is Right.NOBODY for rule in rules)
+            refusal = self._forged(who, headers, is_door=is_door)
             if refusal is not None:
                 return refusal
         for rule in rules:
@@ -118,8 +123,8 @@ class Gate:
                 return 403, f"this asks for the right '{rule.right.value}'"
         return None
 
-    def _forged(self, who: Who | None, headers: Headers) -> tuple[int, str] | None:
-        """Return why a request that changes something may be another page's."""
+    def _forged(self, who: Who | None, headers: Headers, *, is_door: bool) -> tuple[int, str] | None:
+        """Return why a request that changes something may be another page's; a door needs no proof."""
         origin = headers.get("origin")
         is_token = who is not None and who.role == "token"
         if origin is None and not is_token:
@@ -129,20 +134,35 @@ class Gate:
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         if headers.get("content-length", "0") != "0" and kind != "application/json":
             return 415, "only JSON is read"
-        if who is not None and who.session and headers.get(PROOF) != proof(self._cookie.read(headers)):
+        if (
+            not is_door
+            and who is not None
+            and who.session
+            and headers.get(PROOF) != proof(self._cookie.read(headers))
+        ):
             return 403, "the page is older than its session: load it again"
         return None
 
-    async def _note(self, who: Who, rules: list[Rule], scope: Scope) -> None:
-        """Note that somebody is there, and what is taken away."""
+    async def _touch(self, who: Who, scope: Scope, headers: Headers) -> None:
+        """Note that somebody is there; a full disk is no reason to send them away."""
         house = self._house
-        if who is VISITOR:
-            return
-        if house.now() - who.seen > TOUCHED_NS and scope["path"] not in _NOT_A_USE:
-            await asyncio.to_thread(touch if who.session else note_use, house, who)
-        for word in {rule.audited for rule in rules} - {""}:
+        is_used = scope["path"] not in _NOT_A_USE and UNATTENDED not in headers
+        if is_used and house.now() - who.seen > TOUCHED_NS:
+            try:
+                await asyncio.to_thread(touch if who.session else note_use, house, who)
+            except (sqlite3.Error, NewerFormat, OSError) as exc:
+                log.warning("the use of a session can't be noted: %s", exc)
+
+    async def _is_noted(self, who: Who, rules: list[Rule], scope: Scope) -> bool:
+        """Write down what is taken away; tell whether that could be done."""
+        for word in {rule.audited for rule in rules if rule.audited}:
             about = {"path": scope["path"], "query": scope["query_string"].decode("latin-1")[:400]}
-            await asyncio.to_thread(house.audit.append, who.name, address_of(scope), word, about)
+            try:
+                await asyncio.to_thread(self._house.audit.append, who.name, address_of(scope), word, about)
+            except (sqlite3.Error, NewerFormat, OSError) as exc:
+                log.error("the audit log can't be written: %s", exc)  # noqa: TRY400  the reason says it all
+                return False
+        return True
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send, who: Who | None) -> None:
         """Run the application; what it goes on telling ends when who asked may hear it no longer."""

@@ -6,13 +6,14 @@ A new route: add its line here. `tests/unit/web/test_roles.py` tries every line 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.routing import compile_path
 
 from gateway.security import Right
+from gateway.security.audit import Act
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,7 @@ class Rule:
     """What one method of one route asks for."""
 
     right: Right
-    audited: str = ""
+    audited: Act | Literal[""] = ""
     """The audit log's word for it, where what is taken away is noted."""
 
 

@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from gateway.security import AccessRefused, Right
@@ -27,12 +29,15 @@ def test_the_right_password_opens_a_session_and_a_wrong_one_says_no_more_than_a_
     who = of_session(home, sign_in(home, "anna", PASSWORD, HERE))
     assert who is not None
     assert (who.name, who.role) == ("anna", "engineer")
-    said = []
+    said, took = [], []
     for name in ("anna", "nobody"):
+        began = time.process_time()
         with pytest.raises(AccessRefused) as refused:
             sign_in(home, name, "wrong", HERE)
+        took.append(time.process_time() - began)
         said.append((refused.value.code, refused.value.text("zh")))
     assert said[0] == said[1]
+    assert took[1] > took[0] / 3
     assert home.words() == ["login", "login.refused", "login.refused"]
 
 

@@ -1,6 +1,7 @@
 """Coming and going: what a browser gets, and what a page of another origin can't do."""
 
 import asyncio
+import sqlite3
 from collections.abc import Iterator
 from http.cookies import SimpleCookie
 from pathlib import Path
@@ -206,3 +207,67 @@ async def test_a_database_of_users_that_is_damaged_lets_nobody_in(plant: Plant, 
     app = create_app(plant, house=house)
     assert (await ask(app, "/api/overview")).status == 503
     assert (await ask(app, "/api/session")).status == 503
+
+
+async def test_cookies_of_other_programs_on_this_machine_keep_nobody_out(plant: Plant, house: House) -> None:
+    take(house, "anna", "viewer")
+    app = create_app(plant, house=house)
+    mine = as_user(house, "anna")["cookie"]
+    for other in ('{"a":1}', 'x="unclosed', "a=b c=d; =; ;;", "é=ü"):
+        assert (await ask(app, "/api/overview", cookie=f"{other}; {mine}")).status == 200, other
+
+
+async def test_what_a_page_asks_by_itself_keeps_no_session_alive(
+    plant: Plant, house: House, clock: FakeClock
+) -> None:
+    take(house, "anna", "engineer")
+    app = create_app(plant, house=house)
+    mine = as_user(house, "anna")["cookie"]
+    clock.move(20 * 60)
+    assert (await ask(app, "/api/overview", cookie=mine, x_unattended="1")).status == 200
+    clock.move(11 * 60)
+    assert (await ask(app, "/api/overview", cookie=mine)).status == 401
+    mine = as_user(house, "anna")["cookie"]
+    clock.move(20 * 60)
+    assert (await ask(app, "/api/overview", cookie=mine)).status == 200
+    clock.move(11 * 60)
+    assert (await ask(app, "/api/overview", cookie=mine)).status == 200
+
+
+@pytest.mark.fault("S13")
+async def test_with_a_disk_that_takes_nothing_people_look_on_and_nothing_goes_unnoted(
+    plant: Plant, house: House, clock: FakeClock, stored: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take(house, "anna", "auditor", stored=stored)
+    app = create_app(plant, house=house)
+    mine = as_user(house, "anna")["cookie"]
+    clock.move(120)
+
+    def full(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(gate, "touch", full)
+    monkeypatch.setattr(house.audit, "append", full)
+    assert (await ask(app, "/api/overview", cookie=mine)).status == 200
+    assert (await ask(app, "/api/audit/file", cookie=mine)).status == 503
+    body = said(name="anna", password=PASSWORD)
+    assert (await ask(app, "/api/session", method="POST", body=body, **ORIGIN)).status == 503
+
+
+@pytest.mark.fault("S10")
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/overview/",
+        "//api/overview",
+        "/API/overview",
+        "/assets/../api/overview",
+        "/api/./overview",
+        "/api",
+    ],
+)
+async def test_a_path_written_otherwise_leads_nowhere(plant: Plant, house: House, path: str) -> None:
+    take(house, "anna", "viewer")
+    app = create_app(plant, house=house)
+    assert (await ask(app, path)).status == 404
+    assert (await ask(app, path, cookie=as_user(house, "anna")["cookie"])).status == 404

@@ -7,6 +7,8 @@ import orjson
 import pytest
 
 from connectors import quality
+from gateway.security import ROLES
+from gateway.security.audit import Act
 from gateway.web import models, why
 from gateway.web.typescript import typescript
 from tests.processes import ROOT
@@ -42,6 +44,8 @@ def test_the_browsers_types_are_the_interfaces() -> None:
         ("device", get_args(models.DeviceState)),
         ("step", get_args(models.Step.model_fields["step"].annotation)),
         ("stepstate", get_args(models.StepState)),
+        ("audit", get_args(Act)),
+        ("role", ROLES),
         ("quality", [quality.name(code) for code in vars(quality).values() if isinstance(code, int)]),
     ],
 )

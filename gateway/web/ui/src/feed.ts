@@ -88,9 +88,9 @@ session.follow(() => {
 });
 
 /** Ask the interface once; throws with the reason it gave. */
-export async function ask<T>(path: string, query: Record<string, string | number | string[]>, signal?: AbortSignal): Promise<T> {
+export async function ask<T>(path: string, query: Record<string, string | number | string[]>, signal?: AbortSignal, unattended = false): Promise<T> {
   const words = Object.entries(query).flatMap(([name, value]) => [value].flat().map((each) => [name, String(each)]));
-  const answer = await fetch(`api/${path}?${new URLSearchParams(words)}`, { signal });
+  const answer = await fetch(`api/${path}?${new URLSearchParams(words)}`, { signal, headers: unattended ? { "X-Unattended": "1" } : {} });
   if (answer.status === 401) learn().catch(() => undefined);
   if (!answer.ok) {
     const said = (await answer.json().catch(() => null)) as { detail?: unknown } | null;

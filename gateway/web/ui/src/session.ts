@@ -25,9 +25,20 @@ export async function change<T>(method: "POST" | "DELETE", path: string, body?: 
   const answer = await fetch(`api/${path}`, { method, headers, body: body && JSON.stringify(body) });
   if (answer.ok) return (await answer.json()) as T;
   const said = (await answer.json().catch(() => ({}))) as { detail?: string; code?: string; zh?: string; en?: string };
-  if (answer.status === 401 && !said.code) learn().catch(() => undefined);
+  if ([401, 403].includes(answer.status) && !said.code) learn().catch(() => undefined);
   const why = said[language.get()] ?? said.detail ?? `HTTP ${answer.status}`;
   throw new Refused(why.charAt(0).toUpperCase() + why.slice(1), said.code ?? "", Number(answer.headers.get("Retry-After") ?? 0));
 }
 
 export const may = (right: SessionTold["rights"][number]): boolean => session.get()?.rights.includes(right) ?? false;
+
+const A_MINUTE = 60_000;
+let used = Date.now();
+/** Who works with what is shown asks for nothing perhaps, and is there all the same. */
+function isThere(): void {
+  if (session.get()?.state !== "signed_in" || Date.now() - used < A_MINUTE) return;
+  used = Date.now();
+  learn().catch(() => undefined);
+}
+addEventListener("pointerdown", isThere);
+addEventListener("keydown", isThere);

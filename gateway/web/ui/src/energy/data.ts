@@ -19,10 +19,11 @@ export function useAnswer<T>(path: string, query: Record<string, string | number
     if (!key || !query) return;
     const stop = new AbortController();
     let timer = 0;
+    let looks = 0;
     const look = async (): Promise<void> => {
       if (!document.hidden) {
         try {
-          const answer = await ask<T>(path, query, stop.signal);
+          const answer = await ask<T>(path, query, stop.signal, looks++ > 0);
           if (stop.signal.aborted) return;
           show({ key, answer });
           fail("");
