@@ -159,11 +159,11 @@ class TagTable:
 
     def announce(self, tags: Sequence[Tag]) -> NDArray[np.int32]:
         """Number and persist what is new or changed; return the tags' numbers, (n,) int32, in order."""
-        numbers = np.empty(len(tags), np.int32)
+        numbers: list[int] = []
         changed: list[tuple[int, Tag]] = []
         next_number = len(self._tags)
         fresh: dict[Identity, int] = {}
-        for i, tag in enumerate(tags):
+        for tag in tags:
             identity = tag.identity
             number = self._by_identity.get(identity, fresh.get(identity))
             if number is None and tag.was:
@@ -177,15 +177,15 @@ class TagTable:
                 raise ValueError(f"tag {tag.path} is announced twice")
             elif self._tags[number] != tag:
                 changed.append((number, tag))
-            numbers[i] = number
+            numbers.append(number)
         if changed:
             if self._persist is not None:
                 self._persist(changed)
             for number, tag in changed:
                 self._put(number, tag)
             self.version += 1
-        self._activate(numbers.tolist(), tags)
-        return numbers
+        self._activate(numbers, tags)
+        return np.array(numbers, np.int32)
 
     def as_float(self, columns: Columns) -> NDArray[np.float64]:
         """Return the numbers of a column as float64, (n,): a UINT64 travels as int64 and is unsigned here."""

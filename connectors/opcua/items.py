@@ -68,7 +68,6 @@ class Item:
     """One tag and its node."""
 
     device: str
-    name: str
     path: str
     options: OpcUaTag | OpcUaNodes
     node: NodeName
@@ -84,6 +83,11 @@ class Item:
     """Most single values kept of it."""
     kind: Kind | None
     """None until it is known."""
+
+    @property
+    def name(self) -> str:
+        """Return the tag's name."""
+        return self.path.rpartition("/")[2]
 
 
 class Items:
@@ -123,10 +127,9 @@ class Items:
         read = options.read or device.read or source.read
         return Item(
             device=device_name,
-            name=name,
             path=f"{device_path(self._site, device.at, device_name)}/{name}",
             options=options,
-            node=node._replace(namespace=node.namespace or source.namespace or OWN_NAMESPACE),
+            node=_with_namespace(node, source.namespace or OWN_NAMESPACE),
             scan=options.scan or device.scan,
             is_polled=read == "poll" or options.counter or options.heartbeat is not None,
             queue=next(queue, None),
@@ -270,6 +273,10 @@ class Items:
     def of_device(self, device: str) -> NDArray[np.intp]:
         """Return the items of one device."""
         return np.fromiter((i for i, item in enumerate(self.items) if item.device == device), np.intp)
+
+
+def _with_namespace(node: NodeName, default: str) -> NodeName:
+    return node if node.namespace else node._replace(namespace=default)
 
 
 def kind_of(options: OpcUaTag | OpcUaNodes, leaf: Leaf) -> Kind:

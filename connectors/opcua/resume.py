@@ -23,10 +23,9 @@ from asyncua.ua.uaerrors import UaStatusCodeError
 
 from connectors.clock import Clock
 from connectors.errors import NotConnected
-from connectors.opcua.browse.finding import Found
 from connectors.opcua.client import SessionKey
 from connectors.opcua.gaps import Past
-from connectors.opcua.items import Items
+from connectors.opcua.items import Item, Items
 from connectors.opcua.limits import Limits
 from connectors.opcua.publish import Published
 from connectors.opcua.publishing import Acknowledgement, Publishing
@@ -77,7 +76,7 @@ class Kept:
     """What outlives the sessions of one source, in memory."""
 
     left: Left | None = None
-    found: list[Found] = field(default_factory=list)
+    found: list[Item] = field(default_factory=list)
     """Nodes that were found by globs."""
     past: Past = field(default_factory=Past)
 

@@ -12,9 +12,9 @@ from config.connections import OpcUaSource
 from connectors.batch import Batch
 from connectors.clock import Clock
 from connectors.errors import NotConnected
-from connectors.opcua.browse.finding import Finding, Found
+from connectors.opcua.browse.finding import Finding
 from connectors.opcua.columns import Gathering
-from connectors.opcua.items import ONE_VALUE, Items
+from connectors.opcua.items import ONE_VALUE, Item, Items
 from connectors.opcua.limits import Limits
 from connectors.opcua.nodes import kinds_of, locate, read_builtins, read_namespaces
 from connectors.opcua.polling import Group, by_interval
@@ -50,7 +50,7 @@ class Setup:
         statistics: Statistics,
         tags: TagTable,
         clock: Clock,
-        known: list[Found],
+        known: list[Item],
     ) -> None:
         """`known` are the nodes globs have found so far; it grows."""
         self._name = name

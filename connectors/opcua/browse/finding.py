@@ -16,7 +16,7 @@ from config.connections.opcua import NodeName, parse_node
 from connectors.opcua.browse.glob import Glob
 from connectors.opcua.browse.seen import Seen
 from connectors.opcua.browse.walk import Unbrowsable, Walk
-from connectors.opcua.items import Items
+from connectors.opcua.items import Item, Items
 from connectors.opcua.limits import Limits
 from connectors.opcua.names import of_path
 from connectors.opcua.nodes import locate_one
@@ -43,8 +43,8 @@ class Found(NamedTuple):
 class Finding:
     """The search of one session."""
 
-    def __init__(self, options: OpcUaSource, items: Items, known: list[Found]) -> None:
-        """Take in what earlier sessions found; `known` grows by what this one finds."""
+    def __init__(self, options: OpcUaSource, items: Items, known: list[Item]) -> None:
+        """Take in what earlier sessions found; `known` becomes what this one has and finds."""
         self._options = options
         self._items = items
         self._known = known
@@ -53,11 +53,9 @@ class Finding:
         self._counts: dict[int, int] = {}
         self._left_out = 0
         self._namespaces: list[str] = []
-        self._names, self._nodes = Seen(), Seen()
-        for item in items.items:
-            self._names.add((item.device, item.name))
-            self._nodes.add(item.node)
-        self._take([each for each in known if self._is_new(each)])
+        self._names = Seen((item.device, item.name) for item in items.items)
+        self._nodes = Seen(item.node for item in items.items)
+        self._take_up()
 
     def is_busy(self) -> bool:
         """Tell whether there may be more to find."""
@@ -116,8 +114,20 @@ class Finding:
         if walk.is_done:
             self._walks.pop(0)
             self._say_done()
-        self._known += new
-        self._nodes_found |= zip(self._take(new), nodes, strict=True)
+        places = self._take(new)
+        self._known += [self._items.items[place] for place in places]
+        self._nodes_found |= zip(places, nodes, strict=True)
+
+    def _take_up(self) -> None:
+        """Take in what is known, where these items are not those it was found for."""
+        found = [
+            Found(each.device, each.options, each.name, each.node)
+            for each in self._known
+            if isinstance(each.options, OpcUaNodes)
+        ]
+        new = [each for each in found if self._is_new(each)]
+        if new:
+            self._known[:] = [self._items.items[place] for place in self._take(new)]
 
     def _is_new(self, found: Found) -> bool:
         """Tell whether a node is none that is read already, and its name is free."""

@@ -2,7 +2,7 @@
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from typing import Final
 
 import numpy as np
@@ -14,9 +14,10 @@ _RECENT: Final = 4_096
 class Seen:
     """A set that only grows, by hashes of 64 bits: two of a million share one in 40 million runs."""
 
-    def __init__(self) -> None:
+    def __init__(self, things: Iterable[Hashable] = ()) -> None:
         self._sorted = array("q")
         self._recent: set[int] = set()
+        self.update(things)
 
     def __contains__(self, thing: Hashable) -> bool:
         """Tell whether it was seen."""
@@ -29,6 +30,11 @@ class Seen:
     def __len__(self) -> int:
         """Return how many things were seen."""
         return len(self._sorted) + len(self._recent)
+
+    def update(self, things: Iterable[Hashable]) -> None:
+        """Remember all of them."""
+        for thing in things:
+            self.add(thing)
 
     def add(self, thing: Hashable) -> bool:
         """Remember it; False when it was seen before."""

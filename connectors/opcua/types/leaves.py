@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from config.tags import Limits, TagOptions
 from config.units import find_unit
 from connectors.describe import describe
+from connectors.opcua.browse.seen import Seen
 from connectors.opcua.names import fitting
 from connectors.tags import PART_OF_KIND, Kind, Part, TagTable
 
@@ -53,14 +54,14 @@ class Leaves:
         self._source = source
         self.of: dict[int, dict[str, LeafTag]] = {}
         """By item and suffix."""
-        self.taken: set[str] = set()
+        self._taken = Seen()
         """Paths of the plant file's own tags; no single value may have one."""
 
     def remembered(
         self, tags: TagTable, items: Mapping[str, int]
     ) -> Iterator[tuple[int, list[tuple[str, Kind]]]]:
         """Yield items with the suffixes the table knows of them, and their kinds."""
-        self.taken = set(items)
+        self._taken = Seen(items)
         found: dict[int, dict[str, Kind]] = {}
         for tag in tags.known_of(self._source):
             number = None if tag.path in items else tags.number(tag.path)
@@ -74,14 +75,14 @@ class Leaves:
 
     def take(self, items: Mapping[int, Whole], paths: set[str]) -> None:
         """Give these paths to tags of their own: no single value has them any longer."""
-        self.taken |= paths
+        self._taken.update(paths)
         for place, leaves in self.of.items():
             for suffix in [each for each in leaves if each and _path(items[place], each) in paths]:
                 del leaves[suffix]
 
     def may_have(self, item: Whole, suffix: str) -> bool:
         """Tell whether a tag can be called so: no other tag of the plant file is."""
-        return not suffix or _path(item, suffix) not in self.taken
+        return not suffix or _path(item, suffix) not in self._taken
 
     def announce(self, tags: TagTable, new: Sequence[tuple[int, Whole, str, Kind]]) -> None:
         """Announce single values by item: what the plant file says of the whole holds for every number."""
