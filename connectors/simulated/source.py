@@ -12,6 +12,7 @@ from connectors.batch import Batch, Columns, one_time
 from connectors.clock import Clock
 from connectors.describe import array_names, describe, device_path, is_scaled
 from connectors.quality import GOOD
+from connectors.schedule import Schedule
 from connectors.tags import Kind, Part, Tag, TagTable
 
 
@@ -27,31 +28,29 @@ class Simulated:
         self._tags = tags
         self._clock = clock
         self._numbers: dict[str, NDArray[np.int32]] = {}
-        self._next: dict[str, int] = {}
+        self._schedule = Schedule((), 0)
 
     async def __aenter__(self) -> Self:
         """Announce the tags; there is nothing to connect to."""
         for name, device in self._options.devices.items():
             self._numbers[name] = self._tags.announce(self._describe(name, device))
-            self._next[name] = self._clock.now() // device.scan * device.scan + device.scan
+        now = self._clock.now()
+        self._schedule = Schedule([device.scan for device in self._options.devices.values()], now)
+        for place in range(len(self._options.devices)):
+            # The multiple just passed is not due: who was there before may have computed it.
+            self._schedule.answered(place, now)
         self._tags.keep_only(self._name, np.concatenate(list(self._numbers.values())))
         return self
 
     async def read(self) -> Batch:
         """Wait for the next scan and return one device's values."""
         now = self._clock.now()
-        for each, planned in self._next.items():
-            scan = self._options.devices[each].scan
-            # The clock was set back: fall into step with the new time. A sleep may end early, that is none.
-            if planned - now > 2 * scan:
-                self._next[each] = (now // scan + 1) * scan
-        name = min(self._next, key=self._next.__getitem__)
-        due, device = self._next[name], self._options.devices[name]
+        place, wait = self._schedule.next(now)
+        name, device = list(self._options.devices.items())[place]
         # By the same reading: a step between two would be slept through.
-        await asyncio.sleep(max(0, due - now) / 1e9)
-        # A missed scan is not caught up: the schedule stays on whole multiples of the interval.
-        self._next[name] = max(due, self._clock.now() // device.scan * device.scan) + device.scan
-        return self._compute(name, due)
+        await asyncio.sleep(wait / 1e9)
+        self._schedule.answered(place, self._clock.now())
+        return self._compute(name, (now + wait) // device.scan * device.scan)
 
     async def ack(self, batch: Batch) -> None:
         """Nothing to forget: the values can be computed again."""

@@ -16,6 +16,8 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 SERVICE = "wanglian"
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 CREDENTIALS = Path("/run/credentials/wanglian.service")
+# Also when the tests are ended in the middle of one, by their time limit or a person.
+DIES_WITH_US = ("setpriv", "--pdeathsig=KILL")
 
 # /etc is a copy, so that users and units can be made; the others begin empty.
 PREPARE = """
@@ -43,7 +45,7 @@ class Machine:
         """Return the command that runs another one there."""
         enter = ["nsenter", "--target", str(self.first.popen.pid), "--net", "--mount", "--wd=/", "--"]
         environment = ["env", "-i", f"PATH={PATH}", "LANG=C.UTF-8"]
-        as_user = ["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups"] if user else []
+        as_user = [*DIES_WITH_US, f"--reuid={user}", f"--regid={user}", "--init-groups"] if user else []
         return [*enter, *environment, *as_user, *command]
 
     def does(self, *command: str | Path) -> str:
@@ -105,7 +107,7 @@ class Machine:
 @contextlib.contextmanager
 def machine(folder: Path) -> Iterator[Machine]:
     """Make one; it is gone when the context is left."""
-    separate = ["unshare", "--net", "--mount", "sh", "-c", PREPARE, folder]
+    separate = [*DIES_WITH_US, "unshare", "--net", "--mount", "sh", "-c", PREPARE, folder]
     with started("machine", separate, folder) as first:
         wait_for(lambda: first.said("ready"), "the machine")
         yield Machine(first, folder)
