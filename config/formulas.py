@@ -165,7 +165,8 @@ def _known(plant: Plant) -> Iterator[tuple[str, Known]]:
             for tag_name, tag in device.tags.items():
                 path = f"{plant.gateway.site}/{device.at}/{name}/{tag_name}"
                 if tag.count > 1:
-                    yield from ((f"{path}_{i}", _of(tag, device.scan)) for i in range(tag.count))
+                    scan = getattr(tag, "scan", None) or device.scan
+                    yield from ((f"{path}_{i}", _of(tag, scan)) for i in range(tag.count))
     for name, place in plant.derived.items():
         for tag_name, derived in place.tags.items():
             path = f"{plant.gateway.site}/{place.at}/{name}/{tag_name}"

@@ -1,6 +1,7 @@
 """A batch is what one read returned, in columns; it is never changed after it is made."""
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
@@ -63,6 +64,19 @@ class Batch:
     def __len__(self) -> int:
         """Return the number of rows over all parts."""
         return sum(len(part) for part in self.parts)
+
+
+def together(batches: Sequence[Batch]) -> Batch:
+    """Return the rows of some batches as one."""
+    parts: dict[str, list[Columns]] = {}
+    for batch in batches:
+        for part in batch.parts:
+            parts.setdefault(part.value.dtype.kind, []).append(part)
+    joined = (
+        Columns(*(np.concatenate([getattr(each, name) for each in same]) for name in Columns.__slots__))
+        for same in parts.values()
+    )
+    return Batch(tuple(joined), max(batch.arrived for batch in batches), batches[0].origin)
 
 
 def one_time(time: int, rows: int) -> NDArray[np.int64]:

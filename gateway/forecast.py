@@ -1,6 +1,7 @@
 """Serial lines that can't do what is asked of them, told before the plant runs."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from config.plant import Plant
 from connectors.factory import line_load
@@ -27,5 +28,10 @@ def cycles(plant: Plant, delay: int) -> Iterator[tuple[str, float, str, str]]:
     for name, source in plant.sources.items():
         load = line_load(source, delay)
         if load:
-            asked = min(device.scan for device in source.devices.values()) / _NS
+            asked = min(_shortest(device) for device in source.devices.values()) / _NS
             yield name, load, f"{load * asked:.2g}", f"{asked:.2g}"
+
+
+def _shortest(device: Any) -> int:
+    scans = [getattr(tag, "scan", None) or device.scan for tag in device.tags.values()]
+    return int(min(scans, default=device.scan))

@@ -144,6 +144,7 @@ def _device(device: ModbusDevice, document: Document, path: Path) -> Iterator[Pr
             yield document.problem(
                 "E-CF-0503", at, at_key=True, name=name, registers=tag.registers, most=device.max_registers
             )
-        if tag.counter and device.scan > SHORTEST_ACCOUNTING_INTERVAL_NS:
+        if tag.counter and (tag.scan or device.scan) > SHORTEST_ACCOUNTING_INTERVAL_NS:
             most = format_duration(SHORTEST_ACCOUNTING_INTERVAL_NS)
-            yield document.problem("E-CF-0609", (*path, "scan"), name=name, most=most)
+            where = (*path, "scan") if tag.scan is None else (*at, "scan")
+            yield document.problem("E-CF-0609", where, name=name, most=most)

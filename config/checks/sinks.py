@@ -63,9 +63,10 @@ def all_tags(plant: Plant) -> Iterator[_Named]:
 
 def _rows_per_second(plant: Plant) -> float:
     return sum(
-        sum(tag.count for tag in device.tags.values()) * 1e9 / device.scan
+        tag.count * 1e9 / (getattr(tag, "scan", None) or device.scan)
         for source in plant.sources.values()
         for device in source.devices.values()
+        for tag in device.tags.values()
     )
 
 

@@ -54,6 +54,9 @@ class ModbusTag(TagOptions):
     """For strings of devices that put one character in each register: in its high byte, or its low one."""
     count: Annotated[int, Field(ge=1, le=65536)] = 1
     """An array: this many values one behind the other, named name_0, name_1 …"""
+    scan: Annotated[Duration, Field(ge=10_000_000)] | None = None
+    """How often this value is read; as often as the device when absent. Values of one interval are asked for
+    together, and on a line that can't do all of it the shorter interval goes first."""
 
     @model_validator(mode="before")
     @classmethod
@@ -126,6 +129,15 @@ class ModbusDevice(DeviceOptions):
     one_request_per_value: bool = False
     """For devices that refuse or spoil a request for more than one of their values."""
     tags: dict[Name, ModbusTag] = Field(default_factory=dict)
+
+    def by_interval(self) -> "list[ModbusDevice]":
+        """Return it once for each interval its values are read at, with these values, the shortest first."""
+        intervals: dict[int, dict[str, ModbusTag]] = {}
+        for name, tag in self.tags.items():
+            intervals.setdefault(tag.scan or self.scan, {})[name] = tag
+        return [
+            self.model_copy(update={"scan": scan, "tags": tags}) for scan, tags in sorted(intervals.items())
+        ] or [self]
 
 
 class ModbusTcpSource(Model):

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Final, Protocol, Self
@@ -10,7 +11,7 @@ from typing import Final, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from connectors.batch import Batch, Columns
+from connectors.batch import Batch, Columns, together
 from connectors.clock import Clock
 from connectors.errors import NotConnected
 from connectors.line.dialogue import Answers, Poll, Terms
@@ -65,7 +66,7 @@ class DeviceTerms(Protocol):
 
 
 class Device(Protocol):
-    """One device of the line while it runs."""
+    """One device of the line while it runs, or its values of one interval: then several have one name."""
 
     name: str
     statistics: Statistics
@@ -204,14 +205,14 @@ class LineSource:
 
     def devices(self) -> Sequence[str]:
         """Return the devices' names in the plant file."""
-        return [device.name for device in self._devices or self._make()]
+        return list(dict.fromkeys(device.name for device in self._devices or self._make()))
 
     async def scan(self, device: str) -> Batch:
         """Read the device now, whatever its schedule; Bad rows tell why it can't be read."""
         if self._exchange is None and self._hangs_up:
             await self._connect()
         await self._idle_until(self._settled)
-        return await self._scan(next(each for each in self._devices if each.name == device), 0)
+        return together([await self._scan(each, 0) for each in self._devices if each.name == device])
 
     def statistics(self) -> dict[str, int]:
         """Return the counters of the connection, all devices added up."""
@@ -223,7 +224,10 @@ class LineSource:
 
     def statistics_by_device(self) -> dict[str, dict[str, int]]:
         """Return each device's counters; replies that belong to none are the connection's."""
-        return {device.name: device.statistics.as_dict() for device in self._devices}
+        found: dict[str, Counter[str]] = {}
+        for device in self._devices:
+            found.setdefault(device.name, Counter()).update(device.statistics.as_dict())
+        return {name: dict(counts) for name, counts in found.items()}
 
     def _announce(self) -> None:
         if not self._devices:

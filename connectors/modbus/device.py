@@ -25,7 +25,10 @@ _CUTS: Final = 4
 
 
 class Device:
-    """The plan of one device, compiled once and cut finer where the device refuses it."""
+    """The plan of one device, compiled once and cut finer where the device refuses it.
+
+    Values of another interval are a device of their own by the same name and unit id.
+    """
 
     def __init__(self, name: str, options: ModbusDevice) -> None:
         self.name = name

@@ -18,7 +18,11 @@ def line_load(options: ModbusSerialSource | ModbusTcpSource, delay: int = 0) -> 
     the wire and the silences between frames, every request answered at once. Over TCP bytes cost nothing,
     so without a delay only the pauses are known; how long a line behind a serial server takes is not.
     """
-    return sum(_cost(options, device, delay) / device.scan for device in options.devices.values())
+    return sum(
+        _cost(options, part, delay) / part.scan
+        for device in options.devices.values()
+        for part in device.by_interval()
+    )
 
 
 def _cost(options: ModbusSerialSource | ModbusTcpSource, device: ModbusDevice, delay: int) -> float:

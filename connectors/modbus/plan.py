@@ -32,6 +32,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from config.base import format_duration
 from config.connections import ModbusDevice, ModbusTag
 from config.connections.modbus_tcp import RegisterTable
 from config.problems import Phrase
@@ -171,10 +172,18 @@ def apart(requests: Sequence[Request], slots: Sequence[int]) -> list[int]:
 
 def describe_plan(name: str, device: ModbusDevice) -> list[Phrase]:
     """Return the plan in words, a line per request: what is asked, how much of it is used."""
+    return [line for part in device.by_interval() for line in _described(name, part)]
+
+
+def _described(name: str, device: ModbusDevice) -> list[Phrase]:
     values = values_of(device)
     requests = plan_requests(device, values)
     facts = {"values": len(values), "requests": len(requests), "gap": device.max_gap}
-    limits = {"registers": device.max_registers, "bits": device.max_bits}
+    limits = {
+        "registers": device.max_registers,
+        "bits": device.max_bits,
+        "scan": format_duration(device.scan),
+    }
     lines = [Phrase("plan.modbus_device", {"name": name, "unit": device.unit_id, **facts, **limits})]
     for number, request in enumerate(requests, 1):
         first, last = request.values[0].name, request.values[-1].name

@@ -1,4 +1,4 @@
-"""A Modbus connection as a source: one batch is one scan of one device."""
+"""A Modbus connection as a source: one batch is one scan of a device, or of its values of one interval."""
 
 from config.connections import ModbusSerialSource, ModbusTcpSource
 from connectors.clock import Clock
@@ -21,7 +21,11 @@ class Modbus(LineSource):
         clock: Clock,
     ) -> None:
         def make() -> list[Device]:
-            return [Device(each, device) for each, device in options.devices.items()]
+            return [
+                Device(name, part)
+                for name, device in options.devices.items()
+                for part in device.by_interval()
+            ]
 
         hangs_up = isinstance(options, ModbusTcpSource) and options.hang_up
         super().__init__(name, options, line, make, site=site, tags=tags, clock=clock, hangs_up=hangs_up)

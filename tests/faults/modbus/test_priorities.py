@@ -8,6 +8,7 @@ import pytest
 
 from connectors.quality import GOOD
 from gateway.lab.modbus import replies as faults
+from gateway.lab.modbus.frames import register
 from gateway.lab.modbus.line import SerialEquipment
 from tests.faults.modbus.lab import SCALE, assert_none_wrong, device, name_of, qualities, source
 
@@ -40,4 +41,37 @@ async def test_d12_on_a_line_that_can_not_do_it_all_the_fast_device_goes_first(
     assert counted["fast"] > 6 * fastest
     record_measure(
         f"of {SCANS} scans the fast device had {counted['fast']}, slow ones {slowest} to {fastest} each"
+    )
+
+
+@pytest.mark.fault("D12")
+async def test_d12_the_values_of_one_device_that_are_asked_for_often_go_before_its_others(
+    tmp_path: Path, record_measure
+) -> None:
+    """Each answer takes 40 ms: ten a second and sixteen in a second and a half fill the line."""
+    fast, slow = {"address": 0, "type": "uint16"}, {"address": 100, "type": "uint16", "count": 32}
+    tags = {"fast": fast | {"scan": "100ms"}, "slow": slow | {"scan": "1500ms"}}
+    counted: Counter[str] = Counter()
+    async with (
+        asyncio.timeout(60),
+        SerialEquipment(tmp_path / "line", faults.late(0.04)) as line,
+        source(line.path, {"m": device(1, tags=tags)}, timeout="400ms") as it,
+    ):
+        assert it.devices() == ["m"]
+        for _ in range(SCANS // 3):
+            batch = await it.read()
+            (part,) = batch.parts
+            first = 0 if it._tags[int(part.tag[0])].name == "fast" else 100
+            for row, (value, quality) in enumerate(zip(part.value, part.quality, strict=True)):
+                assert quality == GOOD
+                assert value == register(1, first + row)
+            counted["slow" if first else "fast"] += 1
+        whole = await it.scan("m")
+    asked = Counter(request.address for request in line.requests)
+    assert len(whole) == 33, "a person who looks gets all of it"
+    assert counted["slow"] >= 1
+    assert counted["fast"] > 2 * counted["slow"]
+    assert asked[0] > 2 * asked[100]
+    record_measure(
+        f"values every 100 ms were asked for {asked[0]} times, their device's others {asked[100]}"
     )

@@ -196,9 +196,18 @@ def test_a_value_beyond_the_last_address_is_refused_by_name() -> None:
 def test_the_plan_reads_as_a_table() -> None:
     options = device({"u": {"address": 0, "type": "float32", "count": 2}, "i": {"address": 6}}, unit_id=7)
     head, line = (each.text("en") for each in describe_plan("meter", options))
-    assert head.startswith("meter: unit 7; values: 3, requests: 1, of at most 125 registers")
+    assert head.startswith("meter: unit 7, every 1s; values: 3, requests: 1, of at most 125 registers")
     in_chinese = [each.text("zh") for each in describe_plan("meter", options)]
-    assert in_chinese[0].startswith("meter：从站地址 7，3 个值分 1 次请求，每次最多 125 个寄存器")
+    assert in_chinese[0].startswith("meter：从站地址 7，每 1s 一轮，3 个值分 1 次请求，每次最多 125 个寄存器")
     assert not any("{" in each for each in in_chinese)
     assert "FC3 holding" in line
     assert "7 asked,    5 used,   2 unused  u_0 … i" in line
+
+
+def test_values_of_one_interval_are_planned_together_the_shortest_first() -> None:
+    tags = {"a": {"address": 0}, "b": {"address": 1, "scan": "200ms"}, "c": {"address": 2}}
+    parts = device(tags, scan="10s").by_interval()
+    assert [(list(part.tags), part.scan) for part in parts] == [(["b"], 200_000_000), (["a", "c"], 10**10)]
+    assert [len(plan_requests(part, values_of(part))) for part in parts] == [1, 1]
+    heads = [each.text("en") for each in describe_plan("m", device(tags, scan="10s"))][::2]
+    assert [head.partition(";")[0] for head in heads] == ["m: unit 1, every 200ms", "m: unit 1, every 10s"]
