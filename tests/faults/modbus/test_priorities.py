@@ -72,6 +72,4 @@ async def test_d12_the_values_of_one_device_that_are_asked_for_often_go_before_i
     assert counted["slow"] >= 1
     assert counted["fast"] > 2 * counted["slow"]
     assert asked[0] > 2 * asked[100]
-    record_measure(
-        f"values every 100 ms were asked for {asked[0]} times, their device's others {asked[100]}"
-    )
+    record_measure(f"values every 100 ms were asked for {asked[0]} times, their device's others {asked[100]}")
