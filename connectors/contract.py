@@ -242,6 +242,27 @@ class LastValues(Protocol):
         ...
 
 
+class GapNews(NamedTuple):
+    """A gap as subscribers are told of it."""
+
+    revision: int
+    """Rises with every gap noted or changed."""
+    record: dict[str, Any]
+    """docs/reference/mqtt-json.md has its keys; times are ns UTC."""
+
+
+class Gaps(Protocol):
+    """What a sink's subscribers are to know of values that are missing; told at least once, over restarts."""
+
+    async def untold(self) -> Sequence[GapNews]:
+        """Return what has not been told yet, oldest first; empty is the usual answer, and costs nothing."""
+        ...
+
+    async def told(self, revision: int) -> None:
+        """Learn that all up to and with this revision has been accepted."""
+        ...
+
+
 class HistoryReader(Protocol):
     """Stored values of the past."""
 
@@ -253,6 +274,14 @@ class HistoryReader(Protocol):
 class _Nothing:
     def last(self, tags: NDArray[np.int32]) -> Sequence[Columns]:  # noqa: ARG002  nothing is known of any
         return ()
+
+
+class _NoGaps:
+    async def untold(self) -> Sequence[GapNews]:
+        return ()
+
+    async def told(self, revision: int) -> None:
+        pass
 
 
 def _all(tags: NDArray[np.int32]) -> NDArray[np.bool_]:
@@ -269,6 +298,7 @@ class Context:
     clock: Clock
     last: LastValues = field(default_factory=_Nothing)
     history: HistoryReader | None = None
+    gaps: Gaps = field(default_factory=_NoGaps)
     status: Callable[[], dict[str, Any]] = dict
     """What a status message may tell: epoch, lag in seconds, buffered rows."""
     selects: Callable[[NDArray[np.int32]], NDArray[np.bool_]] = _all

@@ -22,6 +22,7 @@ from connectors import (
 )
 from connectors.quality import BAD_DATA_LOST, BAD_NO_COMMUNICATION
 from gateway.buffer.contract import Buffer, Receipt
+from gateway.ledger.gap import AWAY, LINK_DOWN, MOST_DEVICES, SOURCE_LOST, Gap
 from gateway.live import LiveValues
 from gateway.pipeline import build_pipeline
 from gateway.review import Reviews
@@ -83,6 +84,7 @@ class Collector:
         await self._tell_gap()
         if not self._told_lost:
             self._told_lost = True
+            self._note(LINK_DOWN, self._link.moved_at or self._clock.now(), None)
             await self._append_bad(self._clock.now(), BAD_NO_COMMUNICATION)
 
     async def _read(self, source: Source, unacked: Unacked) -> None:
@@ -95,7 +97,10 @@ class Collector:
             read = await source.read()
             if not isinstance(source, Relayed) or source.is_heard:
                 self._link.become(LinkState.CONNECTED)
-                self._told_lost = False
+                if self._told_lost:
+                    self._told_lost = False
+                    self._note(LINK_DOWN, None, read.arrived)
+            self._note_lost(read)
             stored = late(read) if read.origin is Origin.BACKFILL else pipeline(read)
             receipt = None
             if stored is not None:
@@ -114,7 +119,37 @@ class Collector:
         """Store a gap record from the last stored batch of an earlier run to now: our absence counts too."""
         if self._gap_from is not None:
             since, self._gap_from = self._gap_from, None
+            # Of a link that was down when we went, nobody knows more.
+            self._note(LINK_DOWN, None, self._clock.now())
+            self._note(AWAY, since + 1, self._clock.now())
             await self._append_bad(since + 1, BAD_DATA_LOST)
+
+    def _note_lost(self, read: Batch) -> None:
+        """Note what a source itself says is lost."""
+        for part in read.parts:
+            if part.quality.any():
+                lost = part.where(part.quality == BAD_DATA_LOST)
+                if len(lost):
+                    self._note(SOURCE_LOST, int(lost.time.min()), read.arrived, np.unique(lost.tag))
+
+    def _note(
+        self, reason: str, start: int | None, end: int | None, tags: NDArray[np.int32] | None = None
+    ) -> None:
+        """Record a gap of some tags, None is all; one that begins has no end yet, one that ends no start."""
+        devices: tuple[str, ...] = ()
+        if tags is not None:
+            places = np.unique(self._tags.device[tags]).tolist()
+            devices = tuple(map(self._tags.device_path, places)) if len(places) <= MOST_DEVICES else ()
+        gap = Gap(
+            reason,
+            noted=self._clock.now(),
+            start=start,
+            end=end,
+            sources={self._link.name: 0},
+            devices=devices,
+            tags=len(self._tags.of_source(self._link.name) if tags is None else tags),
+        )
+        self._buffer.note(gap)
 
     async def _append_bad(self, time: int, quality: int) -> None:
         numbers = self._tags.of_source(self._link.name)

@@ -35,6 +35,7 @@ from gateway.energy.results.choices import choices_of
 from gateway.forward import Forwarder
 from gateway.history import HISTORY, Historian, Reader
 from gateway.http import StatusServer
+from gateway.ledger.news import News
 from gateway.live import LiveValues
 from gateway.mapped import live_folder
 from gateway.memory import give_back, keep_what_is_there
@@ -274,6 +275,7 @@ class Gateway:
             self.clock,
             history=Reader(self.directory / HISTORY) if self.plant.history.enabled else None,
             last=self._live,
+            gaps=News(self._buffer, name, lambda: cursor.books.since),
             status=lambda: self._status(cursor.backlog()),
             selects=rules.raw,
             directory=self.directory,

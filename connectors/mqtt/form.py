@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from config.base import Secret
 from connectors.broker.wire import Will
-from connectors.contract import Delivery
+from connectors.contract import Delivery, GapNews
 
 Limit = Callable[[str], int]
 """How many bytes a payload on this topic may have."""
@@ -97,6 +97,10 @@ class Form(ABC):
 
     def due(self, now: int) -> Iterable[Message | None]:  # noqa: ARG002  for heirs that have a status
         """Return what is due beside the data at `now` ns monotonic; None lets others have their turn."""
+        return ()
+
+    def missing(self, gaps: Sequence[GapNews]) -> Iterable[Message]:  # noqa: ARG002  for heirs that tell
+        """Return what tells subscribers that values are missing, and for which time."""
         return ()
 
     @abstractmethod

@@ -8,7 +8,7 @@ from config.connections import JsonForm, MqttSink, PlatformForm
 from config.problems import Phrase
 from connectors.mqtt.catalogue import described
 from connectors.mqtt.schemas import DIALECT, IDENTITY, NUMBER_OF_ROW, QUALITY, VALUE
-from connectors.mqtt.topics import data_topic, status_topic, tags_topic
+from connectors.mqtt.topics import data_topic, gaps_topic, status_topic, tags_topic
 from connectors.published import Channel, MessageKind, Published, Schema
 from connectors.tags import Kind, Tag
 
@@ -71,6 +71,25 @@ STATUS: Final[Schema] = {
     },
     "required": ["gw", "online", "version"],
 }
+GAP: Final[Schema] = {
+    "$schema": DIALECT,
+    "type": "object",
+    "properties": {
+        "gw": IDENTITY["gw"],
+        "gap": {"type": "integer", "minimum": 1},
+        "reason": {"type": "string"},
+        "noted": {"type": "integer"},
+        "start": {"type": "integer"},
+        "end": {"type": "integer"},
+        "lasts": {"const": True},
+        "sources": {"type": "array", "items": {"type": "string"}},
+        "devices": _TEXTS,
+        "tags": {"type": "integer", "minimum": 1},
+        "seq": {"type": "array", "items": {"type": "integer"}, "minItems": 2, "maxItems": 2},
+        "rows": {"type": "integer", "minimum": 1},
+    },
+    "required": ["gw", "gap", "reason", "noted", "sources"],
+}
 
 _IS_FRESH: Final = {"not": {"anyOf": [{"required": ["hist"]}, {"required": ["unit"]}]}}
 """An old backlog may tell of tags that are gone, or were of another kind."""
@@ -94,9 +113,11 @@ def published(options: MqttSink, *, gateway: str, site: str, tags: Sequence[Tag]
         messages += [
             MessageKind("catalogue", Phrase("contract.catalogue"), CATALOGUE),
             MessageKind("status", Phrase("contract.status"), STATUS),
+            MessageKind("gap", Phrase("contract.gap"), GAP),
         ]
         channels += [
             Channel("status", status_topic(options.prefix, site, gateway), "status", retained=True),
+            Channel("gaps", gaps_topic(options.prefix, site, gateway), "gap"),
             *_catalogues(options.prefix, ordered),
         ]
     return Published(

@@ -79,6 +79,7 @@ class MqttSink:
                 await self._settle()
                 await self._tell(self._form.due(self._context.clock.monotonic()))
                 await self._settle()
+                await self._tell_gaps()
             finally:
                 self._learn()
             stack.pop_all()
@@ -92,6 +93,7 @@ class MqttSink:
             Rejected: the rows of messages the broker or the platform refuses for what they are.
         """
         await self._tell(self._form.due(self._context.clock.monotonic()))
+        await self._tell_gaps()
         self._refusals = []
         try:
             for index, delivery in enumerate(deliveries):
@@ -157,6 +159,13 @@ class MqttSink:
                 _warn(message.topic, message.refusal)
             else:
                 await self._publish(message, _Ticket(key, message.topic, reply=message.reply))
+
+    async def _tell_gaps(self) -> None:
+        """Tell what is missing; noted as told once the broker has it."""
+        while news := await self._context.gaps.untold():
+            await self._tell(self._form.missing(news))
+            await self._settle()
+            await self._context.gaps.told(news[-1].revision)
 
     async def _publish_rows(
         self, index: int, delivery: Delivery, message: Message, rows: NDArray[np.int32]

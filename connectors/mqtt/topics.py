@@ -1,4 +1,4 @@
-"""Where each message goes: the device's path behind the prefix, and two retained topics beside the data."""
+"""Where each message goes: the device's path behind the prefix, and what stands beside the data."""
 
 
 def data_topic(prefix: str, device: str) -> str:
@@ -14,6 +14,11 @@ def tags_topic(prefix: str, device: str) -> str:
 def status_topic(prefix: str, site: str, gateway: str) -> str:
     """Return the retained topic of the gateway's status, which is also that of its last will."""
     return f"{prefix}/{site}/_gateway/{gateway}/_status"
+
+
+def gaps_topic(prefix: str, site: str, gateway: str) -> str:
+    """Return the topic on which subscribers are told of values that are missing."""
+    return f"{prefix}/{site}/_gateway/{gateway}/_gaps"
 
 
 def tag_topic(prefix: str, path: str) -> str:

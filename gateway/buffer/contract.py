@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from connectors import Batch, Delivery, Order, Refusal
+from gateway.ledger import Gap
 
 STORE: Final = "buffer"
 """Where in the data directory the durable log lives; history and books come beside it."""
@@ -96,6 +97,10 @@ class Buffer(Protocol):
 
     def release(self, sink: str) -> None:
         """Park the cursor of a sink that was removed: kept seven days, pinning nothing."""
+        ...
+
+    def note(self, gap: Gap) -> None:
+        """Put a gap on disk, before what is appended next; with what it goes on with it is one."""
         ...
 
     def last_arrived(self, source: str) -> int | None:

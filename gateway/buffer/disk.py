@@ -208,8 +208,30 @@ class DiskBuffer:
         return self._shelf.accounts()
 
     def gaps(self) -> list[Gap]:
-        """Return every recorded loss of stored batches, oldest first."""
+        """Return every recorded gap, in the order they were noted or changed last."""
         return self._state.gaps()
+
+    def note(self, gap: Gap) -> None:
+        """Put a gap on disk, before what is appended next; with what it goes on with it is one."""
+        self._shelf.note(gap)
+        self._writer.post(self._keep_house)
+
+    @property
+    def gap_revision(self) -> int:
+        """The newest revision of a gap that is on disk."""
+        return self._state.gap_revision
+
+    async def gaps_after(self, revision: int) -> list[Gap]:
+        """Return the gaps noted or changed after a revision, in that order."""
+        return await self._shelf.gaps_after(revision)
+
+    async def gaps_told(self, sink: str) -> int:
+        """Return the revision up to which a sink has told its subscribers."""
+        return await self._shelf.gaps_told(sink)
+
+    async def tell_gaps(self, sink: str, revision: int) -> None:
+        """Put on disk that a sink has told its subscribers everything up to a revision."""
+        await self._shelf.tell_gaps(sink, revision)
 
     async def begin_new_epoch(self, reason: str) -> Epoch:
         """End the current epoch, e.g. after a restore; the next batch is stored under the new one."""
@@ -372,7 +394,7 @@ class DiskBuffer:
         # Taken when it is saved: what waits in the inbox would be older than what retention saves meanwhile.
         changes = self._shelf.on_loop(self._shelf.changes)
         try:
-            if changes.cursors or changes.totals or changes.forgotten:
+            if changes.cursors or changes.totals or changes.forgotten or changes.gaps:
                 self._state.save(changes)
             self._retention.enforce(self._writer)
             discards = [Discard(*row) for row in self._state.query("SELECT * FROM discards ORDER BY id")]

@@ -16,7 +16,7 @@ from gateway.buffer.newest import newest
 from gateway.buffer.position import Position
 from gateway.buffer.ring import Lateness
 from gateway.buffer.segment import SourceState
-from gateway.ledger import Books, Passing, Rows
+from gateway.ledger import Books, Gap, Passing, Rows
 from gateway.ledger.books import UNKNOWN, add
 
 
@@ -28,6 +28,8 @@ class MemoryBuffer:
         self.epoch: Epoch = new_epoch(0)
         self.held: list[tuple[str, Delivery, Refusal]] = []
         """What sinks refused: (sink, delivery, refusal)."""
+        self.gaps: list[Gap] = []
+        """What was noted."""
         self._log: dict[int, Delivery] = {}
         self._rows = 0
         self._acquired: Rows = {}
@@ -98,6 +100,10 @@ class MemoryBuffer:
         cursor = self._cursors.pop(sink, None)
         if cursor is not None:
             self._parked[sink] = cursor
+
+    def note(self, gap: Gap) -> None:
+        """Remember a gap."""
+        self.gaps.append(gap)
 
     def last_arrived(self, source: str) -> int | None:
         """Return the arrival of the newest stored batch of a source, ns UTC."""

@@ -70,6 +70,7 @@ class Shelf:
         self._acquired = total([self._retired, *(segment.sources for segment in self.segments)])
         self._held = found.held
         self._lost = found.lost
+        self._noted: list[Gap] = []
         self._discarded: dict[int, str] = {}
         """Discards the books have counted, until no transaction finds them any more: sink by id."""
 
@@ -287,15 +288,16 @@ class Shelf:
                 self._forgotten.append(sink)
                 del self._saved[sink]
         changes = self._changes(self._moved)
-        changes.forgotten = self._forgotten
+        changes.forgotten, changes.gaps = self._forgotten, self._noted
         changes.meta = {"rebuilt": "1" if self._rebuilt else "0"}
-        self._moved, self._forgotten, self._ended = set(), [], []
+        self._moved, self._forgotten, self._ended, self._noted = set(), [], [], []
         return changes
 
     def take_back(self, changes: Changes) -> None:
         """Take back what could not be saved."""
         self._moved.update(cursor.sink for cursor in changes.cursors)
         self._forgotten += changes.forgotten
+        self._noted = [*changes.gaps, *self._noted]
         there = {segment.first_seq: segment for segment in self.segments[:-1]}
         self._ended += [there[each.first_seq] for each in changes.totals if each.first_seq in there]
 
@@ -378,6 +380,24 @@ class Shelf:
                 books.discard(each.source, each.rows, each.reason)
             self._discarded[each.id] = each.sink
             self._moved.add(each.sink)
+
+    def note(self, gap: Gap) -> None:
+        """Let a gap be saved with the next of the changes."""
+        self._noted.append(gap)
+
+    async def gaps_after(self, revision: int) -> list[Gap]:
+        """Return the gaps noted or changed after a revision, in that order."""
+        return await self._in_writer(lambda: self.state.gaps(revision))
+
+    async def gaps_told(self, sink: str) -> int:
+        """Return the revision up to which a sink has told its subscribers."""
+        query = "SELECT revision FROM gaps_told WHERE sink = ?"
+        found = await self._in_writer(lambda: self.state.query(query, (sink,)))
+        return int(found[0][0]) if found else 0
+
+    async def tell_gaps(self, sink: str, revision: int) -> None:
+        """Put on disk that a sink has told its subscribers everything up to a revision."""
+        await self._in_writer(lambda: self.state.save(Changes(gaps_told={sink: revision})))
 
     # Quarantine.
 

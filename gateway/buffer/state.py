@@ -26,6 +26,8 @@ from gateway.sqlite import checkpoint, connect, is_healthy, keep_older, migrate,
 
 log = logging.getLogger(__name__)
 NAME: Final = "state.sqlite"
+MOST_GAPS: Final = 20_000
+"""Beyond this the oldest records of gaps go."""
 SCHEMA: Final = (
     (
         "CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
@@ -168,6 +170,8 @@ class Changes:
     """First seqs of segments that no longer exist."""
     retired: Retired | None = None
     gaps: Sequence[Gap] = ()
+    gaps_told: Mapping[str, int] = field(default_factory=dict)
+    """The revision up to which a sink has told its subscribers."""
     held: Sequence[Held] = ()
     settled: Sequence[int] = ()
     """Quarantine entries that are gone: a retry has delivered them, or they are in `discards`."""
@@ -188,6 +192,8 @@ class State:
             keep_older(self._connection, path, SCHEMA)
             migrate(self._connection, SCHEMA)
             self._read_all()
+            self.gap_revision = self._revision() - 1
+            """The newest revision of a gap that is on disk."""
         except BaseException:
             self._connection.close()
             raise
@@ -286,6 +292,8 @@ class State:
         with self._lock:
             with transaction(self._connection):
                 self._apply(changes)
+            if changes.gaps:
+                self.gap_revision = self._revision() - 1
             booked = {cursor.sink for cursor in changes.cursors if cursor.books is not None}
             self.drops = {key: rows for key, rows in self.drops.items() if key[0] not in booked}
         self._tidy()
@@ -331,13 +339,9 @@ class State:
             self._connection.execute("DELETE FROM retired")
             row = _with_crc(changes.retired.below, _text(changes.retired.sources))
             self._connection.execute("INSERT INTO retired VALUES (?, ?, ?)", row)
-        many(
-            f"INSERT OR REPLACE INTO gaps ({GAP}) VALUES ({', '.join('?' * 14)})",  # noqa: S608
-            [
-                to_row(gap, gap.id or None, revision)
-                for revision, gap in enumerate(changes.gaps, self._revision())
-            ],
-        )
+        for revision, gap in enumerate(changes.gaps, self._revision()):
+            self._note(gap, revision)
+        many("INSERT OR REPLACE INTO gaps_told VALUES (?, ?)", list(changes.gaps_told.items()))
         many(
             # A number whose discard is not counted yet is not given again.
             "INSERT INTO quarantine(sink, reason, noted, ordinal, random, seq, arrived, rows, crc,"
@@ -360,6 +364,23 @@ class State:
             [(d.entry, d.sink, d.source, d.rows, d.reason) for d in changes.discards],
         )
         many("INSERT OR REPLACE INTO meta VALUES (?, ?)", list(changes.meta.items()))
+
+    def _note(self, gap: Gap, revision: int) -> None:
+        """Store a gap; what goes on with one that is there changes that one."""
+        joined = None
+        if not gap.first_seq:
+            query = f"SELECT {GAP} FROM gaps WHERE reason = ? AND sources = ? ORDER BY id DESC LIMIT 1"  # noqa: S608
+            key = (gap.reason, _text(dict(gap.sources)))
+            found = self._connection.execute(query, key).fetchone()
+            joined = None if found is None else gap.joined(from_row(found))
+            if joined is None and gap.start is None:
+                return  # the end of what never began
+        row = to_row(joined or gap, joined.id if joined else None, revision)
+        marks = ", ".join("?" * len(row))
+        stored = self._connection.execute(f"INSERT OR REPLACE INTO gaps ({GAP}) VALUES ({marks})", row)  # noqa: S608
+        oldest = (stored.lastrowid or 0) - MOST_GAPS
+        if joined is None and oldest > 0:
+            self._connection.execute("DELETE FROM gaps WHERE id <= ?", (oldest,))
 
     def _revision(self) -> int:
         """Return the revision the next gap gets."""

@@ -1,7 +1,7 @@
 """A gap record: for which time, of what and why values are missing, at a source or for a sink."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import orjson
@@ -11,6 +11,7 @@ AWAY: Final = "gateway_away"
 LINK_DOWN: Final = "link_down"
 SOURCE_LOST: Final = "source_lost"
 """The source says that values were lost before they reached us."""
+_ONE_LOSS_NS: Final = 60_000_000_000
 MOST_DEVICES: Final = 200
 """A gap names so many devices; where there are more it is the whole source's."""
 
@@ -48,6 +49,25 @@ class Gap:
     def lasts(self) -> bool:
         """Tell whether it goes on."""
         return self.reason == LINK_DOWN and self.end is None
+
+    def joined(self, earlier: "Gap") -> "Gap | None":
+        """Return what this and an earlier one of its reason and sources are together; None: they are two.
+
+        A link that is down stays so until it ends; what a source lost within a minute is one loss.
+        """
+        if self.reason == LINK_DOWN and earlier.end is None:
+            return replace(earlier, end=self.end)
+        is_near = self.noted - earlier.noted < _ONE_LOSS_NS
+        if self.reason == SOURCE_LOST and is_near and self.start is not None:
+            devices = tuple(dict.fromkeys((*earlier.devices, *self.devices)))
+            return replace(
+                earlier,
+                start=min(self.start, earlier.start or self.start),
+                end=max(self.end or 0, earlier.end or 0) or None,
+                devices=devices if len(devices) <= MOST_DEVICES else (),
+                tags=max(self.tags, earlier.tags),
+            )
+        return None
 
     def concerns(self, sink: str) -> bool:
         """Tell whether a sink's subscribers are to know: what never reached the log concerns them all."""

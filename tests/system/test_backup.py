@@ -32,7 +32,7 @@ def wanglian(*arguments: str | Path, code: int = 0) -> str:
 
 def told_epochs(recording: Path) -> list[str]:
     """Return the epochs of the data messages, in the order they were first seen."""
-    messages = (each for each in read(recording) if not each.topic.endswith(("/_tags", "/_status")))
+    messages = (each for each in read(recording) if not each.topic.endswith(("/_tags", "/_status", "/_gaps")))
     return list(dict.fromkeys(orjson.loads(each.payload)["epoch"] for each in messages))
 
 

@@ -15,10 +15,11 @@ from tests.servers.broker import Broker
 from tests.verify.recording import read
 
 SPECIFICATION = ROOT / "tests/servers/asyncapi/node_modules/@asyncapi/specs/schemas/3.0.0.json"
-DATA, TAGS, STATUS = (
+DATA, TAGS, STATUS, GAPS = (
     "wanglian/cz/hall/line_1/mill",
     "wanglian/cz/hall/line_1/mill/_tags",
     "wanglian/cz/_gateway/g1/_status",
+    "wanglian/cz/_gateway/g1/_gaps",
 )
 SPOILT = {
     "without its number": lambda m: m.pop("seq"),
@@ -60,7 +61,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], dict[
         file.write_text(json.dumps(plant(broker.port, free_port())))
         with listening(broker, folder, got), started("gateway", python("-m", "gateway", "run", file), folder):
             wait_for(
-                lambda: {"wanglian/cz/-/-/m", "slow/cz/hall/line_1/mill"} <= set(messages(got)), "messages"
+                lambda: {GAPS, "wanglian/cz/-/-/m", "slow/cz/hall/line_1/mill"} <= set(messages(got)),
+                "messages",
             )
             command = python("-m", "gateway", "contract", file, "--out", folder / "contract", "--lang", "zh")
             subprocess.run(command, check=True, cwd=ROOT, capture_output=True)
@@ -111,7 +113,7 @@ def test_every_message_of_a_run_keeps_the_contract_and_has_a_channel(
     told, received = run
     holds = validators(told)
     assert set(received) <= set(holds)
-    assert {DATA, TAGS, STATUS, "wanglian/cz/-/-/m", "slow/cz/hall/line_1/mill"} <= set(received)
+    assert {DATA, TAGS, STATUS, GAPS, "wanglian/cz/-/-/m", "slow/cz/hall/line_1/mill"} <= set(received)
     for topic, payloads in received.items():
         for payload in payloads:
             holds[topic].validate(payload)

@@ -85,7 +85,7 @@ class Accounts:
         arrived: dict[Key, Row] = {}
         last: dict[tuple[str, bool], tuple[int, int, int]] = {}
         for record in read(recording):
-            if record.topic.endswith(("/_tags", "/_status")):
+            if record.topic.endswith(("/_tags", "/_status", "/_gaps")):
                 continue
             said = orjson.loads(record.payload)
             device, epoch, seq = said["dev"], said["epoch"], said["seq"]

@@ -1,13 +1,15 @@
-"""What is told beside the data and retained: how the gateway is, and what each device's tags are."""
+"""What is told beside the data: how the gateway is, what each device's tags are, what is missing."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+import orjson
+
 from connectors.broker.wire import Will
-from connectors.contract import Context
+from connectors.contract import Context, GapNews
 from connectors.mqtt.catalogue import device_catalogues, status
 from connectors.mqtt.form import Form, Limit, Message
-from connectors.mqtt.topics import status_topic, tags_topic
+from connectors.mqtt.topics import gaps_topic, status_topic, tags_topic
 
 _STATUS_INTERVAL_NS: Final = 30_000_000_000
 
@@ -19,6 +21,7 @@ class Announcements:
         self._prefix = prefix
         self._context = context
         self._status_topic = status_topic(prefix, site, context.gateway)
+        self._gaps_topic = gaps_topic(prefix, site, context.gateway)
 
     def will(self) -> Will:
         """Return the last will: the gateway is offline."""
@@ -45,6 +48,11 @@ class Announcements:
         """Return how the gateway is now."""
         payload = status(self._context.gateway, online=online, more=self._context.status())
         return Message(self._status_topic, payload, retain=True)
+
+    def missing(self, gaps: Sequence[GapNews]) -> Iterator[Message]:
+        """Yield a message a gap."""
+        for _, said in gaps:
+            yield Message(self._gaps_topic, orjson.dumps({"gw": self._context.gateway, **said}))
 
     def _catalogues(self) -> Iterator[Message | None]:
         context = self._context
@@ -78,6 +86,10 @@ class AnnouncingForm(Form):
     def due(self, now: int) -> Iterable[Message | None]:
         """Return status and catalogue where they are due."""
         return () if self._beside is None else self._beside.due(now)
+
+    def missing(self, gaps: Sequence[GapNews]) -> Iterable[Message]:
+        """Return a message a gap; it is not retained: who comes later asks the interface."""
+        return () if self._beside is None else self._beside.missing(gaps)
 
     def end(self) -> Iterable[Message]:
         """Say that the gateway goes."""

@@ -1,0 +1,201 @@
+"""Gap records: noted on disk before what comes after them, told to every subscriber they concern, once."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from connectors import Batch, Columns, GapNews, NotConnected, Order, SystemClock, TagTable
+from connectors.contract import Context
+from connectors.mqtt import MqttSink
+from connectors.quality import BAD_DATA_LOST
+from gateway.buffer import DiskBuffer, MemoryBuffer
+from gateway.collect import Collector
+from gateway.ledger import Gap
+from gateway.ledger.gap import AWAY, LINK_DOWN, SOURCE_LOST
+from gateway.ledger.news import News
+from gateway.supervise import Link
+from tests.fakes import T0, ReplaySource, batch_of, simple_tags
+from tests.faults.buffer.lab import fill, opened
+from tests.servers.scripted_broker import Publish, ScriptedBroker
+from tests.unit.mqtt.plant import delivery, options, tag_table
+
+SECOND = 1_000_000_000
+TOPIC = "wanglian/cz/_gateway/gw-1/_gaps"
+
+
+def down(source: str, start: int | None, end: int | None) -> Gap:
+    return Gap(LINK_DOWN, noted=T0, start=start, end=end, sources={source: 0})
+
+
+def lost(start: int, *devices: str) -> Gap:
+    return Gap(SOURCE_LOST, noted=start, start=start, end=start, sources={"opc": 0}, devices=devices, tags=1)
+
+
+async def noted(buffer: DiskBuffer, *gaps: Gap) -> list[Gap]:
+    for each in gaps:
+        buffer.note(each)
+    return await buffer.gaps_after(0)
+
+
+async def test_a_link_that_is_down_is_one_gap_from_its_begin_to_its_end(tmp_path: Path) -> None:
+    async with opened(tmp_path) as buffer:
+        (begun,) = await noted(buffer, down("a", T0, None))
+        assert (begun.lasts, begun.start, begun.end) == (True, T0, None)
+        found = await noted(buffer, down("b", T0 + 1, None), down("a", None, T0 + 9), down("c", None, T0))
+        assert [(each.id, each.end) for each in found] == [(2, None), (1, T0 + 9)]
+        assert [each.revision for each in found] == [2, 3]
+    async with opened(tmp_path) as buffer:
+        assert buffer.gap_revision == 3
+        again = await noted(buffer, down("a", T0 + 20, None))
+        assert [(each.id, each.start, each.end) for each in again[1:]] == [
+            (1, T0, T0 + 9),
+            (3, T0 + 20, None),
+        ]
+
+
+async def test_what_a_source_loses_within_a_minute_is_one_gap(tmp_path: Path) -> None:
+    async with opened(tmp_path) as buffer:
+        await noted(buffer, lost(T0, "s/a/l/x"), lost(T0 + 30 * SECOND, "s/a/l/y"))
+        first, second = await noted(buffer, lost(T0 + 61 * SECOND, "s/a/l/z"))
+        assert (first.start, first.end) == (T0, T0 + 30 * SECOND)
+        assert list(first.devices) == ["s/a/l/x", "s/a/l/y"]
+        assert list(second.devices) == ["s/a/l/z"]
+
+
+async def test_subscribers_are_told_once_also_over_a_restart_and_again_when_nobody_heard(
+    tmp_path: Path,
+) -> None:
+    async with opened(tmp_path) as buffer:
+        news = News(buffer, "cloud", lambda: 0)
+        assert not await news.untold()
+        await noted(buffer, down("a", T0, None))
+        ((revision, record),) = await news.untold()
+        assert (record["gap"], record["reason"], record["lasts"], record["sources"]) == (
+            *(1, LINK_DOWN, True),
+            ["a"],
+        )
+        assert await news.untold() == [GapNews(revision, record)]
+    async with opened(tmp_path) as buffer:
+        news = News(buffer, "cloud", lambda: 0)
+        ((revision, _),) = await news.untold()
+        await news.told(revision)
+        assert not await news.untold()
+    async with opened(tmp_path) as buffer:
+        assert not await News(buffer, "cloud", lambda: 0).untold()
+        await noted(buffer, down("a", None, T0 + 5))
+        ((_, record),) = await News(buffer, "cloud", lambda: 0).untold()
+        assert (record["gap"], record["end"], "lasts" in record) == (1, T0 + 5, False)
+
+
+async def test_of_what_the_store_lost_only_those_hear_who_lost_it(tmp_path: Path) -> None:
+    async with opened(tmp_path, segment_bytes=2048) as buffer:
+        slow, fast = buffer.cursor("slow", Order.STRICT), buffer.cursor("fast", Order.STRICT)
+        buffer.ready()
+        for k in range(1, 30):
+            await fill(buffer, [k])
+        while fast.backlog().rows:
+            await fast.next(10_000)
+            await fast.ack()
+        shelf = buffer._shelf
+        await shelf._in_writer(lambda: buffer._retention.drop(shelf.segments[0], "max_age"))
+        ((_, record),) = await News(buffer, "slow", lambda: 0).untold()
+        assert record["rows"] == slow.account().total.dropped["max_age"]
+        assert record["seq"][0] == 1
+        assert not await News(buffer, "fast", lambda: 0).untold()
+
+
+async def test_what_was_over_before_a_sink_was_there_is_not_told(tmp_path: Path) -> None:
+    async with opened(tmp_path) as buffer:
+        await noted(buffer, down("a", T0, None), down("a", None, T0 + 5), down("b", T0, None))
+        told = await News(buffer, "new", lambda: T0 + 10).untold()
+        assert [record["sources"] for _, record in told] == [["b"]]
+
+
+async def test_a_collector_notes_its_absence_a_lost_link_and_what_its_source_lost(clock) -> None:
+    buffer, tags = MemoryBuffer(clock), TagTable()
+    tags.announce(simple_tags())
+    await (await buffer.append("meters", batch_of([1.0] * 3, time=T0)))
+    clock.move(3600)
+    hole = Columns(
+        np.array([1], np.int32), np.array([T0 + 7]), np.zeros(1), np.array([BAD_DATA_LOST], np.uint32)
+    )
+    first = ReplaySource(tags, simple_tags(), [batch_of([2.0] * 3), NotConnected("cable")])
+    refused = ReplaySource(tags, simple_tags(), [])
+    refused.refuse_entry = NotConnected("refused")
+    again = ReplaySource(tags, simple_tags(), [Batch((hole,), T0 + 9), NotConnected("cable")])
+    sources = [first, refused, again]
+    collects = Collector(Link("meters", "source", clock), lambda: sources.pop(0), tags, buffer, clock)
+    for _ in range(3):
+        with pytest.raises((NotConnected, ExceptionGroup)):
+            await collects.session()
+        await collects.lost()
+        clock.move(1)
+    said = [(each.reason, each.start, each.end) for each in buffer.gaps]
+    now = T0 + 3600 * SECOND
+    assert said == [
+        (LINK_DOWN, None, now),
+        (AWAY, T0 + 1, now),
+        (LINK_DOWN, now, None),
+        (LINK_DOWN, None, T0 + 9),
+        (SOURCE_LOST, T0 + 7, T0 + 9),
+        (LINK_DOWN, now + 2 * SECOND, None),
+    ]
+    assert buffer.gaps[4].devices == ("s/a/l/d",)
+    assert [each.tags for each in buffer.gaps[1:5]] == [3, 3, 3, 1]
+
+
+class Waiting:
+    """News by hand."""
+
+    def __init__(self, *records: dict[str, object]) -> None:
+        self.news = [GapNews(i, record) for i, record in enumerate(records, 1)]
+        self.heard: list[int] = []
+
+    async def untold(self) -> list[GapNews]:
+        return self.news
+
+    async def told(self, revision: int) -> None:
+        self.heard.append(revision)
+        self.news = [each for each in self.news if each.revision > revision]
+
+
+def gaps_of(broker: ScriptedBroker) -> list[int]:
+    return [json.loads(p.payload)["gap"] for p in broker.published if p.topic == TOPIC]
+
+
+async def test_a_platform_hears_of_a_gap_before_the_values_behind_it() -> None:
+    gaps = Waiting({"gap": 1, "reason": LINK_DOWN}, {"gap": 2, "reason": AWAY})
+    context = Context("gw-1", tag_table(), SystemClock(), gaps=gaps)
+    async with ScriptedBroker() as broker, MqttSink("cloud", options(broker.port), context, "cz") as mqtt:
+        assert gaps_of(broker) == [1, 2]
+        assert all(p.qos == 1 and not p.retain for p in broker.published if p.topic == TOPIC)
+        gaps.news = [GapNews(3, {"gap": 1, "reason": LINK_DOWN, "end": 5})]
+        await mqtt.write([delivery(1)])
+        topics = [p.topic for p in broker.published[-2:]]
+        assert topics[0] == TOPIC
+        assert gaps.heard == [2, 3]
+
+
+async def test_a_gap_the_broker_has_not_taken_is_told_in_the_next_session() -> None:
+    gaps = Waiting({"gap": 1, "reason": LINK_DOWN})
+
+    def script(publish: Publish) -> int | None:
+        return None if publish.topic == TOPIC else 0
+
+    async with ScriptedBroker(script) as broker:
+        sink = MqttSink(
+            "cloud",
+            options(broker.port, ack_timeout="1s"),
+            Context("gw-1", tag_table(), SystemClock(), gaps=gaps),
+            "cz",
+        )
+        with pytest.raises(NotConnected):
+            async with sink:
+                await asyncio.Event().wait()
+        assert (gaps_of(broker), gaps.heard) == ([1], [])
+        broker.script = lambda _: 0
+        async with sink:
+            assert (gaps_of(broker), gaps.heard) == ([1, 1], [1])
