@@ -27,6 +27,7 @@ from gateway.cli_evidence import evidence_
 from gateway.cli_factors import factors
 from gateway.cli_invoice import invoice
 from gateway.cli_lab import lab_app
+from gateway.cli_ledger import ledger
 from gateway.cli_quarantine import quarantine_app
 from gateway.cli_report import report
 from gateway.cli_review import review
@@ -73,6 +74,7 @@ app.command()(support)
 app.add_typer(lab_app, name="lab")
 app.command()(report)
 app.command()(review)
+app.command()(ledger)
 
 
 def main() -> None:

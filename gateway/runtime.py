@@ -35,6 +35,7 @@ from gateway.energy.results.choices import choices_of
 from gateway.forward import Forwarder
 from gateway.history import HISTORY, Historian, Reader
 from gateway.http import StatusServer
+from gateway.ledger.days import DAYS, DayBook
 from gateway.ledger.news import News
 from gateway.live import LiveValues
 from gateway.mapped import live_folder
@@ -121,6 +122,7 @@ class Gateway:
             for part in ("history", "energy", "derived"):
                 self._begin(Change(part, "", "added"))
             buffer.ready()
+            days = self._start_days()
             for name, source in plant.sources.items():
                 self._start_source(name, source)
             keep_what_is_there()
@@ -137,6 +139,7 @@ class Gateway:
             manager.tell("STOPPING=1")
             await self._end_all("source/")
             await self._drain(list(self._booking.values()))
+            await days.close()
             await self._end_all("")
 
     def runs_last_good(self, reason: str) -> None:
@@ -363,6 +366,14 @@ class Gateway:
         observe_ledger(self.observer, keeper)
         self._spawn("energy", link, keeper.session)
         return keeper
+
+    def _start_days(self) -> DayBook:
+        link = Link("days", "ledger", self.clock)
+        days = DayBook(
+            link, self.directory / DAYS, self.plant.gateway.zone, self._buffer.accounts, self.clock
+        )
+        self._spawn("days", link, days.session)
+        return days
 
     def _status(self, waiting: Backlog) -> dict[str, Any]:
         """Return what a status message tells the platform."""

@@ -421,7 +421,13 @@ class Shelf:
             hold(self.state, changes, pending, refused, now)
             self.on_loop(partial(cursor.finish, passing))
 
-        await self._in_writer(save)
+        # Cancelled in its middle it is saved all the same: whoever takes the sink up next must find it so.
+        saving = asyncio.ensure_future(self._in_writer(save))
+        try:
+            await asyncio.shield(saving)
+        except asyncio.CancelledError:
+            await asyncio.wait([saving])
+            raise
 
     async def take_retries(self, cursor: LogCursor, max_rows: int) -> Sequence[tuple[int, Delivery]]:
         """Return (entry, delivery) of what somebody wants sent again, and note them as lent."""

@@ -61,7 +61,7 @@ class Entry:
     def holds(self) -> bool:
         """Tell whether the sum is right."""
         left = self.delivered + self.not_selected + self.quarantined + sum(self.dropped.values())
-        return self.buffered >= 0 and self.acquired == left + self.buffered
+        return self.acquired == left + self.buffered
 
 
 @dataclass(slots=True)
@@ -185,7 +185,8 @@ class Account:
     def holds(self) -> bool:
         """Tell whether every row acquired is where the books say: two counts of what waits must agree."""
         waiting = sum(each.buffered for each in self.entries)
-        return all(each.holds for each in self.entries) and waiting == self.counted
+        is_right = all(each.holds and each.buffered >= 0 for each in self.entries)
+        return is_right and waiting == self.counted
 
 
 def total(rows: Iterable[Mapping[str, int]]) -> Rows:

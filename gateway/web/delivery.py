@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -16,6 +17,7 @@ from gateway.energy.bookkeeping.link import CURSOR as ENERGY_SINK
 from gateway.history.link import CURSOR as HISTORY_SINK
 from gateway.ledger import Account, Entry
 from gateway.ledger import Gap as NotedGap
+from gateway.ledger.days import DAYS, Day, read_days
 from gateway.ledger.gap import COLUMNS, LINK_DOWN, from_row
 from gateway.sqlite import connect_for_reading
 from gateway.told import LinkTold, Told
@@ -24,6 +26,8 @@ from gateway.web.delivery_models import (
     Delivery,
     Gap,
     GapPage,
+    LedgerDay,
+    LedgerDays,
     LedgerLine,
     Refused,
     SinkLedger,
@@ -35,6 +39,7 @@ from gateway.web.rows import ms
 from gateway.web.view import View
 
 MOST_GAPS: Final = 200
+MOST_DAYS: Final = 92
 _ROLES: Final[tuple[SinkRole, ...]] = ("sink", "history", "energy", "reader", "removed")
 _OWN: Final[dict[str, SinkRole]] = {HISTORY_SINK: "history", ENERGY_SINK: "energy"}
 _NOT_TAKEN: Final = (
@@ -114,6 +119,19 @@ def add_delivery(app: FastAPI, view: View) -> None:
         total, lasting, found = await asyncio.to_thread(_gaps, store, offset, limit)
         return GapPage(total=total, lasting=lasting, offset=offset, gaps=[gap_answer(each) for each in found])
 
+    @app.get("/api/ledger")
+    async def read_ledger(
+        first: Annotated[date, Query()], last: Annotated[date, Query()], sink: str | None = None
+    ) -> LedgerDays:
+        if not 0 <= (last - first).days < MOST_DAYS:
+            raise HTTPException(422, f"from first to last: at most {MOST_DAYS} days")
+        try:
+            found = await asyncio.to_thread(read_days, view.directory / DAYS, first, last)
+        except sqlite3.Error:
+            found = []
+        wanted = [each for each in found if sink in (None, each.sink)]
+        return LedgerDays(days=[day_answer(each) for each in reversed(wanted)])
+
 
 def delivery(
     told: Told,
@@ -160,6 +178,19 @@ def line_answer(entry: Entry) -> LedgerLine:
         dropped_by=_counted(entry.dropped),
         again=entry.again,
         holds=entry.holds,
+    )
+
+
+def day_answer(day: Day) -> LedgerDay:
+    """Return a line of the daily record as the page shows it."""
+    return LedgerDay(
+        day=day.day.isoformat(),
+        sink=day.sink,
+        noted=day.noted // 1_000_000,
+        holds=day.holds,
+        line=line_answer(day.moved),
+        buffered=day.stood.buffered,
+        quarantined=day.stood.quarantined,
     )
 
 

@@ -150,6 +150,10 @@ class LedgerDay(Answer):
     day: str
     """2026-11-29"""
     sink: str
+    noted: int
+    """When it was written last; the running day is written once a minute."""
+    holds: bool
+    """Whether the sink's books held then."""
     line: LedgerLine
     """What the day moved; buffered and quarantined are by how much they grew, and may be negative."""
     buffered: int

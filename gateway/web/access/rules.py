@@ -59,6 +59,7 @@ RULES: Final[_Rules] = {
     ("GET", "/api/trend"): _READ,
     ("GET", "/api/delivery"): _READ,
     ("GET", "/api/gaps"): _READ,
+    ("GET", "/api/ledger"): _READ,
     ("GET", "/api/energy"): _READ,
     ("GET", "/api/energy/figures"): _READ,
     ("GET", "/api/energy/table"): _READ,

@@ -404,6 +404,20 @@ export interface Given {
   password: string;
 }
 
+export interface LedgerDay {
+  day: string;
+  sink: string;
+  noted: number;
+  holds: boolean;
+  line: LedgerLine;
+  buffered: number;
+  quarantined: number;
+}
+
+export interface LedgerDays {
+  days: LedgerDay[];
+}
+
 export interface LedgerLine {
   source: string;
   acquired: number;
