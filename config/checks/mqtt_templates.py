@@ -6,6 +6,7 @@ from typing import Any, Final
 import orjson
 
 from config.connections import TemplateForm
+from config.connections.mqtt_forms import is_topic
 from config.problems import Phrase, Problem, quote
 from config.reading.document import Document, Path
 from config.templating import Failed, MessageTemplate, NotATemplate, Row, compile_template, known_of_rows
@@ -65,7 +66,7 @@ def _try_topic(template: MessageTemplate, known: dict[str, Any]) -> None:
         topic = template.render(known, _MOST)
     except Failed as error:
         raise _InField("topic", str(error)) from error
-    if not topic or set(topic) & set("+#\0"):
+    if topic is None or not is_topic(topic):
         raise _InField("topic", f"{topic!r} is not a topic")
 
 

@@ -1,6 +1,7 @@
 """The forms messages to an MQTT broker may have."""
 
-from typing import Annotated, Literal
+import re
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
@@ -9,6 +10,19 @@ from config.connections.platforms import AliyunForm, HuaweiForm, OneNetForm, Thi
 
 TimeForm = Literal["unix_s", "unix_ms", "unix_us", "unix_ns", "iso8601"]
 """How a time is written; ``iso8601`` is UTC with milliseconds, ``2025-11-24T16:00:00.123Z``."""
+
+
+_NOT_IN_A_TOPIC: Final = re.compile(r"[+#\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_MOST_LEVELS: Final = 200
+"""What mosquitto takes; it ends the connection of who sends more."""
+LONGEST_TOPIC: Final = 1_000
+"""Bytes."""
+
+
+def is_topic(text: str) -> bool:
+    """Tell whether a message may be published on this topic at any broker."""
+    is_short = 0 < len(text.encode("utf-8", "replace")) <= LONGEST_TOPIC and text.count("/") < _MOST_LEVELS
+    return is_short and _NOT_IN_A_TOPIC.search(text) is None
 
 
 class JsonForm(Model):

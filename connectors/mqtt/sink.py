@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import asdict, dataclass, replace
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,9 @@ from connectors.errors import NotConnected, Refusal, Rejected
 from connectors.mqtt.envelope import Envelope
 from connectors.mqtt.form import Answer, Form, Message
 from connectors.mqtt.forms.build import build_form
+
+_TURN_S: Final = 0.005
+"""A write lets others have their turn at least so often, but for what one message takes to make."""
 
 log = logging.getLogger(__name__)
 
@@ -95,9 +98,14 @@ class MqttSink:
         await self._tell(self._form.due(self._context.clock.monotonic()))
         await self._tell_gaps()
         self._refusals = []
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         try:
             for index, delivery in enumerate(deliveries):
                 for message in self._form.messages(delivery):
+                    if loop.time() - began > _TURN_S:
+                        await asyncio.sleep(0)
+                        began = loop.time()
                     if message.rows is None:
                         await self._tell((message,))
                     else:

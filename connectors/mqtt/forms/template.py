@@ -13,6 +13,7 @@ import orjson
 from numpy.typing import NDArray
 
 from config.connections import TemplateForm as Options
+from config.connections.mqtt_forms import LONGEST_TOPIC, is_topic
 from config.templating import Failed, Row, compile_template, known_of_rows
 from config.units import find_unit
 from connectors.contract import Context, Delivery
@@ -22,10 +23,8 @@ from connectors.mqtt.forms.shares import Layouts, Share
 from connectors.mqtt.forms.times import by_moment
 from connectors.mqtt.forms.units import CHANGED, has_changed
 
-_MOST_WORK: Final = 200_000
-"""Nodes × rows of one message, some 50 ms; what needs more is halved."""
-_LONGEST_TOPIC: Final = 65_535
-_NOT_IN_A_TOPIC: Final = frozenset("+#\0")
+_MOST_WORK: Final = 50_000
+"""Nodes × rows of one message, some 15 ms; what needs more is halved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +129,8 @@ class TemplateForm(AnnouncingForm, Layouts[_Known]):
     def _make(self, names: dict[str, Any], rows: list[Row]) -> tuple[str, bytes] | None:
         """Return topic and payload; None when they would be too large."""
         known = names | known_of_rows(self._options.each, rows)
-        topic = self._topic.render(known, _LONGEST_TOPIC)
-        if not topic or _NOT_IN_A_TOPIC & set(topic):
+        topic = self._topic.render(known, LONGEST_TOPIC)
+        if topic is None or not is_topic(topic):
             raise Failed(f"the template makes no topic: {topic or ''!r:.80}")
         limit = self._limit(topic)
         text = self._payload.render(known, limit)

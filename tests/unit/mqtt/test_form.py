@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -167,3 +168,41 @@ async def test_a_platform_that_talks_without_end_is_left() -> None:
                     broker.say("down/data", b'{"id": 0, "code": 200}')
                 while True:
                     await mqtt._session.publish("up/x", b"{}")
+
+
+class Slow(Form):
+    """Each message takes 6 ms to make."""
+
+    def messages(self, delivery: Delivery) -> Iterator[Message]:  # noqa: ARG002  any is the same
+        for row in range(40):
+            until = time.perf_counter() + 0.006
+            while time.perf_counter() < until:
+                pass
+            yield Message("up/data", b"{}", np.array([row], np.int32))
+
+
+async def test_others_have_their_turn_while_messages_are_made() -> None:
+    turns = 0
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    async with ScriptedBroker() as broker:
+        mqtt = sink(broker.port)
+        mqtt._form = Slow()
+        async with mqtt:
+            other = asyncio.create_task(take_turns())
+            drain, before = mqtt._session.drain, -1
+
+            async def noting(most: int = 0) -> None:
+                nonlocal before
+                before = turns if before < 0 else before
+                await drain(most)
+
+            mqtt._session.drain = noting
+            await mqtt.write([delivery(1)])
+            other.cancel()
+    assert before >= 39, "a turn after each message, before any acknowledgement is waited for"

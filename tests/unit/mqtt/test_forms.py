@@ -295,7 +295,7 @@ def test_a_row_a_template_fails_for_is_refused_alone() -> None:
 def test_a_template_that_makes_no_topic_refuses_the_row() -> None:
     table = TagTable()
     table.announce([Tag("cz/press/line1/m1/t", Kind.TEXT, "C62", "plc")])
-    for text in ("", "a/#", "+", "a\0"):
+    for text in ("", "a/#", "+", "a\0", "a\nb", "\x7f", "\ud800", "a/" * 200, "测" * 334):
         delivery, _ = delivery_of(table, [(0, T0, text, 0)])
         options = {"kind": "template", "each": "value", "topic": "{{ value }}", "payload": "1"}
         (found,) = messages(form_of(table, **options), delivery)
