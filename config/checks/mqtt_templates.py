@@ -12,8 +12,8 @@ from config.reading.document import Document, Path
 from config.templating import Failed, MessageTemplate, NotATemplate, Row, compile_template, known_of_rows
 
 _PLACE: Final = {
-    "gateway": "gw-1", "epoch": "1-0000000000000001", "seq": 1, "late": False, "path": "s/a/l/d", "site": "s",
-    "area": "a", "line": "l", "device": "d",
+    "id": "1-0000000000000001-1-0", "gateway": "gw-1", "epoch": "1-0000000000000001", "seq": 1, "late": False,
+    "path": "s/a/l/d", "site": "s", "area": "a", "line": "l", "device": "d",
 }  # fmt: skip
 _MOST: Final = 2**20
 _NUMBERS: Final = (1.5, True, None)

@@ -5,7 +5,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_GATEWAY: Final = frozenset(["gateway", "epoch", "seq", "site", "area", "line", "device", "path", "late"])
+_GATEWAY: Final = frozenset(
+    ["id", "gateway", "epoch", "seq", "site", "area", "line", "device", "path", "late"]
+)
 TIME_FIELDS: Final = frozenset(["time_s", "time_ms", "time_us", "time_ns", "time_iso"])
 ROW_FIELDS: Final = frozenset(["tag", "value", "quality", "good", "unit", "symbol", "number"]) | TIME_FIELDS
 LOOP_FIELDS: Final = frozenset(["first", "last", "index", "index0", "length"])

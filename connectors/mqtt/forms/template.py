@@ -128,7 +128,9 @@ class TemplateForm(AnnouncingForm, Layouts[_Known]):
 
     def _make(self, names: dict[str, Any], rows: list[Row]) -> tuple[str, bytes] | None:
         """Return topic and payload; None when they would be too large."""
-        known = names | known_of_rows(self._options.each, rows)
+        # Each row is in one message: its first tells a message from all others, whenever it is sent.
+        own = {"id": f"{names['epoch']}-{names['seq']}-{rows[0].number}"}
+        known = names | own | known_of_rows(self._options.each, rows)
         topic = self._topic.render(known, LONGEST_TOPIC)
         if topic is None or not is_topic(topic):
             raise Failed(f"the template makes no topic: {topic or ''!r:.80}")

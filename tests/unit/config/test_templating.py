@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from config.templating import Failed, NotATemplate, Row, compile_template, known_of_rows
 
-PLACE = {"gateway": "g", "epoch": "1-2", "seq": 5, "late": False} | {
+PLACE = {"id": "1-2-5-0", "gateway": "g", "epoch": "1-2", "seq": 5, "late": False} | {
     "path": "cz/a/l/d", "site": "cz", "area": "a", "line": "l", "device": "d",
 }  # fmt: skip
 YES = True

@@ -15,7 +15,7 @@ from config.connections import MqttSink as MqttOptions
 from connectors import Delivery, Kind, Origin, Tag, TagTable
 from connectors.mqtt.form import Message
 from connectors.mqtt.published import published
-from tests.unit.mqtt.deliveries import T0, Row, cases, delivery_of
+from tests.unit.mqtt.deliveries import T0, Row, cases, delivery_of, table_of
 from tests.unit.mqtt.forms import form_of, messages
 from tests.verify.mqtt_forms import Reading, read_per_tag, read_plain, read_values
 
@@ -290,6 +290,20 @@ def test_a_row_a_template_fails_for_is_refused_alone() -> None:
     assert refused.rows.tolist() == [37]
     assert "no JSON" in refused.refusal
     assert sum(len(json.loads(each.payload)) for each in found if not each.refusal) == 63
+
+
+@pytest.mark.parametrize("each", ["device", "time", "value"])
+def test_no_two_messages_of_a_template_have_one_id_and_sent_again_it_is_the_same(each: str) -> None:
+    table = table_of([Kind.FLOAT64] * 200, devices=3)
+    rows: list[Row] = [(i, T0 + i % 2, i / 7, 0) for i in range(200)]
+    options = {"kind": "template", "each": each, "topic": "x", "payload": "[{{ id | tojson }}, {{ seq }}]"}
+    found = []
+    for seq in (1, 2):
+        form = form_of(table, 60, **options)
+        live, late = (delivery_of(table, rows, seq=seq, historical=late)[0] for late in (False, True))
+        assert payloads(messages(form, live)) == payloads(messages(form, late))
+        found += [said for said, _ in payloads(messages(form, live))]
+    assert len(set(found)) == len(found) >= 6
 
 
 def test_a_template_that_makes_no_topic_refuses_the_row() -> None:
