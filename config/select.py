@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
-from config.base import Duration, Model, Name
+from config.base import Duration, Model, Name, Size
 
 _WILD: Final = re.compile(r"(\*\*/|\*\*|\*|\?)")
 _AS_PATTERN: Final = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
@@ -41,3 +41,6 @@ class SinkOptions(Model):
     """Stored data wait for this sink; false: it takes what is there."""
     replay_rate: Annotated[int, Field(ge=1)] | None = None
     """Backlog rows per second; as fast as the peer accepts when absent."""
+    daily_cap: Annotated[Size, Field(ge=100_000)] | None = None
+    """Bytes a day over the network, both ways, e.g. ``50MB`` for a metered card; then all waits, stored, for
+    the plant's midnight."""

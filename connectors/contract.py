@@ -234,6 +234,15 @@ class Watching(Protocol):
         ...
 
 
+@runtime_checkable
+class Metered(Protocol):
+    """A sink that knows what it costs."""
+
+    def traffic(self) -> int:
+        """Return the bytes moved over the network since it was made, both ways, failed attempts with them."""
+        ...
+
+
 class LastValues(Protocol):
     """The newest row of every tag, for births and reads."""
 

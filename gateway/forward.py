@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from connectors import Clock, Delivery, NotConnected, Refusal, Rejected, Sink, Watching
 from gateway.buffer.contract import Cursor
+from gateway.metered import Meter
 from gateway.select import Selection
 from gateway.supervise import Link, LinkState
 
@@ -28,12 +29,22 @@ REFUSED_LEAST: Final = 100
 class Forwarder:
     """One sink's way out of the buffer, over all its sessions."""
 
-    def __init__(self, link: Link, sink: Sink, cursor: Cursor, selection: Selection, clock: Clock) -> None:
+    def __init__(
+        self,
+        link: Link,
+        sink: Sink,
+        cursor: Cursor,
+        selection: Selection,
+        clock: Clock,
+        *,
+        meter: Meter | None = None,
+    ) -> None:
         self._link = link
         self._entering = sink
         self._cursor = cursor
         self._select = selection
         self._clock = clock
+        self._meter = meter
         self._most = FIRST_ROWS
         self._share = RefusedShare(clock)
         self.sink: Sink | None = None
@@ -41,6 +52,8 @@ class Forwarder:
 
     async def session(self) -> None:
         """Connect and forward until the link drops."""
+        if self._meter is not None:
+            self._meter.check()
         async with self._entering as sink:
             self.sink = sink
             self._link.become(LinkState.CONNECTED)
@@ -59,7 +72,10 @@ class Forwarder:
             await self._forward_next(sink)
 
     async def _forward_next(self, sink: Sink) -> None:
-        deliveries = await self._cursor.next(self._most)
+        if self._meter is not None:
+            self._meter.check()
+        most = self._most if self._meter is None else self._meter.most_rows(self._most)
+        deliveries = await self._cursor.next(most)
         selected = [(i, chosen) for i, each in enumerate(deliveries) if (chosen := self._select(each))]
         rows = sum(len(chosen.batch) for _, chosen in selected)
         refused = await self._write(sink, [chosen for _, chosen in selected], rows) if selected else ()
@@ -73,6 +89,8 @@ class Forwarder:
         await self._cursor.ack(refusals, wanted)
         refused_rows = sum(len(each.rows) for each in refusals if each.rows is not None)
         self._link.moved(rows - refused_rows)
+        if self._meter is not None:
+            self._meter.passed(rows)
         self._link.count("not_selected", sum(len(each.batch) for each in deliveries) - rows)
         self._link.count("quarantined", refused_rows)
         # Out of the cursor only what was in quarantine comes cut. Counted, or the books would not balance:

@@ -11,6 +11,7 @@ from connectors import Clock
 from gateway.buffer import DiskBuffer, LogCursor
 from gateway.energy.bookkeeping.link import Bookkeeper
 from gateway.history import Historian
+from gateway.metered import Meter
 from gateway.supervise import Link, LinkState
 
 FATES: Final = ("acquired", "delivered", "buffered", "not_selected", "quarantined")
@@ -206,6 +207,15 @@ def observe_backlog(observer: Observer, name: str, cursor: LogCursor, clock: Clo
     def gauges() -> dict[str, float]:
         waiting = cursor.backlog()
         return {"backlog_rows": waiting.rows, "backlog_oldest_seconds": waiting.age_s(clock.now())}
+
+    observer.ask("sink", {"sink": name}, gauges, is_counter=False)
+
+
+def observe_meter(observer: Observer, name: str, meter: Meter) -> None:
+    """Ask a sink's meter for today's bytes and their cap."""
+
+    def gauges() -> dict[str, float]:
+        return {"day_bytes": meter.today(), "day_cap_bytes": meter.cap or 0}
 
     observer.ask("sink", {"sink": name}, gauges, is_counter=False)
 

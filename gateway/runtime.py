@@ -40,6 +40,7 @@ from gateway.ledger.news import News
 from gateway.live import LiveValues
 from gateway.mapped import live_folder
 from gateway.memory import give_back, keep_what_is_there
+from gateway.metered import Days, Meter
 from gateway.observe import (
     Observer,
     observe_backlog,
@@ -47,6 +48,7 @@ from gateway.observe import (
     observe_connector,
     observe_history,
     observe_ledger,
+    observe_meter,
     observe_store,
 )
 from gateway.page import Page
@@ -111,6 +113,7 @@ class Gateway:
         ):
             self._buffer, self._group = buffer, group
             self._reviews = at_end.enter_context(Reviews(self.directory, self.clock))
+            self._traffic = at_end.enter_context(Days(self.directory, self.clock, plant.gateway.zone))
             self._tags = TagTable(buffer.catalogue(), self._persist)
             self._live = LiveValues(live_folder(self.directory, make=True), self._tags)
             at_end.callback(self._live.close)
@@ -131,6 +134,7 @@ class Gateway:
             if self._plant_file is not None:
                 await self._obey(self._plant_file, at_end)
             manager = ServiceManager()
+            self.tasks["traffic"] = group.create_task(self._traffic.keep(), name="traffic")
             self.tasks["watchdog"] = group.create_task(manager.feed(buffer.come_round), name="watchdog")
             self.running.set()
             manager.tell("READY=1")
@@ -279,7 +283,7 @@ class Gateway:
             history=Reader(self.directory / HISTORY) if self.plant.history.enabled else None,
             last=self._live,
             gaps=News(self._buffer, name, lambda: cursor.books.since),
-            status=lambda: self._status(cursor.backlog()),
+            status=lambda: self._status(cursor.backlog(), meter),
             selects=rules.raw,
             directory=self.directory,
         )
@@ -296,8 +300,10 @@ class Gateway:
         chosen = tuple((rule.path, rule.class_, rule.every) for rule in options.select)
         link = self._link(name, "sink", About("sink", options.kind, peer(options), chosen))
         selection = Selection(rules, self._tags)
-        forwarder = Forwarder(link, sink, cursor, selection, self.clock)
+        meter = Meter(name, sink, self._traffic, peer=peer(options) or name, cap=options.daily_cap)
+        forwarder = Forwarder(link, sink, cursor, selection, self.clock, meter=meter)
         observe_connector(self.observer, "sink", name, lambda: forwarder.sink)
+        observe_meter(self.observer, name, meter)
         observe_backlog(self.observer, name, cursor, self.clock)
         self._spawn(f"sink/{name}", link, forwarder.session)
 
@@ -375,12 +381,13 @@ class Gateway:
         self._spawn("days", link, days.session)
         return days
 
-    def _status(self, waiting: Backlog) -> dict[str, Any]:
+    def _status(self, waiting: Backlog, meter: Meter) -> dict[str, Any]:
         """Return what a status message tells the platform."""
         return {
             "epoch": str(self._buffer.epoch),
             "lag_s": round(waiting.age_s(self.clock.now()), 1),
             "buffered": waiting.rows,
+            "day_bytes": meter.today(),
         }
 
     def _start_page(self, status_port: int) -> None:

@@ -19,6 +19,7 @@ from config.connections import MqttPublishing
 from connectors.broker.reasons import REFUSES_THE_BYTES, refused_by
 from connectors.broker.window import Window
 from connectors.broker.wire import Limits, Will, Wire
+from connectors.dial import Traffic
 from connectors.errors import NotConnected
 
 GRACE_S: Final = 2.0
@@ -65,7 +66,6 @@ class Session:
         self._ack_timeout_s = options.ack_timeout / 1e9
         self._statistics = statistics
         self._wire = make_wire(options, client_id, will, self, window=window, subscriptions=subscriptions)
-        self.traffic = self._wire.traffic
         self._in_flight: dict[int, tuple[str, Any]] = {}
         self._oldest_since = 0.0
         self._refused: list[Refused] = []
@@ -74,6 +74,10 @@ class Session:
         self._change: asyncio.Future[None] | None = None
         self.limits = Limits(window)
         self._window = Window(window, self._ack_timeout_s)
+
+    def count_into(self, traffic: Traffic) -> None:
+        """Count what the session moves there, beside others; call it before `open`."""
+        self._wire.traffic = traffic
 
     @property
     def broker(self) -> str:

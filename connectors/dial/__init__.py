@@ -2,6 +2,6 @@
 
 from connectors.dial.dial import Dial
 from connectors.dial.stream import Stream
-from connectors.dial.traffic import Traffic
+from connectors.dial.traffic import COUNTED, Traffic
 
-__all__ = ["Dial", "Stream", "Traffic"]
+__all__ = ["COUNTED", "Dial", "Stream", "Traffic"]

@@ -2,10 +2,9 @@
 
 import socket
 import ssl
-import sys
 from typing import Final
 
-from connectors.dial.traffic import Traffic
+from connectors.dial.traffic import COUNTED, Traffic
 from connectors.dial.websocket import Frames, frame
 
 _PIECE: Final = 65_536
@@ -24,7 +23,6 @@ class Stream:
         self._sock = sock
         self._traffic = traffic
         self._number = number
-        self._counts_itself = sys.platform != "linux"
 
     def recv(self, size: int) -> bytes:
         """Return what came, nothing at the end; BlockingIOError when there is nothing yet."""
@@ -36,14 +34,14 @@ class Stream:
             self.alert = exc
             raise
         self.ended |= not found
-        if self._counts_itself:
+        if not COUNTED:
             self._traffic.moved(len(found))
         return found
 
     def send(self, data: bytes | bytearray | memoryview) -> int:
         """Send what goes now; return how much of `data` is done with."""
         sent = self._sock.send(data)
-        if self._counts_itself:
+        if not COUNTED:
             self._traffic.moved(sent)
         return sent
 

@@ -19,7 +19,7 @@ from influxdb_client.client.write_api import SYNCHRONOUS
 
 from config.connections import InfluxDbSink
 from config.problems import Phrase
-from connectors.dial import Traffic
+from connectors.dial import COUNTED, Traffic
 from connectors.errors import NotConnected
 from connectors.influxdb.dialled import pools
 from connectors.influxdb.reasons import Refused, read_failure
@@ -48,9 +48,8 @@ class Statistics:
 class Requests:
     """Open once, post, close; never reopened."""
 
-    def __init__(self, options: InfluxDbSink, statistics: Statistics) -> None:
-        self.traffic = Traffic()
-        """What this session moves over the network."""
+    def __init__(self, options: InfluxDbSink, statistics: Statistics, traffic: Traffic) -> None:
+        self._traffic = traffic
         self._options = options
         self._statistics = statistics
         self._timeout_s = options.timeout / 1e9
@@ -82,6 +81,8 @@ class Requests:
         """
         self._statistics.requests += 1
         self._statistics.bytes += len(body)
+        if not COUNTED:
+            self._traffic.moved(len(body))
         return await self._call(lambda: self._write(body))
 
     async def close(self) -> None:
@@ -157,7 +158,9 @@ class Requests:
             retries=False,
             connection_pool_maxsize=1,
         )
-        self._client.api_client.rest_client.pool_manager.pool_classes_by_scheme = pools(options, self.traffic)
+        self._client.api_client.rest_client.pool_manager.pool_classes_by_scheme = pools(
+            options, self._traffic
+        )
         self._api = self._client.write_api(write_options=SYNCHRONOUS)
         self._client.api_client.call_api("/ping", "GET")
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from config.connections import InfluxDbSink
 from connectors.contract import Context, Delivery, Order
+from connectors.dial import Traffic
 from connectors.errors import NotConnected, Refusal, Rejected
 from connectors.influxdb.lines import Encoder, Lines
 from connectors.influxdb.reasons import Refused
@@ -36,6 +37,7 @@ class InfluxDb:
         self._options = options
         self._context = context
         self._statistics = Statistics()
+        self._traffic = Traffic()
         self._fit = options.batch_rows
         """Rows the database takes at once, as it said."""
         self._pass = options.batch_rows
@@ -43,7 +45,7 @@ class InfluxDb:
 
     async def __aenter__(self) -> Self:
         """Connect and ask whether the database is there."""
-        self._requests = Requests(self._options, self._statistics)
+        self._requests = Requests(self._options, self._statistics, self._traffic)
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._requests.close)
             await self._requests.open()
@@ -81,8 +83,8 @@ class InfluxDb:
         return asdict(self._statistics)
 
     def traffic(self) -> int:
-        """Return the bytes this session has moved over the network, both ways."""
-        return self._requests.traffic.total()
+        """Return the bytes moved over the network, both ways, over all sessions."""
+        return self._traffic.total()
 
     async def _write(self, chunk: _Chunk, refusals: list[Refusal]) -> None:
         waiting = [chunk]

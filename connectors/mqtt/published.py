@@ -68,6 +68,7 @@ STATUS: Final[Schema] = {
         "epoch": IDENTITY["epoch"],
         "lag_s": {"type": "number", "minimum": 0},
         "buffered": {"type": "integer", "minimum": 0},
+        "day_bytes": {"type": "integer", "minimum": 0},
     },
     "required": ["gw", "online", "version"],
 }

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from config.connections import MqttSink as MqttOptions
 from connectors.broker.session import GRACE_S, Session, Statistics
 from connectors.contract import Context, Delivery, Order
+from connectors.dial import Traffic
 from connectors.errors import NotConnected, Refusal, Rejected
 from connectors.mqtt.envelope import Envelope
 from connectors.mqtt.form import Answer, Form, Message
@@ -53,6 +54,7 @@ class MqttSink:
         self._options = options
         self._context = context
         self._client_id = options.client_id or f"wanglian-{context.gateway}-{name}"
+        self._traffic = Traffic()
         self._envelope = Envelope(options, context.gateway)
         self._form: Form = build_form(options, context, site)
         self._statistics = Statistics()
@@ -71,6 +73,7 @@ class MqttSink:
             window=options.window,
             subscriptions=self._form.subscriptions,
         )
+        self._session.count_into(self._traffic)
         self._unanswered: dict[str, tuple[_Ticket, float]] = {}
         self._next_at = 0.0
         self._refusals: list[Refusal] = []
@@ -136,8 +139,8 @@ class MqttSink:
         return asdict(self._statistics) | self._form.statistics()
 
     def traffic(self) -> int:
-        """Return the bytes this session has moved over the network, both ways."""
-        return self._session.traffic.total()
+        """Return the bytes moved over the network, both ways, over all sessions."""
+        return self._traffic.total()
 
     def _who(self) -> tuple[MqttOptions, str]:
         """Return the options to connect with, and the client id."""

@@ -15,6 +15,7 @@ from config.connections import SparkplugSink
 from connectors.broker.session import GRACE_S
 from connectors.broker.wire import Will
 from connectors.contract import Context, Delivery, Order
+from connectors.dial import Traffic
 from connectors.errors import NotConnected, Refusal, Rejected
 from connectors.sparkplug.edge import commands
 from connectors.sparkplug.edge.births import node_death
@@ -44,6 +45,7 @@ class SparkplugEdge:
         self._client_id = options.client_id or f"wanglian-{context.gateway}-{name}"
         self._file = None if context.directory is None else _place(context.directory, name)
         self._statistics = Statistics()
+        self._traffic = Traffic()
         self._ids = DeviceIds(options, context.tags)
         self._layouts = Layouts(context.tags)
         self._begin()
@@ -63,6 +65,7 @@ class SparkplugEdge:
             hears=self._hear,
             ends=self._change.set,
         )
+        self._session.count_into(self._traffic)
         self._node = EdgeNode(self._context, self._ids, self._say, bd_seq=bd_seq, statistics=self._statistics)
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(self._leave)
@@ -108,6 +111,10 @@ class SparkplugEdge:
     ) -> None:
         """Say the node's death, then close; where the link is gone the broker says it."""
         await self._leave()
+
+    def traffic(self) -> int:
+        """Return the bytes moved over the network, both ways, over all sessions."""
+        return self._traffic.total()
 
     def statistics(self) -> dict[str, int]:
         """Return the counts of this session."""

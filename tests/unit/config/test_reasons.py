@@ -93,7 +93,7 @@ def test_what_no_sentence_fits_stays_as_it_was_said() -> None:
 def test_every_sentence_is_recognised_as_itself() -> None:
     filled = {
         "peer": "host:1", "detail": "why", "seconds": "5", "id": "g", "thumbprint": "AB",
-        "step": "TLS", "proxy": "proxy:2", "kind": "SOCKS5",
+        "step": "TLS", "proxy": "proxy:2", "kind": "SOCKS5", "cap": "50MB", "at": "midnight",
     }  # fmt: skip
     for key, texts in catalogue().items():
         if key.startswith("link."):
