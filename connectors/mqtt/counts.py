@@ -27,6 +27,8 @@ class Statistics:
     """Messages whose topic makes no name."""
     clashing: int = 0
     """Messages whose tags belong to another topic or source."""
+    own_output: int = 0
+    """Messages of this gateway's own that came back."""
     over_limit: int = 0
     """Messages that would make more than `max_tags`."""
     values_missing: int = 0

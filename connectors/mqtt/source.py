@@ -38,6 +38,8 @@ class Mqtt(Reader[Entry]):
         self._redelivery = Redelivery(self._filters)
         self._statistics = Statistics()
         self._refusals = Refusals(self._statistics, clock)
+        # As our own sinks begin, whatever way the message came back: a bridge, another name of the broker.
+        self._own = f'{{"gw":"{gateway}",'.encode()
         self._rows = Rows()
         self._origin = Origin.LIVE
         self._is_persistent = True
@@ -147,7 +149,9 @@ class Mqtt(Reader[Entry]):
             if is_repeat:
                 counts.repeated += 1
                 return
-        if isinstance(found, Refusal):
+        if payload.startswith(self._own):
+            self._refusals.tell("own_output", topic, payload)
+        elif isinstance(found, Refusal):
             self._refusals.tell(found.reason, topic, payload)
         elif is_too_large:
             self._refusals.tell("too_large", topic, payload)

@@ -43,7 +43,16 @@ MOST_DAYS: Final = 92
 _ROLES: Final[tuple[SinkRole, ...]] = ("sink", "history", "energy", "reader", "removed")
 _OWN: Final[dict[str, SinkRole]] = {HISTORY_SINK: "history", ENERGY_SINK: "energy"}
 _NOT_TAKEN: Final = (
-    *("malformed", "too_large", "unmatched", "unsupported", "unnameable", "clashing", "over_limit"),
+    *(
+        "malformed",
+        "too_large",
+        "unmatched",
+        "unsupported",
+        "unnameable",
+        "clashing",
+        "own_output",
+        "over_limit",
+    ),
     *(
         "values_missing",
         "before_birth",
