@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 
 import pytest
 
@@ -32,11 +33,13 @@ def test_a_dead_sink_holds_no_other_up_and_gets_everything_later(rig: Rig, recor
     plant["sinks"]["dead"] = plant["sinks"]["platform"] | {"port": dead, "prefix": "late"}
     rig.plant.write_text(json.dumps(plant))
     lags = []
-    with rig.gateway() as gateway:
+    # It takes connections and never says a word: worse than one that is not there.
+    with rig.gateway() as gateway, socket.create_server(("127.0.0.1", dead)) as silent:
         wait_for(lambda: rig.metric("sink_rows_total") > 5_000, "rows at the broker", 60)
         while (waiting := of_sink(rig, "sink_backlog_rows", "dead")) < AWAY_ROWS:
             lags += [of_sink(rig, "sink_backlog_oldest_seconds", each) for each in ("platform", "second")]
         assert of_sink(rig, "sink_up", "dead") == 0
+        silent.close()
         with Broker(rig.folder / "late", port=dead):
             wait_for(lambda: of_sink(rig, "sink_backlog_rows", "dead") < DEVICES * VALUES, "the backlog", 120)
             came = of_sink(rig, "sink_rows_total", "dead")

@@ -15,10 +15,11 @@ from gateway.buffer import MemoryBuffer
 from gateway.forward import Forwarder
 from gateway.select import Rules, Selection
 from gateway.supervise import Link, LinkState, supervise
-from tests.fakes import batch_of, simple_tags
+from tests.fakes import T0, batch_of, simple_tags
 from tests.servers.broker import Broker, hash_passwords
+from tests.servers.line_protocol import Point
 from tests.servers.scripted_broker import ScriptedBroker
-from tests.servers.scripted_influx import OK, Answer, ScriptedInflux, Write, nothing
+from tests.servers.scripted_influx import OK, Answer, ScriptedInflux, Write, nothing, refusing
 from tests.unit.mqtt.plant import until
 
 pytestmark = [pytest.mark.server, pytest.mark.fault("B5")]
@@ -48,15 +49,18 @@ class Forwarding:
         context = Context("g", tags, clock)
         self.link = Link("cloud", "sink", clock)
         self.errors: list[str] = []
+        self.naps: list[float] = []
         self._buffer = buffer
+        self._time = T0
         sink = build_sink("cloud", options, site="s", context=context)
         self.cursor = buffer.cursor("cloud", sink.order, start="oldest")
         selection = Selection(Rules("cloud", options.select, tags), tags)
         self.forwarder = Forwarder(self.link, sink, self.cursor, selection, clock)
 
     async def __aenter__(self) -> Self:
-        async def moment(_: float) -> None:
+        async def moment(seconds: float) -> None:
             self.errors.append(self.link.error)
+            self.naps.append(seconds)
             await asyncio.sleep(0.05)
 
         running = supervise(self.link, self.forwarder.session, strict=True, sleep=moment)
@@ -68,7 +72,9 @@ class Forwarding:
         await asyncio.gather(self._task, return_exceptions=True)
 
     async def store(self, *values: float) -> None:
-        await (await self._buffer.append("meters", batch_of(values)))
+        """Store up to three values of one moment, a millisecond after those before."""
+        self._time += 1_000_000
+        await (await self._buffer.append("meters", batch_of(values, time=self._time)))
 
     async def needs_a_person(self) -> None:
         """Wait until two attempts have failed for good reason."""
@@ -176,3 +182,41 @@ async def test_an_expired_token_of_a_database_is_taken_anew(tmp_path: Path, cloc
             await rig.empty()
             assert rig.link.counts.get("quarantined", 0) == 0
             assert rig.link.rows_total == 3
+
+
+@pytest.mark.fault("B12")
+async def test_only_the_bad_point_is_set_aside_and_the_wish_to_wait_is_kept(
+    tmp_path: Path, clock: Any, record_measure
+) -> None:
+    bad = 7.0
+    troubles = [
+        Answer(429, headers={"Retry-After": "20"}, stores=nothing),
+        Answer(500, stores=nothing),
+        Answer(503, stores=nothing),
+    ]
+
+    def script(write: Write) -> Answer:
+        return troubles.pop(0) if troubles else refusing(lambda point: _value(point) == bad)(write)
+
+    with ScriptedInflux(script) as database:
+        sink = {"kind": "influxdb", "url": database.url, "bucket": "b", "token": "${file:token}"}
+        async with MemoryBuffer(clock) as buffer, Forwarding(plant_of(tmp_path, sink), buffer) as rig:
+            for first in range(1, 31, 3):
+                await rig.store(first, first + 1, first + 2)
+            await rig.empty()
+        assert rig.link.counts["quarantined"] == 1
+        assert rig.link.rows_total == 29
+        assert [float(each.batch.parts[0].value[refusal.rows[0]]) for _, each, refusal in buffer.held] == [
+            bad
+        ]
+        (waited, *others) = rig.naps
+        assert waited >= 20
+        assert len(others) == 2
+        assert max(others) < 20
+        there = {each for points in database.values().values() for each in points.values()}
+    assert there == {float(each) for each in range(1, 31)} - {bad}
+    record_measure("429, 500, 503, then one bad point of 30: 1 set aside, 29 there, the 20 s waited")
+
+
+def _value(point: Point) -> object:
+    return {key: each for key, each, _ in point.fields}.get("value")
