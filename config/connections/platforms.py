@@ -1,13 +1,34 @@
 """Message forms of IoT platforms: who the gateway is there, and what its devices are called."""
 
-from typing import Annotated, Literal
+import re
+from typing import Annotated, Final, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 from config.base import Duration, Model, NamedSecret
+from config.connections.platform_table import read_table
 
-_Id = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\s/+#&|,\x00]+$")]
-DevicePath = Annotated[str, Field(min_length=1, pattern=r"^[^/\s]+/[^/\s]+/[^/\s]+/[^/\s]+$")]
+_ID: Final = re.compile(r"[^\s/+#&|,\x00]{1,256}")
+_PATH: Final = re.compile(r"[^/\s]+(/[^/\s]+){3}")
+
+
+def _id(value: object) -> object:
+    if isinstance(value, str) and _ID.fullmatch(value) is None:
+        raise PydanticCustomError("platform_id", "not an id")
+    return value
+
+
+def _path(value: object) -> str:
+    if not isinstance(value, str) or _PATH.fullmatch(value) is None:
+        raise PydanticCustomError("device_path", "not the path of a device")
+    return value
+
+
+_Id = Annotated[str, BeforeValidator(_id)]
+DevicePath = Annotated[
+    str, BeforeValidator(_path), WithJsonSchema({"type": "string", "pattern": f"^{_PATH.pattern}$"})
+]
 """``site/area/line/device``"""
 
 
@@ -15,7 +36,7 @@ class PlatformForm(Model):
     """What all platforms need."""
 
     kind: str
-    names: dict[str, str] = Field(default_factory=dict)
+    names: dict[str, Annotated[str, Field(min_length=1)]] = Field(default_factory=dict)
     """Tag name → name of the property on the platform, where they differ. Without an entry a tag keeps its
     name, its signs that a platform does not allow turned into ``_``; a name in Chinese always needs one."""
     rate: Annotated[int, Field(ge=1, le=10_000)] | None = None
@@ -55,8 +76,13 @@ class HuaweiForm(PlatformForm):
     """Service of the product model that has the properties."""
     announce: bool = True
     """Tell IoTDA at each start that the sub-devices are online, and hear which it does not know."""
-    devices: Annotated[dict[DevicePath, HuaweiDevice], Field(min_length=1)]
-    """Device path → sub-device."""
+    devices: Annotated[
+        dict[DevicePath, HuaweiDevice],
+        Field(min_length=1),
+        BeforeValidator(lambda value: read_table(value, HuaweiDevice)),
+    ]
+    """Device path → sub-device; or ``${file:devices.csv}``, a table with the columns device, device_id and,
+    where it differs, service."""
 
 
 class AliyunDevice(Model):
@@ -79,8 +105,13 @@ class AliyunForm(PlatformForm):
     """DeviceSecret."""
     topology: Literal["existing", "add"] = "existing"
     """Whether the sub-devices are attached to the gateway in the console, or by the gateway itself."""
-    devices: Annotated[dict[DevicePath, AliyunDevice], Field(min_length=1, max_length=2_000)]
-    """Device path → sub-device."""
+    devices: Annotated[
+        dict[DevicePath, AliyunDevice],
+        Field(min_length=1, max_length=2_000),
+        BeforeValidator(lambda value: read_table(value, AliyunDevice)),
+    ]
+    """Device path → sub-device; or ``${file:devices.csv}``, a table with the columns device, product_key,
+    device_name and secret."""
 
 
 class OneNetDevice(Model):
@@ -104,5 +135,10 @@ class OneNetForm(PlatformForm):
     """Device key, base64 as the console shows it."""
     token_valid: Annotated[Duration, Field(ge=3_600_000_000_000)] = 7 * 86_400_000_000_000
     """How long a sign-in token is good; a session is renewed before its token ends."""
-    devices: Annotated[dict[DevicePath, OneNetDevice], Field(min_length=1)]
-    """Device path → sub-device."""
+    devices: Annotated[
+        dict[DevicePath, OneNetDevice],
+        Field(min_length=1),
+        BeforeValidator(lambda value: read_table(value, OneNetDevice)),
+    ]
+    """Device path → sub-device; or ``${file:devices.csv}``, a table with the columns device, product_id and
+    device_name."""

@@ -58,6 +58,10 @@ _CODES: Final = {
     "duration": "E-CF-0120",
     "size": "E-CF-0121",
     "host": "E-CF-0127",
+    "device_path": "E-CF-0791",
+    "platform_id": "E-CF-0792",
+    "device_columns": "E-CF-0793",
+    "device_row": "E-CF-0794",
     "name": "E-CF-0122",
     "unit": "E-CF-0123",
     "deadband": "E-CF-0124",
@@ -183,7 +187,7 @@ def _problem(document: Document, model: type[BaseModel], error: ErrorDetails) ->
         return document.problem(
             code, path, at_key=True, field=quote(field), hint=_hint(document, path), advice=said
         )
-    if kind in ("name", "name_pattern", "days", "month") and error["loc"][-1] == "[key]":
+    if kind in ("name", "name_pattern", "days", "month", "device_path") and error["loc"][-1] == "[key]":
         return document.problem(code, path, at_key=True, found=found(field))
     if value is None and kind != "union_tag_not_found":
         choice = advice.NOTHING if is_required(model, error["loc"]) else Phrase("advice.or_delete")
@@ -197,6 +201,7 @@ def _problem_of_value(document: Document, model: type[BaseModel], path: Path, er
     code = _CODES.get(error["type"], _OTHER)
     value, ctx = document.value(path), error.get("ctx", {})
     args: dict[str, object] = {
+        **ctx,
         "found": found(value),
         "hint": _hint(document, path),
         "advice": advice.NOTHING,
