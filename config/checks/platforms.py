@@ -23,8 +23,17 @@ from config.platform_names import RULES, is_legal, property_name
 from config.problems import Problem, quote
 from config.reading.document import Document, Path
 
-_OURS: Final = ("username", "password", "client_id", "prefix")
-"""What the platform's own sign-in and topics stand for."""
+_OURS: Final = (
+    "username",
+    "password",
+    "client_id",
+    "prefix",
+    "gzip",
+    "message_expiry",
+    "user_properties",
+    "identity",
+)
+"""What the platform's own sign-in, topics and messages leave no place for."""
 _LEAST_KEEPALIVE: Final = 30_000_000_000
 _MOST_KEEPALIVE: Final = 1_200_000_000_000
 

@@ -75,7 +75,7 @@ class MqttSink:
         )
         self._session.count_into(self._traffic)
         self._unanswered: dict[str, tuple[_Ticket, float]] = {}
-        self._next_at = 0.0
+        self._next_at = self._answered_at = 0.0
         self._refusals: list[Refusal] = []
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._session.close, goodbye=False)
@@ -186,6 +186,9 @@ class MqttSink:
         if refusal is not None:
             self._refusals.append(Refusal(index, rows, refusal))
         else:
+            while message.reply and len(self._unanswered) >= self._options.window:
+                await self._hear()
+                await self._take_up()
             await self._publish(message, _Ticket(key, message.topic, index, rows, message.reply))
 
     async def _publish(self, message: Message, ticket: _Ticket) -> None:
@@ -209,21 +212,30 @@ class MqttSink:
         while True:
             await self._session.drain()
             self._learn()
-            for topic, payload in self._session.take_heard():
-                heard = self._form.heard(topic, payload)
-                for answer in heard.answers:
-                    await self._on_answer(answer)
-                await self._tell(heard.send)
+            await self._take_up()
             if self._session.is_quiet:
                 if not self._unanswered:
                     return
-                ticket, since = next(iter(self._unanswered.values()))
-                await self._session.hear(since, ticket.topic)
+                await self._hear()
+
+    async def _hear(self) -> None:
+        """Wait until something is said; the deadline runs from when the oldest message became that."""
+        ticket, since = next(iter(self._unanswered.values()))
+        await self._session.hear(max(since, self._answered_at), ticket.topic)
+
+    async def _take_up(self) -> None:
+        """Let the form hear what was said, and do what follows."""
+        for topic, payload in self._session.take_heard():
+            heard = self._form.heard(topic, payload)
+            for answer in heard.answers:
+                await self._on_answer(answer)
+            await self._tell(heard.send)
 
     async def _on_answer(self, answer: Answer) -> None:
         ticket, _ = self._unanswered.pop(answer.reply, (None, 0.0))
         if ticket is None:
             return
+        self._answered_at = asyncio.get_running_loop().time()
         if answer.refusal:
             self._statistics.refused += 1
             self._on_refusal(ticket, answer.refusal, answer.rows)

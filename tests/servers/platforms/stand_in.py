@@ -42,6 +42,8 @@ class Platform(ABC):
         self.faults: list[str] = []
         self.mute = False
         """Set it, and nothing is answered any more."""
+        self.takes_s = 0.0
+        """So long it thinks about each message."""
         self.sizes: list[int] = []
         """Bytes of each payload."""
         self._door = Door(self._judge, self.broker.port)
@@ -152,6 +154,7 @@ class Platform(ABC):
             self.fault(f"no JSON on {message.topic}")
             return
         self.qos = message.qos
+        time.sleep(self.takes_s)
         self.hear(message.topic, said)
 
 

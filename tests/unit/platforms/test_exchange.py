@@ -128,6 +128,18 @@ async def test_a_reply_that_never_comes_ends_the_session_at_its_deadline(kind: s
         assert peer.stored() == expected(kind, 1) | expected(kind, 2)
 
 
+@pytest.mark.fault("B6")
+async def test_a_platform_that_is_slow_but_answers_is_not_taken_for_a_dead_one(tmp_path: Path) -> None:
+    with platform("aliyun", tmp_path) as peer:
+        async with sink("aliyun", peer.port, ack_timeout="1s", window=16) as mqtt:
+            peer.takes_s = 0.02
+            # 80 messages one after another take longer than the deadline of one.
+            await mqtt.write([delivery(seq) for seq in range(1, 81)])
+            assert mqtt.statistics()["timeouts"] == 0
+        assert len(peer.taken) == 80 * 6
+        assert peer.faults == []
+
+
 @pytest.mark.fault("B5")
 async def test_aliyun_refuses_one_reading_of_many_and_takes_the_rest(tmp_path: Path) -> None:
     with platform("aliyun", tmp_path) as peer:
