@@ -14,6 +14,7 @@ from starlette.staticfiles import StaticFiles
 
 from gateway.security import House
 from gateway.web.access.account import add_account
+from gateway.web.access.certificates import add_certificates
 from gateway.web.access.gate import Cookie, Gate
 from gateway.web.access.people import add_people
 from gateway.web.access.refusals import answer_refusals
@@ -78,6 +79,7 @@ def create_app(
     add_config(app, house, directory or Path(), plant_file)
     add_account(app, house, cookie, listens=place.listens)
     add_people(app, house)
+    add_certificates(app, house, view, directory or view.directory)
     answer_refusals(app)
     must_be_ruled(app)
     _add_page(app, static or static_folder())

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from gateway.security.certificate import ends_of
+from gateway.security.certificate import ends_of, fingerprint
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +52,7 @@ class Loaded:
         for context in (ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), self.context):
             context.load_cert_chain(self._certificate, self._key, password="")
         self.ends = ends_of(self._certificate)
+        self.fingerprint = fingerprint(self._certificate)
         self._marks = marks
 
     def _changed(self) -> _Marks:

@@ -150,6 +150,37 @@ class AuditVerdict(Answer):
     wrong: list[int]
 
 
+class OwnCertificate(Answer):
+    """What the page shows of itself."""
+
+    fingerprint: str
+    """SHA-256, as browsers show it."""
+    ends: int
+
+
+class ServerCertificate(Answer):
+    """A certificate an OPC UA server has shown."""
+
+    name: str
+    thumbprint: str
+    """SHA-1, as OPC UA names certificates."""
+    trusted: bool
+    ends: int
+
+
+class Certificates(Answer):
+    """The page's, and those of the OPC UA servers that were met."""
+
+    page: OwnCertificate | None
+    servers: list[ServerCertificate]
+
+
+class Trust(Answer):
+    """Whether a person trusts a server."""
+
+    trusted: bool
+
+
 class Refusal(Answer):
     """Why something was not done."""
 

@@ -81,6 +81,8 @@ RULES: Final[_Rules] = {
     ("POST", "/api/config/rollback"): _CONFIG,
     ("GET", "/api/config/versions"): _CONFIG,
     ("GET", "/api/config/versions/{number}"): _CONFIG,
+    ("GET", "/api/certificates"): _CONFIG,
+    ("POST", "/api/certificates/{thumbprint}"): _CONFIG,
     ("GET", "/api/reports/order"): _READ,
     ("GET", "/api/reports/{number}"): _READ,
     ("GET", "/api/reports/{number}/file"): Rule(Right.READ, "exported"),

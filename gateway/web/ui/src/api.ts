@@ -137,6 +137,11 @@ export interface CarbonVersion {
   terms: CarbonTerm[] | null;
 }
 
+export interface Certificates {
+  page: OwnCertificate | null;
+  servers: ServerCertificate[];
+}
+
 export interface ConfigApplied {
   version: number | null;
   changes: ConfigChange[];
@@ -486,6 +491,11 @@ export interface Overview {
   devices: Device[];
 }
 
+export interface OwnCertificate {
+  fingerprint: string;
+  ends: number;
+}
+
 export interface Refusal {
   detail: string;
   code: string;
@@ -511,6 +521,13 @@ export interface ReportJob {
   hash: string;
   en: string;
   zh: string;
+}
+
+export interface ServerCertificate {
+  name: string;
+  thumbprint: string;
+  trusted: boolean;
+  ends: number;
 }
 
 export interface SessionTold {
@@ -674,6 +691,10 @@ export interface Trends {
   end: number;
   lines: TrendLine[];
   unknown: string[];
+}
+
+export interface Trust {
+  trusted: boolean;
 }
 
 export interface UserTold {

@@ -10,6 +10,7 @@ import { change, may, session } from "../session";
 import { t, word } from "../words";
 import { useEffect, useState } from "preact/hooks";
 import { AuditLog } from "./audit";
+import { CertificateList } from "./certificates";
 import { SetUp } from "./door";
 import { Field, Form } from "./form";
 import { Tokens } from "./tokens";
@@ -21,6 +22,7 @@ const PARTS = [
   { name: "users", right: "users" },
   { name: "tokens", right: "users" },
   { name: "audit", right: "audit" },
+  { name: "certificates", right: "config" },
 ] as const;
 
 export default function AccountView() {
@@ -43,6 +45,7 @@ export default function AccountView() {
       {part === "users" && <Users me={who.name} />}
       {part === "tokens" && <Tokens />}
       {part === "audit" && <AuditLog />}
+      {part === "certificates" && <CertificateList />}
     </div>
   );
 }
