@@ -142,6 +142,18 @@ class Relayed(Protocol):
 
 
 @runtime_checkable
+class Renewable(Protocol):
+    """A source whose devices can be changed while it is connected."""
+
+    def renew(self, options: Any) -> bool:
+        """Take over options that differ in their devices only, before the next scan; False: enter anew.
+
+        A device that stays as it was misses nothing.
+        """
+        ...
+
+
+@runtime_checkable
 class Scannable(Protocol):
     """A source that can read one device at once, for `wanglian probe`."""
 

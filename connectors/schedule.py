@@ -41,6 +41,18 @@ class Schedule:
         self._turn = [0] * len(intervals)
         self._turns = 0
 
+    def renewed(self, intervals: Sequence[int], kept: Sequence[int | None], now: int) -> "Schedule":
+        """Return the schedule of other devices; `kept` are the places these had here, None for a new one."""
+        new = Schedule(intervals, now)
+        new._turns = self._turns
+        for place, old in enumerate(kept):
+            if old is not None:
+                new._due[place] = self._due[old]
+                new._silences[place] = self._silences[old]
+                new._pause[place] = self._pause[old]
+                new._turn[place] = self._turn[old]
+        return new
+
     def next(self, now: int) -> tuple[int, int]:
         """Return which device is scanned next and how long to wait for it, ns."""
         for device, due in enumerate(self._due):

@@ -115,10 +115,10 @@ def told(changes: list[Mapping[str, Any]] | list[dict[str, Any]], language: Lang
     """Yield a line for each part that begins anew, begins or ends."""
     for change in changes:
         what = say(language, f"config.part.{change['part']}", name=change["name"])
-        line = say(language, f"config.how.{change['how']}", what=what)
         if change["devices"]:
-            line += say(language, "config.devices", devices=", ".join(change["devices"]))
-        yield line
+            yield say(language, "config.devices", what=what, devices=", ".join(change["devices"]))
+        else:
+            yield say(language, f"config.how.{change['how']}", what=what)
 
 
 def _command(

@@ -21,7 +21,7 @@ from config.connections import AnySink, SourceOptions
 from config.energy_meters import meters
 from config.formulas import formulas
 from config.plant import Plant
-from connectors import Clock, Context, Source, SystemClock, Tag, TagTable
+from connectors import Clock, Context, Renewable, Source, SystemClock, Tag, TagTable
 from connectors.factory import build_sink, build_source
 from gateway.buffer import Backlog, DiskBuffer, LogCursor
 from gateway.buffer.contract import STORE
@@ -96,6 +96,7 @@ class Gateway:
         self._control = Control(directory, lambda: self.status_port)
         self._cursors: dict[str, LogCursor] = {}
         self._last_good = ""
+        self._collectors: dict[str, Collector] = {}
         self._booking: dict[Part, Historian | Bookkeeper] = {}
         self._about: dict[tuple[str, str], About] = {}
         self._started = self.clock.now()
@@ -159,10 +160,21 @@ class Gateway:
         self.plant = plant
         self._last_good = ""
         for change in changes:
+            if self._renews(change):
+                continue
             if change.how != "added":
                 await self._leave(change)
             if change.how != "removed":
                 self._begin(change)
+
+    def _renews(self, change: Change) -> bool:
+        """Let a source go on with other devices where it can, so that those that stay miss nothing."""
+        if change.part != "source" or not change.devices:
+            return False
+        source = self._collectors[change.name].source
+        if source is None:
+            return False
+        return isinstance(source, Renewable) and source.renew(self.plant.sources[change.name])
 
     async def _obey(self, plant_file: Path, at_end: AsyncExitStack) -> None:
         """Let this machine's own users change the plant file's plant."""
@@ -244,7 +256,7 @@ class Gateway:
         kept: dict[str, Any] = {}
 
         def open_source() -> Source:
-            return self._build_source(name, options, kept)
+            return self._build_source(name, self.plant.sources[name], kept)
 
         # Built once for its imports: asyncua's take seconds, in which no other link could answer its peer.
         open_source()
@@ -257,6 +269,7 @@ class Gateway:
             live=self._live,
             reviews=self._reviews,
         )
+        self._collectors[name] = collector
         observe_connector(self.observer, "source", name, lambda: collector.source)
         self._spawn(f"source/{name}", link, collector.session, collector.lost)
 

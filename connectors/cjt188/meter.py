@@ -15,9 +15,14 @@ _USUAL: Final = 19
 """Bytes of a water meter's present readings; others are longer and say so."""
 
 
+def asks_anyone(options: Cjt188Source) -> bool:
+    """Tell whether a meter is asked without its address."""
+    return any(device.address == "any" for device in options.devices.values())
+
+
 def frames_of(options: Cjt188Source) -> Frames:
     """Return the line's framing."""
-    anyone = any(device.address == "any" for device in options.devices.values())
+    anyone = asks_anyone(options)
     return Frames(options.wake, anyone=anyone)
 
 

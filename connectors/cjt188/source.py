@@ -2,10 +2,11 @@
 
 from config.connections import Cjt188Source
 from config.problems import Phrase
-from connectors.cjt188.meter import frames_of, meter
+from connectors.cjt188.meter import asks_anyone, frames_of, meter
 from connectors.clock import Clock
+from connectors.line.meter import Meter
 from connectors.line.meters import line_of, load_of
-from connectors.line.source import Device, Line, LineSource
+from connectors.line.source import Line, LineSource
 from connectors.tags import TagTable
 
 
@@ -22,10 +23,15 @@ class Cjt188(LineSource):
         tags: TagTable,
         clock: Clock,
     ) -> None:
-        def make() -> list[Device]:
-            return [meter(each, device) for each, device in options.devices.items()]
+        super().__init__(name, options, line, lambda: _meters(options), site=site, tags=tags, clock=clock)
+        self._asks_anyone = asks_anyone(options)
 
-        super().__init__(name, options, line, make, site=site, tags=tags, clock=clock)
+    def renew(self, options: Cjt188Source) -> bool:
+        """Go on with these meters; not where one that is asked without an address comes or goes."""
+        if asks_anyone(options) != self._asks_anyone:
+            return False
+        self._renew(lambda: _meters(options))
+        return True
 
 
 def line(options: Cjt188Source) -> Line:
@@ -35,8 +41,7 @@ def line(options: Cjt188Source) -> Line:
 
 def line_load(options: Cjt188Source, delay: int = 0) -> float:
     """Return the share of its time a line needs for all its scans; `delay` is a meter's own, ns."""
-    meters = [meter(name, device) for name, device in options.devices.items()]
-    return load_of(options, frames_of(options), meters, delay)
+    return load_of(options, frames_of(options), _meters(options), delay)
 
 
 def describe_meters(options: Cjt188Source) -> list[Phrase]:
@@ -50,3 +55,7 @@ def describe_meters(options: Cjt188Source) -> list[Phrase]:
         args = {"name": name, "address": device.address, "requests": len(asked), "asked": said}
         lines.append(Phrase("plan.meter", args))
     return lines
+
+
+def _meters(options: Cjt188Source) -> list[Meter]:
+    return [meter(name, device) for name, device in options.devices.items()]

@@ -14,9 +14,14 @@ from connectors.line.meter import Meter, MeterPoll, Wanted
 _IDENTIFIER: Final = 4
 
 
+def asks_anyone(options: Dlt645Source) -> bool:
+    """Tell whether a meter is asked without its address."""
+    return any(device.address == "any" for device in options.devices.values())
+
+
 def frames_of(options: Dlt645Source) -> Frames:
     """Return the line's framing."""
-    anyone = any(device.address == "any" for device in options.devices.values())
+    anyone = asks_anyone(options)
     return Frames(options.wake, anyone=anyone)
 
 

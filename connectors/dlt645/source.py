@@ -3,7 +3,7 @@
 from config.connections import Dlt645Source
 from config.problems import Phrase
 from connectors.clock import Clock
-from connectors.dlt645.meter import frames_of, meter
+from connectors.dlt645.meter import asks_anyone, frames_of, meter
 from connectors.line.meter import Meter
 from connectors.line.meters import line_of, load_of
 from connectors.line.source import Line, LineSource
@@ -24,6 +24,14 @@ class Dlt645(LineSource):
         clock: Clock,
     ) -> None:
         super().__init__(name, options, line, lambda: _meters(options), site=site, tags=tags, clock=clock)
+        self._asks_anyone = asks_anyone(options)
+
+    def renew(self, options: Dlt645Source) -> bool:
+        """Go on with these meters; not where one that is asked without an address comes or goes."""
+        if asks_anyone(options) != self._asks_anyone:
+            return False
+        self._renew(lambda: _meters(options))
+        return True
 
 
 def line(options: Dlt645Source) -> Line:

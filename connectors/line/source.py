@@ -28,6 +28,9 @@ _PATIENCE: Final = 2
 _TWICE: Final = 2
 """How often a counter that may be torn is asked for again; a device renews it less often than that."""
 
+_NOTICE: Final = 1_000_000_000
+"""How long a change of devices may go unnoticed while nothing is due."""
+
 _ROUNDS: Final = 8
 """Scans in one read at most, while a refused request is being narrowed down to the value at fault."""
 
@@ -159,6 +162,8 @@ class LineSource:
         self.is_heard = False
         """`contract.Relayed`: what accepts the connection may be a converter with nobody behind it."""
         self._hangs_up = hangs_up
+        self._wanted: Sequence[Device] | None = None
+        """Devices to go on with from the next scan; None where nothing was changed."""
         self._settled = 0
         """From when on the device hears what is asked, monotonic ns."""
 
@@ -172,13 +177,7 @@ class LineSource:
 
     async def read(self) -> Batch:
         """Wait until a device is due, return its scan; NotConnected when link or all devices are silent."""
-        place, wait = self._schedule.next(self._clock.now())
-        device = self._devices[place]
-        if self._exchange is None and self._hangs_up:
-            await asyncio.sleep(wait / 1e9)
-            await self._connect()
-            wait = 0
-        await self._idle_until(max(self._clock.monotonic() + wait, self._settled))
+        place, device = await self._next_due()
         began = self._clock.monotonic()
         silences = self._schedule.silences(place)
         batch = await self._scan(device, silences)
@@ -234,6 +233,51 @@ class LineSource:
             self._devices = self._make()
         numbers = [device.announce(self._name, self._site, self._tags) for device in self._devices]
         self._tags.keep_only(self._name, np.concatenate(numbers))
+
+    async def _next_due(self) -> tuple[int, Device]:
+        """Wait until a device is due; what is changed meanwhile is taken over within a second."""
+        while True:
+            if self._wanted is not None:
+                self._take_over(self._wanted)
+                self._wanted = None
+            place, wait = self._schedule.next(self._clock.now())
+            device, until = self._devices[place], self._clock.monotonic() + wait
+            if self._exchange is None and self._hangs_up:
+                await asyncio.sleep(min(wait, _NOTICE) / 1e9)
+                if self._wanted is not None or wait > _NOTICE:
+                    continue
+                await self._connect()
+            until = max(until, self._settled)
+            while self._wanted is None:
+                await self._idle_until(min(until, self._clock.monotonic() + _NOTICE))
+                if self._clock.monotonic() >= until:
+                    return place, device
+
+    def _renew(self, make: Callable[[], Sequence[Device]]) -> None:
+        """Go on with these devices from the next scan; those that are as before stay what they are."""
+        self._make = make
+        before: dict[str, list[Device]] = {}
+        for device in self._devices:
+            before.setdefault(device.name, []).append(device)
+
+        def kept(device: Device) -> Device:
+            same = (old for old in before.get(device.name, ()) if old.options == device.options)
+            return next(same, device)
+
+        self._wanted = [kept(device) for device in make()]
+
+    def _take_over(self, devices: Sequence[Device]) -> None:
+        places = {id(device): place for place, device in enumerate(self._devices)}
+        for device in self._devices:
+            if device not in devices:
+                self._connection.add(device.statistics)  # counters only grow
+        self._schedule = self._schedule.renewed(
+            [device.options.scan for device in devices],
+            [places.get(id(device)) for device in devices],
+            self._clock.now(),
+        )
+        self._devices = devices
+        self._announce()
 
     async def _connect(self) -> None:
         self._exchange = await self._line.connect(self._clock, self._connection)

@@ -22,6 +22,11 @@ class Statistics:
     unasked_replies: int = 0
     """Doubled, or of a transaction that never was."""
 
+    def add(self, other: "Statistics") -> None:
+        """Count what another has counted, too."""
+        for name, count in other.as_dict().items():
+            setattr(self, name, getattr(self, name) + count)
+
     def as_dict(self) -> dict[str, int]:
         """Return the counters by name."""
         return {field.name: getattr(self, field.name) for field in fields(self)}

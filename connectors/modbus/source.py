@@ -20,12 +20,23 @@ class Modbus(LineSource):
         tags: TagTable,
         clock: Clock,
     ) -> None:
-        def make() -> list[Device]:
-            return [
-                Device(name, part)
-                for name, device in options.devices.items()
-                for part in device.by_interval()
-            ]
-
         hangs_up = isinstance(options, ModbusTcpSource) and options.hang_up
-        super().__init__(name, options, line, make, site=site, tags=tags, clock=clock, hangs_up=hangs_up)
+        super().__init__(
+            name,
+            options,
+            line,
+            lambda: _devices(options),
+            site=site,
+            tags=tags,
+            clock=clock,
+            hangs_up=hangs_up,
+        )
+
+    def renew(self, options: ModbusTcpSource | ModbusSerialSource) -> bool:
+        """Go on with these devices from the next scan."""
+        self._renew(lambda: _devices(options))
+        return True
+
+
+def _devices(options: ModbusTcpSource | ModbusSerialSource) -> list[Device]:
+    return [Device(name, part) for name, device in options.devices.items() for part in device.by_interval()]

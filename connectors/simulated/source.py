@@ -2,7 +2,7 @@
 
 import asyncio
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ from connectors.describe import array_names, describe, device_path, is_scaled
 from connectors.quality import GOOD
 from connectors.schedule import Schedule
 from connectors.tags import Kind, Part, Tag, TagTable
+
+_NOTICE: Final = 1_000_000_000
+"""How long a change of devices may go unnoticed while nothing is due."""
 
 
 class Simulated:
@@ -32,23 +35,28 @@ class Simulated:
 
     async def __aenter__(self) -> Self:
         """Announce the tags; there is nothing to connect to."""
-        for name, device in self._options.devices.items():
-            self._numbers[name] = self._tags.announce(self._describe(name, device))
-        now = self._clock.now()
-        self._schedule = Schedule([device.scan for device in self._options.devices.values()], now)
-        for place in range(len(self._options.devices)):
-            # The multiple just passed is not due: who was there before may have computed it.
-            self._schedule.answered(place, now)
-        self._tags.keep_only(self._name, np.concatenate(list(self._numbers.values())))
+        self._begin(self._options, {})
         return self
+
+    def renew(self, options: SimulatedSource) -> bool:
+        """Go on with these devices; those that are as before stay on their schedule."""
+        before = self._options.devices
+        self._begin(
+            options,
+            {name: place for place, name in enumerate(before) if options.devices.get(name) == before[name]},
+        )
+        return True
 
     async def read(self) -> Batch:
         """Wait for the next scan and return one device's values."""
-        now = self._clock.now()
-        place, wait = self._schedule.next(now)
-        name, device = list(self._options.devices.items())[place]
-        # By the same reading: a step between two would be slept through.
-        await asyncio.sleep(wait / 1e9)
+        while True:
+            options, now = self._options, self._clock.now()
+            place, wait = self._schedule.next(now)
+            # By the same reading: a step between two would be slept through.
+            await asyncio.sleep(min(wait, _NOTICE) / 1e9)
+            if self._options is options and wait <= _NOTICE:
+                break
+        name, device = list(options.devices.items())[place]
         self._schedule.answered(place, self._clock.now())
         return self._compute(name, (now + wait) // device.scan * device.scan)
 
@@ -67,6 +75,22 @@ class Simulated:
     async def scan(self, device: str) -> Batch:
         """Compute the device's values of now."""
         return self._compute(device, self._clock.now())
+
+    def _begin(self, options: SimulatedSource, kept: dict[str, int]) -> None:
+        """Announce these devices; `kept` are the places of those that go on."""
+        now = self._clock.now()
+        self._options = options
+        self._numbers = {
+            name: self._tags.announce(self._describe(name, device))
+            for name, device in options.devices.items()
+        }
+        scans = [device.scan for device in options.devices.values()]
+        self._schedule = self._schedule.renewed(scans, [kept.get(name) for name in options.devices], now)
+        for place, name in enumerate(options.devices):
+            if name not in kept:
+                # The multiple just passed is not due: who was there before may have computed it.
+                self._schedule.answered(place, now)
+        self._tags.keep_only(self._name, np.concatenate(list(self._numbers.values())))
 
     def _describe(self, name: str, device: SimulatedDevice) -> list[Tag]:
         path = device_path(self._site, device.at, name)

@@ -13,6 +13,9 @@ Part = Literal["source", "sink", "derived", "history", "energy", "page", "words"
 _FIXED: Final = ("id", "site", "data_dir", "http_port")
 """Of `gateway`: who this is and where its data are; nobody changes while running."""
 
+_STAYS: Final = ("modbus_tcp", "modbus_serial", "dlt645", "cjt188", "simulated")
+"""Kinds of sources whose connection stays while their devices change (`connectors.Renewable`)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -53,7 +56,7 @@ def _differences(old: Plant, new: Plant) -> Iterator[Change]:
         devices: tuple[str, ...] = ()
         if how == "changed":
             was, now = old.sources[name], new.sources[name]
-            if was.kind == now.kind and _without_devices(was) == _without_devices(now):
+            if was.kind == now.kind in _STAYS and _without_devices(was) == _without_devices(now):
                 devices = tuple(device for device, _ in _named(was.devices, now.devices))
         yield Change("source", name, how, devices)
     for name, how in _named(old.sinks, new.sinks):

@@ -126,7 +126,7 @@ function Editor({ now, again }: { now: ConfigNow; again: () => void }) {
 
 /** What the button does, by its name. */
 function consequence(changes: ConfigChange[]): string {
-  const restarted = changes.filter((each) => each.part === "source" && each.how === "changed").length;
+  const restarted = changes.filter((each) => each.part === "source" && each.how === "changed" && !each.devices.length).length;
   return restarted ? t("config.apply_restarting", { count: restarted }) : t("config.apply");
 }
 
@@ -136,8 +136,7 @@ function Effects({ changes, isSame }: { changes: ConfigChange[]; isSame: boolean
     <ul class="effects" aria-label={t("config.effects")}>
       {changes.map((each) => (
         <li key={`${each.part} ${each.name}`}>
-          {t(`config.how.${each.how}`, { what: t(`config.part.${each.part}`, { name: each.name }) })}
-          {each.devices.length > 0 && ` ${t("config.devices", { devices: each.devices.join(", ") })}`}
+          {t(each.devices.length ? "config.devices" : `config.how.${each.how}`, { what: t(`config.part.${each.part}`, { name: each.name }), devices: each.devices.join(", ") })}
         </li>
       ))}
     </ul>
