@@ -187,6 +187,26 @@ def test_what_can_only_be_seen_with_values_fails_soon_and_as_failed(source: str)
     assert time.process_time() - began < 1
 
 
+@pytest.mark.fault("S8")
+def test_nothing_a_template_may_be_takes_long(record_measure) -> None:
+    slowest, refused, failed = 0.0, 0, 0
+    for source in [*ESCAPES, *BOMBS, *FAILING]:
+        began = time.process_time()
+        try:
+            made(source)
+        except NotATemplate:
+            refused += 1
+        except Failed:
+            failed += 1
+        slowest = max(slowest, time.process_time() - began)
+    assert (refused, failed) == (len(ESCAPES) + len(BOMBS), len(FAILING))
+    assert slowest < 1
+    record_measure(
+        f"templates: {len(ESCAPES)} escapes and {len(BOMBS)} bombs refused when read, {len(FAILING)} given "
+        f"up with values; slowest {slowest * 1000:.0f} ms"
+    )
+
+
 def test_a_text_that_grows_too_long_is_given_up_on_the_way() -> None:
     rows = tuple(Row(f"t{i}", 1.5, 0, "C62", "1", i, 0) for i in range(20_000))
     began = time.process_time()
