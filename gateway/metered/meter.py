@@ -9,7 +9,7 @@ from gateway.metered.days import Days
 
 log = logging.getLogger(__name__)
 
-_FIRST_GUESS: Final = 100
+_FIRST_GUESS: Final = 100.0
 """Bytes of a row before any was sent."""
 _LOOK_AGAIN_S: Final = 600.0
 """A clock that was wrong and is set must not keep a sink waiting for another day's end."""
@@ -25,7 +25,8 @@ class Meter:
         self._days = days
         self._peer = peer
         self._seen = 0
-        self._bytes = self._rows = 0
+        self._bytes = self._rows = self._before = 0
+        self._a_row = _FIRST_GUESS
         days.watch(name, self.look)
 
     def look(self) -> None:
@@ -56,12 +57,19 @@ class Meter:
         raise NotConnected(text, retry_after_s=min(self._days.seconds_left(), _LOOK_AGAIN_S))
 
     def most_rows(self, most: int) -> int:
-        """Return how many rows may still go today, at most `most`, by what rows have taken so far."""
+        """Return how many rows to write at once, at most `most`.
+
+        Half of what is left by what a row has taken, on average or last: where rows differ, a day ends near
+        its cap all the same.
+        """
         if self.cap is None:
             return most
-        a_row = self._bytes / self._rows if self._rows else _FIRST_GUESS
-        return max(1, min(most, int((self.cap - self.today()) / max(a_row, 1))))
+        return max(1, min(most, int((self.cap - self.today()) / self._a_row / 2)))
 
     def passed(self, rows: int) -> None:
         """Learn that so many rows have been accepted."""
-        self._rows += rows
+        self.look()
+        if rows:
+            self._rows += rows
+            self._a_row = max(1.0, self._bytes / self._rows, (self._bytes - self._before) / rows)
+            self._before = self._bytes

@@ -123,12 +123,13 @@ def test_rows_shrink_with_what_is_left_of_the_day(tmp_path: Path, clock: Any) ->
     sink = Sending()
     with Days(tmp_path, clock, ZONE) as days:
         meter = Meter("cloud", sink, days, peer="h:1", cap=1_000_000)
-        assert meter.most_rows(20_000) == 10_000
+        assert meter.most_rows(20_000) == 5_000
         sink.moved = 400_000
-        meter.look()
         meter.passed(10_000)
-        assert meter.most_rows(20_000) == 15_000
-        sink.moved = 990_000
-        meter.look()
-        meter.passed(14_750)
-        assert meter.most_rows(20_000) == 250
+        assert meter.most_rows(20_000) == 7_500
+        sink.moved = 600_000
+        meter.passed(2_000)
+        assert meter.most_rows(20_000) == 2_000, "rows that cost more than they did on average"
+        sink.moved = 999_999
+        meter.passed(9_000)
+        assert meter.most_rows(20_000) == 1
