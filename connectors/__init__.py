@@ -4,6 +4,8 @@ from connectors.batch import Batch, Columns, Origin, nbytes, one_time
 from connectors.clock import Clock, SystemClock
 from connectors.contract import (
     Browsable,
+    Certificate,
+    Certified,
     Context,
     Delivery,
     Epoch,
@@ -33,6 +35,8 @@ __all__ = [
     "PART_OF_KIND",
     "Batch",
     "Browsable",
+    "Certificate",
+    "Certified",
     "Clock",
     "Columns",
     "Context",

@@ -10,7 +10,7 @@ from enum import Enum
 from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Protocol, Self, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -243,6 +243,23 @@ class Watching(Protocol):
 
     async def watch(self) -> None:
         """Answer the peer beside `write`; raise NotConnected when the session is over, never return."""
+        ...
+
+
+class Certificate(NamedTuple):
+    """One that protects a connection."""
+
+    whose: Literal["own", "peer"]
+    ends: int
+    """When it expires, ns UTC."""
+
+
+@runtime_checkable
+class Certified(Protocol):
+    """A connector whose connection certificates may protect."""
+
+    def certificates(self) -> Sequence[Certificate]:
+        """Return those of the running session; none without TLS."""
         ...
 
 

@@ -1,8 +1,10 @@
 """How a peer is trusted: the certificate and the host name are always checked."""
 
 import ssl
+from pathlib import Path
 
 from config.connections import Tls
+from connectors.contract import Certificate
 from connectors.errors import NotConnected
 
 
@@ -25,6 +27,21 @@ def tls_context(options: Tls) -> ssl.SSLContext:
         except OSError as exc:
             raise _unusable("tls.certificate", options.certificate, exc) from exc
     return context
+
+
+def certificates(sock: ssl.SSLSocket, options: Tls) -> tuple[Certificate, ...]:
+    """Return what the peer has shown, and what it was shown of ours; reads files."""
+    found = []
+    shown = sock.getpeercert() or {}
+    ends = shown.get("notAfter")
+    if isinstance(ends, str):
+        found.append(Certificate("peer", ssl.cert_time_to_seconds(ends) * 1_000_000_000))
+    if options.certificate is not None:
+        from cryptography import x509  # noqa: PLC0415  a tenth of a second, for who has one
+
+        own = x509.load_pem_x509_certificates(Path(options.certificate).read_bytes())[0]
+        found.append(Certificate("own", int(own.not_valid_after_utc.timestamp()) * 1_000_000_000))
+    return tuple(found)
 
 
 def _unusable(field: str, file: str | None, cause: OSError) -> NotConnected:

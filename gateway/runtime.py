@@ -55,6 +55,7 @@ from gateway.page import Page
 from gateway.recompute import Recomputer, Recomputing
 from gateway.reload import Applier, Change, Part, on_hang_up, verbs
 from gateway.review import Reviews
+from gateway.security.expiries import Expiries
 from gateway.select import Rules, Selection
 from gateway.supervise import Link, LinkState, supervise
 from gateway.thin import Thinner, thinned_source
@@ -87,6 +88,7 @@ class Gateway:
         self.clock = clock or SystemClock()
         self.strict = strict
         self.observer = Observer()
+        self._expiries = Expiries(self.clock)
         self.tasks: dict[str, asyncio.Task[None]] = {}
         self.status_port = 0
         self.running = asyncio.Event()
@@ -135,6 +137,7 @@ class Gateway:
             if self._plant_file is not None:
                 await self._obey(self._plant_file, at_end)
             manager = ServiceManager()
+            self.tasks["expiries"] = group.create_task(self._expiries.keep(), name="expiries")
             self.tasks["traffic"] = group.create_task(self._traffic.keep(), name="traffic")
             self.tasks["watchdog"] = group.create_task(manager.feed(buffer.come_round), name="watchdog")
             self.running.set()
@@ -271,6 +274,7 @@ class Gateway:
         )
         self._collectors[name] = collector
         observe_connector(self.observer, "source", name, lambda: collector.source)
+        self._expiries.watch(self.observer, "source", name, lambda: collector.source)
         self._spawn(f"source/{name}", link, collector.session, collector.lost)
 
     def _build_source(self, name: str, options: SourceOptions, kept: dict[str, Any]) -> Source:
@@ -316,6 +320,7 @@ class Gateway:
         meter = Meter(name, sink, self._traffic, peer=peer(options) or name, cap=options.daily_cap)
         forwarder = Forwarder(link, sink, cursor, selection, self.clock, meter=meter)
         observe_connector(self.observer, "sink", name, lambda: forwarder.sink)
+        self._expiries.watch(self.observer, "sink", name, lambda: forwarder.sink)
         observe_meter(self.observer, name, meter)
         observe_backlog(self.observer, name, cursor, self.clock)
         self._spawn(f"sink/{name}", link, forwarder.session)

@@ -22,6 +22,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from config.connections import MqttConnection
 from connectors.broker import properties as _cheaper  # noqa: F401  it takes its place when imported
 from connectors.broker.reasons import refused_by
+from connectors.contract import Certificate
 from connectors.dial import Dial, Stream, Traffic
 from connectors.errors import NotConnected
 from connectors.post import post
@@ -56,6 +57,8 @@ class Line(ABC):
         self.broker = f"{options.host}:{options.broker_port}"
         self.traffic = Traffic()
         """What this connection moves over the network."""
+        self.certificates: tuple[Certificate, ...] = ()
+        """What protects the connection, once it is there."""
         self.dialled = False
         """Whether the connection is up, with all that lies beneath MQTT."""
         self.is_v5 = options.version == "5"
@@ -163,6 +166,7 @@ class Line(ABC):
         except NotConnected as exc:
             self._post(self._listener.failed, exc)
             return
+        self.certificates = self._dialling.certificates
         with self._lock:
             if self._abandoned:
                 self._dialling.drop()

@@ -7,11 +7,13 @@ acknowledgements, and those wait for the store: so a batch ends as soon as the w
 import asyncio
 from abc import ABC, abstractmethod
 from collections import deque
+from collections.abc import Sequence
 from typing import Final, Generic, TypeVar
 
 from config.connections import MqttSubscription
 from connectors.batch import Batch
 from connectors.broker.feed import Feed
+from connectors.contract import Certificate
 from connectors.errors import NotConnected
 
 GRACE_S: Final = 2.0
@@ -72,6 +74,10 @@ class Reader(ABC, Generic[E]):
         if expected is not batch:
             raise RuntimeError("batches are acknowledged in the order they were read")
         self._release(entries)
+
+    def certificates(self) -> Sequence[Certificate]:
+        """Return those of the running session; none without TLS."""
+        return self._feed.certificates
 
     # What the feed tells, on the event loop.
 

@@ -19,6 +19,7 @@ from config.connections import MqttPublishing
 from connectors.broker.reasons import REFUSES_THE_BYTES, refused_by
 from connectors.broker.window import Window
 from connectors.broker.wire import Limits, Will, Wire
+from connectors.contract import Certificate
 from connectors.dial import Traffic
 from connectors.errors import NotConnected
 
@@ -74,6 +75,11 @@ class Session:
         self._change: asyncio.Future[None] | None = None
         self.limits = Limits(window)
         self._window = Window(window, self._ack_timeout_s)
+
+    @property
+    def certificates(self) -> tuple[Certificate, ...]:
+        """What protects the connection."""
+        return self._wire.certificates
 
     def count_into(self, traffic: Traffic) -> None:
         """Count what the session moves there, beside others; call it before `open`."""

@@ -14,13 +14,14 @@ from typing import Literal
 
 from config.connections import Proxy, Tls
 from config.problems import Phrase
+from connectors.contract import Certificate
 from connectors.dial.converse import Deadline, Ended, converse
 from connectors.dial.proxies import Asking
 from connectors.dial.stream import Stream, WebSocketStream
 from connectors.dial.traffic import Traffic
 from connectors.dial.websocket import NoWebSocket, upgrade
 from connectors.errors import NotConnected
-from connectors.tls import tls_context
+from connectors.tls import certificates, tls_context
 from connectors.unreachable import unreachable
 
 Step = Literal["name", "TCP", "proxy", "TLS", "WebSocket"]
@@ -41,6 +42,8 @@ class Dial:
         websocket: str | None = None,
     ) -> None:
         self.peer = f"{host}:{port}"
+        self.certificates: tuple[Certificate, ...] = ()
+        """What protects the connection, once it is there."""
         self.step: Step = "name"
         """What is being waited for."""
         self._host = host
@@ -192,6 +195,8 @@ class Dial:
         self._traffic.change(self._number, encrypted)
         encrypted.settimeout(deadline.left())
         encrypted.do_handshake()
+        if self._tls is not None:
+            self.certificates = certificates(encrypted, self._tls)
         return encrypted
 
     def _upgrade(self, sock: socket.socket, path: str, deadline: Deadline) -> None:

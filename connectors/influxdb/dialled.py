@@ -1,28 +1,31 @@
 """urllib3 on connections that are dialled here: through proxies, trusted and counted as everywhere."""
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool
 
 from config.connections import InfluxDbSink, Tls
+from connectors.contract import Certificate
 from connectors.dial import Dial, Traffic
 
+Shown = Callable[[Sequence[Certificate]], None]
+"""Who wants to know what protects a connection."""
 _KEPT: Final = ("timeout", "maxsize", "block", "headers", "retries")
 """What urllib3 says of a pool beside TLS, which is ours."""
 
 
-def pools(options: InfluxDbSink, traffic: Traffic) -> Mapping[str, type[HTTPConnectionPool]]:
+def pools(options: InfluxDbSink, traffic: Traffic, shown: Shown) -> Mapping[str, type[HTTPConnectionPool]]:
     """Return what urllib3 is to make its connections with, for either scheme."""
     return {
-        "http": _pool(options, None, traffic),
-        "https": _pool(options, options.tls or Tls(), traffic),
+        "http": _pool(options, None, traffic, shown),
+        "https": _pool(options, options.tls or Tls(), traffic, shown),
     }
 
 
-def _pool(options: InfluxDbSink, tls: Tls | None, traffic: Traffic) -> type[HTTPConnectionPool]:
+def _pool(options: InfluxDbSink, tls: Tls | None, traffic: Traffic, shown: Shown) -> type[HTTPConnectionPool]:
     class Dialled(HTTPConnection):
         dial: Dial | None = None
 
@@ -35,7 +38,9 @@ def _pool(options: InfluxDbSink, tls: Tls | None, traffic: Traffic) -> type[HTTP
                 proxy=options.proxy,
                 tls=tls,
             )
-            return self.dial.connect()
+            sock = self.dial.connect()
+            shown(self.dial.certificates)
+            return sock
 
         def close(self) -> None:
             super().close()

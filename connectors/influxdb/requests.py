@@ -7,7 +7,7 @@ left behind: neither closing nor the program's end waits for it longer than a mo
 import asyncio
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from queue import SimpleQueue
@@ -19,6 +19,7 @@ from influxdb_client.client.write_api import SYNCHRONOUS
 
 from config.connections import InfluxDbSink
 from config.problems import Phrase
+from connectors.contract import Certificate
 from connectors.dial import COUNTED, Traffic
 from connectors.errors import NotConnected
 from connectors.influxdb.dialled import pools
@@ -49,6 +50,8 @@ class Requests:
     """Open once, post, close; never reopened."""
 
     def __init__(self, options: InfluxDbSink, statistics: Statistics, traffic: Traffic) -> None:
+        self.certificates: Sequence[Certificate] = ()
+        """What protects the newest connection."""
         self._traffic = traffic
         self._options = options
         self._statistics = statistics
@@ -159,10 +162,13 @@ class Requests:
             connection_pool_maxsize=1,
         )
         self._client.api_client.rest_client.pool_manager.pool_classes_by_scheme = pools(
-            options, self._traffic
+            options, self._traffic, self._shown
         )
         self._api = self._client.write_api(write_options=SYNCHRONOUS)
         self._client.api_client.call_api("/ping", "GET")
+
+    def _shown(self, certificates: Sequence[Certificate]) -> None:
+        self.certificates = certificates
 
     def _write(self, body: bytes) -> None:
         self._api.write(self._options.bucket, record=body)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from config.connections import InfluxDbSink
-from connectors.contract import Context, Delivery, Order
+from connectors.contract import Certificate, Context, Delivery, Order
 from connectors.dial import Traffic
 from connectors.errors import NotConnected, Refusal, Rejected
 from connectors.influxdb.lines import Encoder, Lines
@@ -81,6 +81,10 @@ class InfluxDb:
     def statistics(self) -> dict[str, int]:
         """Return the counts of the session: requests, bytes, refused rows."""
         return asdict(self._statistics)
+
+    def certificates(self) -> Sequence[Certificate]:
+        """Return those of the running session; none without TLS."""
+        return self._requests.certificates
 
     def traffic(self) -> int:
         """Return the bytes moved over the network, both ways, over all sessions."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from config.connections import MqttSink as MqttOptions
 from connectors.broker.session import GRACE_S, Session, Statistics
-from connectors.contract import Context, Delivery, Order
+from connectors.contract import Certificate, Context, Delivery, Order
 from connectors.dial import Traffic
 from connectors.errors import NotConnected, Refusal, Rejected
 from connectors.mqtt.envelope import Envelope
@@ -137,6 +137,10 @@ class MqttSink:
     def statistics(self) -> dict[str, int]:
         """Return the counts since start: messages, bytes, acks, refused, timeouts, and the form's own."""
         return asdict(self._statistics) | self._form.statistics()
+
+    def certificates(self) -> Sequence[Certificate]:
+        """Return those of the running session; none without TLS."""
+        return self._session.certificates
 
     def traffic(self) -> int:
         """Return the bytes moved over the network, both ways, over all sessions."""

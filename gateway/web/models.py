@@ -81,6 +81,8 @@ class Attention(Answer):
         "store",
         "store_full",
         "certificate",
+        "certificate_own",
+        "certificate_peer",
         "lost",
         "link_person",
         "link_down",

@@ -1,5 +1,6 @@
 """The first view: is it working, and is anything waiting for a person?"""
 
+import math
 from collections.abc import Iterator
 from typing import Final
 
@@ -140,6 +141,7 @@ def _attention(view: View, told: Told, links: list[Link], devices: list[Device])
         yield _about("certificate", "", count=max(0, left), urgent=left < URGENT_DAYS)
     for link, known in zip(links, told.links, strict=True):
         yield from _about_link(link, known)
+        yield from _about_certificates(link.name, known)
     for device in devices:
         if device.state == "bad":
             yield _about("device_silent", device.path, _worst(view, device), device.arrived, count=device.bad)
@@ -166,6 +168,14 @@ def _about_link(link: Link, known: LinkTold) -> Iterator[Attention]:
         yield _about("lost", link.name, count=link.dropped, urgent=True)
     if link.quarantined:
         yield _about("quarantined", link.name, count=link.quarantined)
+
+
+def _about_certificates(name: str, known: LinkTold) -> Iterator[Attention]:
+    for whose in ("own", "peer"):
+        days = known.counts.get(f"{whose}_certificate_days", math.inf)
+        if days < CERTIFICATE_DAYS:
+            code = f"certificate_{whose}"
+            yield _about(code, name, count=max(0, int(days)), urgent=days < URGENT_DAYS)
 
 
 def _about(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from config.connections import SparkplugSink
 from connectors.broker.session import GRACE_S
 from connectors.broker.wire import Will
-from connectors.contract import Context, Delivery, Order
+from connectors.contract import Certificate, Context, Delivery, Order
 from connectors.dial import Traffic
 from connectors.errors import NotConnected, Refusal, Rejected
 from connectors.sparkplug.edge import commands
@@ -111,6 +111,10 @@ class SparkplugEdge:
     ) -> None:
         """Say the node's death, then close; where the link is gone the broker says it."""
         await self._leave()
+
+    def certificates(self) -> Sequence[Certificate]:
+        """Return those of the running session; none without TLS."""
+        return self._session.certificates
 
     def traffic(self) -> int:
         """Return the bytes moved over the network, both ways, over all sessions."""

@@ -75,6 +75,13 @@ def test_what_needs_a_person_is_told_with_its_reason_the_urgent_first(plant: Pla
     assert (found[3].subject, found[3].reason) == ("cz/a/l/dead", "BadTimeout")
 
 
+def test_certificates_that_end_soon_are_told_by_link(plant: Plant) -> None:
+    plant.add_link("cloud", "sink", counts={"own_certificate_days": 12.4, "peer_certificate_days": 300.0})
+    plant.add_link("broker", counts={"own_certificate_days": 31.0, "peer_certificate_days": -0.5})
+    found = [(each.code, each.subject, each.count, each.urgent) for each in overview(plant).attention]
+    assert found == [("certificate_peer", "broker", 0, True), ("certificate_own", "cloud", 12, False)]
+
+
 @pytest.mark.parametrize(
     ("changes", "codes"),
     [
