@@ -14,7 +14,7 @@ said, and to what followed from it, is there. Any method may raise NotConnected,
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,8 @@ from connectors.contract import Delivery, GapNews
 
 Limit = Callable[[str], int]
 """How many bytes a payload on this topic may have."""
+SEVERAL: Final = -1
+"""In place of a delivery's index: the rows are those of several, each ``index << 32 | stored row number``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +35,8 @@ class Message:
 
     topic: str
     payload: bytes
-    rows: NDArray[np.int32] | None = None
-    """Stored row numbers it carries, of one delivery; None: it is told beside the data."""
+    rows: NDArray[np.int32] | NDArray[np.int64] | None = None
+    """Stored row numbers it carries, of one delivery, or of `SEVERAL`; None: it is told beside the data."""
     refusal: str = ""
     """Why it can never be sent, and isn't: its rows go to quarantine."""
     retain: bool = False
@@ -61,7 +63,7 @@ class Answer:
     reply: str
     refusal: str = ""
     """Why these bytes can never be accepted; empty when they are."""
-    rows: NDArray[np.int32] | None = None
+    rows: NDArray[np.int32] | NDArray[np.int64] | None = None
     """Which of the message's rows are refused; None is all of them."""
     instead: Sequence[Message] = ()
     """Messages that carry the same rows, sent now in its place: so what is refused is found out."""
@@ -112,6 +114,15 @@ class Form(ABC):
         The same delivery makes the same messages in every session with the same limits, but for marks of
         lateness: a re-send is harmless.
         """
+
+    def loads(self, deliveries: Sequence[Delivery]) -> Iterable[tuple[int, Message]]:
+        """Return the messages of a whole write, each with the index of its delivery.
+
+        A peer that wants few messages may get the rows of several in one: `SEVERAL`.
+        """
+        for index, delivery in enumerate(deliveries):
+            for message in self.messages(delivery):
+                yield index, message
 
     def heard(self, topic: str, payload: bytes) -> Heard:  # noqa: ARG002  for heirs that subscribe
         """Learn what came on one of `subscriptions`; return what follows from it."""

@@ -6,7 +6,7 @@ a message carries, and what was refused.
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import asdict, dataclass, replace
 from types import TracebackType
@@ -21,7 +21,7 @@ from connectors.contract import Certificate, Context, Delivery, Order
 from connectors.dial import Traffic
 from connectors.errors import NotConnected, Refusal, Rejected
 from connectors.mqtt.envelope import Envelope
-from connectors.mqtt.form import Answer, Form, Message
+from connectors.mqtt.form import SEVERAL, Answer, Form, Message
 from connectors.mqtt.forms.build import build_form
 
 _TURN_S: Final = 0.005
@@ -29,6 +29,7 @@ _TURN_S: Final = 0.005
 
 log = logging.getLogger(__name__)
 
+Rows = NDArray[np.int32] | NDArray[np.int64]
 _Key = tuple[str, object]
 """Topic and, on it, what makes this message the same in the next session."""
 
@@ -40,8 +41,8 @@ class _Ticket:
     key: _Key
     topic: str
     delivery: int | None = None
-    """Index into what `write` was given; None for what is told beside the data."""
-    rows: NDArray[np.int32] | None = None
+    """Index into what `write` was given, or SEVERAL; None for what is told beside the data."""
+    rows: Rows | None = None
     reply: str = ""
 
 
@@ -104,15 +105,14 @@ class MqttSink:
         loop = asyncio.get_running_loop()
         began = loop.time()
         try:
-            for index, delivery in enumerate(deliveries):
-                for message in self._form.messages(delivery):
-                    if loop.time() - began > _TURN_S:
-                        await asyncio.sleep(0)
-                        began = loop.time()
-                    if message.rows is None:
-                        await self._tell((message,))
-                    else:
-                        await self._publish_rows(index, delivery, message, message.rows)
+            for index, message in self._form.loads(deliveries):
+                if loop.time() - began > _TURN_S:
+                    await asyncio.sleep(0)
+                    began = loop.time()
+                if message.rows is None:
+                    await self._tell((message,))
+                else:
+                    await self._publish_rows(index, deliveries, message, message.rows)
             await self._settle()
         finally:
             self._learn()
@@ -183,17 +183,19 @@ class MqttSink:
             await self._context.gaps.told(news[-1].revision)
 
     async def _publish_rows(
-        self, index: int, delivery: Delivery, message: Message, rows: NDArray[np.int32]
+        self, index: int, deliveries: Sequence[Delivery], message: Message, rows: Rows
     ) -> None:
-        key = (message.topic, (delivery.epoch, delivery.seq, int(rows[0])))
+        first = int(rows[0])
+        delivery = deliveries[first >> 32 if index == SEVERAL else index]
+        key = (message.topic, (delivery.epoch, delivery.seq, first & 0xFFFF_FFFF))
         refusal = message.refusal or self._refused.get(key)
         if refusal is not None:
-            self._refusals.append(Refusal(index, rows, refusal))
-        else:
-            while message.reply and len(self._unanswered) >= self._options.window:
-                await self._hear()
-                await self._take_up()
-            await self._publish(message, _Ticket(key, message.topic, index, rows, message.reply))
+            self._refusals += _refusals(index, rows, refusal)
+            return
+        while message.reply and len(self._unanswered) >= self._options.window:
+            await self._hear()
+            await self._take_up()
+        await self._publish(message, _Ticket(key, message.topic, index, rows, message.reply))
 
     async def _publish(self, message: Message, ticket: _Ticket) -> None:
         loop = asyncio.get_running_loop()
@@ -261,11 +263,21 @@ class MqttSink:
             self._unanswered.pop(ticket.reply, None)
             self._on_refusal(ticket, each.reason, None)
 
-    def _on_refusal(self, ticket: _Ticket, reason: str, rows: NDArray[np.int32] | None) -> None:
-        if ticket.delivery is None:
+    def _on_refusal(self, ticket: _Ticket, reason: str, rows: Rows | None) -> None:
+        rows = ticket.rows if rows is None else rows
+        if ticket.delivery is None or rows is None:
             _warn(ticket.topic, reason)
         else:
-            self._refusals.append(Refusal(ticket.delivery, ticket.rows if rows is None else rows, reason))
+            self._refusals += _refusals(ticket.delivery, rows, reason)
+
+
+def _refusals(delivery: int, rows: Rows, reason: str) -> Iterator[Refusal]:
+    if delivery != SEVERAL:
+        yield Refusal(delivery, rows.astype(np.int32), reason)
+        return
+    of = rows >> 32
+    for index in np.unique(of).tolist():
+        yield Refusal(index, (rows[of == index] & 0xFFFF_FFFF).astype(np.int32), reason)
 
 
 def _warn(topic: str, reason: str) -> None:

@@ -34,7 +34,7 @@ def spoken(options: Any, context: Context, deliveries: list[Delivery]) -> list[t
         case MqttSink():
             form = build_form(options, context, "s")
             list(form.begin(lambda _: options.max_message))
-            return [(each.topic, each.payload) for one in deliveries for each in form.messages(one)]
+            return [(each.topic, each.payload) for _, each in form.loads(deliveries)]
         case InfluxDbSink():
             encoder = Encoder(options.measurement, context.tags)
             most = options.batch_rows

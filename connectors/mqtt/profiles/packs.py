@@ -19,7 +19,7 @@ class Cell(NamedTuple):
     """What readings of one section have in common: a time, a turn, a name."""
     text: bytes
     row: int
-    """Stored row number."""
+    """``index of the delivery << 32 | stored row number``"""
     name: str
     """Of the property."""
 

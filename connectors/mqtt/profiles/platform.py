@@ -21,7 +21,7 @@ from config.platform_names import property_name
 from connectors.clock import Clock
 from connectors.contract import Delivery
 from connectors.errors import NotConnected
-from connectors.mqtt.form import Answer, Form, Heard, Limit, Message
+from connectors.mqtt.form import SEVERAL, Answer, Form, Heard, Limit, Message
 from connectors.mqtt.profiles.packs import Cell, Frame, Limits, Pack, pack
 from connectors.mqtt.profiles.rows import DeviceRows, RowReader
 from connectors.mqtt.profiles.verdicts import Verdict
@@ -30,6 +30,10 @@ from connectors.tags import TagTable
 LONGEST_ID: Final = 13
 _ASK_AGAIN_NS: Final = 600_000_000_000
 """A device that was refused is asked for again so often; by then a person may have entered it."""
+
+
+_MOST_ROWS: Final = 4_000
+"""Written in some 5 ms: others want their turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +94,20 @@ class PlatformForm(Form):
 
     def messages(self, delivery: Delivery) -> Iterator[Message]:
         """Return as few messages as the limits allow; live and past readings may differ in form."""
+        return (message for _, message in self.loads((delivery,)))
+
+    def loads(self, deliveries: Sequence[Delivery]) -> Iterator[tuple[int, Message]]:
+        """Return the messages of a write: what waited together goes together, platforms count messages."""
+        for together in _together(deliveries):
+            for message in self._loads(together, is_past=together[0][1].is_past):
+                yield SEVERAL, message
+
+    def _loads(self, deliveries: Sequence[tuple[int, Delivery]], *, is_past: bool) -> Iterator[Message]:
         taken: list[DeviceRows] = []
-        for found in self._reader.read(delivery):
+        for found in self._reader.read(deliveries):
             for tag, rows in found.nameless.items():
-                yield _never(
-                    rows, f"tag {tag} of {found.device} has no name of its own on the platform: see `names`"
-                )
+                why = f"tag {tag} of {found.device} has no name of its own on the platform: see `names`"
+                yield _never(rows, why)
             if found.rows:
                 why = self._why_not(found.device)
                 if why and is_the_gateways_own(found.device) and found.device not in self._devices:
@@ -104,7 +116,7 @@ class PlatformForm(Form):
                     yield _never(found.rows, why)
                 else:
                     taken.append(found)
-        for topic, frame, cells in self._written(taken, is_past=delivery.is_past):
+        for topic, frame, cells in self._written(taken, is_past=is_past):
             limits = self._limits(self._limit(topic))
             for each in pack(cells, frame, limits, LONGEST_ID):
                 yield self._message(Sent(topic, frame, each))
@@ -137,7 +149,7 @@ class PlatformForm(Form):
         return str(self._last_id)
 
     def _message(self, sent: Sent) -> Message:
-        rows = np.array([cell.row for cell in sent.pack.cells], np.int32)
+        rows = np.array([cell.row for cell in sent.pack.cells], np.int64)
         number = self._next_id() if self.answers else ""
         payload = sent.frame.head(number) + sent.pack.body + sent.frame.tail
         if not sent.pack.fits:
@@ -196,6 +208,20 @@ class PlatformForm(Form):
         return NotConnected(f"{self.platform} answers {words}", needs_a_person=verdict is Verdict.PERSON)
 
 
+def _together(deliveries: Sequence[Delivery]) -> Iterator[list[tuple[int, Delivery]]]:
+    """Yield (index, delivery) of neighbours that are all live or all past, some thousand rows at a time."""
+    group: list[tuple[int, Delivery]] = []
+    rows = 0
+    for index, delivery in enumerate(deliveries):
+        if group and (rows >= _MOST_ROWS or delivery.is_past != group[0][1].is_past):
+            yield group
+            group, rows = [], 0
+        group.append((index, delivery))
+        rows += len(delivery.batch)
+    if group:
+        yield group
+
+
 def is_the_gateways_own(device: str) -> bool:
     """Tell whether a device is none of the plant's, as ``site/_energy/demand/main``."""
     return device.split("/")[1].startswith("_")
@@ -206,8 +232,8 @@ def _accepted_but(number: str, cells: Sequence[Cell], refused: Mapping[str, str]
     if not rows:
         return Answer(number)
     words = "; ".join(f"{name}: {refused[name]}" for name in sorted({c.name for c in cells} & set(refused)))
-    return Answer(number, refusal=words, rows=np.array(rows, np.int32))
+    return Answer(number, refusal=words, rows=np.array(rows, np.int64))
 
 
 def _never(rows: Sequence[int], why: str) -> Message:
-    return Message("", b"", np.array(rows, np.int32), refusal=why)
+    return Message("", b"", np.array(rows, np.int64), refusal=why)

@@ -4,7 +4,7 @@ A platform has no place for quality. A Bad row would be a number that means noth
 counted: `left_out`. Names are looked up once per layout of a batch.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -38,7 +38,7 @@ class DeviceRows:
     times: list[int] = field(default_factory=list)
     """ms since 1970 UTC."""
     rows: list[int] = field(default_factory=list)
-    """Stored row numbers."""
+    """``index of the delivery << 32 | stored row number``"""
     nameless: dict[str, list[int]] = field(default_factory=dict)
     """Rows of tags that have no name on the platform, by tag."""
 
@@ -97,19 +97,21 @@ class RowReader:
         self.left_out = 0
         """Bad rows, since start."""
 
-    def read(self, delivery: Delivery) -> list[DeviceRows]:
-        """Return the rows by device, in the order of the devices' numbers; Bad rows are left out."""
+    def read(self, deliveries: Iterable[tuple[int, Delivery]]) -> list[DeviceRows]:
+        """Return the rows of these (index, delivery) by device; Bad rows are left out."""
         if self._version != self._tags.version:  # a renamed tag keeps its number
             self._version = self._tags.version
             self._layouts.clear()
             self._claim()
         found: dict[str, DeviceRows] = {}
-        for part, row_numbers in zip(delivery.batch.parts, delivery.row_numbers(), strict=True):
-            for share in self._layout(part):
-                into = found.get(share.device)
-                if into is None:
-                    into = found[share.device] = DeviceRows(share.device)
-                self._add(into, share, part, row_numbers)
+        for index, delivery in deliveries:
+            for part, row_numbers in zip(delivery.batch.parts, delivery.row_numbers(), strict=True):
+                numbers = row_numbers.astype(np.int64) | (index << 32)
+                for share in self._layout(part):
+                    into = found.get(share.device)
+                    if into is None:
+                        into = found[share.device] = DeviceRows(share.device)
+                    self._add(into, share, part, numbers)
         return list(found.values())
 
     def _layout(self, part: Columns) -> list[_Share]:
@@ -156,7 +158,7 @@ class RowReader:
         owner = next(active, number)
         return name if self._tags[owner].path == path else None
 
-    def _add(self, into: DeviceRows, share: _Share, part: Columns, row_numbers: NDArray[np.int32]) -> None:
+    def _add(self, into: DeviceRows, share: _Share, part: Columns, row_numbers: NDArray[np.int64]) -> None:
         """Python objects, 0.1 to 0.6 µs a value: a platform takes some fifty messages a second."""
         unknown = is_bad(part.quality[share.places])
         value = part.value[share.places]

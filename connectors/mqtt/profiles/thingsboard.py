@@ -47,9 +47,9 @@ class ThingsBoard(PlatformForm):
         self._greeted.clear()
         return super().begin(limit)
 
-    def messages(self, delivery: Delivery) -> Iterator[Message]:
+    def _loads(self, deliveries: Sequence[tuple[int, Delivery]], *, is_past: bool) -> Iterator[Message]:
         """Announce devices that are new in this session, then their readings."""
-        for message in super().messages(delivery):
+        for message in super()._loads(deliveries, is_past=is_past):
             yield from self._greetings()
             yield message
 

@@ -219,7 +219,8 @@ async def test_no_more_messages_a_second_than_the_rate(tmp_path: Path) -> None:
     with platform("thingsboard", tmp_path) as peer:
         async with sink("thingsboard", peer.port, rate=20) as mqtt:
             begun = asyncio.get_running_loop().time()
-            await mqtt.write([delivery(seq) for seq in range(10)])
+            for seq in range(10):
+                await mqtt.write([delivery(seq)])
             took = asyncio.get_running_loop().time() - begun
         # 3 announcements and 10 messages: twelve gaps of 50 ms. What is slower is the machine's affair.
         assert took >= 12 * 0.05 * 0.99
@@ -266,3 +267,44 @@ async def test_a_secret_that_was_renewed_in_its_file_is_used_at_the_next_sign_in
         async with mqtt:
             await mqtt.write([delivery(1)])
         await until(lambda: peer.stored() == expected(kind, 1))
+
+
+MANY = tuple(f"m{i}" for i in range(40))
+
+
+@pytest.mark.parametrize(
+    ("kind", "messages"), [("thingsboard", 1), ("huawei_iotda", 1), ("aliyun", 2), ("onenet", 4)]
+)
+async def test_what_waited_together_goes_in_few_messages(kind: str, messages: int, tmp_path: Path) -> None:
+    with platform(kind, tmp_path, MANY) as peer:
+        async with sink(kind, peer.port, meters=MANY) as mqtt:
+            before = mqtt.statistics()["messages"]
+            await mqtt.write([delivery(seq, (seq,)) for seq in range(40)])
+            announced = len(MANY) if kind == "thingsboard" else 0
+            assert mqtt.statistics()["messages"] - before - announced == messages
+        await until(lambda: len(peer.taken) >= 160)
+        assert peer.stored() == {
+            (called(kind, MANY[seq]), *key[1:]): value
+            for seq in range(40)
+            for key, value in expected(kind, seq).items()
+            if key[0] == called(kind, "m1") and key[1] != "P"
+        } | {(called(kind, MANY[seq]), "P", T0_MS + seq * 1000): 1.5 + 2 * seq for seq in range(40)}
+        assert peer.faults == []
+
+
+async def test_a_refusal_in_a_message_of_many_deliveries_finds_its_own(tmp_path: Path) -> None:
+    with platform("aliyun", tmp_path, MANY[:7] + MANY[8:]) as peer:
+        assert isinstance(peer, Aliyun)
+        peer.no_property = {"state"}
+        async with sink("aliyun", peer.port, meters=MANY) as mqtt:
+            with pytest.raises(Rejected) as raised:
+                await mqtt.write([delivery(seq, (seq,), historical=seq in (3, 4)) for seq in range(40)])
+        found: dict[int, list[int]] = {}
+        for each in raised.value.refusals:
+            assert each.rows is not None
+            found.setdefault(each.delivery, []).extend(each.rows.tolist())
+        # Of each delivery row 3 is `state`, unknown; the seventh device is unknown altogether.
+        assert found == {seq: [0, 1, 2, 3] if seq == 7 else [3] for seq in range(40)}
+        assert [what for what, _ in peer.answered if what != "login"].count("history") == 1
+        assert len(peer.taken) == 39 * 3
+        assert peer.faults == []
