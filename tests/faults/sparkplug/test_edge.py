@@ -63,6 +63,26 @@ async def test_what_is_under_way_when_the_host_goes_offline_is_kept_and_the_node
     assert not follower.violations
 
 
+@pytest.mark.fault("B15")
+async def test_data_the_broker_acknowledges_while_the_host_is_gone_do_not_count(tmp_path: Path) -> None:
+    """The acknowledgement comes after all: without anybody beside it, `write` must look for itself."""
+    with plant(tmp_path) as (_, tap, host):
+        host.state(at=1)
+        edge = an_edge(tap.port, tmp_path, primary_host="scada")
+        async with edge.sink() as sink:
+            tap.open.clear()
+            writing = asyncio.create_task(sink.write([edge.made.delivery([("m/a", 1, 1.0, 0)])]))
+            await asyncio.sleep(0)
+            host.state(online=False, at=2)
+            host.command(b"\xff")
+            await until(lambda: sink.statistics()["refused_commands"] == 1, "the hearing of both")
+            acks = sink.statistics()["acks"]
+            tap.open.set()
+            with pytest.raises(NotConnected, match="primary host scada went offline"):
+                await writing
+            assert sink.statistics()["acks"] > acks
+
+
 def _followed(host: Host) -> Follower:
     return Follower().take_all(list(host.heard))
 

@@ -1,6 +1,6 @@
 """An edge node without a broker, and a host that follows it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -77,6 +77,7 @@ class Hosted:
     """Type and device of each message."""
     device: str = "{device}"
     max_message: int = 1 << 20
+    selects: Callable[[NDArray[np.int32]], NDArray[np.bool_]] = lambda tags: np.ones(len(tags), np.bool_)
 
     def __post_init__(self) -> None:
         self.newest = Newest(self.tags)
@@ -90,7 +91,7 @@ class Hosted:
         options = SparkplugSink.model_validate(
             {"kind": "sparkplug", "host": "h", "group": "g", "device": self.device}
         )
-        context = Context("node", self.tags, self.clock, last=self.newest)
+        context = Context("node", self.tags, self.clock, last=self.newest, selects=self.selects)
         ids = DeviceIds(options, self.tags)
         self.layouts = Layouts(self.tags)
         self.node = EdgeNode(context, ids, self._say, bd_seq=bd_seq, statistics=self.counts)

@@ -53,6 +53,14 @@ def test_a_device_of_which_nothing_is_known_is_not_born() -> None:
     assert not edge.host.violations
 
 
+def test_a_birth_tells_nothing_of_a_tag_the_sink_does_not_get() -> None:
+    edge = Hosted(selects=lambda tags: tags != 1)
+    edge.announce("m/a", "m/secret", "n/a")
+    edge.delivery([("m/a", 1, 1.0, 0), ("m/secret", 1, 2.0, 0)])
+    edge.be_born()
+    assert [born.name for born in edge.host.devices["m"].values()] == ["a"]
+
+
 def test_a_device_that_can_no_longer_be_had_dies_once_and_is_born_again_with_its_first_value() -> None:
     edge = Hosted()
     edge.announce("m/a", "m/b", "n/a")
