@@ -343,3 +343,5 @@ class Context:
     """Which of these tags this sink gets, (n,) → (n,): it tells its peer of no other."""
     directory: Path | None = None
     """The gateway's data directory, for the little a sink must keep; None: nothing is kept."""
+    kept: dict[str, Any] = field(default_factory=dict)
+    """The same for every session of a sink."""

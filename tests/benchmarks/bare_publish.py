@@ -1,6 +1,6 @@
-"""What paho alone does: the messages in a file, published with QoS 1 again and again, 64 in flight.
+"""What paho alone does: the messages in a file, again and again, 64 in flight or not yet sent.
 
-python -m tests.benchmarks.bare_publish --port 1883 --said FILE [--seconds 5]
+python -m tests.benchmarks.bare_publish --port 1883 --said FILE [--seconds 5] [--qos 1]
 
 Prints messages a second and core percent.
 """
@@ -24,6 +24,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--said", type=Path, required=True)
     parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--qos", type=int, choices=(0, 1), default=1)
     options = parser.parse_args()
     messages = [(record.topic, record.payload) for record in read(options.said)]
     client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
@@ -42,7 +43,7 @@ def main() -> None:
     while time.perf_counter() - began < options.seconds:
         for topic, payload in messages:
             room.acquire()
-            client.publish(topic, payload, qos=1)
+            client.publish(topic, payload, qos=options.qos)
         published += len(messages)
     for _ in range(WINDOW):
         room.acquire()

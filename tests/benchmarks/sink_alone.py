@@ -16,11 +16,16 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from config.base import Secret
-from config.connections import AnySink, InfluxDbSink, MqttSink
+from config.connections import AnySink, InfluxDbSink, MqttSink, SparkplugSink
 from connectors import Context, Delivery, Epoch, SystemClock
 from connectors.factory import build_sink
 from connectors.influxdb.lines import Encoder
 from connectors.mqtt.forms.build import build_form
+from connectors.sparkplug.edge.counts import Statistics
+from connectors.sparkplug.edge.layout import Layouts
+from connectors.sparkplug.edge.naming import DeviceIds
+from connectors.sparkplug.edge.node import EdgeNode
+from connectors.sparkplug.topics import edge_topic
 from tests.benchmarks.stages import batch_of, tags_of
 from tests.verify.recording import pack
 
@@ -42,8 +47,28 @@ def spoken(options: Any, context: Context, deliveries: list[Delivery]) -> list[t
             per_request = max(1, most // len(deliveries[0].batch))
             starts = range(0, len(bodies), per_request)
             return [("", b"".join(bodies[start : start + per_request])) for start in starts]
+        case SparkplugSink():
+            return _said_by_edge(options, context, deliveries)
         case _:
             raise NotImplementedError(options.kind)
+
+
+def _said_by_edge(
+    options: SparkplugSink, context: Context, deliveries: list[Delivery]
+) -> list[tuple[str, bytes]]:
+    said: list[tuple[str, bytes]] = []
+
+    def say(kind: str, device: str, payload: bytes) -> None:
+        if kind == "DDATA":
+            said.append((edge_topic(options.group, kind, "bench", device), payload + b"\x18\x01"))
+
+    node = EdgeNode(context, DeviceIds(options, context.tags), say, bd_seq=0, statistics=Statistics())
+    node.be_born()
+    layouts = Layouts(context.tags)
+    for delivery in deliveries:
+        for share in layouts.shares(delivery.batch.parts):
+            node.tell(share, delivery, lambda _: options.max_message)
+    return said
 
 
 class Load:

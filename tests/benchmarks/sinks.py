@@ -53,9 +53,11 @@ EXPLAINED = """\
 The sink writes prepared deliveries of one device, up to 20,000 rows at once, and waits for every
 acknowledgement; no store is behind it. The bare client is paho with 64 messages in flight, or
 influxdb-client one request after another, with the bytes of one such write prepared beforehand and sent again
-and again; for the platforms it waits for PUBACK alone, the sink for the replies of Aliyun and OneNET too,
-which a process beside the broker gives (code 200, nothing else). Both are pinned to one core, the broker or
-database has the other: where the ratio is 1 and a core is not full, the peer is the limit."""
+and again. Sparkplug's data go out with QoS 0: nothing answers the bare client, while the sink waits for its
+marker behind each write. For the platforms the bare client waits for PUBACK alone, the sink for the replies
+of Aliyun and OneNET too, which a process beside the broker gives (code 200, nothing else). Both are pinned to
+one core, the broker or database has the other: where the ratio is 1 and a core is not full, the peer is the
+limit."""
 
 
 def table(folder: Path, seconds: float) -> list[list[str]]:
@@ -67,6 +69,9 @@ def table(folder: Path, seconds: float) -> list[list[str]]:
             sink = {"kind": "mqtt", "host": "127.0.0.1", "port": broker.port, "format": form}
             bare = ["tests.benchmarks.bare_publish", "--port", str(broker.port)]
             found += _compared(folder, name, sink, bare, seconds)
+        sink = {"kind": "sparkplug", "host": "127.0.0.1", "port": broker.port, "group": "bench"}
+        bare = ["tests.benchmarks.bare_publish", "--port", str(broker.port), "--qos", "0"]
+        found += _compared(folder, "sparkplug", sink, bare, seconds)
     with Broker(folder / "platform", settings=("log_type none",), core=OTHER_CORE) as broker:
         replies = python("-m", "tests.benchmarks.replies", "--port", str(broker.port))
         with started("replies", replies, folder, core=OTHER_CORE) as platform:

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from config.units import find_unit
 from connectors.batch import Columns
 from connectors.contract import LastValues
-from connectors.quality import BAD, BAD_WAITING_FOR_INITIAL_DATA
+from connectors.quality import BAD_WAITING_FOR_INITIAL_DATA
 from connectors.sparkplug.datatypes import DataType
-from connectors.sparkplug.edge.encode import DATATYPE_OF, milliseconds, quality_properties
 from connectors.sparkplug.edge.layout import FIRST_ALIAS
+from connectors.sparkplug.edge.metric import DATATYPE_OF, add_property, tell
 from connectors.sparkplug.edge.naming import metric_names
 from connectors.sparkplug.payload import BDSEQ, REBIRTH
 from connectors.sparkplug.schema import Payload
@@ -35,6 +35,8 @@ class Metric:
     number: int
     name: str
     tag: Tag
+    prepared: bytes
+    """The metric without time, quality and value."""
 
 
 Metrics = tuple[Metric, ...]
@@ -50,17 +52,21 @@ class Catalogue:
         self._wanted = np.zeros(0, np.int32)
         self._extra: dict[int, set[int]] = {}
         """By device."""
+        self._known: dict[int, Metric] = {}
+        self._of_device: dict[int, Metrics] = {}
 
     def add(self, device: int, tags: NDArray[np.int32]) -> None:
         """Learn that rows of these tags of a device have come, whatever else is known of them."""
         retired = np.setdiff1d(tags, self.wanted())
         if len(retired):
             self._extra.setdefault(device, set()).update(retired.tolist())
+            self._of_device.pop(device, None)
 
     def wanted(self) -> NDArray[np.int32]:
         """Return the numbers of the tags that are active and wanted, (n,) ascending."""
         if self._version != self._tags.version:
             self._version = self._tags.version
+            self._of_device.clear()
             active = self._tags.active()
             self._wanted = active[self._wants(active)]
         return self._wanted
@@ -72,10 +78,22 @@ class Catalogue:
     def metrics(self, device: int) -> Metrics:
         """Return what this device has, in the order of the tags' numbers."""
         wanted = self.wanted()
+        found = self._of_device.get(device)
+        if found is None:
+            found = self._of_device[device] = self._described(device, wanted)
+        return found
+
+    def _described(self, device: int, wanted: NDArray[np.int32]) -> Metrics:
         current = wanted[self._tags.device[wanted] == device].tolist()
         numbers = sorted({*current, *self._extra.get(device, ())})
         names = metric_names([(number, self._tags[number]) for number in numbers], current)
-        return tuple(Metric(number, names[number], self._tags[number]) for number in numbers)
+        return tuple(self._metric(number, names[number]) for number in numbers)
+
+    def _metric(self, number: int, name: str) -> Metric:
+        tag, known = self._tags[number], self._known.get(number)
+        if known is None or known.name != name or known.tag is not tag:
+            known = self._known[number] = Metric(number, name, tag, _prepared(number, name, tag))
+        return known
 
 
 def of_node(bd_seq: int, now: int) -> bytes:
@@ -102,22 +120,20 @@ def of_device(metrics: Metrics, last: Sequence[Columns], now: int) -> bytes:
     """Return DBIRTH: every metric with its newest value, null where none is known."""
     known = _rows(last)
     said = _payload(now)
-    for metric in metrics:  # 5 µs each
+    for metric in metrics:  # 3 µs each
         time, value, quality = known.get(metric.number, (now, None, BAD_WAITING_FOR_INITIAL_DATA))
-        kind = metric.tag.kind
-        one = said.metrics.add(
-            name=metric.name,
-            alias=metric.number + FIRST_ALIAS,
-            timestamp=int(milliseconds(np.array([time], np.int64))[0]),
-            datatype=int(DATATYPE_OF[kind]),
-        )
-        for name, (datatype, told) in _properties(metric.tag, quality).items():
-            _add_property(one.properties, name, datatype, told)
-        if quality >= BAD:
-            one.is_null = True
-        else:
-            _set(one, kind, value)
+        one = said.metrics.add()
+        one.ParseFromString(metric.prepared)
+        one.timestamp = max(_ms(time), 0)
+        tell(one, metric.tag.kind, value, quality)
     return _bytes(said)
+
+
+def _prepared(number: int, name: str, tag: Tag) -> bytes:
+    one = Payload.Metric(name=name, alias=number + FIRST_ALIAS, datatype=int(DATATYPE_OF[tag.kind]))
+    for key, (datatype, told) in _properties(tag).items():
+        add_property(one.properties, key, datatype, told)
+    return _bytes(one)
 
 
 def newest(last: LastValues, metrics: Metrics) -> Sequence[Columns]:
@@ -135,7 +151,7 @@ def _rows(last: Sequence[Columns]) -> dict[int, tuple[int, Any, int]]:
     }
 
 
-def _properties(tag: Tag, quality: int) -> dict[str, tuple[DataType, Any]]:
+def _properties(tag: Tag) -> dict[str, tuple[DataType, Any]]:
     found: dict[str, tuple[DataType, Any]] = {}
     unit = find_unit(tag.unit)
     if tag.kind not in (Kind.TEXT, Kind.BOOL):
@@ -147,33 +163,7 @@ def _properties(tag: Tag, quality: int) -> dict[str, tuple[DataType, Any]]:
         found["counter"] = (DataType.BOOLEAN, True)
     if tag.tag_class:
         found["class"] = (DataType.STRING, tag.tag_class)
-    return found | quality_properties(quality)
-
-
-_FIELD_OF: Final = {
-    DataType.STRING: "string_value",
-    DataType.DOUBLE: "double_value",
-    DataType.BOOLEAN: "boolean_value",
-    DataType.INT32: "int_value",
-    DataType.UINT32: "int_value",
-}
-
-
-def _add_property(properties: Any, name: str, datatype: DataType, value: Any) -> None:
-    properties.keys.append(name)
-    properties.values.add(type=int(datatype), **{_FIELD_OF[datatype]: value})
-
-
-def _set(metric: Any, kind: Kind, value: Any) -> None:
-    match kind:
-        case Kind.BOOL:
-            metric.boolean_value = value != 0
-        case Kind.FLOAT64:
-            metric.double_value = value
-        case Kind.TEXT:
-            metric.string_value = value.encode("utf-8", "replace").decode()
-        case Kind.INT32 | Kind.INT64 | Kind.UINT64:
-            metric.long_value = int(value) & 0xFFFF_FFFF_FFFF_FFFF
+    return found
 
 
 def _payload(now: int) -> Any:

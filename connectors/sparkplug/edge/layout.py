@@ -14,8 +14,9 @@ from connectors.tags import Kind, TagTable
 
 _CACHED_ROWS: Final = 200_000
 """About 15 MB of prepared layouts; a plant whose batches never repeat must not fill the memory."""
-FIRST_ALIAS: Final = 1
-"""Of tags; below it are the node's own. A tag's number is never given again, and so is its alias."""
+FIRST_ALIAS: Final = 128
+"""Of tags; below it are the node's own. The first 16,256 take two bytes, all of them alike. A tag's number is
+never given again, and so is its alias."""
 
 
 @dataclass(slots=True)
@@ -30,6 +31,8 @@ class Share:
     """Row numbers in a whole batch."""
     named: int = -1
     """After how many births every tag of this share was seen to be named."""
+    is_own: bool | None = None
+    """Whether it has tags that were thinned for this sink; None: nobody has looked."""
 
     def columns(self, parts: tuple[Columns, ...]) -> list[Columns]:
         """Return each group's rows."""

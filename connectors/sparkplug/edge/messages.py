@@ -22,7 +22,7 @@ def cut(encoded: Sequence[Metrics], row: NDArray[np.int32], limit: int) -> Itera
     if len(data) <= limit:
         yield data, row
         return
-    sizes = np.concatenate([each.sizes for each in encoded])
+    sizes = np.concatenate([each.sizes() for each in encoded])
     ends = np.cumsum(sizes)
     first = 0
     while first < len(sizes):

@@ -22,6 +22,7 @@ from connectors.sparkplug.edge.encode import encode
 from connectors.sparkplug.edge.layout import Share
 from connectors.sparkplug.edge.messages import cut
 from connectors.sparkplug.edge.naming import DeviceIds
+from connectors.sparkplug.edge.remembered import Remembered
 from connectors.sparkplug.edge.wire import varint
 
 _SETTLING_NS: Final = 10_000_000_000
@@ -50,7 +51,7 @@ class EdgeNode:
         self, context: Context, ids: DeviceIds, say: Say, *, bd_seq: int, statistics: Statistics
     ) -> None:
         self._tags = context.tags
-        self._last = context.last
+        self._last = Remembered(context.last, context.tags, context.kept.setdefault("thinned", {}))
         self._clock = context.clock
         self._ids = ids
         self._say = say
@@ -106,6 +107,10 @@ class EdgeNode:
         share.named = self._generation
         if has_past and not device.is_alive:
             device.lent_until = self._clock.monotonic() + LENT_NS
+        if share.is_own is None:
+            share.is_own = self._last.are_own(share.tag)
+        if share.is_own and not delivery.is_past:
+            self._last.remember(columns)
         too_large = self._send(device, _Rows(share, delivery, columns, past), limit(device.id))
         if not device.is_alive and not device.lent_until:
             self._die(device)
@@ -182,9 +187,9 @@ class EdgeNode:
         ]
         head = b"\x08" + varint(self._clock.now() // 1_000_000)
         row = share.row if delivery.rows is None else np.concatenate(delivery.rows)[share.row]
-        self._statistics.historical += sum(
-            int(np.broadcast_to(old, len(each)).sum()) for each, old in zip(columns, past, strict=True)
-        )
+        for each, old in zip(columns, past, strict=True):
+            if old is not False:
+                self._statistics.historical += int(np.broadcast_to(old, len(each)).sum())
         too_large = []
         for data, numbers in cut(encoded, row, limit):
             if data:

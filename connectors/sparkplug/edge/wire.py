@@ -1,5 +1,6 @@
 """Protobuf's bytes of columns: numbers seven bits to the byte, written for all rows at once. Pure."""
 
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
@@ -25,9 +26,19 @@ def varint(number: int) -> bytes:
     return bytes(found)
 
 
-def sized(field: int, data: bytes) -> bytes:
-    """Return a field that is text, bytes or a message."""
-    return varint(field << 3 | 2) + varint(len(data)) + data
+def parts(data: bytes) -> Iterator[int]:
+    """Yield how many bytes each message takes of those that lie in `data` one behind the other."""
+    at = 0
+    while at < len(data):
+        begin, size, shift = at, 0, 0
+        at += 1  # the field's number takes one byte
+        while True:
+            size |= (data[at] & 0x7F) << shift
+            at, shift = at + 1, shift + 7
+            if data[at - 1] < 0x80:
+                break
+        at += size
+        yield at - begin
 
 
 def varints(number: NDArray[np.uint64]) -> tuple[Bytes, NDArray[np.bool_]]:

@@ -83,6 +83,7 @@ class Hosted:
         self.newest = Newest(self.tags)
         self.counts = Statistics()
         self.seqs = 0
+        self.kept: dict[str, Any] = {}
         self._seq = 0
         self.begin(0)
 
@@ -91,7 +92,9 @@ class Hosted:
         options = SparkplugSink.model_validate(
             {"kind": "sparkplug", "host": "h", "group": "g", "device": self.device}
         )
-        context = Context("node", self.tags, self.clock, last=self.newest, selects=self.selects)
+        context = Context(
+            "node", self.tags, self.clock, last=self.newest, selects=self.selects, kept=self.kept
+        )
         ids = DeviceIds(options, self.tags)
         self.layouts = Layouts(self.tags)
         self.node = EdgeNode(context, ids, self._say, bd_seq=bd_seq, statistics=self.counts)

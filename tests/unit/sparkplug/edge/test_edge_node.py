@@ -7,7 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from connectors import Kind
+from connectors import Kind, Tag
 from tests.unit.sparkplug.edge.hosted import GONE, LOST, Hosted
 from tests.verify.sparkplug import BOOLEAN, DOUBLE, INT64, STRING, UINT64
 
@@ -103,7 +103,7 @@ def test_the_past_of_a_dead_device_is_told_and_the_device_dies_again() -> None:
     edge.read(("m/a", 2, 2.0, 0), historical=True)
     assert edge.kinds() == [("DBIRTH", "m"), ("DDATA", "m"), ("DDATA", "m")]
     assert [row.value for row in edge.host.rows if row.historical] == [1.0, 2.0]
-    assert edge.host.devices["m"][1].value is None
+    assert [born.value for born in edge.host.devices["m"].values()] == [None]
     edge.wait(9)
     assert edge.kinds() == []
     edge.wait(2)
@@ -169,13 +169,25 @@ def test_a_kind_that_changes_is_another_metric_and_its_backlog_has_a_name_of_its
     assert not edge.host.violations
 
 
+def test_a_tag_that_was_thinned_for_the_sink_is_told_by_the_next_birth_of_any_session() -> None:
+    """Nobody else knows its newest row: its device would not be born until the next one comes."""
+    edge = Hosted()
+    edge.tags.announce([Tag("s/a/l/m/a", Kind.FLOAT64, "KWT", "thin", for_sink="scada")])
+    edge.be_born()
+    edge.tell(edge.delivery([("m/a", 1, 1.5, 0)], known=False))
+    edge.be_born()
+    assert [born.value for born in edge.host.devices["m"].values()] == [1.5]
+    edge.begin(1)
+    edge.be_born()
+    assert [born.value for born in edge.host.devices["m"].values()] == [1.5]
+    assert not edge.host.violations
+
+
 def test_a_renamed_tag_is_told_under_its_new_name_without_being_read() -> None:
     edge = Hosted()
     edge.announce("m/a")
     edge.be_born()
     edge.read(("m/a", 1, 1.0, 0))
-    from connectors import Tag
-
     edge.tags.announce([Tag("s/a/l/m/power", Kind.FLOAT64, "KWT", "src", was="s/a/l/m/a")])
     assert edge.node.next_at() is not None
     edge.wait(2)
