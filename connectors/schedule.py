@@ -35,6 +35,10 @@ class Schedule:
 
     def __init__(self, intervals: Sequence[int], now: int) -> None:
         self._interval = tuple(intervals)
+        self._patience = [_STARVED * interval for interval in intervals]
+        self._places = range(len(intervals))
+        self._near = min(intervals, default=0) + _SLACK_NS
+        """No due time so near is that of a clock set back."""
         self._due = [now // interval * interval for interval in intervals]
         self._silences = [0] * len(intervals)
         self._pause = list(intervals)
@@ -55,11 +59,18 @@ class Schedule:
 
     def next(self, now: int) -> tuple[int, int]:
         """Return which device is scanned next and how long to wait for it, ns."""
-        for device, due in enumerate(self._due):
-            # All of them, or the first to fall into step would be the earliest until the others' time comes.
-            if due - now > self._longest(device):
-                self._due[device] = (now // self._interval[device] + 1) * self._interval[device]
-        device = min(range(len(self._due)), key=lambda i: self._order(i, now))
+        if max(self._due) - now > self._near:
+            for device, due in enumerate(self._due):
+                # All of them, or the first to fall into step would be the earliest until the others' time.
+                if due - now > self._longest(device):
+                    self._due[device] = (now // self._interval[device] + 1) * self._interval[device]
+        # A line may have hundreds of devices, and each scan comes by here: 247 take some 30 µs.
+        known = zip(self._due, self._patience, self._turn, self._places, strict=True)
+        due_now = [(due + patience, turn, place) for due, patience, turn, place in known if due <= now]
+        if due_now:
+            device = min(due_now)[-1]
+        else:
+            device = min(zip(self._due, self._interval, self._turn, self._places, strict=True))[-1]
         return device, min(max(0, self._due[device] - now), self._longest(device))
 
     def silences(self, device: int) -> int:
@@ -89,12 +100,6 @@ class Schedule:
 
     def _longest(self, device: int) -> int:
         return self._pause[device] + _SLACK_NS + self._pause[device] // _SLEWED
-
-    def _order(self, device: int, now: int) -> tuple[bool, int, int, int]:
-        due = self._due[device]
-        deadline = due + _STARVED * self._interval[device]
-        is_due = due <= now
-        return not is_due, deadline if is_due else due, deadline, self._turn[device]
 
     def _plan(self, device: int, after: int, pause: int) -> None:
         interval = self._interval[device]
