@@ -15,8 +15,12 @@ from gateway.cli_lab_options import (
     FaultOption,
     For,
     Host,
+    PlantArgument,
+    Port,
     ScenarioOption,
     Seed,
+    Serial,
+    SourceOption,
     address_of,
     in_short,
     run,
@@ -34,19 +38,14 @@ lab_app.command("cjt188")(lab_cjt188)
 
 @lab_app.command("modbus")
 def lab_modbus(
-    plant_file: Annotated[
-        Path | None,
-        typer.Argument(help="Serve the devices of this plant file. 工厂配置文件。", metavar="[PLANT]"),
-    ] = None,
+    plant_file: PlantArgument = None,
     *,
-    source: Annotated[str | None, typer.Option(help="Which source of the plant. 采集源。")] = None,
+    source: SourceOption = None,
     template: Annotated[str | None, typer.Option(help="Serve this template. 设备模板。")] = None,
     units: Annotated[int, typer.Option(min=1, max=247, help="Of a template: unit ids 1 to this. 台数。")] = 1,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port; 0 is any. 端口。")] = 5020,
+    port: Port = 5020,
     host: Host = "127.0.0.1",
-    serial: Annotated[
-        Path | None, typer.Option(help="RTU on a pseudo-terminal of this name instead. 虚拟串口。")
-    ] = None,
+    serial: Serial = None,
     connections: Annotated[int, typer.Option(min=1, help="Most connections it takes. 最多连接数。")] = 1000,
     fault: FaultOption = None,
     scenario: ScenarioOption = None,
@@ -180,7 +179,7 @@ def lab_sparkplug(
 def lab_proxy(
     to: Annotated[str, typer.Option(help="Where to pass everything, host:port. 目标。")],
     *,
-    listen: Annotated[int, typer.Option(min=0, max=65535, help="TCP port; 0 is any. 端口。")] = 0,
+    listen: Port = 0,
     host: Host = "127.0.0.1",
     latency: Annotated[str, typer.Option(help="Later by this, each way. 延迟。")] = "0s",
     jitter: Annotated[str, typer.Option(help="And by up to this more. 抖动。")] = "0s",

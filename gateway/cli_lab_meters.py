@@ -9,7 +9,20 @@ from config.connections import Cjt188Device, Cjt188Source, Dlt645Device, Dlt645S
 from config.connections.cjt188 import TYPES
 from config.dlt645_identifiers import TemplateName, identifiers
 from config.problems import Language, default_language
-from gateway.cli_lab_options import FaultOption, For, Host, ScenarioOption, Seed, run, scenario_of, work_for
+from gateway.cli_lab_options import (
+    FaultOption,
+    For,
+    Host,
+    PlantArgument,
+    Port,
+    ScenarioOption,
+    Seed,
+    Serial,
+    SourceOption,
+    run,
+    scenario_of,
+    work_for,
+)
 from gateway.cli_lab_points import only_source
 from gateway.console import Lang, fail, load, say
 from gateway.lab.meters.line import Held, MeterLine, Speech
@@ -17,16 +30,7 @@ from gateway.lab.meters.readings import Reading, consumption, electricity
 
 Meters = dict[str, dict[str, Held]]
 """By address: what each has, by identifier."""
-PlantArgument = Annotated[
-    Path | None,
-    typer.Argument(help="Serve the meters of this plant file. 工厂配置文件。", metavar="[PLANT]"),
-]
-SourceOption = Annotated[str | None, typer.Option("--source", help="Which source of the plant. 采集源。")]
 Units = Annotated[int, typer.Option(min=1, max=999, help="Without a plant: meters 1 to this. 台数。")]
-Port = Annotated[int, typer.Option(min=0, max=65535, help="TCP port; 0 is any. 端口。")]
-Serial = Annotated[
-    Path | None, typer.Option("--serial", help="On a pseudo-terminal of this name instead. 虚拟串口。")
-]
 
 
 def lab_dlt645(

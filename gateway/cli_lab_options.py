@@ -22,6 +22,15 @@ ScenarioOption = Annotated[
 Seed = Annotated[int, typer.Option(help="The same seed draws the same faults. 随机种子。")]
 For = Annotated[str | None, typer.Option("--for", help="End after so long. 运行多久后结束。")]
 Host = Annotated[str, typer.Option(help="Address to listen on. 监听地址。")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="TCP port; 0 is any. 端口。")]
+PlantArgument = Annotated[
+    Path | None,
+    typer.Argument(help="Serve the equipment of this plant file. 工厂配置文件。", metavar="[PLANT]"),
+]
+SourceOption = Annotated[str | None, typer.Option("--source", help="Which source of the plant. 采集源。")]
+Serial = Annotated[
+    Path | None, typer.Option("--serial", help="On a pseudo-terminal of this name instead. 虚拟串口。")
+]
 
 
 def scenario_of(
