@@ -45,7 +45,7 @@ class ValuesForm(Model):
     """``ts`` and ``values`` and nothing else, for platforms that bear nothing else: without gateway, batch,
     quality and marks, so a repeated or a late message can't be told from another."""
     announce: bool = True
-    """Publish catalogue, status and last will beside the data."""
+    """Publish catalogue, status, gaps and last will beside the data."""
 
 
 class PerTagForm(Model):
@@ -59,7 +59,7 @@ class PerTagForm(Model):
     retain: bool = True
     """The broker keeps each tag's newest live value; a late one never takes its place."""
     announce: bool = True
-    """Publish catalogue, status and last will beside the data."""
+    """Publish catalogue, status, gaps and last will beside the data."""
 
 
 class TemplateForm(Model):
@@ -77,7 +77,7 @@ class TemplateForm(Model):
     retain: bool = False
     """The broker keeps the newest live message of each topic."""
     announce: bool = False
-    """Publish catalogue, status and last will beside the data, below ``prefix``."""
+    """Publish catalogue, status, gaps and last will beside the data, below ``prefix``."""
 
 
 MqttForm = Annotated[

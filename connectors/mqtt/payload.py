@@ -91,15 +91,16 @@ class Encoder(Layouts[_Texts]):
         self._names.clear()
 
     def _prepare(self, share: Share) -> _Texts:
+        numbers = share.tag.tolist()
         return _Texts(
             limit=self._limit(share.device),
             head=b',"dev":' + orjson.dumps(share.device),
-            tags=b',"tags":[' + b",".join(map(self._names.__getitem__, share.numbers)) + b"]",
+            tags=b',"tags":[' + b",".join(map(self._names.__getitem__, numbers)) + b"]",
             row=_row_text(share.row),
-            units=self._units(share.numbers),
+            units=self._units(numbers),
         )
 
-    def _units(self, numbers: tuple[int, ...]) -> bytes:
+    def _units(self, numbers: list[int]) -> bytes:
         """Return the rows' units where the retained catalogue tells others, or none: an old backlog."""
         if all(map(self._tags.is_told, numbers)):
             return b""

@@ -26,6 +26,6 @@ def tag_topic(prefix: str, path: str) -> str:
     return f"{prefix}/{path}"
 
 
-def past_topic(prefix: str, path: str) -> str:
+def past_topic(topic: str) -> str:
     """Return the topic of what comes late of a tag whose own topic has the value alone."""
-    return f"{prefix}/{path}/_past"
+    return f"{topic}/_past"

@@ -23,7 +23,6 @@ class _Row:
     """What of a row's messages is the same each time."""
 
     topic: str
-    past_topic: str
     limit: int
     unit: str
     refusal: str
@@ -42,6 +41,7 @@ class PerTagForm(AnnouncingForm, Layouts[tuple[_Row, ...]]):
     def begin(self, limit: Limit) -> Iterable[Message]:
         """Begin a session."""
         self._limit = limit
+        self._rows: dict[int, _Row] = {}
         self._forget()
         return super().begin(limit)
 
@@ -65,7 +65,7 @@ class PerTagForm(AnnouncingForm, Layouts[tuple[_Row, ...]]):
                 strict=True,
             )
             for place, (row, value, written, code, number) in enumerate(columns):
-                topic = row.past_topic if self._options.bare and delivery.is_past else row.topic
+                topic = past_topic(row.topic) if self._options.bare and delivery.is_past else row.topic
                 if is_bare:
                     payload = orjson.dumps(value)
                 else:
@@ -77,16 +77,25 @@ class PerTagForm(AnnouncingForm, Layouts[tuple[_Row, ...]]):
                 yield Message(topic, payload, rows[place : place + 1], refusal, retain)
 
     def _prepare(self, share: Share) -> tuple[_Row, ...]:
-        return tuple(map(self._row, share.numbers))
+        return tuple(map(self._row, share.tag.tolist()))
+
+    def _renamed(self) -> None:
+        self._rows.clear()
 
     def _row(self, number: int) -> _Row:
+        """Return what is known of a tag: one object for all layouts it is in."""
+        found = self._rows.get(number)
+        if found is None:
+            found = self._rows[number] = self._made(number)
+        return found
+
+    def _made(self, number: int) -> _Row:
         tag = self._tags[number]
         unit = find_unit(tag.unit)
-        late = past_topic(self._prefix, tag.path)
+        topic = tag_topic(self._prefix, tag.path)
         return _Row(
-            tag_topic(self._prefix, tag.path),
-            late,
-            self._limit(late),
+            topic,
+            self._limit(past_topic(topic)),
             tag.unit if unit is None else unit.symbol,
             CHANGED if has_changed(self._tags, number) else "",
         )

@@ -61,7 +61,7 @@ def channels(form: Form, prefix: str, gateway: str, tags: Sequence[Tag]) -> Iter
                 topic = tag_topic(prefix, tag.path)
                 if form.bare:
                     yield Channel(tag.path, topic, "value", retained=form.retain, narrowed=value)
-                    yield Channel(f"{tag.path}/_past", past_topic(prefix, tag.path), "row")
+                    yield Channel(f"{tag.path}/_past", past_topic(topic), "row")
                 else:
                     yield Channel(tag.path, topic, "row", retained=form.retain, narrowed=fresh)
         case TemplateForm():

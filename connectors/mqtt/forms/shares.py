@@ -43,7 +43,7 @@ class Share:
     device_number: int
     device: str
     """site/area/line/device"""
-    numbers: tuple[int, ...]
+    tag: NDArray[np.int32]
     """Tag number of each row."""
     pieces: tuple[Piece, ...]
     row: NDArray[np.int32]
@@ -142,18 +142,19 @@ class Layouts(ABC, Generic[T]):
 
     def _share(self, device: int, places: Sequence[NDArray[np.intp]], parts: tuple[Columns, ...]) -> Share:
         pieces: list[Piece] = []
-        numbers: list[int] = []
+        tags: list[NDArray[np.int32]] = []
         rows: list[NDArray[np.intp]] = []
         first_row = 0
         for i, (place, part) in enumerate(zip(places, parts, strict=True)):
             if len(place):
                 tag = part.tag[place]
-                numbers += tag.tolist()
+                tags.append(tag)
                 rows.append(place + first_row)
                 pieces.append(Piece(i, _as_slice(place), _one_or_many(self._tags.kind[tag])))
             first_row += len(part)
         row = np.concatenate(rows).astype(np.int32)
-        return Share(device, self._tags.device_path(device), tuple(numbers), tuple(pieces), row)
+        tag = np.concatenate(tags)
+        return Share(device, self._tags.device_path(device), tag, tuple(pieces), row)
 
 
 def _as_slice(places: NDArray[np.intp]) -> slice | NDArray[np.intp]:

@@ -147,13 +147,13 @@ class TemplateForm(AnnouncingForm, Layouts[_Known]):
         return (topic, payload) if len(payload) <= limit else None
 
     def _prepare(self, share: Share) -> _Known:
-        tags = [self._tags[number] for number in share.numbers]
+        tags = [self._tags[number] for number in share.tag.tolist()]
         units = tuple(tag.unit for tag in tags)
         found = [find_unit(unit) for unit in units]
         levels = share.device.split("/")
         site, *between, device = levels if len(levels) > 1 else ("", *levels)
         area, line = (*between, "", "")[:2]
-        refused = () if self._tells_units else share.numbers
+        refused = [] if self._tells_units else share.tag.tolist()
         return _Known(
             {"path": share.device, "site": site, "area": area, "line": line, "device": device},
             tuple(tag.name for tag in tags),

@@ -78,14 +78,15 @@ class ValuesForm(AnnouncingForm, Layouts[_Names]):
         tags = self._tags
         topic = data_topic(self._prefix, share.device)
         is_plain = self._options.plain
-        units = tuple(None if tags.is_told(each) else tags[each].unit for each in share.numbers)
+        numbers = share.tag.tolist()
+        units = tuple(None if tags.is_told(each) else tags[each].unit for each in numbers)
         return _Names(
             topic,
             self._limit(topic),
             b"" if is_plain else b',"dev":' + orjson.dumps(share.device),
-            tuple(tags[number].name for number in share.numbers),
+            tuple(tags[number].name for number in numbers),
             units if any(units) and not is_plain else None,
-            tuple(i for i, each in enumerate(share.numbers) if is_plain and has_changed(tags, each)),
+            tuple(i for i, each in enumerate(numbers) if is_plain and has_changed(tags, each)),
         )
 
     def _of_device(self, share: Share, texts: _Names, head: bytes, delivery: Delivery) -> Iterator[Message]:

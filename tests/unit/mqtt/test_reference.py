@@ -9,12 +9,15 @@ import numpy as np
 from config.templating import NAMES
 from config.templating.sandbox import FILTERS, TESTS
 from connectors import Batch, Columns, Delivery, Epoch, Kind, Origin, Tag, TagTable
+from connectors.contract import GapNews
 from connectors.mqtt.catalogue import device_catalogues, status
 from connectors.mqtt.payload import Encoder
 from tests.unit.mqtt.forms import form_of, messages
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "mqtt-json.md"
-SHORTEST, FULLEST, CATALOGUE, STATUS = re.findall(r"```json\n(.*?)\n```", PAGE.read_text("utf-8"), re.DOTALL)
+SHORTEST, FULLEST, CATALOGUE, STATUS, GAP = re.findall(
+    r"```json\n(.*?)\n```", PAGE.read_text("utf-8"), re.DOTALL
+)
 DEVICE = "cz/press/line1/m1"
 EPOCH = Epoch(3, 0x9F86D081884C7D65)
 T0 = 1_764_000_000_123_456_789
@@ -76,6 +79,13 @@ def test_the_status() -> None:
     written, documented = json.loads(status("gw-1", online=True, more=more)), json.loads(STATUS)
     assert list(written) == list(documented)
     assert {**written, "version": ""} == {**documented, "version": ""}
+
+
+def test_a_gap() -> None:
+    said = json.loads(GAP)
+    assert said.pop("gw") == "gw-1"
+    (message,) = form_of(TagTable(), kind="json").missing([GapNews(1, said)])
+    assert (message.topic, message.payload.decode()) == ("p/cz/_gateway/gw-1/_gaps", GAP)
 
 
 FORMS = Path(__file__).parents[3] / "docs" / "reference" / "mqtt-forms.md"
