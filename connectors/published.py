@@ -19,6 +19,8 @@ class MessageKind:
     schema: Schema
     """Of the payload, for any device."""
     content_type: str = "application/json"
+    headers: Schema = field(default_factory=dict)
+    """Of what may stand beside the payload, e.g. MQTT 5's user properties."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +44,10 @@ class Published:
 
     host: str
     """host:port"""
-    protocol: Literal["mqtt", "secure-mqtt", "http", "https"]
+    protocol: Literal["mqtt", "secure-mqtt", "ws", "wss", "http", "https"]
     messages: Sequence[MessageKind]
     channels: Sequence[Channel]
     protocol_version: str = ""
+    pathname: str = ""
+    """Of a WebSocket."""
     security: Sequence[Literal["userPassword", "X509", "bearer"]] = ()

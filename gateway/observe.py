@@ -215,9 +215,9 @@ def observe_meter(observer: Observer, name: str, meter: Meter) -> None:
     """Ask a sink's meter for today's bytes and their cap."""
 
     def gauges() -> dict[str, float]:
-        return {"day_bytes": meter.today(), "day_cap_bytes": meter.cap or 0}
+        return {"bytes": meter.today(), "cap_bytes": meter.cap or 0}
 
-    observer.ask("sink", {"sink": name}, gauges, is_counter=False)
+    observer.ask("sink_day", {"sink": name}, gauges, is_counter=False)
 
 
 def observe_history(observer: Observer, historian: Historian) -> None:

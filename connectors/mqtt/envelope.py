@@ -9,6 +9,7 @@ from paho.mqtt.properties import Properties
 from config.connections import MqttSink
 from connectors.broker.properties import SharedTables
 from connectors.mqtt.form import Message
+from connectors.published import Schema
 
 _LEVEL: Final = 6
 """Of zlib; with level 1 a thousand values of JSON are a seventh larger, with level 9 no smaller."""
@@ -23,6 +24,17 @@ _NUMBER: Final = 20
 """Digits of the longest number in an identity; an epoch is shorter than two."""
 
 Pairs = list[tuple[str, str]]
+
+
+def headers(options: MqttSink, gateway: str) -> Schema:
+    """Return what user properties a message may have, in JSON Schema; empty where it has none."""
+    found: dict[str, Schema] = {name: {"const": value} for name, value in options.user_properties.items()}
+    if options.gzip:
+        found["content-encoding"] = {"const": "gzip"}
+    if options.identity:
+        number: Schema = {"type": "string", "pattern": "^[0-9]+$"}
+        found |= {"gateway": {"const": gateway}, "epoch": {"type": "string"}, "seq": number, "row": number}
+    return {"type": "object", "properties": found} if found else {}
 
 
 class Envelope:

@@ -21,6 +21,8 @@ _SECURITY: Final[dict[str, dict[str, Any]]] = {
     "X509": {"type": "X509"},
     "bearer": {"type": "httpApiKey", "name": "Authorization", "in": "header"},
 }
+_MQTT: Final = ("mqtt", "secure-mqtt", "ws", "wss")
+"""A sink's WebSocket carries MQTT."""
 
 
 def document(plant: Plant, tags: TagTable, language: Language) -> dict[str, Any]:
@@ -66,6 +68,8 @@ def _add_sink(found: dict[str, Any], sink: str, told: Published, language: Langu
     server: dict[str, Any] = {"host": told.host, "protocol": told.protocol}
     if told.protocol_version:
         server["protocolVersion"] = told.protocol_version
+    if told.pathname:
+        server["pathname"] = told.pathname
     if told.security:
         server["security"] = [_ref("securitySchemes", each) for each in told.security]
     found["servers"][sink] = server
@@ -88,6 +92,8 @@ def _add_channel(
     if channel.narrowed:
         schema = {"allOf": [schema, dict(channel.narrowed)]}
     message = {"contentType": kind.content_type, "summary": kind.meaning.text(language), "payload": schema}
+    if kind.headers:
+        message["headers"] = dict(kind.headers)
     found["components"]["messages"][key] = message
     found["channels"][key] = {
         "address": channel.address,
@@ -99,7 +105,7 @@ def _add_channel(
         "channel": {"$ref": f"#/channels/{key}"},
         "messages": [{"$ref": f"#/channels/{key}/messages/{kind.name}"}],
     }
-    if found["servers"][sink]["protocol"] in ("mqtt", "secure-mqtt"):
+    if found["servers"][sink]["protocol"] in _MQTT:
         found["operations"][key]["bindings"] = {"mqtt": {"qos": 1, "retain": channel.retained}}
 
 

@@ -38,9 +38,9 @@ class Expiries:
         self._running[direction, name] = running
 
         def gauges() -> dict[str, float]:
-            return {f"{each.whose}_certificate_days": self._days(each) for each in _shown(running)}
+            return {f"{each.whose}_days": self._days(each) for each in _shown(running)}
 
-        observer.ask(direction, {direction: name}, gauges, is_counter=False)
+        observer.ask(f"{direction}_certificate", {direction: name}, gauges, is_counter=False)
 
     def look(self) -> None:
         """Tell what has come to a new stage."""

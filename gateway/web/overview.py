@@ -172,7 +172,7 @@ def _about_link(link: Link, known: LinkTold) -> Iterator[Attention]:
 
 def _about_certificates(name: str, known: LinkTold) -> Iterator[Attention]:
     for whose in ("own", "peer"):
-        days = known.counts.get(f"{whose}_certificate_days", math.inf)
+        days = known.counts.get(f"certificate_{whose}_days", math.inf)
         if days < CERTIFICATE_DAYS:
             code = f"certificate_{whose}"
             yield _about(code, name, count=max(0, int(days)), urgent=days < URGENT_DAYS)

@@ -67,7 +67,7 @@ def test_each_stage_is_told_once(clock: Any, caplog: pytest.LogCaptureFixture) -
     expiries.look()
     assert told(caplog) == [("WARNING", "own", 10)]
     samples = {each.name: each.value for each in observer.snapshot().samples}
-    assert samples == {"sink_own_certificate_days": 10.0}
+    assert samples == {"sink_certificate_own_days": 10.0}
     running[0] = None
     clock.move(9 * 86_400)
     expiries.look()

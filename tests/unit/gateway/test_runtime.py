@@ -12,9 +12,12 @@ from connectors import NotConnected, SystemClock
 from connectors.modbus.serial import SerialPort
 from connectors.quality import name as quality_name
 from gateway import runtime
+from gateway.metered import Days
 from gateway.review import Reviews
 from gateway.runtime import Gateway
 from tests.fakes import ReplaySource
+from tests.servers.broker import Broker, ServerTls
+from tests.servers.certificates import Authority
 
 HELD = "UncertainConfigurationError"
 PLANT = b"""
@@ -124,3 +127,39 @@ async def test_d7_a_tag_whose_scale_was_changed_between_two_runs_is_stored_uncer
     assert HELD in changed["x"]
     assert HELD not in changed["y"]
     assert HELD not in (await run_with(40))["x"]
+
+
+@pytest.mark.server
+async def test_what_a_sink_moves_and_what_protects_it_stand_beside_its_backlog(tmp_path: Path) -> None:
+    """Who asks a sink under the name of another takes its place: each has its own."""
+    authority = Authority(tmp_path / "ca")
+    plant = (
+        PLANT
+        + b"""
+page: {enabled: false}
+history: {enabled: false}
+sinks:
+  cloud: {kind: mqtt, host: 127.0.0.1, port: %d, tls: {ca: %b}, daily_cap: 1MB}
+"""
+    )
+    tls = ServerTls(*authority.issue("server"))
+    with Broker(tmp_path / "broker", tls=tls) as broker:
+        told = plant % (broker.port, bytes(authority.certificate))
+        outcome = read_plant_bytes(told, "plant.yaml", tmp_path)
+        assert outcome.plant is not None, outcome
+        gateway, stop = Gateway(outcome.plant, tmp_path / "data"), asyncio.Event()
+        async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+            tasks.create_task(gateway.run(stop))
+            await gateway.running.wait()
+            while True:
+                samples = {each.name: each.value for each in gateway.observer.snapshot().samples}
+                if samples.get("sink_rows"):
+                    break
+                await asyncio.sleep(0.01)
+            stop.set()
+        assert samples["sink_day_bytes"] > 1_000
+        assert samples["sink_day_cap_bytes"] == 1_000_000
+        assert 0.9 < samples["sink_certificate_peer_days"] < 1.1
+        assert "sink_backlog_rows" in samples
+    with Days(tmp_path / "data", SystemClock(), outcome.plant.gateway.zone) as days:
+        assert days.moved("cloud") >= samples["sink_day_bytes"]

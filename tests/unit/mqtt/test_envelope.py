@@ -12,6 +12,7 @@ from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from connectors.mqtt.envelope import Envelope
+from connectors.mqtt.published import published
 from tests.servers.broker import Broker
 from tests.unit.mqtt.plant import DEVICE, EPOCH, delivery, options, sink, tag_table, until
 
@@ -110,3 +111,16 @@ async def test_a_message_sent_again_is_the_same_bytes(broker: Broker) -> None:
         await until(lambda: len(rows_of(messages)) == 2)
     first, again = rows_of(messages)
     assert (first.payload, pairs(first)) == (again.payload, pairs(again))
+
+
+def test_the_contract_tells_of_the_way_and_of_what_stands_beside_a_payload() -> None:
+    more = {"gzip": True, "identity": True, "user_properties": {"plant": "north"}, "websocket": "/mqtt"}
+    told = published(options(443, tls={}, **more), gateway="gw-1", site="cz", tags=[])
+    assert (told.protocol, told.pathname) == ("wss", "/mqtt")
+    assert told.messages
+    for kind in told.messages:
+        promised = kind.headers["properties"]
+        assert set(promised) == {"plant", "content-encoding", "gateway", "epoch", "seq", "row"}
+    plain = published(options(1883), gateway="gw-1", site="cz", tags=[])
+    assert (plain.protocol, plain.pathname) == ("mqtt", "")
+    assert all(not kind.headers for kind in plain.messages)

@@ -76,8 +76,8 @@ def test_what_needs_a_person_is_told_with_its_reason_the_urgent_first(plant: Pla
 
 
 def test_certificates_that_end_soon_are_told_by_link(plant: Plant) -> None:
-    plant.add_link("cloud", "sink", counts={"own_certificate_days": 12.4, "peer_certificate_days": 300.0})
-    plant.add_link("broker", counts={"own_certificate_days": 31.0, "peer_certificate_days": -0.5})
+    plant.add_link("cloud", "sink", counts={"certificate_own_days": 12.4, "certificate_peer_days": 300.0})
+    plant.add_link("broker", counts={"certificate_own_days": 31.0, "certificate_peer_days": -0.5})
     found = [(each.code, each.subject, each.count, each.urgent) for each in overview(plant).attention]
     assert found == [("certificate_peer", "broker", 0, True), ("certificate_own", "cloud", 12, False)]
 
