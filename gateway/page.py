@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 from config.plant import PageOptions
 from connectors import NotConnected
 from gateway.security import SECURITY, House
+from gateway.security.audit import newest_of
 from gateway.security.names import names_of
 from gateway.security.setup_code import new_code
 from gateway.sqlite import NewerFormat
@@ -96,6 +97,7 @@ class Page:
             return
         try:
             if await asyncio.to_thread(_has_users, self._directory):
+                await self._tell_head()
                 return
             if self._options.is_beyond:
                 raise NotConnected(NO_USER.format(listen=self._options.listen), needs_a_person=True)
@@ -121,6 +123,13 @@ class Page:
         finally:
             watching.cancel()
         raise NotConnected(f"the page's process ended ({code})")
+
+    async def _tell_head(self) -> None:
+        """Note the audit log's end where whoever writes it anew does not reach: in the journal."""
+        head = await asyncio.to_thread(newest_of, self._directory / SECURITY)
+        self._is_announced = True
+        if head is not None:
+            log.info("audit log", extra={"head": f"{head.number}:{head.hash.hex()}"})
 
     async def _certificate(self) -> "Files | None":
         if self._options.tls is None:

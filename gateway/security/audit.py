@@ -178,6 +178,11 @@ def entries(
             yield Entry(*row)
 
 
+def newest_of(directory: Path) -> Entry | None:
+    """Return the last entry, None while there is none. Raises as `Audit.append`."""
+    return next(entries(directory, newest_first=True), None)
+
+
 def verify(directory: Path, noted: tuple[int, str] | None = None) -> Verdict:
     """Look at the whole chain; `noted` is a number and the hash it had once. Raises as `Audit.append`."""
     wrong: list[int] = []

@@ -89,7 +89,7 @@ def test_the_first_user_is_made_with_the_code_and_all_others_come_by_that_one(
         other.get_by_label("Old password").fill(PASSWORD)
         other.get_by_label("New password").fill(SECOND)
         other.keyboard.press("Enter")
-        expect(other.get_by_role("treeitem").first).to_be_visible()
+        expect(other.get_by_role("treeitem").first).to_be_visible(timeout=20_000)
         other.get_by_role("link", name="eve").click()
         expect(other.get_by_role("link", name="Users")).to_have_count(0)
         other.get_by_role("link", name="Audit log").click()

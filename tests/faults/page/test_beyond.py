@@ -190,6 +190,7 @@ def test_no_secret_of_the_page_is_in_anything_that_is_told_or_taken_away(
         with zipfile.ZipFile(folder / name) as members:
             told |= {f"{name}/{each}": members.read(each) for each in members.namelist()}
     told["log"] = running.log.read_bytes()
+    assert re.search(rb"audit log head='1:[0-9a-f]{64}'", told["log"])
     key = (folder / "data" / "security" / "key.page.pem").read_text().splitlines()[-2]
     hash_ = b"scrypt$"
     for where, text in told.items():

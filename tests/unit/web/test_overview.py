@@ -1,4 +1,5 @@
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -131,3 +132,14 @@ async def test_a_link_that_is_down_says_why_in_both_languages(plant: Plant) -> N
     )
     (attention,) = [each for each in answer["attention"] if each["code"] == "link_down"]
     assert attention["reason_zh"] == link["error_zh"]
+
+
+@pytest.mark.parametrize(("days", "urgent"), [(31, None), (29, False), (2, True), (-1, True)])
+def test_the_end_of_the_pages_certificate_needs_a_person(
+    plant: Plant, days: int, urgent: bool | None
+) -> None:
+    plant.certificate = SimpleNamespace(days_left=lambda: days)  # type: ignore[assignment]
+    answer = overview(plant)
+    assert answer is not None
+    found = [(each.urgent, each.count) for each in answer.attention if each.code == "certificate"]
+    assert found == ([] if urgent is None else [(urgent, max(0, days))])

@@ -13,10 +13,12 @@ export class Refused extends Error {
 }
 
 export async function learn(): Promise<void> {
+  const before = session.get();
   const answer = await fetch("api/session");
   const said = (await answer.json().catch(() => ({}))) as SessionTold & { detail?: string };
   if (!answer.ok) throw new Error(said.detail ?? `HTTP ${answer.status}`);
-  session.set(said);
+  // Who has signed in meanwhile is known better than by an answer to an older question.
+  if (session.get() === before) session.set(said);
 }
 
 export async function change<T>(method: "POST" | "DELETE", path: string, body?: object): Promise<T> {
