@@ -40,9 +40,13 @@ _MOST_KEEPALIVE: Final = 1_200_000_000_000
 
 def check_platforms(plant: Plant, document: Document, *, is_whole: bool) -> Iterator[Problem]:
     """Yield what would only be found out by a platform's refusal, or never."""
+    gateways: dict[tuple[object, ...], str] = {}
     for name, sink in plant.sinks.items():
         if isinstance(sink, MqttSink) and isinstance(sink.format, PlatformForm):
             path = ("sinks", name)
+            first = gateways.setdefault((sink.host.lower(), *_gateway(sink.format)), name)
+            if first != name:
+                yield document.problem("E-CF-0795", (*path, "format"), at_key=True, first=first)
             yield from _terms(sink, sink.format, document, path)
             selected = {
                 each.device for each in all_tags(plant) if any(matches(rule, each) for rule in sink.select)
@@ -51,6 +55,21 @@ def check_platforms(plant: Plant, document: Document, *, is_whole: bool) -> Iter
             yield from _names(sink, sink.format, plant, document, path)
             if is_whole and not isinstance(sink.format, ThingsBoardForm):
                 yield from _missing(sink.format, selected, plant, document, path)
+
+
+def _gateway(form: PlatformForm) -> tuple[str, ...]:
+    """Return who the gateway itself is on the platform."""
+    match form:
+        case ThingsBoardForm():
+            return (form.token.get_secret_value(),)
+        case HuaweiForm():
+            return (form.device_id,)
+        case AliyunForm():
+            return form.product_key, form.device_name
+        case OneNetForm():
+            return form.product_id, form.device_name
+        case _:
+            return ()
 
 
 def _terms(sink: MqttSink, form: PlatformForm, document: Document, path: Path) -> Iterator[Problem]:

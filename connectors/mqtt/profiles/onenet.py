@@ -55,12 +55,19 @@ class OneNet(PlatformForm):
         )
 
     def sign_in(self, now: int) -> SignIn:
-        """Sign in with a token that ends."""
+        """Sign in with a token that ends.
+
+        Raises:
+            NotConnected: the key is none.
+        """
         options = self._options
         valid = options.token_valid
         self._renew_at = self._clock.monotonic() + valid - valid // _EARLY
         key = options.key.current()
-        found = onenet(options.product_id, options.device_name, key, (now + valid) // _NS_PER_S)
+        try:
+            found = onenet(options.product_id, options.device_name, key, (now + valid) // _NS_PER_S)
+        except ValueError as exc:  # at check it was; the file has changed since
+            raise NotConnected("the device key is not base64", needs_a_person=True) from exc
         return SignIn(found.username, Secret(found.password), found.client_id)
 
     def begin(self, limit: Limit) -> Iterable[Message]:

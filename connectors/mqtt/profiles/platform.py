@@ -28,7 +28,7 @@ from connectors.mqtt.profiles.verdicts import Verdict
 from connectors.tags import TagTable
 
 LONGEST_ID: Final = 13
-_ASK_AGAIN_NS: Final = 600_000_000_000
+_ASK_AGAIN_NS: Final = 60_000_000_000
 """A device that was refused is asked for again so often; by then a person may have entered it."""
 
 

@@ -13,6 +13,8 @@ from typing import Any, Final
 import orjson
 
 _LONGEST_TEXT: Final = 200
+_DEEPEST: Final = 6
+"""Levels of a reply that are looked at."""
 
 
 class Verdict(Enum):
@@ -102,11 +104,13 @@ def refused_properties(data: Any) -> dict[str, str]:
 
     Aliyun answers 200 and throws single properties away: ``{"LightSwitch": "tsl parse: params not exist"}``.
     """
-    return dict(_refused(data))
+    return dict(_refused(data, _DEEPEST))
 
 
-def _refused(data: Any) -> Iterator[tuple[str, str]]:
+def _refused(data: Any, deep: int) -> Iterator[tuple[str, str]]:
     match data:
+        case _ if not deep:
+            return
         case dict():
             for name, found in data.items():
                 match found:
@@ -115,10 +119,10 @@ def _refused(data: Any) -> Iterator[tuple[str, str]]:
                     case {"code": int(code), "message": str(text)}:
                         yield name, f"{code} {text}"[:_LONGEST_TEXT]
                     case _:
-                        yield from _refused(found)
+                        yield from _refused(found, deep - 1)
         case list():
             for each in data:
-                yield from _refused(each)
+                yield from _refused(each, deep - 1)
 
 
 _OF_A_DEVICE: Final = {"productKey", "deviceName", "productID", "iotId"}

@@ -95,7 +95,9 @@ def format_of(
 
 def options(platform: str, port: int, *, meters: Sequence[str] = METERS, **more: Any) -> MqttOptions:
     of_form = {
-        key: more.pop(key) for key in ("names", "topology", "token_valid", "announce", "rate") if key in more
+        key: more.pop(key)
+        for key in ("names", "topology", "token_valid", "announce", "rate", "key")
+        if key in more
     }
     version = {} if platform == "thingsboard" else {"version": "3.1.1"}
     return MqttOptions.model_validate(

@@ -1,11 +1,15 @@
 """How sub-devices are let in, and what a reply means, without any platform: bytes in, messages out."""
 
+import contextlib
 import json
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from config.base import Secret
 from connectors import Context, NotConnected
 from connectors.mqtt.form import Form, Heard, Message
 from connectors.mqtt.forms.build import build_form
@@ -82,7 +86,7 @@ def test_a_refused_device_is_asked_for_again_and_taken(clock: FakeClock) -> None
     reply(form, two, 6401)
     reply(form, three, 200)
     assert list(form.due(clock.monotonic())) == []
-    clock.move(601)
+    clock.move(61)
     (again,) = form.due(clock.monotonic())
     assert again is not None
     assert devices_of(again) == ["m2"]
@@ -250,3 +254,69 @@ def test_ids_are_unlike_one_another_in_a_session_and_after_a_restart(clock: Fake
     assert len(set(ids)) == 2 * len(MANY)
     assert all(len(each) <= 13 and each.isdigit() for each in ids)
     assert form.statistics()["devices_refused"] == 0
+
+
+SAID = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(-(2**70), 2**70), st.text(max_size=8), st.floats()),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(
+            st.sampled_from(
+                [
+                    "id",
+                    "code",
+                    "message",
+                    "msg",
+                    "data",
+                    "services",
+                    "event_type",
+                    "paras",
+                    "P",
+                    "successful_devices",
+                    "failed_devices",
+                    "device_id",
+                    "error_code",
+                ]
+            ),
+            inner,
+            max_size=6,
+        ),
+    ),
+    max_leaves=12,
+)
+
+
+@pytest.mark.parametrize("platform", ["huawei_iotda", "aliyun", "onenet"])
+@given(st.one_of(st.binary(max_size=60), SAID.map(lambda said: json.dumps(said).encode())))
+def test_nothing_a_platform_may_say_is_an_error_of_ours(platform: str, payload: bytes) -> None:
+    clock = FakeClock()
+    form, asked = begun(platform, clock, ["m1", "m2"])
+    first = list(form.messages(delivery(1, (0, 1))))
+    told = json.dumps({"id": asked[0].reply, "code": 200}).encode()
+    for each in (
+        payload,
+        told,
+        payload,
+        payload.replace(b'"id": ""', b'"id": "%b"' % first[0].reply.encode()),
+    ):
+        with contextlib.suppress(NotConnected):
+            form.heard("any", each)
+
+
+@pytest.mark.parametrize("platform", ["huawei_iotda", "aliyun", "onenet"])
+def test_a_reply_that_is_nested_a_thousand_times_is_no_error(platform: str, clock: FakeClock) -> None:
+    form, asked = begun(platform, clock, ["m1"])
+    reply(form, asked[0], 200)
+    for message in form.messages(delivery(1, (0,))):
+        deep = '{"P":[' * 500 + "]}" * 500
+        form.heard("any", f'{{"id":"{message.reply}","code":200,"data":{deep}}}'.encode())
+    form.heard("any", b"[" * 100_000)
+
+
+def test_a_onenet_key_that_is_no_longer_base64_calls_a_person(clock: FakeClock) -> None:
+    form = build_form(
+        options("onenet", 1, meters=["m1"], key=Secret("#")), Context("g", table(["m1"]), clock), "cz"
+    )
+    with pytest.raises(NotConnected, match="not base64") as raised:
+        form.sign_in(clock.now())
+    assert raised.value.needs_a_person
