@@ -7,7 +7,7 @@ A message is a tree of three levels, written as it grows, so that its size in by
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 
@@ -48,10 +48,6 @@ class Limits:
     readings: int
     per_device: int
     per_section: int
-
-    def alone(self) -> "Limits":
-        """Return the same, with one device in a message."""
-        return replace(self, devices=1)
 
 
 @dataclass(frozen=True, slots=True)

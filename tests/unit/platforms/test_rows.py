@@ -61,6 +61,22 @@ def test_values_are_written_as_their_kind(kind: Kind, dtype: Any, value: Any, te
     json.loads(message.payload)
 
 
+def test_a_device_may_have_a_service_of_its_own() -> None:
+    said = options("huawei_iotda", 1, meters=["m1"])
+    device = said.format.devices[path("m1")].model_copy(update={"service": "pump"})
+    of_form = said.format.model_copy(update={"devices": {path("m1"): device}})
+    tags = table({"x": Kind.FLOAT64})
+    form = build_form(said.model_copy(update={"format": of_form}), Context("g", tags, FakeClock()), "cz")
+    list(form.begin(lambda _: 1 << 20))
+    (message,) = form.messages(delivery([0], [1.0]))
+    (service,) = json.loads(message.payload)["devices"][0]["services"]
+    assert service == {
+        "service_id": "pump",
+        "properties": {"x": 1.0},
+        "event_time": "2025-11-24T16:00:00.000Z",
+    }
+
+
 def test_a_time_is_the_millisecond_it_lies_in() -> None:
     form = thingsboard(table({"x": Kind.FLOAT64}))
     _, message = form.messages(delivery([0], [1.0]))
