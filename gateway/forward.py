@@ -78,7 +78,8 @@ class Forwarder:
         deliveries = await self._cursor.next(most)
         selected = [(i, chosen) for i, each in enumerate(deliveries) if (chosen := self._select(each))]
         rows = sum(len(chosen.batch) for _, chosen in selected)
-        refused = await self._write(sink, [chosen for _, chosen in selected], rows) if selected else ()
+        everything = sum(len(each.batch) for each in deliveries)
+        refused = await self._write(sink, [chosen for _, chosen in selected], everything)
         refusals = [
             Refusal(selected[each.delivery][0], _rows(each, selected[each.delivery][1]), each.reason)
             for each in refused
@@ -91,7 +92,7 @@ class Forwarder:
         self._link.moved(rows - refused_rows)
         if self._meter is not None:
             self._meter.passed(rows)
-        self._link.count("not_selected", sum(len(each.batch) for each in deliveries) - rows)
+        self._link.count("not_selected", everything - rows)
         self._link.count("quarantined", refused_rows)
         # Out of the cursor only what was in quarantine comes cut. Counted, or the books would not balance:
         # delivered + not_selected + quarantined - retried + dropped + backlog = stored.
@@ -99,6 +100,10 @@ class Forwarder:
         self._share.look(rows, refused_rows)
 
     async def _write(self, sink: Sink, deliveries: Sequence[Delivery], rows: int) -> Sequence[Refusal]:
+        """Write what is selected of so many rows."""
+        if not deliveries:
+            self._most = MOST_ROWS
+            return ()
         began = self._clock.monotonic()
         try:
             await sink.write(deliveries)

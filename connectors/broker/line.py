@@ -203,8 +203,10 @@ class Line(ABC):
         elif self._dialling.alert is not None:
             error = unreachable(self.broker, self._dialling.alert)
         else:
+            # Before CONNACK a load balancer closes too, for a broker that is away.
             error = NotConnected(
-                f"{self.broker} closed the connection{self._suspicion()}", turned_away=self._dialling.ended
+                f"{self.broker} closed the connection{self._suspicion()}",
+                turned_away=self._client_is_known and self._dialling.ended,
             )
         self._post(self._went, error)
 

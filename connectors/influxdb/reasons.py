@@ -22,6 +22,8 @@ _SHOWN: Final = 300
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]+")
 _REFUSES_ROWS: Final = (400, 422)
 _TOO_LARGE: Final = 413
+_TOO_MANY: Final = 429
+_UNAVAILABLE: Final = 503
 _NEEDS_A_PERSON: Final = {
     401: "check `token`",
     403: "the token may not write here: check `token` and `bucket`",
@@ -73,11 +75,13 @@ def _read_status(peer: str, answer: ApiException) -> Refused | NotConnected:
         return Refused(f"too large for the database, {status}{said}", too_large=True)
     if status in _NEEDS_A_PERSON:
         return NotConnected(f"{peer} answered {status}{said}; {_NEEDS_A_PERSON[status]}", needs_a_person=True)
-    if status in (408, 429) or status >= 500:
+    if status in (408, _TOO_MANY) or status >= 500:
+        wish = _retry_after_s(answer)
+        # A proxy says 503 as well, for a database that is away; it has no wish.
         return NotConnected(
             f"{peer} answered {status}{said}",
-            retry_after_s=_retry_after_s(answer),
-            turned_away=status in (429, 503),
+            retry_after_s=wish,
+            turned_away=status == _TOO_MANY or (status == _UNAVAILABLE and wish is not None),
         )
     return NotConnected(f"{peer} answered {status}{said}; check `url`", needs_a_person=True)
 

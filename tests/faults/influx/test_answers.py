@@ -170,6 +170,8 @@ async def test_the_wish_for_patience_is_passed_on(status: int, text: str, second
             with pytest.raises(NotConnected) as raised:
                 await influx.write(many(100))
     assert raised.value.retry_after_s == seconds
+    # A proxy's bare 503 stands for a database that is away.
+    assert raised.value.turned_away == (status == 429 or seconds is not None)
 
 
 @pytest.mark.fault("B12")

@@ -181,6 +181,20 @@ async def test_a_connection_that_is_reset_was_not_turned_away() -> None:
     assert not raised.value.turned_away
 
 
+@pytest.mark.fault("B1")
+async def test_a_connection_that_is_closed_before_connack_was_not_turned_away() -> None:
+    """A load balancer takes connections for a broker that is away."""
+
+    async def close(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    server = await asyncio.start_server(close, "127.0.0.1", 0)
+    async with server:
+        with pytest.raises(NotConnected, match="before CONNACK") as raised:
+            await sink(server.sockets[0].getsockname()[1]).__aenter__()
+    assert not raised.value.turned_away
+
+
 @pytest.mark.fault("B18")
 @pytest.mark.parametrize(("code", "turned_away"), [(0x88, True), (0x89, True), (0x9F, True), (0x83, False)])
 async def test_a_broker_without_room_has_turned_us_away(code: int, turned_away: bool) -> None:
