@@ -34,4 +34,4 @@ class InfluxDbSink(SinkOptions):
     batch_rows: Annotated[int, Field(ge=1, le=1_000_000)] = 20_000
     """Most rows of one request."""
     batch_bytes: Annotated[Size, Field(ge=1024, le=2**30)] = 4 * 2**20
-    """Most bytes of one request, before compression; lower it where one does not pass within ``timeout``."""
+    """Most bytes of one request, before compression. On a slow line requests shrink by themselves."""

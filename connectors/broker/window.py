@@ -23,6 +23,7 @@ class Window:
         self._size = min(FIRST, most)
         self._sent: dict[int, float] = {}
         self._halved = 0.0
+        self._quickest = deadline_s
 
     @property
     def size(self) -> int:
@@ -34,11 +35,13 @@ class Window:
         self._sent[packet_id] = now
 
     def acknowledged(self, packet_id: int, now: float) -> None:
-        """Learn from how long it took."""
+        """Learn from how much longer it took than the quickest: that is what waited on the way."""
         sent = self._sent.pop(packet_id, None)
         if sent is None:
             return
-        if now - sent <= SOON * self._deadline_s:
+        self._quickest = min(self._quickest, now - sent)
+        waited = now - sent - self._quickest
+        if waited <= SOON * self._deadline_s:
             self._size = min(self._size + 1, self.most)
-        elif now - sent > LONG * self._deadline_s and sent > self._halved:
+        elif waited > LONG * self._deadline_s and sent > self._halved:
             self._size, self._halved = max(1, self.size // 2), now
