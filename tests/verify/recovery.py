@@ -76,7 +76,7 @@ def _columns(recording: Path, back: int) -> tuple[NDArray[np.int64], ...]:
     """Return when each message after `back` came, its oldest time, its rows, whether it is historical."""
     found = []
     for record in read(recording):
-        if record.received >= back and not record.topic.endswith(("/_tags", "/_status")):
+        if record.received >= back and not record.topic.rpartition("/")[2].startswith("_"):
             said = orjson.loads(record.payload)
             oldest = said["t0"] + min(said.get("dt", [0]))
             found.append((record.received, oldest, len(said["v"]), said.get("hist", False)))

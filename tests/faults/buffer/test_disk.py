@@ -196,7 +196,12 @@ async def test_slow_syncs_do_not_stall_the_event_loop_and_memory_is_bounded(
     program = """
 import asyncio, sys, time
 from pathlib import Path
-from tests.faults.buffer.lab import batch_of, opened
+import numpy as np
+from connectors import Batch, Columns
+from tests.faults.buffer.lab import T0, opened
+rows = 5000
+zeros = np.zeros(rows, np.int32)
+large = Batch((Columns(zeros, np.full(rows, T0), np.zeros(rows), np.zeros(rows, np.uint32)),), T0)
 async def main():
     async with opened(Path(sys.argv[1])) as buffer:
         lags, queued = [], []
@@ -207,11 +212,9 @@ async def main():
                 lags.append(time.perf_counter() - start - 0.005)
                 queued.append(buffer.stats().queued_bytes)
         async def flood():
-            k = 1
             while True:
-                await buffer.append("src", batch_of(k))
+                await buffer.append("src", large)
                 await asyncio.sleep(0)
-                k += 1
         watching = asyncio.create_task(watch())
         flooding = asyncio.create_task(flood())
         until = asyncio.get_running_loop().time() + 4 * float(sys.argv[2])
