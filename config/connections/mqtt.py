@@ -73,7 +73,7 @@ class MqttSink(SinkOptions, MqttPublishing):
     format: MqttForm = JsonForm(kind="json")
     """What a message looks like."""
     window: Annotated[int, Field(ge=1, le=65535)] = 64
-    """Most messages in flight at once; fewer where the broker's receive maximum or a slow line says so."""
+    """Messages in flight at once; the broker's own receive maximum holds if it is smaller."""
     gzip: bool = False
     """Compress a payload where that makes it smaller; it is then marked by the user property
     ``content-encoding: gzip``. MQTT 5."""

@@ -1,9 +1,8 @@
 """One connection to a broker with a window and a deadline of our own.
 
 A message is in flight from `publish` until its PUBACK. The window bounds how many are, hence how many are
-repeated after a broken link; on a slow line it is smaller than was asked for. The ack deadline runs for the
-oldest of them, from the moment it became the oldest: a slow link that still acknowledges is not taken for a
-dead one, a lost PUBACK is still found.
+repeated after a broken link. The ack deadline runs for the oldest of them, from the moment it became the
+oldest: a slow link that still acknowledges is not taken for a dead one, a lost PUBACK is still found.
 """
 
 import asyncio
@@ -17,7 +16,6 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from config.connections import MqttPublishing
 from connectors.broker.reasons import REFUSES_THE_BYTES, refused_by
-from connectors.broker.window import Window
 from connectors.broker.wire import Limits, Will, Wire
 from connectors.contract import Certificate
 from connectors.dial import Traffic
@@ -74,7 +72,6 @@ class Session:
         self._lost: NotConnected | None = None
         self._change: asyncio.Future[None] | None = None
         self.limits = Limits(window)
-        self._window = Window(window, self._ack_timeout_s)
 
     @property
     def certificates(self) -> tuple[Certificate, ...]:
@@ -99,7 +96,6 @@ class Session:
         self._loop = asyncio.get_running_loop()
         self._opening: asyncio.Future[Limits] = self._loop.create_future()
         self.limits = await self._wire.open(self._opening, self._connect_timeout_s)
-        self._window.most = self.limits.window
 
     async def publish(
         self,
@@ -115,7 +111,7 @@ class Session:
         Raises:
             NotConnected: the link is down, or the oldest message passed its ack deadline.
         """
-        while len(self._in_flight) >= self._window.size:
+        while len(self._in_flight) >= self.limits.window:
             await self._wait()
         self.raise_if_lost()
         packet_id = self._wire.publish(topic, payload, retain=retain, properties=properties)
@@ -126,7 +122,6 @@ class Session:
         if not self._in_flight:
             self._oldest_since = self._loop.time()
         self._in_flight[packet_id] = (topic, ticket)
-        self._window.sent(packet_id, self._loop.time())
         self._statistics.messages += 1
         self._statistics.bytes += len(payload)
 
@@ -187,7 +182,6 @@ class Session:
         oldest, now = next(iter(self._in_flight), None), self._loop.time()
         while acks:
             packet_id, reason = acks.popleft()
-            self._window.acknowledged(packet_id, now)
             message = self._in_flight.pop(packet_id, None)
             if message is not None:
                 self._statistics.acks += 1
