@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import logging
 import sqlite3
+import threading
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -38,6 +39,8 @@ class Days:
         self._zone = zone
         self._moved: dict[tuple[str, str], int] = {}
         self._unsaved: dict[tuple[str, str], int] = {}
+        self._saving = threading.Lock()
+        """The last saving waits for one that is under way on its thread."""
         self._looks: dict[str, Callable[[], None]] = {}
 
     def __enter__(self) -> Self:
@@ -114,7 +117,7 @@ class Days:
         if not moved:
             return
         oldest = (self.today() - KEPT).isoformat()
-        with transaction(self._connection):
+        with self._saving, transaction(self._connection):
             self._connection.executemany(
                 "INSERT OR REPLACE INTO moved (sink, day, bytes) VALUES (?, ?, ?)",
                 [(sink, day, size) for (sink, day), size in moved.items()],

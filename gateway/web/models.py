@@ -88,6 +88,7 @@ class Attention(Answer):
         "link_down",
         "link_crashed",
         "sink_late",
+        "sink_capped",
         "quarantined",
         "history_stopped",
         "history_late",

@@ -44,6 +44,11 @@ def overview(view: View) -> Overview | None:
     )
 
 
+def is_capped(link: LinkTold) -> bool:
+    """Tell whether a sink has used up what it may move today: it goes on by itself."""
+    return 0 < link.counts.get("day_cap_bytes", 0.0) <= link.counts.get("day_bytes", 0.0)
+
+
 def link_answer(link: LinkTold) -> Link:
     """Return a link as the page shows it."""
     return Link(
@@ -159,7 +164,9 @@ def _about_link(link: Link, known: LinkTold) -> Iterator[Attention]:
     elif link.state == "needs_a_person":
         yield _about("link_person", link.name, link.error, since, urgent=True)
     elif link.state in ("waiting", "connecting") and link.error:
-        yield _about("link_down", link.name, link.error, since, urgent=True)
+        capped = is_capped(known)
+        code = "sink_capped" if capped else "link_down"
+        yield _about(code, link.name, link.error, since, urgent=not capped)
     elif link.role == "sink" and link.lag_s > LATE_S:
         yield _about("sink_late", link.name, count=link.buffered)
     if known.counts.get("crashes"):

@@ -18,7 +18,7 @@ from gateway.supervise import LinkState
 from gateway.told import LinkTold, Told
 from gateway.web.catalogue import is_own
 from gateway.web.models import Fact, Step, StepState, TagRow, Why
-from gateway.web.overview import HISTORY_LATE_S, LATE_S, link_answer
+from gateway.web.overview import HISTORY_LATE_S, LATE_S, is_capped, link_answer
 from gateway.web.rows import ms, tag_row
 from gateway.web.view import View
 
@@ -248,6 +248,8 @@ def _sink(link: LinkTold, tag: Tag) -> tuple[Step, str]:
     elif state == "good" and answer.quarantined:
         state, action = "warning", "quarantined"
     action = action.replace("link_", "sink_")
+    if action == "sink_down" and is_capped(link):
+        state, action = "warning", "sink_capped"
     return _step("sink", state, link, good=link.moved_at, facts=facts), action
 
 

@@ -76,6 +76,14 @@ def test_what_needs_a_person_is_told_with_its_reason_the_urgent_first(plant: Pla
     assert (found[3].subject, found[3].reason) == ("cz/a/l/dead", "BadTimeout")
 
 
+def test_a_sink_at_its_daily_cap_asks_for_nobody_at_once(plant: Plant) -> None:
+    counts = {"day_bytes": 50.0, "day_cap_bytes": 50.0, "backlog_oldest_seconds": 600.0}
+    plant.add_link("cloud", "sink", state=LinkState.WAITING, error="the daily cap is used up", counts=counts)
+    plant.add_link("other", "sink", state=LinkState.WAITING, error="gone", counts={"day_cap_bytes": 0.0})
+    found = [(each.code, each.subject, each.urgent) for each in overview(plant).attention]
+    assert found == [("link_down", "other", True), ("sink_capped", "cloud", False)]
+
+
 def test_certificates_that_end_soon_are_told_by_link(plant: Plant) -> None:
     plant.add_link("cloud", "sink", counts={"certificate_own_days": 12.4, "certificate_peer_days": 300.0})
     plant.add_link("broker", counts={"certificate_own_days": 31.0, "certificate_peer_days": -0.5})

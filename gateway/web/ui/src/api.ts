@@ -1,7 +1,7 @@
 // Written by `make docs` from the interface's OpenAPI. Change gateway/web/models.py, not this.
 
 export interface Attention {
-  code: "gateway_silent" | "store" | "store_full" | "certificate" | "certificate_own" | "certificate_peer" | "lost" | "link_person" | "link_down" | "link_crashed" | "sink_late" | "quarantined" | "history_stopped" | "history_late" | "device_silent" | "device_partly";
+  code: "gateway_silent" | "store" | "store_full" | "certificate" | "certificate_own" | "certificate_peer" | "lost" | "link_person" | "link_down" | "link_crashed" | "sink_late" | "sink_capped" | "quarantined" | "history_stopped" | "history_late" | "device_silent" | "device_partly";
   urgent: boolean;
   subject: string;
   reason: string;
