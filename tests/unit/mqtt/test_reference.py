@@ -75,7 +75,7 @@ def test_the_catalogue() -> None:
 
 
 def test_the_status() -> None:
-    more = {"epoch": str(EPOCH), "lag_s": 0.2, "buffered": 0}
+    more = {"epoch": str(EPOCH), "lag_s": 0.2, "buffered": 0, "day_bytes": 18204}
     written, documented = json.loads(status("gw-1", online=True, more=more)), json.loads(STATUS)
     assert list(written) == list(documented)
     assert {**written, "version": ""} == {**documented, "version": ""}
