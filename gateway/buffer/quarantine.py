@@ -181,6 +181,16 @@ class Quarantine:
             if entry is not None:
                 yield entry
 
+    def count(self, sink: str | None = None) -> int:
+        """Return how many entries there are."""
+        where, values = _where(sink)
+        return int(self._open.execute(f"SELECT count(*) FROM quarantine {where}", values).fetchone()[0])  # noqa: S608
+
+    def tag(self, number: int) -> Tag | None:
+        """Return a tag of the catalogue."""
+        row = self._open.execute("SELECT record FROM tags WHERE number = ?", (number,)).fetchone()
+        return None if row is None else tag_from_json(row[0])
+
     def retry(self, sink: str | None = None, entries: Sequence[int] | None = None) -> int:
         """Mark entries to be sent again (all when none are named); return the rows."""
         return self._each("UPDATE quarantine SET retry = 1", sink, entries)

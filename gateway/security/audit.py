@@ -28,6 +28,7 @@ Act = Literal[
     "token.added", "token.removed",
     "audit.verified", "audit.exported", "audit.shortened", "exported", "config.apply", "config.rollback",
     "certificate.trusted", "certificate.rejected", "quarantine.deleted",
+    "quarantine.retried",
 ]  # fmt: skip
 """What can be done; the page has a word for each."""
 AUDIT: Final = "audit.sqlite"

@@ -28,6 +28,7 @@ from gateway.web.events import MOST_TAGS, Events, Full
 from gateway.web.guard import HERE, Guard, Place
 from gateway.web.models import Mistake, Overview, TagPage, Trends, Why
 from gateway.web.overview import overview
+from gateway.web.quarantine import add_quarantine
 from gateway.web.reports import add_reports
 from gateway.web.rows import Which, tag_page
 from gateway.web.stream import add_stream
@@ -76,6 +77,7 @@ def create_app(
     add_carbon(app, desk)
     add_reports(app, desk)
     add_stream(app, view, directory or Path())
+    add_quarantine(app, house, directory or Path())
     add_config(app, house, directory or Path(), plant_file)
     add_account(app, house, cookie, listens=place.listens)
     add_people(app, house)

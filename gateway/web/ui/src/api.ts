@@ -496,6 +496,29 @@ export interface OwnCertificate {
   ends: number;
 }
 
+export interface QuarantineChosen {
+  sink: string;
+  entries: number[];
+}
+
+export interface QuarantineDone {
+  rows: number;
+}
+
+export interface QuarantineEntries {
+  total: number;
+  entries: QuarantineEntry[];
+}
+
+export interface QuarantineEntry {
+  entry: number;
+  sink: string;
+  noted: number;
+  rows: number;
+  reason: string;
+  devices: string[];
+}
+
 export interface Refusal {
   detail: string;
   code: string;

@@ -1,0 +1,125 @@
+"""What platforms refused for good: looked at by everybody, sent again or deleted by engineers."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Sequence
+from functools import cache
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any, Final, TypeVar
+
+from fastapi import FastAPI, HTTPException, Query, Request
+from fastapi.responses import Response
+from pydantic import Field
+
+from gateway.buffer.contract import STORE
+from gateway.buffer.quarantine import Quarantine
+from gateway.security import House
+from gateway.security.audit import Act
+from gateway.sqlite import NewerFormat
+from gateway.web.access.gate import by
+from gateway.web.models import Answer, Mistake
+
+T = TypeVar("T")
+MOST_SHOWN: Final = 200
+MOST_EXPORTED: Final = 100_000
+_MS: Final = 1_000_000
+_Sink = Annotated[str, Field(max_length=80)]
+_MISTAKES: Final[dict[int | str, dict[str, Any]]] = {503: {"model": Mistake}}
+
+
+class QuarantineEntry(Answer):
+    """What one refusal named of one stored batch."""
+
+    entry: int
+    sink: str
+    noted: int
+    rows: int
+    reason: str
+    devices: list[str]
+
+
+class QuarantineEntries(Answer):
+    """The oldest, and how many there are."""
+
+    total: int
+    entries: list[QuarantineEntry]
+
+
+class QuarantineChosen(Answer):
+    """Entries of a sink by number; all of them when none is named."""
+
+    sink: _Sink
+    entries: Annotated[list[int], Field(max_length=MOST_SHOWN, default_factory=list)]
+
+
+class QuarantineDone(Answer):
+    """Rows it was done to."""
+
+    rows: int
+
+
+def add_quarantine(app: FastAPI, house: House, directory: Path) -> None:
+    """Add the routes below /api/quarantine."""
+    store = directory / STORE
+
+    @app.get("/api/quarantine", responses=_MISTAKES)
+    async def read_quarantine(sink: Annotated[str, Query(max_length=80)] = "") -> QuarantineEntries:
+        return await _call(store, lambda held: _entries(held, sink))
+
+    @app.get("/api/quarantine/file", responses=_MISTAKES, response_class=Response)
+    async def take_away(sink: Annotated[str, Query(max_length=80)] = "") -> Response:
+        lines = await _call(store, lambda held: list(islice(held.export(sink or None), MOST_EXPORTED)))
+        head = {"Content-Disposition": 'attachment; filename="quarantine.jsonl"'}
+        body = b"".join(line + b"\n" for line in lines)
+        return Response(body, media_type="application/x-ndjson", headers=head)
+
+    @app.post("/api/quarantine/retry", responses=_MISTAKES)
+    async def send_again(request: Request, asked: QuarantineChosen) -> QuarantineDone:
+        await _note(house, request, "quarantine.retried", asked)
+        return QuarantineDone(rows=await _call(store, lambda held: held.retry(*_chosen(asked))))
+
+    @app.post("/api/quarantine/delete", responses=_MISTAKES)
+    async def forget(request: Request, asked: QuarantineChosen) -> QuarantineDone:
+        await _note(house, request, "quarantine.deleted", asked)
+        return QuarantineDone(rows=await _call(store, lambda held: held.delete(*_chosen(asked))))
+
+
+async def _call(store: Path, call: Callable[[Quarantine], T]) -> T:
+    def work() -> T:
+        with Quarantine(store) as held:
+            return call(held)
+
+    try:
+        return await asyncio.to_thread(work)
+    except (OSError, sqlite3.Error, NewerFormat) as exc:
+        raise HTTPException(503, f"the store can't be read now: {exc}") from exc
+
+
+async def _note(house: House, request: Request, what: Act, asked: QuarantineChosen) -> None:
+    who = by(request)
+    about = {"sink": asked.sink, "entries": asked.entries}
+    await asyncio.to_thread(house.audit.append, who.name, who.address, what, about)
+
+
+def _chosen(asked: QuarantineChosen) -> tuple[str, Sequence[int] | None]:
+    return asked.sink, asked.entries or None
+
+
+def _entries(held: Quarantine, sink: str) -> QuarantineEntries:
+    known = cache(held.tag)
+    entries = []
+    for each in islice(held.list(sink or None), MOST_SHOWN):
+        numbers = {number for part in each.delivery.batch.parts for number in part.tag.tolist()}
+        devices = {tag.device for number in numbers if (tag := known(number)) is not None}
+        entries.append(
+            QuarantineEntry(
+                entry=each.id,
+                sink=each.sink,
+                noted=each.noted // _MS,
+                rows=len(each.delivery.batch),
+                reason=each.reason,
+                devices=sorted(devices),
+            )
+        )
+    return QuarantineEntries(total=held.count(sink or None), entries=entries)

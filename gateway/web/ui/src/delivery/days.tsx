@@ -1,0 +1,38 @@
+// The daily record: what each day moved, sink by sink; for whoever has to show it later.
+import type { LedgerDays } from "../api";
+import { useAnswer } from "../energy/data";
+import { figure } from "../format";
+import { Card, Failed, Loading, Status } from "../parts";
+import { t } from "../words";
+
+export function Days() {
+  const { answer, error, again } = useAnswer<LedgerDays>("ledger", {});
+  if (error) return <Failed reason={error} retry={again} />;
+  if (!answer) return <Loading />;
+  return (
+    <Card title={t("delivery.days")} note={t("delivery.days_note")}>
+      {answer.days.length === 0 ? <p class="empty">{t("delivery.no_days")}</p> : (
+        <div class="wide">
+          <table class="links books">
+            <thead><tr><th>{t("delivery.day")}</th><td>{t("delivery.sink")}</td><td>{t("delivery.acquired")}</td><td>{t("delivery.delivered")}</td><td>{t("delivery.buffered")}</td><td>{t("delivery.not_selected")}</td><td>{t("delivery.quarantined")}</td><td>{t("delivery.dropped")}</td><td>{t("delivery.sum")}</td></tr></thead>
+            <tbody>
+              {answer.days.map((each, i) => (
+                <tr key={i}>
+                  <th scope="row">{each.day}</th>
+                  <td>{each.sink}{each.line.source && ` · ${each.line.source}`}</td>
+                  <td class="num">{figure(each.line.acquired, 15)}</td>
+                  <td class="num">{figure(each.line.delivered, 15)}</td>
+                  <td class="num">{figure(each.line.buffered, 15)}</td>
+                  <td class="num">{figure(each.line.not_selected, 15)}</td>
+                  <td class="num">{figure(each.line.quarantined, 15)}</td>
+                  <td class="num">{figure(each.line.dropped, 15)}</td>
+                  <td><Status tone={each.holds ? "calm" : "bad"}>{t(each.holds ? "delivery.right" : "delivery.wrong")}</Status></td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+    </Card>
+  );
+}

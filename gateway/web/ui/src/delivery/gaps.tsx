@@ -1,0 +1,48 @@
+// What is missing, since when, why, and for whom: never filled, always told.
+import { useState } from "preact/hooks";
+import type { Gap, GapPage } from "../api";
+import { useAnswer } from "../energy/data";
+import { figure, moment } from "../format";
+import { Card, Failed, Loading, Status } from "../parts";
+import { t, word } from "../words";
+
+const SHOWN = 50;
+
+export function Gaps() {
+  const [offset, turn] = useState(0);
+  const { answer, error, again } = useAnswer<GapPage>("gaps", { offset, limit: SHOWN }, 10_000);
+  if (error && !answer) return <Failed reason={error} retry={again} />;
+  if (!answer) return <Loading />;
+  return (
+    <Card title={t("delivery.gaps")} note={t("delivery.gap_count", { count: answer.total, lasting: answer.lasting })}>
+      {answer.gaps.length === 0 ? <p class="empty">{t("delivery.no_gaps")}</p> : (
+        <div class="wide">
+          <table class="links">
+            <thead><tr><th>{t("delivery.from")}</th><td>{t("delivery.until")}</td><td>{t("delivery.why")}</td><td>{t("delivery.source")}</td><td>{t("delivery.devices")}</td><td>{t("delivery.rows")}</td></tr></thead>
+            <tbody>{answer.gaps.map((each) => <Row key={each.id} gap={each} />)}</tbody>
+          </table>
+        </div>
+      )}
+      {answer.total > SHOWN && (
+        <div class="tools inside">
+          <button type="button" disabled={offset === 0} onClick={() => turn(Math.max(0, offset - SHOWN))}>{t("delivery.newer")}</button>
+          <button type="button" disabled={offset + SHOWN >= answer.total} onClick={() => turn(offset + SHOWN)}>{t("delivery.older")}</button>
+        </div>
+      )}
+    </Card>
+  );
+}
+
+function Row({ gap }: { gap: Gap }) {
+  const devices = gap.devices.length > 3 ? `${gap.devices.slice(0, 3).join(", ")} …` : gap.devices.join(", ");
+  return (
+    <tr>
+      <th scope="row" class="num">{gap.start === null ? "—" : moment(gap.start)}</th>
+      <td class="num">{gap.lasts ? <Status tone="look">{t("delivery.lasts")}</Status> : gap.end === null ? "—" : moment(gap.end)}</td>
+      <td>{word("dropped", gap.reason)}</td>
+      <td>{gap.sources.map((each) => each.code).join(", ")}</td>
+      <td class="about" title={gap.devices.join("\n")}>{devices || "—"}</td>
+      <td class="num">{gap.rows ? figure(gap.rows) : t("delivery.tags", { count: gap.tags })}</td>
+    </tr>
+  );
+}
