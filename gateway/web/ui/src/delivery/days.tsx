@@ -1,12 +1,20 @@
 // The daily record: what each day moved, sink by sink; for whoever has to show it later.
 import type { LedgerDays } from "../api";
 import { useAnswer } from "../energy/data";
+import { now, state } from "../feed";
 import { figure } from "../format";
 import { Card, Failed, Loading, Status } from "../parts";
 import { t } from "../words";
 
+const BACK_MS = 30 * 86_400_000;
+
+/** A day of the plant's zone, as the interface wants it. */
+function dayOf(moment: number): string {
+  return new Intl.DateTimeFormat("en-CA", { timeZone: state.get()?.strip.zone ?? "UTC", year: "numeric", month: "2-digit", day: "2-digit" }).format(moment);
+}
+
 export function Days() {
-  const { answer, error, again } = useAnswer<LedgerDays>("ledger", {});
+  const { answer, error, again } = useAnswer<LedgerDays>("ledger", { first: dayOf(now() - BACK_MS), last: dayOf(now()) });
   if (error) return <Failed reason={error} retry={again} />;
   if (!answer) return <Loading />;
   return (

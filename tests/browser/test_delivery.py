@@ -1,0 +1,104 @@
+"""Delivery and Settings with a browser: the books hold, a draft is checked, applied, noted and taken back."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from edge_deploy import page as page_build
+from gateway.security import House
+from gateway.security.passwords import kept
+from tests.browser.stage import LOCALES, Stage, complaints, stage, window
+from tests.unit.web.people import take
+
+pytestmark = [pytest.mark.system, pytest.mark.server, pytest.mark.timeout(180)]
+
+PASSWORD = "rolling mill seven"  # noqa: S105  a test's
+UNTRANSLATED = re.compile(r"\b(nav|delivery|config|dropped|refused|audit)\.\w")
+
+
+@pytest.fixture(scope="module")
+def staffed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """A gateway with an engineer."""
+    if not page_build.is_built():
+        page_build.build()
+    folder = tmp_path_factory.mktemp("stage")
+    with stage(folder, meters=1, history=False) as running:
+        (control,) = folder.rglob("control.json")
+        with House(control.parent) as house:
+            take(house, "eva", "engineer", stored=kept(PASSWORD))
+        yield running
+
+
+def signed_in(page: Page, url: str) -> None:
+    page.goto(url)
+    page.locator("input[name=name]").fill("eva")
+    page.locator("input[name=password]").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    expect(page.locator(".rail")).to_be_visible()
+
+
+@pytest.mark.parametrize("language", list(LOCALES))
+def test_every_part_of_delivery_says_what_it_knows_and_the_books_hold(
+    staffed: Stage, browser: Browser, language: str
+) -> None:
+    with window(browser, language) as context:
+        page = context.new_page()
+        complained = complaints(page)
+        signed_in(page, staffed.url)
+        page.goto(f"{staffed.url}#/delivery")
+        holds = "every line adds up" if language == "en" else "各行相加都对得上"
+        expect(page.get_by_role("status").filter(has_text=holds)).to_be_visible()
+        expect(page.get_by_role("row").filter(has_text="machines").first).to_be_visible()
+        for part in ("gaps", "quarantine", "days"):
+            page.goto(f"{staffed.url}#/delivery/{part}")
+            expect(page.locator(".delivery .card")).to_be_visible()
+            assert not UNTRANSLATED.search(page.inner_text("body"))
+        assert complained == []
+
+
+def test_a_change_is_checked_applied_and_taken_back(staffed: Stage, browser: Browser) -> None:
+    with window(browser, "en") as context:
+        page = context.new_page()
+        complained = complaints(page)
+        signed_in(page, staffed.url)
+        page.goto(f"{staffed.url}#/config")
+        area = page.locator("textarea.plant")
+        expect(area).to_be_visible()
+        before = area.input_value()
+        area.fill(before.replace('"kind": "simulated"', '"kind": "imaginary"', 1))
+        page.get_by_role("button", name="Check").click()
+        expect(page.get_by_label("Mistakes and warnings")).to_contain_text("imaginary")
+        expect(page.get_by_role("button", name="Apply")).to_have_count(0)
+        area.fill("# tuned\n" + before.replace('"3min"', '"4min"', 1))
+        page.get_by_role("button", name="Check").click()
+        expect(page.get_by_label("What begins anew")).to_contain_text("the connection stays")
+        page.get_by_label("Note").fill("slower wave")
+        page.get_by_role("button", name="Apply").click()
+        expect(page.get_by_text("version 2 runs")).to_be_visible()
+        page.get_by_role("link", name="Versions").click()
+        row = page.get_by_role("row").filter(has_text="slower wave")
+        expect(row).to_contain_text("running")
+        page.get_by_role("button", name="Go back to version 1").click()
+        expect(page.get_by_role("row").filter(has_text="= 1")).to_contain_text("running")
+        assert not UNTRANSLATED.search(page.inner_text("body"))
+        assert complained == []
+
+
+def test_a_file_somebody_else_has_changed_is_not_overwritten(staffed: Stage, browser: Browser) -> None:
+    with window(browser, "zh") as context:
+        page = context.new_page()
+        signed_in(page, staffed.url)
+        page.goto(f"{staffed.url}#/config")
+        area = page.locator("textarea.plant")
+        expect(area).to_be_visible()
+        mine = "# mine\n" + area.input_value()
+        plant = next(Path(staffed.gateway.log).parent.rglob("plant.yaml"))
+        plant.write_text("# by hand\n" + plant.read_text(encoding="utf-8"), encoding="utf-8")
+        area.fill(mine)
+        page.get_by_role("button", name="检查").click()
+        page.get_by_role("button", name="应用", exact=True).click()
+        expect(page.get_by_role("alert").filter(has_text="被别人改过")).to_be_visible()
+        assert area.input_value() == mine
