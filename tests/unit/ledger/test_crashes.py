@@ -1,0 +1,70 @@
+"""Crashes at the few instants the model's copies of the files do not fall on."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from connectors import Order
+from gateway.buffer import DiskBuffer
+from tests.faults.buffer.lab import fill, opened, rows_of
+
+
+async def drop_oldest(buffer: DiskBuffer) -> None:
+    shelf = buffer._shelf
+    await shelf._in_writer(lambda: buffer._retention.drop(shelf.segments[0], "max_age"))
+
+
+@pytest.mark.fault("A6")
+async def test_a_file_a_crash_left_behind_its_count_is_not_taken_in_again(
+    tmp_path: Path, record_measure
+) -> None:
+    store = tmp_path / "store"
+    async with opened(store, segment_bytes=2048) as buffer:
+        slow = buffer.cursor("slow", Order.STRICT)
+        buffer.ready()
+        for k in range(1, 40):
+            await fill(buffer, [k])
+        path = buffer._shelf.segments[0].path
+        shutil.copy(path, tmp_path / path.name)
+        await drop_oldest(buffer)
+        before = slow.account()
+    shutil.copy(tmp_path / path.name, store)  # as if we had died before it was deleted
+    async with opened(store) as buffer:
+        after = buffer.cursor("slow", Order.STRICT).account()
+        assert not path.exists()
+        assert after == before
+        assert after.holds
+        assert buffer.stats().dropped == {("slow", "max_age"): before.total.dropped["max_age"]}
+    record_measure(
+        f"{before.total.dropped['max_age']} rows counted as lost once, the file gone, the sum right"
+    )
+
+
+async def test_a_file_that_was_missing_and_is_back_is_acquired_once(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    async with opened(store, segment_bytes=2048) as buffer:
+        buffer.cursor("slow", Order.STRICT)
+        done = buffer.cursor("done", Order.STRICT)
+        buffer.ready()
+        for k in range(1, 40):
+            await fill(buffer, [k])
+        while done.backlog().rows:
+            await done.next(10_000)
+            await done.ack()
+        segment = buffer._shelf.segments[1]
+        rows = segment.rows
+    shutil.move(segment.path, tmp_path / "away")
+    async with opened(store) as buffer:
+        slow, done = buffer.cursor("slow", Order.STRICT), buffer.cursor("done", Order.STRICT)
+        buffer.ready()
+        assert slow.account().total.dropped == {"missing": rows}
+        assert done.account().total.dropped == {}
+    shutil.move(tmp_path / "away", segment.path)
+    async with opened(store) as buffer:
+        slow, done = buffer.cursor("slow", Order.STRICT), buffer.cursor("done", Order.STRICT)
+        everything = rows_of(range(1, 40))
+        assert (slow.account().total.buffered, slow.account().total.again) == (everything, rows)
+        assert (done.account().total.delivered, done.account().total.buffered) == (everything, 0)
+        assert slow.account().holds
+        assert done.account().holds
