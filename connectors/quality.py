@@ -72,3 +72,12 @@ def name(quality: int) -> str:
 def is_bad(quality: np.ndarray) -> np.ndarray:
     """Tell which rows are Bad: (n,) uint32 → (n,) bool. The severity is the top two bits."""
     return quality >= np.uint32(BAD)
+
+
+def has_overflowed(quality: np.ndarray) -> np.ndarray:
+    """Tell before which rows the peer's queue lost others: (n,) uint32 → (n,) bool.
+
+    Info type DataValue and the overflow bit (OPC 10000-4, 7.39.1).
+    """
+    lost: np.ndarray = (quality & np.uint32(0x0C80)) == np.uint32(0x0480)
+    return lost

@@ -20,7 +20,7 @@ from connectors import (
     TagTable,
     one_time,
 )
-from connectors.quality import BAD_DATA_LOST, BAD_NO_COMMUNICATION
+from connectors.quality import BAD_DATA_LOST, BAD_NO_COMMUNICATION, has_overflowed
 from gateway.buffer.contract import Buffer, Receipt
 from gateway.ledger.gap import AWAY, LINK_DOWN, MOST_DEVICES, SOURCE_LOST, Gap
 from gateway.live import LiveValues
@@ -54,6 +54,7 @@ class Collector:
         self._reviews = reviews
         self._gap_from = buffer.last_arrived(link.name)
         self._told_lost = False
+        self._read_at = 0
         self.source: Source | None = None
         """The source of the running session, for its statistics."""
 
@@ -131,6 +132,12 @@ class Collector:
                 lost = part.where(part.quality == BAD_DATA_LOST)
                 if len(lost):
                     self._note(SOURCE_LOST, int(lost.time.min()), read.arrived, np.unique(lost.tag))
+                ran_over = part.where(has_overflowed(part.quality))
+                if len(ran_over):
+                    # Such a row is what came after the loss, so the loss began when we read before.
+                    start = min(int(ran_over.time.min()), self._read_at or read.arrived)
+                    self._note(SOURCE_LOST, start, read.arrived, np.unique(ran_over.tag))
+        self._read_at = read.arrived
 
     def _note(
         self, reason: str, start: int | None, end: int | None, tags: NDArray[np.int32] | None = None

@@ -31,14 +31,12 @@ from connectors.quality import (
     BAD_WAITING_FOR_INITIAL_DATA,
     UNCERTAIN,
     UNCERTAIN_ENGINEERING_UNITS_EXCEEDED,
+    has_overflowed,
 )
 from connectors.tags import DTYPE_OF_PART, Part, as_float
 
 _EXACT: Final = 2**53
 _UINT64: Final = 9
-_OVERFLOW_MASK: Final = np.uint32(0x0C80)
-_OVERFLOW: Final = np.uint32(0x0480)
-"""Info type DataValue and the overflow bit (OPC 10000-4, 7.39.1)."""
 _READABLE: Final = np.uint32(sum(1 << builtin for builtin in KIND_OF_BUILTIN))
 _MOST_REMEMBERED: Final = 64
 
@@ -148,7 +146,7 @@ class Gathering:
             statistics.strange += int(np.count_nonzero(~asked & (item < PULSE_HANDLE)))
             run, item, time = _taken(run, asked), item[asked], time[asked]
         status = run.status
-        statistics.overflows += int(np.count_nonzero((status & _OVERFLOW_MASK) == _OVERFLOW))
+        statistics.overflows += int(np.count_nonzero(has_overflowed(status)))
         fits = (items.accepted[item] >> run.builtin) & 1 == 1
         part_of = items.part[item]
         own = _OWN_PART[run.value.dtype.char]

@@ -15,10 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from connectors.batch import Batch, Columns
-from connectors.quality import BAD, BAD_DATA_LOST
+from connectors.quality import BAD, BAD_DATA_LOST, has_overflowed
 
-_OVERFLOW_MASK: Final = np.uint32(0x0C80)
-_OVERFLOW: Final = np.uint32(0x0480)
 _BOUND_NOT_FOUND: Final = np.uint32(0x80D7_0000)
 _OVERFLOWS: Final = 4
 """Of a tag, on average."""
@@ -104,13 +102,13 @@ class Gaps:
 
     def _find_overflows(self, part: Columns) -> None:
         """Note what was lost before each row with the overflow bit: since the row before of its tag."""
-        if not ((part.quality & _OVERFLOW_MASK) == _OVERFLOW).any():
+        if not has_overflowed(part.quality).any():
             return
         rows = part.take(np.argsort(part.tag, kind="stable"))
         before = self._past.times[rows.tag]
         again = np.flatnonzero(rows.tag[1:] == rows.tag[:-1]) + 1
         before[again] = rows.time[again - 1]
-        lost = (rows.quality & _OVERFLOW_MASK) == _OVERFLOW
+        lost = has_overflowed(rows.quality)
         lost &= before > 0
         self._overflows -= int(np.count_nonzero(lost))
         self._note(rows.where(lost), before[lost])

@@ -15,6 +15,7 @@ Where the cursor moves, its books count what left it (`gateway.ledger`); both ar
 """
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from typing import Final, Protocol
 
@@ -27,6 +28,7 @@ from gateway.buffer.position import Position
 from gateway.ledger import Account, Books, Passing, Rows
 from gateway.ledger.books import UNKNOWN, add
 
+log = logging.getLogger(__name__)
 HISTORICAL_ROWS: Final = 20_000
 _FIRST_TURN: Final = 1_000.0
 """Rows a second, until the first historical turn has told how fast this sink is."""
@@ -187,10 +189,10 @@ class LogCursor:
 
     def account(self) -> Account:
         """Return the books as of now."""
-        log = self._log.acquired()
+        acquired = self._log.acquired()
         cut = sum(sum(rows.values()) for rows in self._cut.values())
         counted = self.position.rows(self._log.stored()) + cut
-        entries = self.books.entries(log, self.books.waiting(log))
+        entries = self.books.entries(acquired, self.books.waiting(acquired))
         return Account(self.sink, self.books.since, tuple(entries), counted)
 
     def counted(self) -> Rows:
@@ -245,23 +247,24 @@ class LogCursor:
 
     def reconcile(self, reason: str) -> int:
         """Book as lost what should wait and does not; return how many rows that is."""
-        log = self._log.acquired()
-        lost = self.books.waiting(log)
+        lost = self.books.waiting(self._log.acquired())
         add(lost, self.counted(), -1)
         gone = {source: rows for source, rows in lost.items() if rows > 0}
+        if gone and reason == UNKNOWN:
+            log.error("stored rows are not there, nobody knows why", extra={"sink": self.sink, "rows": gone})
         self.books.drop(gone, reason)
         self.books.ask_again({source: -rows for source, rows in lost.items() if rows < 0})
         return sum(gone.values())
 
     def recount(self, first: int, last: int, reason: str) -> int:
         """Take the rows anew after [first, last] has lost some; return the rows lost to this sink."""
-        log = self._log
-        self.position.recount(log.end(), log.stored(), self._rows)
+        source = self._log
+        self.position.recount(source.end(), source.stored(), self._rows)
         flying = [each for each in self._unacknowledged() if first <= each.seq <= last]
         gone = [each for each in flying if not self._rows(each.seq, each.seq + 1)]
         self._is_stale = self._is_stale or bool(gone)
         # What should wait, before what is lost is booked, against what the log still has.
-        lost = self.books.waiting(log.acquired())
+        lost = self.books.waiting(source.acquired())
         add(lost, self.counted(), -1)
         self._lose(lost, gone, reason)
         return sum(lost.values())

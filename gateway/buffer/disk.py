@@ -394,7 +394,7 @@ class DiskBuffer:
         # Taken when it is saved: what waits in the inbox would be older than what retention saves meanwhile.
         changes = self._shelf.on_loop(self._shelf.changes)
         try:
-            if changes.cursors or changes.totals or changes.forgotten or changes.gaps:
+            if changes.cursors or changes.totals or changes.forgotten or changes.gaps or changes.gone:
                 self._state.save(changes)
             self._retention.enforce(self._writer)
             discards = [Discard(*row) for row in self._state.query("SELECT * FROM discards ORDER BY id")]

@@ -173,6 +173,8 @@ class _Recovery:
         highest = max((totals.last_seq for totals in self._known.values()), default=-1)
         retired = dict(self._state.retired.sources)
         for first, totals in self._known.items():
+            if first < self._state.retired.below and first not in found:
+                continue  # counted as gone, but a full disk took no more than that
             known, now = totals.sources or {}, found.get(first, {})
             then = freed.get(first, {})
             for source in known.keys() | then.keys():
@@ -243,7 +245,7 @@ class _Recovery:
     def _note_missing(self, found: set[int], newest: int) -> None:
         freed = {each.first_seq for each in self._freed}
         for first, totals in self._known.items():
-            if first not in found and first not in freed:
+            if first not in found and first not in freed and first >= self._state.retired.below:
                 self._gaps.append(
                     Gap("missing", first, totals.last_seq, totals.batches, totals.rows, self._now)
                 )

@@ -54,6 +54,10 @@ class Shelf(Protocol):
         """Write to the state; raises sqlite3.Error."""
         ...
 
+    def take_back(self, changes: Changes) -> None:
+        """Take back what could not be saved: it is tried again within a second."""
+        ...
+
 
 class Retention:
     """Bounds in bytes, age and free disk. Belongs to the writer thread."""
@@ -169,12 +173,14 @@ class Retention:
         except sqlite3.Error as exc:
             if not is_full(exc):
                 log.exception("a loss could not be recorded")
+                self._shelf.on_loop(lambda: self._shelf.take_back(changes))
                 return
             self.release_reserve()
             try:
                 self._shelf.save(changes)
             except sqlite3.Error:
                 log.exception("a loss could not be recorded")
+                self._shelf.on_loop(lambda: self._shelf.take_back(changes))
 
     def _delete_rest(self) -> None:
         """Delete what is due; Windows refuses while somebody reads, so the rest is tried again later."""

@@ -71,6 +71,7 @@ class Shelf:
         self._held = found.held
         self._lost = found.lost
         self._noted: list[Gap] = []
+        self._gone: list[int] = []
         self._discarded: dict[int, str] = {}
         """Discards the books have counted, until no transaction finds them any more: sink by id."""
 
@@ -288,9 +289,10 @@ class Shelf:
                 self._forgotten.append(sink)
                 del self._saved[sink]
         changes = self._changes(self._moved)
-        changes.forgotten, changes.gaps = self._forgotten, self._noted
+        changes.forgotten, changes.gaps, changes.gone = self._forgotten, self._noted, self._gone
         changes.meta = {"rebuilt": "1" if self._rebuilt else "0"}
-        self._moved, self._forgotten, self._ended, self._noted = set(), [], [], []
+        self._moved, self._forgotten, self._ended = set(), [], []
+        self._noted, self._gone = [], []
         return changes
 
     def take_back(self, changes: Changes) -> None:
@@ -298,6 +300,7 @@ class Shelf:
         self._moved.update(cursor.sink for cursor in changes.cursors)
         self._forgotten += changes.forgotten
         self._noted = [*changes.gaps, *self._noted]
+        self._gone += changes.gone
         there = {segment.first_seq: segment for segment in self.segments[:-1]}
         self._ended += [there[each.first_seq] for each in changes.totals if each.first_seq in there]
 
@@ -495,6 +498,7 @@ class Shelf:
             self.state.save(changes)
         except sqlite3.Error as exc:
             log.error("a loss could not be recorded", extra={"reason": str(exc)})  # noqa: TRY400
+            self.on_loop(partial(self.take_back, changes))
 
     def _replace(self, segment: Segment, left: Segment | None, reason: str) -> Changes:
         batches = segment.batches - (left.batches if left else 0)

@@ -91,9 +91,11 @@ class Books:
     def take(self, passing: Passing) -> None:
         """Count what an acknowledgement moves."""
         add(self.delivered, passing.delivered)
-        add(self.not_selected, passing.not_selected)
-        add(self.quarantined, passing.quarantined)
-        add(self.quarantined, passing.retried, -1)
+        if passing.not_selected:
+            add(self.not_selected, passing.not_selected)
+        if passing.quarantined or passing.retried:
+            add(self.quarantined, passing.quarantined)
+            add(self.quarantined, passing.retried, -1)
 
     def drop(self, rows: Mapping[str, int], reason: str) -> None:
         """Count what this sink will never get."""

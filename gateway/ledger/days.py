@@ -74,6 +74,7 @@ class DayBook:
         self._accounts = accounts
         self._clock = clock
         self._day = self._today()
+        self._failing: set[str] = set()
 
     async def session(self) -> None:
         """Write once a minute and at midnight; NotConnected when the disk does not take it."""
@@ -86,6 +87,7 @@ class DayBook:
         """Write the books over those of the running day, at its end for the last time."""
         accounts, now = self._accounts(), self._clock.now()
         day, self._day = self._day, self._today()
+        self._say(accounts)
         try:
             await asyncio.to_thread(_write, self._path, day, accounts, now)
         except (sqlite3.Error, OSError) as exc:
@@ -96,6 +98,13 @@ class DayBook:
         """Write for the last time in this run; what the disk refuses now the next run makes good."""
         with contextlib.suppress(NotConnected):
             await self.write()
+
+    def _say(self, accounts: Sequence[Account]) -> None:
+        """Say once that a sink's books do not hold: then rows are lost, or counted wrong."""
+        failing = {each.sink for each in accounts if not each.holds}
+        for sink in failing - self._failing:
+            log.error("the books of a sink do not hold", extra={"code": "E-LE-0001", "sink": sink})
+        self._failing = failing
 
     def _today(self) -> date:
         return datetime.fromtimestamp(self._clock.now() / 1e9, self._zone).date()

@@ -15,8 +15,11 @@ _ASKED: Final = {
     "epochs": "SELECT ordinal, random, started, first_seq, reason FROM epochs ORDER BY ordinal",
     "cursors": "SELECT sink, head, ranges, parked FROM cursors",
     "segments": "SELECT first_seq, last_seq, batches, rows, sealed FROM segments ORDER BY first_seq",
-    "gaps": "SELECT noted, reason, first_seq, last_seq, batches, rows, start, end FROM gaps"
+    "gaps": "SELECT noted, reason, first_seq, last_seq, batches, rows, start, end, sources, sinks FROM gaps"
     " ORDER BY id DESC LIMIT 200",
+    "books": "SELECT sink, rows FROM books",
+    "retired": "SELECT below, rows FROM retired",
+    "discards": "SELECT sink, source, rows, reason FROM discards",
     "drops": "SELECT sink, reason, rows FROM drops",
     "quarantine": "SELECT sink, reason, count(*) AS entries, sum(rows) AS rows, min(noted) AS first,"
     " max(noted) AS last FROM quarantine GROUP BY sink, reason",

@@ -401,5 +401,5 @@ def number_of_any(delivery: Any) -> int:
 
 TestTheBooksAgreeWithAModel = pytest.mark.timeout(60 + 3600 * SCALE)(BooksAndModel.TestCase)
 TestTheBooksAgreeWithAModel.settings = settings(
-    max_examples=max(8, round(200 * SCALE)), stateful_step_count=30, deadline=None
+    max_examples=max(8, round(150 * SCALE)), stateful_step_count=30, deadline=None
 )

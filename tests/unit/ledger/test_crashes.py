@@ -1,12 +1,14 @@
 """Crashes at the few instants the model's copies of the files do not fall on."""
 
 import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
 
 from connectors import Order
 from gateway.buffer import DiskBuffer
+from gateway.buffer.state import Changes
 from tests.faults.buffer.lab import fill, opened, rows_of
 
 
@@ -68,3 +70,36 @@ async def test_a_file_that_was_missing_and_is_back_is_acquired_once(tmp_path: Pa
         assert (done.account().total.delivered, done.account().total.buffered) == (everything, 0)
         assert slow.account().holds
         assert done.account().holds
+
+
+@pytest.mark.fault("A7")
+async def test_a_loss_the_disk_could_not_record_is_recorded_when_it_can_and_counts_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(tmp_path, segment_bytes=2048) as buffer:
+        slow = buffer.cursor("slow", Order.STRICT)
+        buffer.ready()
+        for k in range(1, 40):
+            await fill(buffer, [k])
+        buffer._tick()
+        await buffer.come_round()
+        state, refused = buffer._state, []
+
+        def refuse(changes: Changes) -> None:
+            refused.append(changes)
+            raise sqlite3.OperationalError("disk I/O error")
+
+        monkeypatch.setattr(state, "save", refuse)
+        await drop_oldest(buffer)
+        monkeypatch.undo()
+        assert refused
+        assert not buffer.gaps()
+        buffer._housekeeping = False
+        buffer._tick()
+        await buffer.come_round()
+        lost = slow.account().total.dropped["max_age"]
+        assert [(gap.reason, gap.rows) for gap in buffer.gaps()] == [("max_age", lost)]
+        before = slow.account()
+    async with opened(tmp_path) as buffer:
+        assert buffer.cursor("slow", Order.STRICT).account() == before
+        assert [gap.reason for gap in buffer.gaps()] == ["max_age"]

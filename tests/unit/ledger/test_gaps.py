@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -125,7 +126,9 @@ async def test_a_collector_notes_its_absence_a_lost_link_and_what_its_source_los
     first = ReplaySource(tags, simple_tags(), [batch_of([2.0] * 3), NotConnected("cable")])
     refused = ReplaySource(tags, simple_tags(), [])
     refused.refuse_entry = NotConnected("refused")
-    again = ReplaySource(tags, simple_tags(), [Batch((hole,), T0 + 9), NotConnected("cable")])
+    ran_over = replace(hole, tag=np.array([2], np.int32), quality=np.array([0x0480], np.uint32))
+    reads = [Batch((hole,), T0 + 9), batch_of([1.0] * 3), Batch((ran_over,), T0 + 11), NotConnected("cable")]
+    again = ReplaySource(tags, simple_tags(), reads)
     sources = [first, refused, again]
     collects = Collector(Link("meters", "source", clock), lambda: sources.pop(0), tags, buffer, clock)
     for _ in range(3):
@@ -141,10 +144,11 @@ async def test_a_collector_notes_its_absence_a_lost_link_and_what_its_source_los
         (LINK_DOWN, now, None),
         (LINK_DOWN, None, T0 + 9),
         (SOURCE_LOST, T0 + 7, T0 + 9),
+        (SOURCE_LOST, T0, T0 + 11),
         (LINK_DOWN, now + 2 * SECOND, None),
     ]
     assert buffer.gaps[4].devices == ("s/a/l/d",)
-    assert [each.tags for each in buffer.gaps[1:5]] == [3, 3, 3, 1]
+    assert [each.tags for each in buffer.gaps[1:6]] == [3, 3, 3, 1, 1]
 
 
 class Waiting:
