@@ -148,7 +148,7 @@ class DiskBuffer:
             knows_again=knows_again,
         )
         # Before what is appended next: killed before the first tick, a new sink would begin at `now` again.
-        self._writer.post(self._keep_house)
+        self._writer.post(self._save_moved)
         return cursor
 
     def ready(self) -> None:
@@ -214,7 +214,7 @@ class DiskBuffer:
     def note(self, gap: Gap) -> None:
         """Put a gap on disk, before what is appended next; with what it goes on with it is one."""
         self._shelf.note(gap)
-        self._writer.post(self._keep_house)
+        self._writer.post(self._save_moved)
 
     @property
     def gap_revision(self) -> int:
@@ -391,15 +391,11 @@ class DiskBuffer:
 
     def _keep_house(self) -> None:
         """Save what moved, let go what may go, look at the quarantine; in the writer thread."""
-        # Taken when it is saved: what waits in the inbox would be older than what retention saves meanwhile.
-        changes = self._shelf.on_loop(self._shelf.changes)
         try:
-            if changes.cursors or changes.totals or changes.forgotten or changes.gaps or changes.gone:
-                self._state.save(changes)
+            self._save_moved()
             self._retention.enforce(self._writer)
             discards = [Discard(*row) for row in self._state.query("SELECT * FROM discards ORDER BY id")]
-            if discards or changes.counted:
-                self._loop.call_soon_threadsafe(self._shelf.discard, discards)
+            self._loop.call_soon_threadsafe(self._shelf.discard, discards)
             retries = {
                 str(sink)
                 for (sink,) in self._state.query("SELECT DISTINCT sink FROM quarantine WHERE retry = 1")
@@ -407,10 +403,21 @@ class DiskBuffer:
             if retries:
                 self._loop.call_soon_threadsafe(self._shelf.wake_retries, retries)
         except (sqlite3.Error, OSError) as exc:
-            log.error("the state could not be saved", extra={"reason": str(exc)})  # noqa: TRY400  the reason is enough
-            self._loop.call_soon_threadsafe(self._shelf.take_back, changes)
+            log.error("the state could not be read", extra={"reason": str(exc)})  # noqa: TRY400  the reason is enough
         finally:
             self._housekeeping = False
+
+    def _save_moved(self) -> None:
+        """Put on disk what moved; in the writer thread."""
+        # Taken when it is saved: what waits in the inbox would be older than what retention saves meanwhile.
+        changes = self._shelf.on_loop(self._shelf.changes)
+        if not (changes.cursors or changes.totals or changes.forgotten or changes.gaps or changes.gone):
+            return
+        try:
+            self._state.save(changes)
+        except sqlite3.Error as exc:
+            log.error("the state could not be saved", extra={"reason": str(exc)})  # noqa: TRY400  the reason is enough
+            self._loop.call_soon_threadsafe(self._shelf.take_back, changes)
 
     def _renew(self, reason: str, next_seq: int | None = None) -> Epoch:
         self._writer.end_segment()

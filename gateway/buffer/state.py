@@ -22,10 +22,12 @@ from gateway.buffer.segment import Segment
 from gateway.ledger import Books, Gap, Rows
 from gateway.ledger.gap import COLUMNS as GAP
 from gateway.ledger.gap import from_row, to_row
-from gateway.sqlite import checkpoint, connect, is_healthy, keep_older, migrate, transaction
+from gateway.sqlite import checkpoint, connect, is_full, is_healthy, keep_older, migrate, transaction
 
 log = logging.getLogger(__name__)
 NAME: Final = "state.sqlite"
+_WAL_BYTES: Final = 1 << 18
+"""Beyond this the WAL is moved into the file: a full disk shall not be full of it."""
 MOST_GAPS: Final = 20_000
 """Beyond this the oldest records of gaps go."""
 SCHEMA: Final = (
@@ -390,9 +392,15 @@ class State:
     def _tidy(self) -> None:
         """Keep the WAL short; a reader in another process may postpone it."""
         wal = self._path.with_name(NAME + "-wal")
-        if wal.stat().st_size > 1 << 20:
-            with self._lock:
-                checkpoint(self._connection, truncate=False)
+        if wal.stat().st_size > _WAL_BYTES:
+            try:
+                with self._lock:
+                    checkpoint(self._connection, truncate=False)
+            except sqlite3.Error as exc:
+                if not is_full(exc):
+                    raise
+                # What was saved is saved, in the WAL; it goes into the file when there is room.
+                log.debug("no room to shorten the state's WAL")
 
 
 def _with_crc(*row: int | str | None) -> tuple[Any, ...]:
