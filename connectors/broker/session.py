@@ -244,6 +244,11 @@ class Session:
         if self._change is not None and not self._change.done():
             self._change.set_result(None)
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether the link is down."""
+        return self._lost is not None
+
     def raise_if_lost(self) -> None:
         """Raise the reason why the link is down, if it is."""
         if self._lost is not None:

@@ -27,11 +27,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     file = os.open(options.out, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    topic, since = f"spBv1.0/STATE/{options.host_id}", time.time_ns() // 1_000_000
+    topic = f"spBv1.0/STATE/{options.host_id}"
     client = Client(CallbackAPIVersion.VERSION2)
 
     def state(*, online: bool) -> str:
-        return json.dumps({"online": online, "timestamp": since})
+        return json.dumps({"online": online, "timestamp": time.time_ns() // 1_000_000})
 
     def record(_client: Client, _data: Any, message: MQTTMessage) -> None:
         data = pack(time.time_ns(), message.topic.encode(), message.payload)

@@ -19,8 +19,6 @@ from connectors.broker.wire import Will, Wire
 from connectors.errors import NotConnected
 from connectors.sparkplug.edge.counts import Statistics
 
-_MARK_EVERY: Final = 262_144
-"""Bytes between two markers."""
 _MOST_MARKERS: Final = 4
 """Not yet acknowledged: paho's queue of QoS 0 has no end of its own."""
 _LARGEST_COMMAND: Final = 65_536
@@ -58,6 +56,7 @@ class EdgeSession(Session):
         self._death = will
         self._marker = f"{options.prefix}/marker/{client_id}"
         self._ends = ends
+        self._mark_every = options.max_message
         self._unmarked = 0
         self.is_said_dead = False
 
@@ -76,7 +75,7 @@ class EdgeSession(Session):
 
     async def keep_pace(self) -> None:
         """Wait where more is under way than the broker has taken."""
-        if self._unmarked >= _MARK_EVERY:
+        if self._unmarked >= self._mark_every:
             await self.mark()
 
     async def mark(self) -> None:

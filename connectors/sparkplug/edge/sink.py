@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -31,6 +31,10 @@ from connectors.sparkplug.topics import command_topic, edge_topic, state_topic
 
 _PUBLISH_OVERHEAD: Final = 1 + 4 + 2 + 1
 """Most bytes of a PUBLISH of QoS 0 beside topic and payload."""
+_HOST_SINCE: Final = "host since"
+"""What the next session may not believe at once: the STATE of one whose connection broke."""
+_DOUBT_S: Final = 5.0
+"""How long a host may take to come back to a broker that was away, and kept its word that it is there."""
 
 
 class SparkplugEdge:
@@ -142,6 +146,8 @@ class SparkplugEdge:
             raise NotConnected(f"{self._file} can't be written: {exc.strerror}") from exc
 
     async def _leave(self) -> None:
+        if not self._session.is_lost:
+            self._context.kept.pop(_HOST_SINCE, None)
         try:
             if self._is_born:
                 with contextlib.suppress(NotConnected, TimeoutError):
@@ -161,21 +167,33 @@ class SparkplugEdge:
             return
         try:
             async with asyncio.timeout(self._options.host_wait / 1e9):
-                while not self._host.is_online:
-                    self._change.clear()
-                    self._session.raise_if_lost()
-                    await self._change.wait()
+                await self._host_online(lambda: self._host.is_online)
         except TimeoutError:
             what = "is offline" if self._host.is_known else "has said nothing of itself"
             raise NotConnected(f"the primary host {host} {what} at {self._session.broker}") from None
+        # The word of the session before may be older than the broker's last start: a newer one is waited for.
+        doubted = self._context.kept.get(_HOST_SINCE)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_DOUBT_S):
+                await self._host_online(lambda: self._host.is_online and self._host.since != doubted)
+        if not self._host.is_online:
+            raise NotConnected(f"the primary host {host} is offline at {self._session.broker}")
+        self._context.kept[_HOST_SINCE] = self._host.since
+
+    async def _host_online(self, is_there: Callable[[], bool]) -> None:
+        while not is_there():
+            self._change.clear()
+            self._session.raise_if_lost()
+            await self._change.wait()
 
     def _hear(self, topic: str, payload: bytes) -> None:
         """Take what the broker brings: the host's state, or a command."""
         host = self._options.primary_host
         if host is not None and topic == state_topic(host):
-            was_online = self._host.is_online
-            if self._host.hear(payload) and was_online and not self._host.is_online and self._is_born:
-                self._is_host_gone = True
+            if self._host.hear(payload) and self._is_born:
+                self._is_host_gone |= not self._host.is_online
+                if not self._is_host_gone:
+                    self._context.kept[_HOST_SINCE] = self._host.since
         elif topic == command_topic(self._options.group, self._node_id):
             asks, others = commands.hear(payload)
             self._statistics.rebirths_asked += asks

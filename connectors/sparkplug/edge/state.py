@@ -18,7 +18,8 @@ class PrimaryHost:
         self.is_online = False
         self.is_known = False
         """Whether anything valid was heard at all."""
-        self._time = 0
+        self.since = 0
+        """The time it carries, ms."""
 
     def hear(self, payload: bytes | bytearray) -> bool:
         """Take a message on the host's own topic; tell whether it was valid and not of the past."""
@@ -29,7 +30,7 @@ class PrimaryHost:
         if not isinstance(said, dict):
             return False
         online, time = said.get("online"), said.get("timestamp")
-        if not isinstance(online, bool) or type(time) is not int or not self._time <= time < _LATEST:
+        if not isinstance(online, bool) or type(time) is not int or not self.since <= time < _LATEST:
             return False
-        self.is_online, self.is_known, self._time = online, True, time
+        self.is_online, self.is_known, self.since = online, True, time
         return True

@@ -141,6 +141,7 @@ async def _talk(folder: Path, version: str) -> Conversation:
             await edge.read(("m/f", 502, 7.0, 0))
             tap.cut()
             await until(lambda: edge.link.state is not LinkState.CONNECTED, "the end of the cut session")
+            host.state(at=400)
             await edge.connected()
             await edge.read(("m/f", 503, 8.0, 0))
         await until(lambda: isinstance(tap.packets[-1], Disconnect), "the goodbye")

@@ -83,6 +83,35 @@ async def test_data_the_broker_acknowledges_while_the_host_is_gone_do_not_count(
             assert sink.statistics()["acks"] > acks
 
 
+@pytest.mark.fault("B15")
+async def test_a_broker_that_kept_the_hosts_word_over_its_own_restart_is_not_believed(tmp_path: Path) -> None:
+    """mosquitto keeps retained messages; the host is not back yet, and would not hear a thing."""
+    settings = ("log_type error", "autosave_interval 1")
+    with Broker(tmp_path / "broker", settings=settings, persistence=True) as broker:
+        with Host(broker.port) as host:
+            host.state(at=1)
+            edge = an_edge(broker.port, tmp_path, primary_host="scada")
+            running = edge.running()
+            await running.__aenter__()
+            await edge.read(("m/a", 1, 1.0, 0))
+        await asyncio.to_thread(broker.stop)
+        before = len(edge.sinks)
+        await asyncio.to_thread(broker.start)
+        try:
+            with Host(broker.port) as host:
+                await until(
+                    lambda: len(edge.sinks) > before and edge.sinks[-1]._host.is_online, "the old word"
+                )
+                assert edge.link.state is not LinkState.CONNECTED
+                assert not [topic for topic, _ in host.heard if "BIRTH" in topic]
+                host.state(at=2)
+                await edge.connected()
+                await edge.read(("m/a", 2, 2.0, 0))
+                await until(lambda: 2.0 in _followed(host).live("m", "a"), "the next value")
+        finally:
+            await running.__aexit__(None, None, None)
+
+
 def _followed(host: Host) -> Follower:
     return Follower().take_all(list(host.heard))
 
