@@ -116,7 +116,8 @@ async def test_state_is_online_while_it_runs_and_offline_when_it_is_gone(
         before = len(watching.seen)
         while not (seen := await watching.until(before))[-1]["online"]:
             before += 1
-        socket.socket.shutdown(cut._feed._client.socket(), socket.SHUT_RDWR)
+        with socket.socket(fileno=os.dup(cut._feed._client.socket().fileno())) as line:
+            line.shutdown(socket.SHUT_RDWR)
         with pytest.raises(NotConnected):
             await cut.read()
     will = (await watching.until(before + 1))[before]
