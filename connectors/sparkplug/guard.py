@@ -61,7 +61,7 @@ class Guard:
             self._contest.watch(said, now)
         elif self._trial is not None:
             self._try(self._trial, said, now)
-        elif said.kind == "NBIRTH" and self._is_to_be_tried(said):
+        elif said.kind == "NBIRTH" and self._is_to_be_tried(said, now):
             self._accuse(said, now)
         else:
             signs = self.node.signs
@@ -82,14 +82,11 @@ class Guard:
             self._contest.until, self._is_suspect = None, True
             self.node.ask()
         if self._trial is not None and now >= self._trial.until:
-            if self._trial.is_regular:
-                self.node.be_wary(now)
-                self._acquit(self._trial, now)
-            else:
-                self._contend(now, wall)
+            self.node.be_wary(now)
+            self._acquit(self._trial, now, wall)
 
-    def _is_to_be_tried(self, said: Said) -> bool:
-        if self.node.is_sure:
+    def _is_to_be_tried(self, said: Said, now: int) -> bool:
+        if self.node.is_sure or (self.node.is_alive and self.node.is_wary(now)):
             return not face_of(said.payload).is_like(self.node.face)
         return self._is_suspect and not self.node.is_alive
 
@@ -115,14 +112,19 @@ class Guard:
         session = bd_seq(said.payload)
         if trial.before is not None and session == trial.before.session != trial.face.session:
             self.node.statistics.late_deaths += 1
-            self._acquit(trial, now)
+            if not trial.is_unbroken:
+                self.node.be_wary(now)
+            self._acquit(trial, now, said.arrived)
         elif session in (None, trial.face.session):
             self._end_trial()
             if self.node.is_alive:
                 self.node.doubt(now)
 
-    def _acquit(self, trial: "_Trial", now: int) -> None:
-        """Believe the birth, and read on from there."""
+    def _acquit(self, trial: "_Trial", now: int, wall: int) -> None:
+        """Believe the birth, and read on from there; not where two sequences ran behind it."""
+        if not trial.is_regular:
+            self._contend(now, wall)
+            return
         self._trial, self._is_suspect = None, False
         self.node.hear(trial.kept[0], now)
         for said in trial.kept[1:]:
@@ -152,6 +154,8 @@ class _Trial:
     size: int
     is_regular: bool = True
     """Whether no number was said twice; behind a contest, whether none was missing either."""
+    is_unbroken: bool = True
+    """Whether none was missing."""
     _turn: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -167,8 +171,8 @@ class _Trial:
             self.until = min(self.until, now + SETTLE_NS)
         elif said.payload.HasField("seq"):
             number = said.payload.seq
-            is_wrong = is_behind(number, self._turn) if self.before is not None else number != self._turn
-            self.is_regular &= not is_wrong
+            self.is_unbroken &= number == self._turn
+            self.is_regular &= self.is_unbroken if self.before is None else not is_behind(number, self._turn)
             self._turn = (said.payload.seq + 1) & 0xFF
         return True
 

@@ -131,12 +131,16 @@ class Node:
         """For a minute without a sign wait for no number and keep none: it may be a second node's."""
         self._wary_until = now + WARY_NS
 
+    def is_wary(self, now: int) -> bool:
+        """Tell whether a second node may be near."""
+        return now < self._wary_until
+
     def doubt(self, now: int) -> None:
         """Read nothing until the next birth, and ask for it."""
         if self._doubt is None:
             self._stop_waiting()
             self._doubt = _Doubt(now + PATIENCE_NS, [])
-            if now < self._wary_until:
+            if self.is_wary(now):
                 self.be_wary(now)
         self.ask()
 
@@ -197,7 +201,7 @@ class Node:
             self.statistics.before_birth += 1
             self.ask()
         elif self._doubt is not None:
-            if now < self._wary_until:
+            if self.is_wary(now):
                 self.statistics.dropped += 1
             else:
                 self._keep(said)
@@ -217,7 +221,7 @@ class Node:
                 self._gap_until = None
             elif self._gap_until is not None:
                 self._gap_until = now + self._reorder
-        elif ahead >= 256 - WINDOW or number in self._early or now < self._wary_until:
+        elif ahead >= 256 - WINDOW or number in self._early or self.is_wary(now):
             # Said twice, or of a second node, or of a sequence whose birth was lost: it would catch up.
             self.signs += 1
             self.statistics.dropped += 1

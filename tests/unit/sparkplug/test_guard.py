@@ -233,3 +233,57 @@ def test_the_birth_behind_a_contest_is_believed_when_for_two_seconds_no_other_an
         assert heard.guard.is_contested
     else:
         assert [row[1] for row in heard.wait(1)][:2] == [1.5, 20.5]
+
+
+@pytest.mark.fault("G7")
+def test_whoever_of_two_nodes_comes_goes_or_begins_anew_no_value_is_misnamed(record_measure) -> None:
+    taken, stories = 0, max(20, int(400 * SCALE))
+    for seed in range(stories):
+        rng = random.Random(seed)
+        first = press(bd_seq=rng.randrange(256))
+        second = EdgeNode("plant", "press", {"heat": 888.5, "power": OTHERS}, bd_seq=rng.randrange(256))
+        paces = {id(first): rng.choice([0.1, 0.5, 3]), id(second): rng.choice([0.1, 0.5, 3])}
+        line = Line([first])
+        line.say(*first.births(MS))
+        for _ in line.run(120):
+            what = rng.random()
+            if what < 0.01 and second not in line.nodes:
+                line.nodes.append(second)
+                line.say(*second.births(MS))
+            elif what < 0.015 and second in line.nodes:
+                line.nodes.remove(second)
+                line.say(*([second.death(MS)] if rng.random() < 0.5 else []))
+                second.bd_seq = (second.bd_seq + 1) % 256
+            elif what < 0.02:
+                line.say(*([first.death(MS)] if rng.random() < 0.5 else []))
+                first.bd_seq = (first.bd_seq + 1) % 256
+                line.say(*first.births(MS))
+            for node in line.nodes:
+                if rng.random() < STEP / paces[id(node)]:
+                    name = rng.choice(["power", "heat"])
+                    own = {"power": 1.0, "heat": 20.0}[name] + rng.random()
+                    other_own = {"power": OTHERS, "heat": 888.5}[name]
+                    line.say(node.data({name: own if node is first else other_own}, MS))
+        rows = line.taken()
+        seconds = [("press/power", OTHERS), ("press/heat", 888.5)]
+        assert [row for row in misnamed(rows) if row[:2] not in seconds] == [], seed
+        taken += sum(row[2] == "Good" for row in rows)
+    record_measure(f"{stories} stories of two nodes, {taken} values: 0 under another name")
+
+
+@pytest.mark.fault("G7")
+@pytest.mark.parametrize("second_speaks", [True, False])
+def test_the_death_of_the_first_does_not_let_its_values_through_under_the_seconds_birth(
+    *, second_speaks: bool
+) -> None:
+    first, second, heard = press(bd_seq=3), other(bd_seq=90), Hearing()
+    heard.hear(*first.births(MS), first.data({"power": 1.25}, MS), second.birth(MS))
+    heard.hear(first.data({"power": 1.5}, MS))
+    if second_speaks:
+        heard.hear(second.data({"power": OTHERS}, MS), second.data({"power": OTHERS}, MS))
+    rows = heard.hear(first.death(MS))
+    assert [row for row in rows if row[1] is not None and row[1] != OTHERS] == []
+    assert heard.guard.is_contested == second_speaks
+    assert not heard.guard.is_sure
+    rows = heard.hear(first.reborn(MS), first.data({"power": 1.75}, MS), second.data({"power": OTHERS}, MS))
+    assert [row for row in rows if row[2] == "Good"] == []
