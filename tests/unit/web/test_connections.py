@@ -177,6 +177,19 @@ async def test_one_address_gets_so_many_connections_and_leaves_room_for_others(
 
 
 @pytest.mark.fault("S9")
+async def test_who_only_begins_handshakes_takes_no_more_room(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(connections, "_LOOPBACK", frozenset())
+    pair = Authority(tmp_path).issue("page")
+    async with served(Loaded(pair.certificate, pair.key).context) as port:
+        held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(connections.MOST_OF_ONE)]
+        assert await said_to(port) == b""  # at once, and not after the five seconds of a handshake
+        for _, writer in held:
+            writer.close()
+
+
+@pytest.mark.fault("S9")
 @pytest.mark.parametrize(
     "request_",
     [
