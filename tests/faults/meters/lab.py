@@ -1,12 +1,15 @@
 """Sources of meters over the lab's line, and what they read."""
 
-from collections.abc import Sequence
+import random
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from config.connections import Dlt645Source
 from connectors import Batch, SystemClock, TagTable
 from connectors import dlt645 as spoken
+from connectors.cjt188 import Cjt188
 from connectors.dlt645 import Dlt645
+from gateway.lab.meters.line import Asked, reply
 
 A, B = "000000000001", "000000000002"
 ENERGY, VOLTAGE, POWER = "00010000", "02010100", "02030000"
@@ -67,3 +70,35 @@ def wrong(batches: Sequence[Batch], table: TagTable) -> list[tuple[str, float]]:
     """Return every Good value that is not what its meter has."""
     rows = [row for batch in batches for row in shown(batch, table).items()]
     return [(name, value) for name, (value, quality) in rows if not quality and value != TRUE[name]]
+
+
+class Moving:
+    """A script: each meter's counter moves with every request, and some replies are late.
+
+    Nothing in a reply says which request it answers: what is late differs from what is asked for.
+    """
+
+    def __init__(self, seed: int, latest: dict[str, int], data: Callable[[int], bytes]) -> None:
+        self.late = self.found = self.wrong = 0
+        self._chance = random.Random(seed)
+        self._latest = latest
+        self._data = data
+
+    def __call__(self, asked: Asked) -> list[tuple[float, bytes]]:
+        self._latest[asked.address] += 1
+        is_late = self._chance.random() < 0.15
+        self.late += is_late
+        delay = self._chance.uniform(0.065, 0.1) if is_late else 0.01
+        return [(delay, reply(asked, data=self._data(self._latest[asked.address])))]
+
+    async def ask(self, reading: Dlt645 | Cjt188, table: TagTable, tag: str, address: str, polls: int) -> str:
+        """Ask the same again and again, for only time tells what a reply answers; return what came of it."""
+        for _ in range(polls):
+            value, quality = shown(await reading.scan("a"), table)[tag]
+            if not quality:
+                self.found += 1
+                self.wrong += value != self._latest[address] / 100
+        assert self.late > polls / 20
+        assert self.found > polls / 2
+        assert self.wrong == 0
+        return f"{self.late} late replies, {self.found} values, 0 wrong"

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import random
 from collections.abc import Callable
 from typing import Any
 
@@ -13,8 +12,8 @@ from connectors import SystemClock, TagTable
 from connectors import cjt188 as spoken
 from connectors.cjt188 import Cjt188
 from connectors.quality import BAD_COMMUNICATION_ERROR, BAD_DEVICE_FAILURE, BAD_OUT_OF_RANGE, BAD_TIMEOUT
-from gateway.lab.meters.line import Asked, MeterLine, Script, frame188, honest, reply
-from tests.faults.meters.lab import shown
+from gateway.lab.meters.line import MeterLine, Script, frame188, honest, reply
+from tests.faults.meters.lab import Moving, shown
 
 SCALE = float(os.environ.get("WL_SCALE", "0.1"))
 A, B = "1078330011223344", "1078330011223355"
@@ -82,36 +81,14 @@ async def test_a_reply_that_is_none_is_told_and_the_next_is_read(name: str) -> N
 @pytest.mark.fault("D2")
 @pytest.mark.timeout(120)
 async def test_a_late_reply_is_never_taken_for_the_next(record_measure: Callable[..., None]) -> None:
-    """Nothing in a reply says which request it answers; the counter moves with each."""
-    chance = random.Random(188)
-    latest = {A: 12345678, B: 4711}
-    found = wrongly = late = 0
-
-    def moving(asked: Asked) -> list[tuple[float, bytes]]:
-        nonlocal late
-        latest[asked.address] += 1
-        is_late = chance.random() < 0.15
-        late += is_late
-        delay = chance.uniform(0.065, 0.1) if is_late else 0.01
-        return [(delay, reply(asked, data=water(latest[asked.address])))]
-
-    table = TagTable()
-    polls = round(500 * SCALE)
+    moving, table = Moving(188, {A: 12345678, B: 4711}, water), TagTable()
     async with (
         MeterLine("cjt188", meters(), moving) as line,
         source(line.port, table) as reading,
         asyncio.timeout(110),
     ):
-        for _ in range(polls):
-            # The same question again and again: only time tells which of them a reply answers.
-            value, quality = shown(await reading.scan("a"), table)["a/water"]
-            if not quality:
-                found += 1
-                wrongly += value != latest[A] / 100
-    assert late > polls / 20
-    assert found > polls / 2
-    assert wrongly == 0
-    record_measure(f"CJ/T 188: {late} late replies, {found} values, 0 wrong", row="D2")
+        came = await moving.ask(reading, table, "a/water", A, round(500 * SCALE))
+    record_measure(f"CJ/T 188: {came}", row="D2")
 
 
 @pytest.mark.fault("S12")
