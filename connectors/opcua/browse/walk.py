@@ -28,7 +28,7 @@ from connectors.opcua.reasons import status_name
 from connectors.opcua.rows import Fault, Malformed
 from connectors.opcua.session import Session
 
-_PAGE: Final = 5_000
+_PAGE: Final = 10_000
 """References one answer may have, and nodes a frame holds before it is looked into."""
 _FEWEST: Final = 20
 """References asked for of each node at least."""
