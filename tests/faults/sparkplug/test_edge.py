@@ -277,6 +277,20 @@ async def test_a_broker_that_takes_everything_and_acknowledges_nothing_is_no_con
             tap.open.set()
 
 
+async def test_a_new_tag_is_delivered_once_its_device_may_be_born_again(tmp_path: Path) -> None:
+    with plant(tmp_path) as (_, tap, host):
+        edge = an_edge(tap.port, tmp_path)
+        async with edge.running():
+            await edge.read(("m/a", 1, 1.0, 0))
+            for i in range(2):
+                edge.made.announce(f"m/new{i}")
+                await edge.read((f"m/new{i}", 2, float(i), 0), ("m/a", 2 + i, 2.0, 0))
+            await until(lambda: _followed(host).live("m", "new1") == [1.0], "the new tags' values")
+        follower = _followed(host)
+    assert follower.live("m", "new0") == [0.0]
+    assert not follower.violations
+
+
 @pytest.mark.fault("B2")
 async def test_a_cut_connection_is_noticed_while_there_is_nothing_to_write(tmp_path: Path) -> None:
     with plant(tmp_path) as (_, tap, _host):
