@@ -318,6 +318,7 @@ class Gateway:
         link = self._link(name, "sink", About("sink", options.kind, peer(options), chosen))
         selection = Selection(rules, self._tags)
         meter = Meter(name, sink, self._traffic, peer=peer(options) or name, cap=options.daily_cap)
+        cursor.holds_back = meter.backlog_waits
         forwarder = Forwarder(link, sink, cursor, selection, self.clock, meter=meter)
         observe_connector(self.observer, "sink", name, lambda: forwarder.sink)
         self._expiries.watch(self.observer, "sink", name, lambda: forwarder.sink)

@@ -16,7 +16,7 @@ Where the cursor moves, its books count what left it (`gateway.ledger`); both ar
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 import numpy as np
@@ -34,6 +34,10 @@ _FIRST_TURN: Final = 1_000.0
 """Rows a second, until the first historical turn has told how fast this sink is."""
 _PACE_NS: Final = 1_000_000_000
 _NS: Final = 1_000_000_000
+
+
+def _at_once() -> float:
+    return 0.0
 
 
 class Log(Protocol):
@@ -114,6 +118,8 @@ class LogCursor:
         self.oldest: int | None = None
         """Arrival of the first row that waits, as far as a read has shown it, ns UTC."""
         self.has_retries = False
+        self.holds_back: Callable[[], float] = _at_once
+        """Asked before each turn of the backlog: the seconds it still has to wait for live values' sake."""
         self._log = log
         self._order = order
         self._rate = replay_rate
@@ -319,8 +325,9 @@ class LogCursor:
         """Return the seconds until the replay rate allows more; None when there is no backlog."""
         if not self.position.ranges and not self.has_retries:
             return None
-        if self._rate is None:
-            return 0
+        held = self.holds_back()
+        if held > 0 or self._rate is None:
+            return held
         now = self._log.clock.monotonic()
         self._tokens = min(self._rate, self._tokens + (now - self._filled) * self._rate / _NS)
         self._filled = now

@@ -73,6 +73,11 @@ class Days:
         """Return when the plant's day ends, in its zone."""
         return datetime.combine(self.today() + timedelta(days=1), datetime.min.time(), self._zone)
 
+    def length_s(self) -> float:
+        """Return how long the plant's day is: where clocks are set for summer, 23 or 25 hours once a year."""
+        begins = datetime.combine(self.today(), datetime.min.time(), self._zone)
+        return self.ends().timestamp() - begins.timestamp()
+
     def seconds_left(self) -> float:
         """Return how long the plant's day still is."""
         return max(0.0, self.ends().astimezone(UTC).timestamp() - self._clock.now() / 1e9)

@@ -11,6 +11,8 @@ log = logging.getLogger(__name__)
 
 _FIRST_GUESS: Final = 100.0
 """Bytes of a row before any was sent."""
+_TURNS: Final = 100
+"""A day's cap is used in at least so many writes."""
 _LOOK_AGAIN_S: Final = 600.0
 """A clock that was wrong and is set must not keep a sink waiting for another day's end."""
 
@@ -56,15 +58,28 @@ class Meter:
         text = Phrase("link.daily_cap", filling).text("en")
         raise NotConnected(text, retry_after_s=min(self._days.seconds_left(), _LOOK_AGAIN_S))
 
+    def backlog_waits(self) -> float:
+        """Return the seconds a backlog still has to wait.
+
+        It gets what the day so far has left over: taking more, it would take it from the values of tonight,
+        and after one outage every day would end at noon.
+        """
+        if self.cap is None:
+            return 0.0
+        whole = self._days.length_s()
+        due_s = self.today() / self.cap * whole
+        return max(0.0, min(due_s - (whole - self._days.seconds_left()), _LOOK_AGAIN_S))
+
     def most_rows(self, most: int) -> int:
         """Return how many rows to write at once, at most `most`.
 
-        Half of what is left by what a row has taken, on average or last: where rows differ, a day ends near
-        its cap all the same.
+        A hundredth of the cap, and half of what is left, by what a row has taken on average or last: where
+        rows differ, a day ends near its cap all the same.
         """
         if self.cap is None:
             return most
-        return max(1, min(most, int((self.cap - self.today()) / self._a_row / 2)))
+        size = min(self.cap / _TURNS, (self.cap - self.today()) / 2)
+        return max(1, min(most, int(size / self._a_row)))
 
     def passed(self, rows: int) -> None:
         """Learn that so many rows have been accepted."""

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import subprocess
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -31,6 +32,12 @@ def carried() -> int:
     """Return the bytes of IP that the rules of this namespace have counted."""
     told = subprocess.run(["iptables", "-w", "-nvxL", "INPUT"], check=True, capture_output=True, text=True)
     return sum(int(line.split()[1]) for line in told.stdout.splitlines()[2:])
+
+
+def told(broker: ScriptedBroker) -> set[float]:
+    """Return every value the broker has been told."""
+    data = [json.loads(p.payload) for p in broker.published if p.topic == "wanglian/s/a/l/d"]
+    return {value for each in data for value in each["v"]}
 
 
 @pytest.mark.parametrize("how", ["plain", "websocket"])
@@ -103,6 +110,40 @@ async def test_a_daily_cap_stops_a_sink_and_loses_nothing(tmp_path: Path, clock:
                 running.cancel()
                 await asyncio.gather(running, return_exceptions=True)
         assert link.counts.get("quarantined", 0) == 0
-        data = [json.loads(p.payload) for p in broker.published if p.topic == "wanglian/s/a/l/d"]
-        told = {value for each in data for value in each["v"]}
-        assert told == {float(i) for i in range(stored)}
+        assert told(broker) == {float(i) for i in range(stored)}
+
+
+async def test_after_an_outage_live_values_have_the_rest_of_the_day(tmp_path: Path, clock: Any) -> None:
+    tags = TagTable()
+    tags.announce(simple_tags())
+    zone = ZoneInfo("Asia/Shanghai")
+    clock.wall = int(datetime(2026, 11, 29, 6, tzinfo=zone).timestamp() * 1e9)
+    async with ScriptedBroker() as broker, MemoryBuffer(clock) as buffer:
+        opened = options(broker.port, daily_cap="100kB")
+        with Days(tmp_path, clock, zone) as days:
+            built = build_sink("cloud", opened, site="s", context=Context("g", tags, clock))
+            cursor = buffer.cursor("cloud", built.order, start="oldest")
+            link = Link("cloud", "sink", clock)
+            meter = Meter("cloud", built, days, peer="h:1", cap=opened.daily_cap)
+            cursor.holds_back = meter.backlog_waits
+            for i in range(2_000):
+                await (await buffer.append("meters", batch_of([float(i)], time=clock.wall)))
+            clock.move(60)
+            selection = Selection(Rules("cloud", opened.select, tags), tags)
+            forwarder = Forwarder(link, built, cursor, selection, clock, meter=meter)
+            running = asyncio.create_task(forwarder.session())
+            try:
+                await until(lambda: meter.today() > CAP / 4)
+                for i in range(20):  # live values pass at once, the backlog has had its share
+                    live = 10_000.0 + i
+                    await (await buffer.append("meters", batch_of([live], time=clock.wall)))
+                    await until(lambda live=live: live in told(broker))  # type: ignore[misc]
+                assert CAP / 4 < meter.today() < 0.4 * CAP
+                assert cursor.backlog().rows > 1_000
+                clock.move(6 * 3600)
+                await (await buffer.append("meters", batch_of([1.0], time=clock.wall)))
+                await until(lambda: meter.today() > CAP / 2)
+                assert link.state is LinkState.CONNECTED
+            finally:
+                running.cancel()
+                await asyncio.gather(running, return_exceptions=True)

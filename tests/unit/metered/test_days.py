@@ -123,13 +123,35 @@ def test_rows_shrink_with_what_is_left_of_the_day(tmp_path: Path, clock: Any) ->
     sink = Sending()
     with Days(tmp_path, clock, ZONE) as days:
         meter = Meter("cloud", sink, days, peer="h:1", cap=1_000_000)
-        assert meter.most_rows(20_000) == 5_000
+        assert meter.most_rows(20_000) == 100
+        assert meter.most_rows(50) == 50
         sink.moved = 400_000
         meter.passed(10_000)
-        assert meter.most_rows(20_000) == 7_500
+        assert meter.most_rows(20_000) == 250
         sink.moved = 600_000
         meter.passed(2_000)
-        assert meter.most_rows(20_000) == 2_000, "rows that cost more than they did on average"
+        assert meter.most_rows(20_000) == 100, "rows that cost more than they did on average"
+        sink.moved = 996_000
+        meter.passed(7_920)
+        assert meter.most_rows(20_000) == 40, "half of what is left"
         sink.moved = 999_999
-        meter.passed(9_000)
+        meter.passed(80)
         assert meter.most_rows(20_000) == 1
+
+
+def test_a_backlog_gets_what_the_day_so_far_has_left_over(tmp_path: Path, clock: Any) -> None:
+    at(clock, 2026, 11, 29, 0, 0)
+    sink = Sending()
+    with Days(tmp_path, clock, ZONE) as days:
+        free = Meter("free", Sending(), days, peer="h:1", cap=None)
+        meter = Meter("cloud", sink, days, peer="h:1", cap=1_000_000)
+        assert (free.backlog_waits(), meter.backlog_waits()) == (0, 0)
+        sink.moved = 250_000
+        assert meter.backlog_waits() == 600, "until six, looked at every ten minutes"
+        at(clock, 2026, 11, 29, 5, 59)
+        assert meter.backlog_waits() == pytest.approx(60)
+        at(clock, 2026, 11, 29, 6, 0)
+        assert meter.backlog_waits() == 0
+    with Days(tmp_path, clock, ZoneInfo("Europe/Berlin")) as days:
+        clock.wall = int(datetime(2026, 3, 29, 12, tzinfo=UTC).timestamp() * 1e9)
+        assert days.length_s() == 23 * 3600
