@@ -30,6 +30,11 @@ SCHEMA: Final[Sequence[Sequence[str]]] = (
         ) STRICT""",
         "CREATE INDEX checks_at ON checks (at)",
     ),
+    (
+        """CREATE TABLE known (
+            name TEXT NOT NULL, address TEXT NOT NULL, seen INTEGER NOT NULL, PRIMARY KEY (name, address)
+        ) STRICT, WITHOUT ROWID""",
+    ),
 )
 
 

@@ -55,7 +55,7 @@ def open_session(house: House, name: str, by: By, *, agent: str = "", before: st
     house.audit.append(name, by.address, "login")
     secret, now = secrets.token_urlsafe(32), house.now()
     with house.writing() as connection:
-        was_right(connection, name, by.address)
+        was_right(connection, name, by.address, now)
         connection.execute("UPDATE users SET seen = ? WHERE name = ?", (now, name))
         connection.execute("DELETE FROM sessions WHERE digest = ?", (digest(before),))
         connection.execute("DELETE FROM sessions WHERE made <= ?", (now - max(LONGEST_NS.values()),))
@@ -143,7 +143,7 @@ def change_password(house: House, who: Who, old: str, new: str, by: By) -> None:
         stored = kept(new)
     house.audit.append(who.name, by.address, "password")
     with house.writing() as connection:
-        was_right(connection, who.name, by.address)
+        was_right(connection, who.name, by.address, house.now())
         store_password(connection, who.name, stored, house.now(), must_change=False)
 
 

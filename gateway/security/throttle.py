@@ -1,7 +1,8 @@
 """How often a password may be tried: each failure doubles the wait, the fifth makes it a quarter of an hour.
 
 A try is written down before its password is compared, so that a hundred at once are a hundred tries; the one
-that was right takes its name's back. Names that don't exist are counted like those that do.
+that was right takes its name's back. Names that don't exist are counted like those that do. Where somebody
+has signed in within a month their tries count for themselves: others can't keep them out from elsewhere.
 """
 
 import ipaddress
@@ -15,6 +16,7 @@ MINUTE_NS: Final = 60 * SECOND_NS
 LOCK_NS: Final = 15 * MINUTE_NS
 BEFORE_LOCK: Final = 5
 """Failures of one name from one address; the fifth locks it there."""
+KNOWN_NS: Final = 30 * 24 * 60 * MINUTE_NS
 REMEMBERED_NS: Final = 60 * MINUTE_NS
 PER_MINUTE: Final = 10
 """Tries of a name, and tries from an address."""
@@ -29,19 +31,31 @@ def may_try(house: House, name: str, address: str) -> int:
         connection.execute("DELETE FROM checks WHERE at <= ? OR at > ?", (now - REMEMBERED_NS, now))
         wait = max(
             _lock(connection, name, place, now),
-            _rate(connection, now, "name = ?", name, most=PER_MINUTE),
             _rate(connection, now, "address = ?", place, most=PER_MINUTE),
-            _rate(connection, now, "? = ''", "", most=ALL_PER_MINUTE),
         )
+        if not _is_known(connection, name, place, now):
+            wait = max(
+                wait,
+                _rate(connection, now, "name = ?", name, most=PER_MINUTE),
+                _rate(connection, now, "? = ''", "", most=ALL_PER_MINUTE),
+            )
         if not wait:
             values = (now, name, place)
             connection.execute("INSERT INTO checks (at, name, address) VALUES (?, ?, ?)", values)
     return wait
 
 
-def was_right(connection: sqlite3.Connection, name: str, address: str) -> None:
+def was_right(connection: sqlite3.Connection, name: str, address: str, now: int) -> None:
     """Forget the failures of a name at an address, in the transaction that lets it in."""
-    connection.execute("DELETE FROM checks WHERE name = ? AND address = ?", (name, network(address)))
+    place = network(address)
+    connection.execute("DELETE FROM checks WHERE name = ? AND address = ?", (name, place))
+    connection.execute("DELETE FROM known WHERE seen <= ?", (now - KNOWN_NS,))
+    connection.execute("INSERT OR REPLACE INTO known VALUES (?, ?, ?)", (name, place, now))
+
+
+def _is_known(connection: sqlite3.Connection, name: str, place: str, now: int) -> bool:
+    query = "SELECT 1 FROM known WHERE name = ? AND address = ? AND seen > ?"
+    return connection.execute(query, (name, place, now - KNOWN_NS)).fetchone() is not None
 
 
 def network(address: str) -> str:

@@ -63,7 +63,7 @@ def set_up(house: House, code: str, name: str, password: str, by: By) -> None:
         if _there(connection):
             raise AccessRefused("E-AC-0010")
         house.audit.append(name, by.address, "setup.done", {"user": name, "role": "administrator"})
-        was_right(connection, SETUP, by.address)
+        was_right(connection, SETUP, by.address, house.now())
         _insert(connection, name, "administrator", stored, house.now(), must_change=False)
 
 

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import sqlite3
 from dataclasses import dataclass
+from hmac import compare_digest
 from typing import Any, Final
 
 import orjson
@@ -138,7 +139,9 @@ class Gate:
             not is_door
             and who is not None
             and who.session
-            and headers.get(PROOF) != proof(self._cookie.read(headers))
+            and not compare_digest(
+                headers.get(PROOF, "").encode(), proof(self._cookie.read(headers)).encode()
+            )
         ):
             return 403, "the page is older than its session: load it again"
         return None

@@ -36,7 +36,7 @@ def test_the_right_password_takes_its_failures_back(home: Home, clock: FakeClock
         assert may_try(home, "anna", "192.0.2.7") == 0
         clock.move(10)
     with home.writing() as connection:
-        was_right(connection, "anna", "192.0.2.7")
+        was_right(connection, "anna", "192.0.2.7", home.now())
     assert may_try(home, "anna", "192.0.2.7") == 0
     assert may_try(home, "anna", "192.0.2.7") == SECOND_NS
 
@@ -61,6 +61,24 @@ def test_a_thousand_tries_are_ten_comparisons_a_minute_whatever_is_varied(
 def test_all_together_are_few_enough_for_a_small_core(home: Home) -> None:
     compared = sum(may_try(home, f"user{i}", f"192.0.2.{i}") == 0 for i in range(100))
     assert compared == ALL_PER_MINUTE
+
+
+@pytest.mark.fault("S1")
+def test_others_from_many_addresses_keep_nobody_out_who_was_there_before(
+    home: Home, clock: FakeClock
+) -> None:
+    with home.writing() as connection:
+        was_right(connection, "anna", "192.0.2.7", home.now())
+    for i in range(200):
+        may_try(home, "anna", f"198.51.100.{i}")
+        may_try(home, f"user{i}", f"203.0.113.{i}")
+    assert may_try(home, "anna", "198.51.100.250") > 0
+    assert may_try(home, "bo", "192.0.2.7") > 0
+    assert may_try(home, "anna", "192.0.2.7") == 0
+    clock.move(31 * 86_400)
+    for i in range(200):
+        may_try(home, "anna", f"198.51.100.{i}")
+    assert may_try(home, "anna", "192.0.2.7") > 0
 
 
 @pytest.mark.fault("S1")
