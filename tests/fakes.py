@@ -65,7 +65,7 @@ class RecordingSink:
         self.written: list[Delivery] = []
         self.raising: list[BaseException] = []
         self.arrived = asyncio.Event()
-        self.sessions = 0
+        self.sessions = self.calls = 0
 
     async def __aenter__(self) -> Self:
         self.sessions += 1
@@ -77,6 +77,7 @@ class RecordingSink:
         if self.raising:
             raise self.raising.pop(0)
         self.written += deliveries
+        self.calls += 1
         self.arrived.set()
 
     async def __aexit__(

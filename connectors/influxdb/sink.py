@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,8 @@ from connectors.errors import NotConnected, Refusal, Rejected
 from connectors.influxdb.lines import Encoder, Lines
 from connectors.influxdb.reasons import Refused
 from connectors.influxdb.requests import Requests, Statistics
+
+_WARY_NS: Final = 60_000_000_000
 
 
 @dataclass(slots=True)
@@ -42,6 +44,9 @@ class InfluxDb:
         """Rows the database takes at once, as it said."""
         self._pass = options.batch_rows
         """Rows that get through within the timeout, as the line let them."""
+        self._ceiling = options.batch_rows
+        """What `_pass` may grow to: for a while half of what did not get through."""
+        self._ceiling_until = 0
 
     async def __aenter__(self) -> Self:
         """Connect and ask whether the database is there."""
@@ -111,15 +116,19 @@ class InfluxDb:
 
     async def _post(self, chunk: _Chunk) -> Refused | None:
         """Post, and learn what the line carries: the same bytes again would time out again, for ever."""
-        began = self._context.clock.monotonic()
+        clock, timeout = self._context.clock, self._options.timeout
+        began = clock.monotonic()
         try:
             refused = await self._requests.post(chunk.body)
         except NotConnected:
-            if self._context.clock.monotonic() - began >= self._options.timeout:
-                self._pass = max(1, chunk.rows // 4)
+            if clock.monotonic() - began >= timeout:
+                self._pass, self._ceiling = max(1, chunk.rows // 4), max(1, chunk.rows // 2)
+                self._ceiling_until = clock.monotonic() + _WARY_NS
             raise
-        if 4 * (self._context.clock.monotonic() - began) < self._options.timeout:
-            self._pass = min(self._options.batch_rows, max(self._pass, 2 * chunk.rows))
+        if clock.monotonic() > self._ceiling_until:
+            self._ceiling = self._options.batch_rows
+        if 4 * (clock.monotonic() - began) < timeout:
+            self._pass = min(self._ceiling, max(self._pass, 2 * chunk.rows))
         return refused
 
     def _chunks(self, deliveries: Sequence[Delivery], refusals: list[Refusal]) -> Iterator[_Chunk]:

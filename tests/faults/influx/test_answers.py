@@ -212,6 +212,33 @@ async def test_a_database_that_hangs_is_found_and_does_not_hold_the_end() -> Non
         assert time.monotonic() - began < 5
 
 
+@pytest.mark.fault("B3")
+async def test_what_a_slow_line_does_not_carry_in_time_is_sent_in_smaller_pieces_until_it_passes(
+    record_measure,
+) -> None:
+    """One delivery of the size of a whole scan, that no smaller write of the gateway could cut."""
+    room = 4_000
+
+    def script(write: Write) -> Answer:
+        return Answer(hangs=True, stores=nothing) if len(write.body) > room else OK
+
+    sessions = 0
+    with ScriptedInflux(script) as database:
+        influx = sink(database.url, timeout="200ms")
+        whole = many(2_000, per_batch=2_000)
+        while True:
+            sessions += 1
+            assert sessions < 10, "the same request again and again"
+            try:
+                async with influx:
+                    await influx.write(whole)
+            except NotConnected:
+                continue
+            break
+        assert sorted(database.values()["v"].values()) == list(range(2_000))
+    record_measure(f"a scan of 2,000 points where {room:,} bytes pass in time: through in session {sessions}")
+
+
 @pytest.mark.fault("A14")
 async def test_a_write_that_is_cancelled_is_left_at_once() -> None:
     """The thread that waits for an answer holds neither the loop nor the program's end."""

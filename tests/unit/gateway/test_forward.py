@@ -72,6 +72,45 @@ async def test_a_sink_that_was_away_receives_what_it_missed(buffer, clock) -> No
     assert rig.sink.sessions == 2
 
 
+class SlowSink(RecordingSink):
+    """Takes a hundred rows a second, of a clock that is moved."""
+
+    def __init__(self, clock) -> None:
+        super().__init__()
+        self._clock = clock
+        self.sizes: list[int] = []
+
+    async def write(self, deliveries: Sequence[Delivery]) -> None:
+        await super().write(deliveries)
+        self.sizes.append(sum(len(each.batch) for each in deliveries))
+        self._clock.move(self.sizes[-1] / 100)
+
+
+@pytest.mark.fault("B3")
+async def test_one_write_is_what_a_slow_sink_takes_in_two_seconds(buffer, clock) -> None:
+    rig = Setup(buffer, clock)
+    sink = SlowSink(clock)
+    rig.forwarder = Forwarder(
+        rig.link, sink, rig.cursor, Selection(Rules("cloud", [SelectRule()], rig.tags), rig.tags), clock
+    )
+    await fill(buffer, *(batch_of([float(each)]) for each in range(3_000)))
+    await rig.run_until_empty()
+    assert sink.sizes[:3] == [1_000, 200, 200]
+    assert max(sink.sizes[1:]) == 200
+
+
+async def test_a_quick_sink_that_was_away_gets_large_writes_again(buffer, clock) -> None:
+    rig = Setup(buffer, clock)
+    await fill(buffer, *(batch_of([float(each)]) for each in range(30_050)))
+    rig.sink.raising = [NotConnected("gone")] * 3
+    for _ in range(3):
+        with pytest.raises(NotConnected):
+            await rig.run_until_empty()
+    await rig.run_until_empty()
+    assert len(rig.sink.written) == 30_050
+    assert rig.sink.calls <= 4
+
+
 async def test_what_is_not_selected_is_counted_and_passed(buffer, clock) -> None:
     rig = Setup(buffer, clock, path="**/t1")
     await fill(buffer, batch_of([1.0, 2.0, 3.0]), batch_of([4.0], tags=[0]))
