@@ -146,6 +146,17 @@ def row_catalogues(gateway: str, tags: TagTable) -> Iterator[bytes]:
     return (payload for _, payload in device_catalogues(gateway, tags))
 
 
+def readable(payload: bytes, births: Sequence[bytes] = ()) -> tuple[str, str]:
+    """Return what a message we published says, and the form it was in: json, text, sparkplug or bytes.
+
+    `births` are messages that tell the names of a Sparkplug message's aliases.
+    """
+    from connectors.readable import readable as read
+    from connectors.sparkplug.readable import taken_apart
+
+    return read(payload, lambda message: taken_apart(message, births))
+
+
 def describe_published(options: AnySink, *, gateway: str, site: str, tags: Sequence[Tag]) -> Published:
     """Return what a sink publishes of these tags, for who subscribes."""
     match options:

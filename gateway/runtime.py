@@ -21,7 +21,7 @@ from config.connections import AnySink, SourceOptions
 from config.energy_meters import meters
 from config.formulas import formulas
 from config.plant import Plant
-from connectors import Clock, Context, Renewable, Source, SystemClock, Tag, TagTable
+from connectors import Clock, Context, Renewable, Sink, Source, SystemClock, Tag, TagTable
 from connectors.factory import build_sink, build_source
 from gateway.buffer import Backlog, DiskBuffer, LogCursor
 from gateway.buffer.contract import STORE
@@ -52,6 +52,7 @@ from gateway.observe import (
     observe_store,
 )
 from gateway.page import Page
+from gateway.published import published_verbs
 from gateway.recompute import Recomputer, Recomputing
 from gateway.reload import Applier, Change, Part, on_hang_up, verbs
 from gateway.review import Reviews
@@ -97,6 +98,7 @@ class Gateway:
         """Takes over changed plant files; there is none without a file."""
         self._control = Control(directory, lambda: self.status_port)
         self._cursors: dict[str, LogCursor] = {}
+        self._sinks: dict[str, Sink] = {}
         self._last_good = ""
         self._collectors: dict[str, Collector] = {}
         self._booking: dict[Part, Historian | Bookkeeper] = {}
@@ -184,7 +186,7 @@ class Gateway:
         self.applier = Applier(self, plant_file, self.directory, self.clock)
         if not self._last_good:
             await self.applier.begin()
-        self._control.verbs |= verbs(self.applier)
+        self._control.verbs |= verbs(self.applier) | published_verbs(self._sinks)
         try:
             at_end.enter_context(self._control)
         except OSError as exc:
@@ -224,6 +226,7 @@ class Gateway:
                 for each in (name, thinned):
                     self._forget("sink", each, cursor=each, is_gone=is_gone or each == thinned)
                 self._cursors.pop(name, None)
+                self._sinks.pop(name, None)
             case "derived":
                 await self._end(DERIVED)
                 self._retire("source", DERIVED, is_gone=is_gone)
@@ -314,6 +317,7 @@ class Gateway:
             replay_rate=options.replay_rate,
         )
         self._cursors[name] = cursor
+        self._sinks[name] = sink
         chosen = tuple((rule.path, rule.class_, rule.every) for rule in options.select)
         link = self._link(name, "sink", About("sink", options.kind, peer(options), chosen))
         selection = Selection(rules, self._tags)

@@ -16,6 +16,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from config.connections import MqttPublishing
 from connectors.broker.reasons import REFUSES_THE_BYTES, refused_by
+from connectors.broker.seen import Seen
 from connectors.broker.wire import Limits, Will, Wire
 from connectors.contract import Certificate
 from connectors.dial import Traffic
@@ -64,6 +65,7 @@ class Session:
         self._connect_timeout_s = options.connect_timeout / 1e9
         self._ack_timeout_s = options.ack_timeout / 1e9
         self._statistics = statistics
+        self._seen: Seen | None = None
         self._wire = make_wire(options, client_id, will, self, window=window, subscriptions=subscriptions)
         self._in_flight: dict[int, tuple[str, Any]] = {}
         self._oldest_since = 0.0
@@ -81,6 +83,16 @@ class Session:
     def count_into(self, traffic: Traffic) -> None:
         """Count what the session moves there, beside others; call it before `open`."""
         self._wire.traffic = traffic
+
+    def show_in(self, seen: Seen) -> None:
+        """Note there what is published, for people who look."""
+        self._seen = seen
+
+    def _count(self, topic: str, payload: bytes, *, retained: bool = False) -> None:
+        self._statistics.messages += 1
+        self._statistics.bytes += len(payload)
+        if self._seen is not None:
+            self._seen.note(topic, payload, retained=retained)
 
     @property
     def broker(self) -> str:
@@ -122,8 +134,7 @@ class Session:
         if not self._in_flight:
             self._oldest_since = self._loop.time()
         self._in_flight[packet_id] = (topic, ticket)
-        self._statistics.messages += 1
-        self._statistics.bytes += len(payload)
+        self._count(topic, payload, retained=retain)
 
     def send(self, topic: str, payload: bytes) -> None:
         """Send with QoS 0, which nobody acknowledges.
@@ -134,8 +145,7 @@ class Session:
         self.raise_if_lost()
         if not self._wire.send(topic, payload):
             raise NotConnected(f"{self._wire.broker} closed the connection")
-        self._statistics.messages += 1
-        self._statistics.bytes += len(payload)
+        self._count(topic, payload)
 
     async def drain(self, most: int = 0) -> None:
         """Return once at most so many messages are not acknowledged, by acceptance or by refusal."""

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from config.connections import MqttSink as MqttOptions
+from connectors.broker.seen import Seen
 from connectors.broker.session import GRACE_S, Session, Statistics
 from connectors.contract import Certificate, Context, Delivery, Order
 from connectors.dial import Traffic
@@ -56,6 +57,7 @@ class MqttSink:
         self._context = context
         self._client_id = options.client_id or f"wanglian-{context.gateway}-{name}"
         self._traffic = Traffic()
+        self.seen = Seen()
         self._envelope = Envelope(options, context.gateway)
         self._form: Form = build_form(options, context, site)
         self._statistics = Statistics()
@@ -75,6 +77,7 @@ class MqttSink:
             subscriptions=self._form.subscriptions,
         )
         self._session.count_into(self._traffic)
+        self._session.show_in(self.seen)
         self._unanswered: dict[str, tuple[_Ticket, float]] = {}
         self._next_at = self._answered_at = 0.0
         self._refusals: list[Refusal] = []

@@ -32,6 +32,7 @@ from gateway.web.quarantine import add_quarantine
 from gateway.web.reports import add_reports
 from gateway.web.rows import Which, tag_page
 from gateway.web.stream import add_stream
+from gateway.web.topics import add_topics
 from gateway.web.trends import LONGEST_MS, MOST_POINTS, TrendReader
 from gateway.web.trends import MOST_TAGS as MOST_TREND_TAGS
 from gateway.web.view import View
@@ -77,6 +78,7 @@ def create_app(
     add_carbon(app, desk)
     add_reports(app, desk)
     add_stream(app, view, directory or Path())
+    add_topics(app, directory or Path())
     add_quarantine(app, house, directory or Path())
     add_config(app, house, directory or Path(), plant_file)
     add_account(app, house, cookie, listens=place.listens)

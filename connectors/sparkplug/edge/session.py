@@ -69,8 +69,7 @@ class EdgeSession(Session):
         self.raise_if_lost()
         if not self._wire.send(topic, payload):
             raise NotConnected(f"{self._wire.broker} closed the connection")
-        self._statistics.messages += 1
-        self._statistics.bytes += len(payload)
+        self._count(topic, payload)
         self._unmarked += len(topic) + len(payload)
 
     async def keep_pace(self) -> None:

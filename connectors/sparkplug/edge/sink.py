@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from config.connections import SparkplugSink
+from connectors.broker.seen import Seen
 from connectors.broker.session import GRACE_S
 from connectors.broker.wire import Will
 from connectors.contract import Certificate, Context, Delivery, Order
@@ -50,6 +51,7 @@ class SparkplugEdge:
         self._file = None if context.directory is None else _place(context.directory, name)
         self._statistics = Statistics()
         self._traffic = Traffic()
+        self.seen = Seen()
         self._ids = DeviceIds(options, context.tags)
         self._layouts = Layouts(context.tags)
         self._begin()
@@ -70,6 +72,7 @@ class SparkplugEdge:
             ends=self._change.set,
         )
         self._session.count_into(self._traffic)
+        self._session.show_in(self.seen)
         self._node = EdgeNode(self._context, self._ids, self._say, bd_seq=bd_seq, statistics=self._statistics)
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(self._leave)

@@ -73,6 +73,8 @@ RULES: Final[_Rules] = {
     ("GET", "/api/stream/position"): _STREAM,
     ("GET", "/api/stream/rows"): _STREAM,
     ("GET", "/api/stream/tags"): _STREAM,
+    ("GET", "/api/topics"): _READ,
+    ("GET", "/api/topics/message"): _READ,
     ("GET", "/api/quarantine"): _READ,
     ("GET", "/api/quarantine/file"): Rule(Right.READ, "exported"),
     ("POST", "/api/quarantine/retry"): _CONFIG,

@@ -459,6 +459,11 @@ export interface LostPlace {
   ends: StreamEnds;
 }
 
+export interface MessageText {
+  form: "json" | "text" | "sparkplug" | "bytes";
+  text: string;
+}
+
 export interface Mistake {
   detail: string;
 }
@@ -689,6 +694,21 @@ export interface TokenTold {
   made_by: string;
   expires: number;
   used: number | null;
+}
+
+export interface Topic {
+  sink: string;
+  topic: string;
+  at: number;
+  count: number;
+  bytes: number;
+  size: number;
+  retained: boolean;
+}
+
+export interface Topics {
+  total: number;
+  topics: Topic[];
 }
 
 export interface TrendLine {

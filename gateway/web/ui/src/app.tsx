@@ -13,12 +13,13 @@ import { nextTheme, theme } from "./theme";
 import { WhyView } from "./why";
 import { language, speak, t, type Key } from "./words";
 
-const VIEWS = ["overview", "energy", "carbon", "live", "trend", "why", "delivery", "config"] as const;
+const VIEWS = ["overview", "energy", "carbon", "live", "trend", "why", "delivery", "topics", "config"] as const;
 const LATER = {
   trend: () => import("./trend/view"),
   energy: () => import("./energy/view"),
   carbon: () => import("./carbon/view"),
   delivery: () => import("./delivery/view"),
+  topics: () => import("./topics/view"),
   config: () => import("./config/view"),
   account: () => import("./account/view"),
   door: () => import("./account/door"),
