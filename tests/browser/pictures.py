@@ -16,6 +16,8 @@ VIEWS = {
     "overview": "#/overview",
     "live": "#/live",
     "trend": f"#/trend?tags={','.join(f'{SITE}/{tag}' for tag in SHOWN)}&span=8h",
+    "delivery": "#/delivery",
+    "topics": "#/topics",
     "why": f"#/why/{SITE}/press_shop/line_1/press_meter/p",
 }
 A_MINUTE_MS = 62_000
