@@ -8,7 +8,6 @@ once. The page is a process of its own: whatever happens here, collection is ano
 import asyncio
 import socket
 import ssl
-import struct
 from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
@@ -119,7 +118,6 @@ class Doorkeeper:
             place = network(peer[0])
             most = MOST_HERE if peer[0] in _LOOPBACK else MOST_OF_ONE
             if self._there.total() >= MOST or self._there[place] >= most:
-                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 connection.close()
             else:
                 self._there[place] += 1
