@@ -16,7 +16,7 @@ from connectors.sparkplug.edge.messages import cut
 from connectors.sparkplug.edge.wire import even, lengths, varint, varints
 from connectors.sparkplug.schema import Payload
 
-EXAMPLES = round(300 * float(os.environ.get("WL_SCALE", "0.1")))
+EXAMPLES = round(150 * float(os.environ.get("WL_SCALE", "0.1")))
 KINDS = list(Kind)
 DATATYPES = {
     Kind.BOOL: "boolean_value",
