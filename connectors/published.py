@@ -34,8 +34,13 @@ class Channel:
     message: str
     """Name of the one kind of message there."""
     retained: bool = False
+    qos: Literal[0, 1] = 1
+    """Over MQTT."""
     narrowed: Schema = field(default_factory=dict)
     """What holds here beyond the message's own schema."""
+
+
+Protocol = Literal["mqtt", "secure-mqtt", "ws", "wss", "http", "https"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +49,17 @@ class Published:
 
     host: str
     """host:port"""
-    protocol: Literal["mqtt", "secure-mqtt", "ws", "wss", "http", "https"]
+    protocol: Protocol
     messages: Sequence[MessageKind]
     channels: Sequence[Channel]
     protocol_version: str = ""
     pathname: str = ""
     """Of a WebSocket."""
     security: Sequence[Literal["userPassword", "X509", "bearer"]] = ()
+
+
+def mqtt_protocol(*, encrypted: bool, websocket: bool) -> Protocol:
+    """Return AsyncAPI's name of the way to a broker."""
+    if websocket:
+        return "wss" if encrypted else "ws"
+    return "secure-mqtt" if encrypted else "mqtt"

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from config.connections import JsonForm, MqttSink, PlatformForm
 from config.problems import Phrase
@@ -11,15 +11,9 @@ from connectors.mqtt.catalogue import described
 from connectors.mqtt.envelope import headers
 from connectors.mqtt.schemas import DIALECT, IDENTITY, NUMBER_OF_ROW, QUALITY, VALUE
 from connectors.mqtt.topics import data_topic, gaps_topic, status_topic, tags_topic
-from connectors.published import Channel, MessageKind, Published, Schema
+from connectors.published import Channel, MessageKind, Published, Schema, mqtt_protocol
 from connectors.tags import Kind, Tag
 
-_PROTOCOLS: Final[
-    tuple[tuple[Literal["mqtt"], Literal["secure-mqtt"]], tuple[Literal["ws"], Literal["wss"]]]
-] = (
-    ("mqtt", "secure-mqtt"),
-    ("ws", "wss"),
-)
 _INTEGERS: Final = {"type": "array", "items": {"type": "integer"}, "minItems": 1}
 _TEXTS: Final = {"type": "array", "items": {"type": "string"}, "minItems": 1}
 ROWS: Final[Schema] = {
@@ -129,11 +123,10 @@ def published(options: MqttSink, *, gateway: str, site: str, tags: Sequence[Tag]
             Channel("gaps", gaps_topic(options.prefix, site, gateway), "gap"),
             *_catalogues(options.prefix, ordered),
         ]
-    plain, encrypted = _PROTOCOLS[options.websocket is not None]
     beside = headers(options, gateway)
     return Published(
         host=f"{options.host}:{options.broker_port}",
-        protocol=plain if options.tls is None else encrypted,
+        protocol=mqtt_protocol(encrypted=options.tls is not None, websocket=options.websocket is not None),
         pathname=options.websocket or "",
         protocol_version=options.version,
         security=list(_security(options)),

@@ -106,7 +106,7 @@ def _add_channel(
         "messages": [{"$ref": f"#/channels/{key}/messages/{kind.name}"}],
     }
     if found["servers"][sink]["protocol"] in _MQTT:
-        found["operations"][key]["bindings"] = {"mqtt": {"qos": 1, "retain": channel.retained}}
+        found["operations"][key]["bindings"] = {"mqtt": {"qos": channel.qos, "retain": channel.retained}}
 
 
 def _ref(where: str, name: str) -> dict[str, str]:

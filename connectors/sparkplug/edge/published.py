@@ -6,7 +6,7 @@ from typing import Any, Final
 from config.connections import SparkplugSink
 from config.connections.sparkplug_edge import device_id
 from config.problems import Phrase
-from connectors.published import Channel, MessageKind, Published, Schema
+from connectors.published import Channel, MessageKind, Published, Schema, mqtt_protocol
 from connectors.sparkplug.topics import OF_DEVICES, edge_topic
 from connectors.tags import Tag
 
@@ -28,16 +28,18 @@ def published(options: SparkplugSink, *, gateway: str, tags: Sequence[Tag]) -> P
     group, node = options.group, options.node or gateway
     return Published(
         host=f"{options.host}:{options.broker_port}",
-        protocol="mqtt" if options.tls is None else "secure-mqtt",
+        protocol=mqtt_protocol(encrypted=options.tls is not None, websocket=options.websocket is not None),
+        pathname=options.websocket or "",
         protocol_version=options.version,
         security=list(_security(options)),
         messages=[
             MessageKind("payload", Phrase("contract.sparkplug"), _PAYLOAD, "application/x-protobuf"),
         ],
         channels=[
-            *(Channel(kind, edge_topic(group, kind, node), "payload") for kind in ("NBIRTH", "NDEATH")),
+            Channel("NBIRTH", edge_topic(group, "NBIRTH", node), "payload", qos=0),
+            Channel("NDEATH", edge_topic(group, "NDEATH", node), "payload"),
             *(
-                Channel(f"{device}/{kind}", edge_topic(group, kind, node, device), "payload")
+                Channel(f"{device}/{kind}", edge_topic(group, kind, node, device), "payload", qos=0)
                 for device in sorted({device_id(options.device, tag.device) for tag in tags})
                 for kind in OF_DEVICES
             ),
