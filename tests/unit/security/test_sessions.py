@@ -22,6 +22,7 @@ from tests.conftest import FakeClock
 from tests.unit.security.conftest import HERE, PASSWORD, Home
 
 
+@pytest.mark.fault("S1")
 def test_the_right_password_opens_a_session_and_a_wrong_one_says_no_more_than_a_wrong_name(
     home: Home,
 ) -> None:
