@@ -40,7 +40,7 @@ def recorded(rig: Rig) -> tuple[int, int]:
 def stored(rig: Rig) -> Counter[str]:
     """Return the rows of each source an independent reader finds in the store."""
     rows: Counter[str] = Counter()
-    for _, _, source, _, batch in batches(rig.copies[-1]):
+    for _, _, source, _, batch in batches(rig.home / "data" / "buffer"):
         rows[source] += len(batch)
     return rows
 

@@ -85,6 +85,7 @@ class BooksAndModel(RuleBasedStateMachine):
         """… and of what has been deleted there, which the books learn within a second."""
         self.parked = False
         self.run(self.open())
+        self.append(count=12)
 
     def run(self, work: Awaitable[Any]) -> Any:
         async def limited() -> Any:
