@@ -334,7 +334,11 @@ class BooksAndModel(RuleBasedStateMachine):
                     data = bytearray(path.read_bytes())
                     data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
                     path.write_bytes(data)
-            if not while_open:
+            if while_open:
+                # What memory holds of the file is from before.
+                self.buffer._readers.close()
+                self.buffer._shelf.ring.forget(0, 2**62)
+            else:
                 await self.open()
             left = await self.read_all()
             reason = "dropped missing" if whole and not while_open and segments else "dropped damaged"

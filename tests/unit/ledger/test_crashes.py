@@ -4,10 +4,11 @@ import shutil
 import sqlite3
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from connectors import Order
-from gateway.buffer import DiskBuffer
+from connectors import Order, Refusal
+from gateway.buffer import DiskBuffer, Quarantine
 from gateway.buffer.state import Changes
 from tests.faults.buffer.lab import fill, opened, rows_of
 
@@ -103,3 +104,32 @@ async def test_a_loss_the_disk_could_not_record_is_recorded_when_it_can_and_coun
     async with opened(tmp_path) as buffer:
         assert buffer.cursor("slow", Order.STRICT).account() == before
         assert [gap.reason for gap in buffer.gaps()] == ["max_age"]
+
+
+async def test_an_entry_deleted_while_it_is_sent_again_is_delivered_and_not_dropped(tmp_path: Path) -> None:
+    async with opened(tmp_path) as buffer:
+        cursor = buffer.cursor("mqtt", Order.STRICT)
+        buffer.ready()
+        await fill(buffer, [1])
+        await cursor.next(100)
+        await cursor.ack([Refusal(0, np.array([0, 1], np.int32), "no")])
+        with Quarantine(tmp_path) as quarantine:
+            quarantine.retry()
+        (again,) = await cursor.next(100)
+        assert len(again.batch) == 2
+        with Quarantine(tmp_path) as quarantine:
+            assert quarantine.delete() == 2
+        for _ in range(2):
+            buffer._housekeeping = False
+            buffer._tick()
+            await buffer.come_round()
+        assert cursor.account().total.quarantined == 2  # its sink's answer will tell
+        await cursor.ack()
+        buffer._housekeeping = False
+        buffer._tick()
+        await buffer.come_round()
+        total = cursor.account().total
+        assert (total.delivered, total.quarantined, total.dropped) == (rows_of([1]), 0, {})
+        assert cursor.account().holds
+    async with opened(tmp_path) as buffer:
+        assert buffer.cursor("mqtt", Order.STRICT).account().total == total
