@@ -193,7 +193,23 @@ def _prepared(path: Path, how: str, *pragmas: str) -> sqlite3.Connection:
         connection.execute("PRAGMA trusted_schema = OFF")
         for pragma in pragmas:
             connection.execute(pragma)
+        _must_be_told(connection)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _must_be_told(connection: sqlite3.Connection) -> None:
+    """Raise sqlite3.DatabaseError where a damaged schema is no text even in SQLite's own words about it.
+
+    Python then raises UnicodeDecodeError, which nobody takes for damage. Other errors tell themselves later.
+    """
+    try:
+        connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
+    except UnicodeDecodeError as exc:
+        damage = sqlite3.DatabaseError("malformed database schema")
+        damage.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+        raise damage from exc
+    except sqlite3.Error:
+        return

@@ -424,7 +424,7 @@ WEIGHTS = {
     "crash": 4,
     "guest_goes_or_comes": 2,
     "own_books_go_back": 1,
-    "damage": 1,
+    "damage": 2,
 }
 
 

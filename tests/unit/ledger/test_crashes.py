@@ -133,3 +133,23 @@ async def test_an_entry_deleted_while_it_is_sent_again_is_delivered_and_not_drop
         assert cursor.account().holds
     async with opened(tmp_path) as buffer:
         assert buffer.cursor("mqtt", Order.STRICT).account().total == total
+
+
+@pytest.mark.fault("A4")
+async def test_a_schema_that_is_no_text_any_more_is_damage_like_any_other(tmp_path: Path) -> None:
+    async with opened(tmp_path, segment_bytes=2048, memory=0) as buffer:
+        for k in range(1, 40):
+            await fill(buffer, [k])
+        path = buffer._shelf.segments[1].path
+        data = path.read_bytes()
+        path.write_bytes(data.replace(b"TABLE layouts", b"TABL\xf2 layouts"))
+        buffer._readers.close()
+        reader = buffer.cursor("reader", Order.STRICT, start="oldest")
+        while reader.backlog().rows:
+            await reader.next(10_000)
+            await reader.ack()
+        assert [gap.reason for gap in buffer.gaps()] == ["damaged"]
+        assert reader.account().total.dropped == {"damaged": buffer.gaps()[0].rows}
+        assert reader.account().holds
+    async with opened(tmp_path) as buffer:
+        assert buffer.cursor("reader", Order.STRICT).account().holds
