@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
+from config.alarms import AlarmOptions
 from config.base import Duration, FileName, Host, Model, Name, Size, TimeZone
 from config.calendars import CalendarOptions
 from config.carbon import CarbonOptions
@@ -117,6 +118,7 @@ class Plant(Model):
     buffer: BufferOptions = BufferOptions()
     history: HistoryOptions = HistoryOptions()
     page: PageOptions = PageOptions()
+    alarms: AlarmOptions = AlarmOptions()
     energy: EnergyOptions = EnergyOptions()
     calendar: CalendarOptions = CalendarOptions()
     tariff: SupplyEntries | None = None

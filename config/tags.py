@@ -5,6 +5,7 @@ from typing import Annotated, Final
 from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from config.alarms import TagAlarm
 from config.base import Duration, Model, Name, Number
 from config.units import Unit, find_unit
 
@@ -74,6 +75,8 @@ class TagOptions(Model):
     """Convert to this unit of the same quantity before storing, e.g. Wh read, kWh delivered."""
     limits: Limits = Limits()
     """Plausible range, in the delivered unit."""
+    alarm: TagAlarm | None = None
+    """Bounds beyond which somebody must look; the value itself stays Good."""
     deadband: DeadbandText | None = None
     """Report only changes larger than this: absolute in the delivered unit, or ``1%`` of the limits."""
     heartbeat: Duration | None = None

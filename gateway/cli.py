@@ -16,6 +16,7 @@ from config.problems import Language, Phrase, default_language, quote
 from config.reading.advice import near
 from config.schema import plant_schema
 from gateway.buffer.contract import StoreFailed
+from gateway.cli_alarms import alarms
 from gateway.cli_audit import audit_app
 from gateway.cli_backup import backup, restore
 from gateway.cli_browse import browse
@@ -75,6 +76,7 @@ app.add_typer(lab_app, name="lab")
 app.command()(report)
 app.command()(review)
 app.command()(ledger)
+app.command()(alarms)
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from connectors import Clock
+from gateway.alarms.keeper import AlarmKeeper
 from gateway.buffer import DiskBuffer, LogCursor
 from gateway.energy.bookkeeping.link import Bookkeeper
 from gateway.history import Historian
@@ -230,3 +231,8 @@ def observe_ledger(observer: Observer, keeper: Bookkeeper) -> None:
     """Ask the ledger for its lag, revisions and demand alarms."""
     observer.ask("energy", {}, keeper.gauges, is_counter=False)
     observer.ask("energy", {}, keeper.counters, is_counter=True)
+
+
+def observe_alarms(observer: Observer, keeper: AlarmKeeper) -> None:
+    """Ask for the alarms that stand."""
+    observer.ask("alarms", {}, keeper.gauges, is_counter=False)

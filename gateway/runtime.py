@@ -10,7 +10,7 @@ source ─collect─▶ buffer ═cursor═▶ select ─forward─▶ sink
 import asyncio
 import logging
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -21,8 +21,15 @@ from config.connections import AnySink, SourceOptions
 from config.energy_meters import meters
 from config.formulas import formulas
 from config.plant import Plant
+from config.problems import default_language
 from connectors import Clock, Context, Renewable, Sink, Source, SystemClock, Tag, TagTable
 from connectors.factory import build_sink, build_source
+from gateway.alarms import look
+from gateway.alarms.commands import verbs as alarm_verbs
+from gateway.alarms.condition import Condition
+from gateway.alarms.keeper import AlarmKeeper
+from gateway.alarms.webhooks.link import WebhookLink
+from gateway.alarms.webhooks.messages import From
 from gateway.buffer import Backlog, DiskBuffer, LogCursor
 from gateway.buffer.contract import STORE
 from gateway.collect import Collector
@@ -43,6 +50,7 @@ from gateway.memory import give_back, keep_what_is_there
 from gateway.metered import Days, Meter
 from gateway.observe import (
     Observer,
+    observe_alarms,
     observe_backlog,
     observe_books,
     observe_connector,
@@ -131,6 +139,7 @@ class Gateway:
                 self._begin(Change(part, "", "added"))
             buffer.ready()
             days = self._start_days()
+            self._start_alarms()
             for name, source in plant.sources.items():
                 self._start_source(name, source)
             keep_what_is_there()
@@ -187,6 +196,7 @@ class Gateway:
         if not self._last_good:
             await self.applier.begin()
         self._control.verbs |= verbs(self.applier) | published_verbs(self._sinks)
+        self._control.verbs |= alarm_verbs(self._alarms, self.clock)
         try:
             at_end.enter_context(self._control)
         except OSError as exc:
@@ -212,6 +222,8 @@ class Gateway:
                 self._booking["energy"] = keeper
             case "page" if self.plant.page.enabled:
                 self._start_page(self.status_port)
+            case "webhook":
+                self._start_webhook(change.name)
 
     async def _leave(self, change: Change) -> None:
         """End a part; what is gone for good keeps nothing waiting for it and is told of no more."""
@@ -237,6 +249,10 @@ class Gateway:
                 self._forget(part, "local", cursor=f"gateway/{part}", is_gone=is_gone)
             case "page":
                 await self._end("page")
+            case "webhook":
+                await self._end(f"webhook/{name}")
+                if is_gone:
+                    self.observer.forget("webhook", name)
 
     def _retire(self, direction: str, name: str, *, is_gone: bool) -> None:
         # What still belongs to it is announced again when it begins.
@@ -404,6 +420,42 @@ class Gateway:
         self._spawn("days", link, days.session)
         return days
 
+    def _start_alarms(self) -> None:
+        watched = look.Store(), look.Wall(self.clock)
+        self._alarms = AlarmKeeper(
+            Link("alarms", "alarms", self.clock),
+            self.directory,
+            plant=lambda: self.plant,
+            look=lambda: self._conditions(*watched),
+            tags=self._tags,
+            live=self._live,
+            buffer=self._buffer,
+            clock=self.clock,
+        )
+        observe_alarms(self.observer, self._alarms)
+        self._spawn("alarms", self._alarms.link, self._alarms.session)
+        for name in self.plant.alarms.webhooks:
+            self._start_webhook(name)
+
+    def _conditions(self, store: look.Store, wall: look.Wall) -> Iterator[Condition]:
+        """Yield what may be an alarm beside the values."""
+        yield from look.links(self.observer.links, self.plant.alarms.link_after)
+        yield from store.look(self._buffer.stats())
+        yield from look.certificates(self._expiries.shown(), self.clock.now())
+        yield wall.look()
+        keeper = self._booking.get("energy")
+        if isinstance(keeper, Bookkeeper):
+            yield from look.energy(keeper.watch.standing())
+
+    def _start_webhook(self, name: str) -> None:
+        link = self._link(name, "webhook")
+        webhook = WebhookLink(link, self.plant.alarms.webhooks[name], self._alarms, self._told_by, self.clock)
+        self._spawn(f"webhook/{name}", link, webhook.session)
+
+    def _told_by(self) -> From:
+        options = self.plant.gateway
+        return From(options.id, options.site, options.zone, options.language or default_language())
+
     def _status(self, waiting: Backlog, meter: Meter) -> dict[str, Any]:
         """Return what a status message tells the platform."""
         return {
@@ -437,7 +489,10 @@ class Gateway:
         )
 
     def _link(
-        self, name: str, direction: Literal["source", "sink", "history", "energy"], about: About | None = None
+        self,
+        name: str,
+        direction: Literal["source", "sink", "history", "energy", "webhook"],
+        about: About | None = None,
     ) -> Link:
         links = self.observer.links
         link = next((each for each in links if (each.direction, each.name) == (direction, name)), None)

@@ -46,7 +46,7 @@ class Link:
     """One source's or sink's connection as people and metrics see it."""
 
     name: str
-    direction: Literal["source", "sink", "history", "energy", "page", "ledger"]
+    direction: Literal["source", "sink", "history", "energy", "page", "ledger", "alarms", "webhook"]
     clock: Clock
     state: LinkState = LinkState.STOPPED
     since: int = 0

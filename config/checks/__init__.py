@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from config.checks.alarms import check_alarms
 from config.checks.buffer import check_buffer
 from config.checks.derived import check_derived
 from config.checks.energy import check_energy
@@ -45,3 +46,4 @@ def check_plant(plant: Plant, document: Document, *, is_whole: bool) -> Iterator
     yield from check_derived(plant, document, is_whole=is_whole)
     yield from check_energy(plant, document, is_whole=is_whole)
     yield from check_tariffs(plant, document)
+    yield from check_alarms(plant, document)

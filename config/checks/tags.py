@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from config.alarms import TagAlarm
 from config.base import format_duration
 from config.checks.registers import check_registers
 from config.connections import ModbusTag, MqttTag, OpcUaTag, SimulatedTag
@@ -28,6 +29,8 @@ def check_tags(
 
 def _check_values(tag: TagOptions, document: Document, path: Path) -> Iterator[Problem]:
     kind = _kind_without_numbers(tag)
+    if tag.alarm is not None:
+        yield from _check_alarm(tag.alarm, kind, document, (*path, "alarm"))
     if kind is not None:
         for field in _FOR_NUMBERS_ONLY:
             if field in tag.model_fields_set and getattr(tag, field) is not False:
@@ -40,6 +43,17 @@ def _check_values(tag: TagOptions, document: Document, path: Path) -> Iterator[P
             "E-CF-0606", (*path, "deliver_as"), unit=tag.unit.symbol, wanted=tag.deliver_as.symbol
         )
     yield from _check_reporting(tag, document, path)
+
+
+def _check_alarm(alarm: TagAlarm, kind: str | None, document: Document, path: Path) -> Iterator[Problem]:
+    low, high = alarm.low, alarm.high
+    if kind in ("string", "text"):
+        yield document.problem("E-CF-0607", path, at_key=True, field="alarm", type=kind)
+    elif low is None and high is None:
+        yield document.problem("E-CF-1902", path, at_key=True)
+    elif low is not None and high is not None and high - low <= 2 * alarm.hysteresis:
+        band = f"{alarm.hysteresis:g}"
+        yield document.problem("E-CF-1903", path, at_key=True, low=f"{low:g}", high=f"{high:g}", band=band)
 
 
 def _check_reporting(tag: TagOptions, document: Document, path: Path) -> Iterator[Problem]:

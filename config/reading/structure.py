@@ -90,6 +90,7 @@ _CODES: Final = {
     "days": "E-CF-1429",
     "month": "E-CF-1402",
     "hours": "E-CF-1403",
+    "webhook_url": "E-CF-1901",
 }
 _OTHER: Final = "E-CF-0199"
 _EMPTY: Final = "E-CF-0103"

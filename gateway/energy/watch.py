@@ -10,7 +10,7 @@ that every sink and the history get them. The states are stored with the rows, s
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import astuple
 from fractions import Fraction
 from typing import Any, Final, NamedTuple
@@ -20,6 +20,7 @@ import numpy as np
 from config.energy_meters import Meter, children, fraction
 from connectors import Batch, Columns, Kind, Tag, TagTable
 from gateway.alarms import Rule, State, step
+from gateway.alarms.condition import Facts, Standing
 from gateway.energy.accounts.demand import Forecast
 from gateway.energy.balance import Balance, balance
 from gateway.energy.periods import HOUR_NS, MINUTE_NS
@@ -48,7 +49,7 @@ class Turned(NamedTuple):
     code: str
     meter: str
     state: State
-    facts: dict[str, object]
+    facts: Facts
 
 
 class Look(NamedTuple):
@@ -83,6 +84,7 @@ class Watch:
         }
         self._tags: dict[str, int] = {}
         self._states: dict[str, State] = {}
+        self._facts: dict[str, Facts] = {}
         self._told: dict[str, int] = {}
         self._judged: dict[str, int] = {}
         self.forecasts: dict[str, Forecast] = {}
@@ -115,6 +117,17 @@ class Watch:
         """Return how many alarms of a kind stand: demand, balance."""
         return sum(state.is_active for name, state in self._states.items() if name.startswith(f"{kind}/"))
 
+    def standing(self) -> Iterator[Standing]:
+        """Yield every alarm of what is watched; one of an earlier run is not known until it is judged."""
+        for key, state in list(self._states.items()):
+            name = key.partition("/")[2]
+            facts = self._facts.get(key)
+            known = None if facts is None else state.is_active
+            if key.startswith("demand/") and name in self._contracts:
+                yield Standing("demand", name, known, facts or {})
+            elif key.startswith("balance/") and name in self._allowed:
+                yield Standing("balance", name, known, facts or {})
+
     def look(self, now: int) -> Look:
         """Look at the books; blocks. Raises sqlite3.Error."""
         found = Look([], [])
@@ -131,7 +144,7 @@ class Watch:
             return
         self.forecasts[name] = told
         rule = Rule(self._warn_at, self._warn_at - _BACK, *_DEMAND)
-        facts: dict[str, object] = {
+        facts: Facts = {
             "forecast_kw": round(float(told.demand), 1),
             "contract_kw": float(told.contract),
             "may_use_kw": round(float(told.may_use or Fraction(0)), 1),
@@ -152,7 +165,7 @@ class Watch:
             self._judged[name] = hour.span.last
             if hour.share is None:
                 continue
-            facts: dict[str, object] = {
+            facts: Facts = {
                 "unaccounted_percent": round(float(hour.share * 100), 1),
                 "allowed_percent": float(self._allowed[name] * 100),
             }
@@ -168,8 +181,9 @@ class Watch:
         at: int,
         found: Look,
         *,
-        facts: dict[str, object],
+        facts: Facts,
     ) -> bool:
+        self._facts[key] = facts
         was = self._states.get(key, State())
         state = self._states[key] = step(rule, was, level, at)
         if state.is_active == was.is_active:

@@ -9,7 +9,7 @@ from config.formulas import formulas
 from config.plant import Plant
 
 How = Literal["added", "removed", "changed"]
-Part = Literal["source", "sink", "derived", "history", "energy", "page", "words"]
+Part = Literal["source", "sink", "derived", "history", "energy", "page", "words", "webhook"]
 _FIXED: Final = ("id", "site", "data_dir", "http_port")
 """Of `gateway`: who this is and where its data are; nobody changes while running."""
 
@@ -52,13 +52,7 @@ def differences(old: Plant, new: Plant) -> tuple[Change, ...]:
 
 
 def _differences(old: Plant, new: Plant) -> Iterator[Change]:
-    for name, how in _named(old.sources, new.sources):
-        devices: tuple[str, ...] = ()
-        if how == "changed":
-            was, now = old.sources[name], new.sources[name]
-            if was.kind == now.kind in _STAYS and _without_devices(was) == _without_devices(now):
-                devices = tuple(device for device, _ in _named(was.devices, now.devices))
-        yield Change("source", name, how, devices)
+    yield from _sources(old, new)
     for name, how in _named(old.sinks, new.sinks):
         yield Change("sink", name, how)
     if formulas(old) != formulas(new):
@@ -68,10 +62,22 @@ def _differences(old: Plant, new: Plant) -> Iterator[Change]:
     books = _books(old), _books(new)
     if books[0] != books[1]:
         yield Change("energy", "", _how(bool(meters(old)), bool(meters(new))))
+    for name, how in _named(old.alarms.webhooks, new.alarms.webhooks):
+        yield Change("webhook", name, how)
     if old.page != new.page:
         yield Change("page", "", _how(old.page.enabled, new.page.enabled))
     if (old.gateway.language, old.gateway.library) != (new.gateway.language, new.gateway.library):
         yield Change("words", "", "changed")
+
+
+def _sources(old: Plant, new: Plant) -> Iterator[Change]:
+    for name, how in _named(old.sources, new.sources):
+        devices: tuple[str, ...] = ()
+        if how == "changed":
+            was, now = old.sources[name], new.sources[name]
+            if was.kind == now.kind in _STAYS and _without_devices(was) == _without_devices(now):
+                devices = tuple(device for device, _ in _named(was.devices, now.devices))
+        yield Change("source", name, how, devices)
 
 
 def _named(old: Mapping[str, object], new: Mapping[str, object]) -> Iterator[tuple[str, How]]:

@@ -6,7 +6,7 @@ reconnect. So what each connection was made with is looked at every minute.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Final, Literal
 
@@ -62,6 +62,11 @@ class Expiries:
                         log.error("a certificate has expired: the next connection will fail", extra=extra)
                     else:
                         log.warning("a certificate expires soon", extra={**extra, "days": int(days)})
+
+    def shown(self) -> Iterator[tuple[str, Certificate]]:
+        """Yield every running link, as `sink/cloud`, with each of its certificates."""
+        for (direction, name), running in self._running.items():
+            yield from ((f"{direction}/{name}", each) for each in _shown(running))
 
     async def keep(self) -> None:
         """Look every minute, for ever."""

@@ -19,6 +19,7 @@ from gateway.web.access.gate import Cookie, Gate
 from gateway.web.access.people import add_people
 from gateway.web.access.refusals import answer_refusals
 from gateway.web.access.rules import must_be_ruled
+from gateway.web.alarms import add_alarms
 from gateway.web.carbon import add_carbon
 from gateway.web.config import add_config
 from gateway.web.delivery import add_delivery
@@ -84,6 +85,7 @@ def create_app(
     add_account(app, house, cookie, listens=place.listens)
     add_people(app, house)
     add_certificates(app, house, view, directory or view.directory)
+    add_alarms(app, house, view)
     answer_refusals(app)
     must_be_ruled(app)
     _add_page(app, static or static_folder())

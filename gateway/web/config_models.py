@@ -50,7 +50,7 @@ class ConfigProblem(Answer):
 class ConfigChange(Answer):
     """One part that begins anew, begins or ends."""
 
-    part: Literal["source", "sink", "derived", "history", "energy", "page", "words"]
+    part: Literal["source", "sink", "derived", "history", "energy", "page", "words", "webhook"]
     name: str
     how: Literal["added", "removed", "changed"]
     devices: list[str]

@@ -28,7 +28,7 @@ WHO_MAY = (
     (r"\w+ /api/(users|tokens)", {"administrator"}),
     (r"\w+ /api/audit", {"auditor"}),
     (r"GET /api/stream", STREAMERS),
-    (r"POST /api/quarantine|\w+ /api/(config|certificates)", {"engineer", "token config"}),
+    (r"POST /api/(quarantine|alarms/)|\w+ /api/(config|certificates)", {"engineer", "token config"}),
     (r"GET /api/", READERS),
 )
 

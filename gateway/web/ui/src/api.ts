@@ -1,5 +1,28 @@
 // Written by `make docs` from the interface's OpenAPI. Change gateway/web/models.py, not this.
 
+export interface AlarmPage {
+  total: number;
+  offset: number;
+  alarms: AlarmRow[];
+}
+
+export interface AlarmRow {
+  number: number;
+  kind: "limit" | "link" | "store" | "demand" | "balance" | "certificate" | "clock";
+  subject: string;
+  severity: "warning" | "urgent";
+  state: "active" | "acknowledged" | "cleared";
+  text: string;
+  text_zh: string;
+  began: number;
+  cleared: number | null;
+  acknowledged: number | null;
+  who: string;
+  note: string;
+  shelved_until: number | null;
+  shelved_by: string;
+}
+
 export interface Attention {
   code: "gateway_silent" | "store" | "store_full" | "certificate" | "certificate_own" | "certificate_peer" | "lost" | "link_person" | "link_down" | "link_crashed" | "sink_late" | "sink_capped" | "quarantined" | "history_stopped" | "history_late" | "device_silent" | "device_partly";
   urgent: boolean;
@@ -148,7 +171,7 @@ export interface ConfigApplied {
 }
 
 export interface ConfigChange {
-  part: "source" | "sink" | "derived" | "history" | "energy" | "page" | "words";
+  part: "source" | "sink" | "derived" | "history" | "energy" | "page" | "words" | "webhook";
   name: string;
   how: "added" | "removed" | "changed";
   devices: string[];
@@ -245,6 +268,10 @@ export interface Device {
   tags: number;
   bad: number;
   uncertain: number;
+}
+
+export interface Done {
+  number: number;
 }
 
 export interface Enabled {
@@ -681,6 +708,15 @@ export interface TagRow {
   quality_name: string;
   time: number | null;
   arrived: number | null;
+}
+
+export interface ToAcknowledge {
+  note: string;
+}
+
+export interface ToShelve {
+  length: "1h" | "8h" | "24h" | "7d";
+  note: string;
 }
 
 export interface TokenMade {

@@ -1,0 +1,211 @@
+"""Webhooks: each platform's own form, signatures, rates, where they may lead, what is sent again."""
+
+import base64
+import hashlib
+import hmac
+import json
+import logging
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from config.alarms import Webhook
+from config.base import Secret
+from config.load import read_plant_bytes
+from connectors import NotConnected
+from gateway.alarms import keeper
+from gateway.alarms.table import Alarm, Event
+from gateway.alarms.webhooks.messages import MOST_TEXT, From, compose, judge
+from gateway.alarms.webhooks.post import forbidden, post
+from tests.fakes import T0
+from tests.servers.robots import Reply, Robot
+from tests.unit.alarms.test_keeper import running, until
+
+US = From("g1", "cz", ZoneInfo("Asia/Shanghai"), "zh")
+KEY = "693axxx6-7aoc-4bc4-97a0-0ec2sifa5aaa"
+
+
+def hook(kind: Any, url: str = f"https://robot.example/send?key={KEY}", **rest: Any) -> Webhook:
+    return Webhook.model_construct(
+        kind=kind,
+        url=Secret(url),
+        secret=rest.pop("secret", None),
+        **{"min_severity": "warning", "language": None, "local": True} | rest,
+    )
+
+
+def events(count: int) -> list[Event]:
+    def alarm(i: int) -> Alarm:
+        facts = {"value": 91.0, "bound": 90.0, "unit": " °C"}
+        return Alarm(
+            i, "limit", f"cz/hall/line_1/oven_{i}/t", "limit_high", "warning", facts, T0, 0, 0, "", "", 0, ""
+        )
+
+    return [Event(i, "began", T0, "", quiet=False, alarm=alarm(i)) for i in range(1, count + 1)]
+
+
+def test_wecom_and_dingtalk_get_text_within_what_they_take() -> None:
+    """WeCom: developer.work.weixin.qq.com/document/path/91770; DingTalk: open.dingtalk.com, custom robots."""
+    for kind in ("wecom", "dingtalk"):
+        one = json.loads(compose(hook(kind), events(1), US, T0, None).body)
+        assert one["msgtype"] == "text"
+        assert one["text"]["content"].splitlines() == [
+            "网关 g1（cz）",
+            "【报警】cz/hall/line_1/oven_1/t 高于 90 °C，现值 91 °C（09-21 22:13:20）",
+        ]
+        many = json.loads(compose(hook(kind), events(300), US, T0, None).body)["text"]["content"]
+        assert len(many.encode()) <= MOST_TEXT
+        shown = many.count("【报警】")
+        assert f"还有 {300 - shown} 条" in many
+
+
+def test_dingtalk_is_signed_behind_its_address_and_feishu_in_its_body() -> None:
+    """Each as its own example computes it: the key and the text are the other way round."""
+    secret = "SECa1b2"  # noqa: S105  not one
+    asked = compose(hook("dingtalk"), events(1), US, T0, secret)
+    stamp = str(T0 // 1_000_000)
+    digest = hmac.new(secret.encode(), f"{stamp}\n{secret}".encode(), hashlib.sha256).digest()
+    query = dict(each.split("=", 1) for each in asked.query.split("&"))
+    assert query["timestamp"] == stamp
+    assert (
+        query["sign"].replace("%2B", "+").replace("%2F", "/").replace("%3D", "=")
+        == base64.b64encode(digest).decode()
+    )
+    assert not compose(hook("dingtalk"), events(1), US, T0, None).query
+    said = json.loads(compose(hook("feishu"), events(1), US, T0, secret).body)
+    stamp = str(T0 // 1_000_000_000)
+    digest = hmac.new(f"{stamp}\n{secret}".encode(), b"", hashlib.sha256).digest()
+    assert (said["timestamp"], said["sign"]) == (stamp, base64.b64encode(digest).decode())
+    assert said["msg_type"] == "text"
+    assert said["content"]["text"].startswith("网关 g1")
+
+
+def test_a_program_gets_every_event_with_its_figures() -> None:
+    told = json.loads(compose(hook("json", language="en"), events(2), US, T0, None).body)
+    assert (told["gateway"], told["site"], len(told["events"])) == ("g1", "cz", 2)
+    assert told["events"][0] == {
+        "event": 1, "what": "began", "at": T0 // 1_000_000, "alarm": 1, "kind": "limit",
+        "subject": "cz/hall/line_1/oven_1/t", "code": "limit_high", "severity": "warning",
+        "began": T0 // 1_000_000, "text": "cz/hall/line_1/oven_1/t is above 90 °C: 91 °C",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "body", "is_accepted", "is_busy"),
+    [
+        ("wecom", 200, b'{"errcode":0,"errmsg":"ok"}', True, False),
+        ("wecom", 200, b'{"errcode":93000,"errmsg":"invalid webhook url"}', False, False),
+        ("wecom", 200, b'{"errcode":45009,"errmsg":"api freq out of limit"}', False, True),
+        ("dingtalk", 200, b'{"errcode":310000,"errmsg":"sign not match"}', False, False),
+        ("dingtalk", 200, b'{"errcode":130101,"errmsg":"send too fast"}', False, True),
+        ("feishu", 200, b'{"code":0,"msg":"success","data":{}}', True, False),
+        ("feishu", 200, b'{"code":19021,"msg":"sign match fail"}', False, False),
+        ("feishu", 200, b'{"code":11232,"msg":"frequency limited"}', False, True),
+        ("feishu", 200, b"<html>", False, False),
+        ("wecom", 200, b"[]", False, False),
+        ("json", 204, b"", True, False),
+        ("json", 302, b"", False, False),
+        ("json", 429, b"", False, True),
+        ("json", 500, b"", False, False),
+    ],
+)
+def test_an_answer_is_judged_by_the_platforms_own_code(
+    kind: str, status: int, body: bytes, *, is_accepted: bool, is_busy: bool
+) -> None:
+    verdict = judge(hook(kind), status, body)
+    assert (verdict.is_accepted, verdict.is_busy) == (is_accepted, is_busy)
+
+
+@pytest.mark.fault("S7")
+def test_s7_no_webhook_leads_to_metadata_and_none_inside_without_being_told_to(
+    monkeypatch: pytest.MonkeyPatch, record_measure
+) -> None:
+    never = (
+        "169.254.169.254", "fe80::1%eth0", "::ffff:169.254.169.254", "100.100.100.200", "fd00:ec2::254",
+        "0.0.0.0", "::", "224.0.0.1", "ff02::1",  # noqa: S104
+    )  # fmt: skip
+    inside = (
+        "127.0.0.1",
+        "::1",
+        "10.0.0.1",
+        "192.168.1.1",
+        "172.16.0.1",
+        "100.64.0.1",
+        "fd12::1",
+        "::ffff:127.0.0.1",
+    )
+    outside = ("203.119.1.1", "2400:3200::1")
+    for each in never:
+        assert forbidden(each, is_local=True)
+    for each in inside:
+        assert forbidden(each, is_local=False)
+        assert not forbidden(each, is_local=True)
+    for each in outside:
+        assert not forbidden(each, is_local=False)
+    with Robot() as robot:
+        for host in ("127.0.0.1", "localhost", "2130706433", "0x7f.1", "127.1", "[::ffff:127.0.0.1]", "0"):
+            with pytest.raises(NotConnected):
+                post(f"http://{host}:{robot.port}/x?key={KEY}", "", b"{}", is_local=False)
+        assert not robot.asked
+
+        # A name that answers first with one address, then with another: what was judged is what is asked.
+        looked = iter([[(2, 1, 6, "", ("203.0.113.9", 1))], [(2, 1, 6, "", ("127.0.0.1", 1))]])
+        monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: next(looked))
+        monkeypatch.setattr("socket.create_connection", lambda address, _: pytest.fail(f"asked {address}"))
+        with pytest.raises(NotConnected, match=r"203\.0\.113\.9"):
+            post("http://rebinding.example/", "", b"{}", is_local=False)
+    record_measure(f"{len(never) + len(inside)} addresses, 7 spellings of loopback: 0 requests", row="S7")
+
+
+def test_a_redirect_is_not_followed_and_no_error_tells_the_key() -> None:
+    with (
+        Robot() as inner,
+        Robot(lambda *_: Reply(status=302, headers={"Location": f"http://127.0.0.1:{inner.port}/"})) as outer,
+    ):
+        status, _ = post(f"http://127.0.0.1:{outer.port}/x?key={KEY}", "", b"{}", is_local=True)
+        assert (status, len(outer.asked), len(inner.asked)) == (302, 1, 0)
+    with pytest.raises(NotConnected) as refused:
+        post(f"http://127.0.0.1:{outer.port}/x?key={KEY}", "", b"{}", is_local=True)
+    assert KEY not in str(refused.value)
+
+
+async def test_the_gateway_tells_its_robot_when_an_alarm_begins_and_no_log_holds_the_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    monkeypatch.setattr(keeper, "LOOK_S", 0.05)
+    monkeypatch.setattr("gateway.supervise.FIRST_DELAY_S", 0.01)
+    with Robot(lambda n, _: Reply(b'{"errcode":-1}', 503) if n == 1 else Reply()) as robot:
+        monkeypatch.setenv("ROBOT", f"http://127.0.0.1:{robot.port}/cgi-bin/webhook/send?key={KEY}")
+        more = b"alarms: {webhooks: {team: {kind: wecom, url: '${env:ROBOT}', local: true, language: en}}}\n"
+        async with running(tmp_path, 80, more):
+            await until(lambda: len(robot.asked) == 2)
+    first, second = robot.asked
+    assert first.query == second.query == {"key": KEY}
+    assert first.body == second.body  # what was not taken is told again, whole
+    assert second.headers["Content-Type"].startswith("application/json")
+    text = json.loads(second.body)["text"]["content"]
+    assert "[alarm] s/-/-/d/x is above 50: 80" in text
+    assert KEY not in caplog.text
+    assert "answered with status 503" in "".join(str(vars(each)) for each in caplog.records)
+    assert KEY not in "".join(str(vars(each)) for each in caplog.records)
+
+
+@pytest.mark.parametrize(
+    ("kind", "local", "code"), [("wecom", "false", "E-CF-1905"), ("wecom", "true", None)]
+)
+def test_a_robots_key_does_not_go_over_http(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, local: str, code: str | None
+) -> None:
+    monkeypatch.setenv("ROBOT", "http://robot.example/?key=1")
+    text = (
+        "gateway: {id: g, site: s}\nsources: {one: {kind: simulated, devices: {d: {tags: {x: {}}}}}}\n"
+        f"alarms: {{webhooks: {{team: {{kind: {kind}, url: '${{env:ROBOT}}', local: {local}}}}}}}\n"
+    )
+    found = [each.code for each in read_plant_bytes(text.encode(), "plant.yaml", tmp_path).problems]
+    assert found == ([code] if code else [])
+    monkeypatch.setenv("ROBOT", "nonsense")
+    (problem,) = read_plant_bytes(text.encode(), "plant.yaml", tmp_path).problems
+    assert (problem.code, "nonsense" in problem.render("en")) == ("E-CF-1901", False)
