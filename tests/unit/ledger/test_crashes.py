@@ -9,6 +9,7 @@ import pytest
 
 from connectors import Order, Refusal
 from gateway.buffer import DiskBuffer, Quarantine
+from gateway.buffer.segment import segment_path
 from gateway.buffer.state import Changes
 from tests.faults.buffer.lab import fill, opened, rows_of
 
@@ -153,3 +154,34 @@ async def test_a_schema_that_is_no_text_any_more_is_damage_like_any_other(tmp_pa
         assert reader.account().holds
     async with opened(tmp_path) as buffer:
         assert buffer.cursor("reader", Order.STRICT).account().holds
+
+
+@pytest.mark.fault("A4")
+async def test_a_count_that_was_flipped_is_not_believed(tmp_path: Path) -> None:
+    async with opened(tmp_path, segment_bytes=2**20) as buffer:
+        half = buffer.cursor("half", Order.STRICT)
+        buffer.ready()
+        for k in range(1, 21):
+            await fill(buffer, [k])
+        taken = await half.next(200)
+        await half.ack()
+        assert len(taken) < 15
+    async with opened(tmp_path) as buffer:
+        buffer.cursor("half", Order.STRICT)
+        buffer.ready()
+        await fill(buffer, [21])
+    connection = sqlite3.connect(segment_path(tmp_path, 1))
+    connection.execute("UPDATE batches SET rows = rows + 5 WHERE seq = 15")
+    connection.commit()
+    connection.close()
+    async with opened(tmp_path) as buffer:
+        half = buffer.cursor("half", Order.STRICT)
+        buffer.ready()
+        while half.backlog().rows:
+            await half.next(10_000)
+            await half.ack()
+        total = half.account().total
+        assert total.delivered == rows_of([*range(1, 15), *range(16, 22)])
+        assert total.dropped == {"damaged": rows_of([15])}
+        assert half.account().holds
+        assert total.again == 0
