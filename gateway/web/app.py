@@ -32,6 +32,7 @@ from gateway.web.overview import overview
 from gateway.web.quarantine import add_quarantine
 from gateway.web.reports import add_reports
 from gateway.web.rows import Which, tag_page
+from gateway.web.stream import Desk as StreamDesk
 from gateway.web.stream import add_stream
 from gateway.web.topics import add_topics
 from gateway.web.trends import LONGEST_MS, MOST_POINTS, TrendReader
@@ -68,17 +69,18 @@ def create_app(
     app = FastAPI(
         title="Wanglian", version="1", docs_url=None, redoc_url=None, openapi_url="/api/openapi.json"
     )
-    app.state.events = Events(view)
+    events, stream = Events(view), StreamDesk(view, directory or Path())
+    app.state.lasting = (events, stream)
     house = house or House(view.directory)
     cookie = Cookie.of(place.port, is_secure=place.is_secure)
-    _add_interface(app, view, app.state.events)
+    _add_interface(app, view, events)
     _add_trend(app, view)
     add_delivery(app, view)
     desk = Desk(books or Books(Path(), None))
     add_energy(app, desk)
     add_carbon(app, desk)
     add_reports(app, desk)
-    add_stream(app, view, directory or Path())
+    add_stream(app, stream)
     add_topics(app, directory or Path())
     add_quarantine(app, house, directory or Path())
     add_config(app, house, directory or Path(), plant_file)

@@ -181,5 +181,6 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Let the listeners go, then end as usual."""
-        await self._app.state.events.end()
+        for each in self._app.state.lasting:
+            await each.end()
         await super().shutdown(sockets)

@@ -64,9 +64,8 @@ class Found:
     more: bool
 
 
-def add_stream(app: FastAPI, view: View, directory: Path) -> None:
+def add_stream(app: FastAPI, desk: "Desk") -> None:
     """Add the routes below /api/stream."""
-    desk = Desk(view, directory)
 
     @app.get("/api/stream/position", responses={503: {"model": Mistake}})
     async def read_ends() -> StreamEnds:
@@ -106,6 +105,11 @@ class Desk:
         self._tags = KnownTags(directory)
         self._one_at_a_time = asyncio.Lock()
         self._subscribers = 0
+        self._ending = False
+
+    async def end(self) -> None:
+        """Let everybody go who waits or is subscribed, within `LOOK_EVERY_S`, so that the process can end."""
+        self._ending = True
 
     async def ends(self) -> Ends:
         """Return what is stored; 503 where nothing can be read."""
@@ -123,7 +127,7 @@ class Desk:
         try:
             position = await self._place(after)
             found = await self._next(position, limit, lines)
-            while found.after == position and (left := until - time.monotonic()) > 0:
+            while found.after == position and not self._ending and (left := until - time.monotonic()) > 0:
                 await asyncio.sleep(min(LOOK_EVERY_S, left))
                 found = await self._next(position, limit, lines)
         except Lost as lost:
@@ -149,7 +153,7 @@ class Desk:
         try:
             yield b"retry: 2000\n\n"
             spoken = time.monotonic()
-            while True:
+            while not self._ending:
                 if found.after != position:
                     yield b"".join(_events_of(found))
                     position, spoken = found.after, time.monotonic()

@@ -37,11 +37,7 @@ class App(Guard):
 
     def __init__(self) -> None:
         super().__init__(echo)
-
-        async def end() -> None:
-            """Nothing streams."""
-
-        self.state = SimpleNamespace(events=SimpleNamespace(end=end))
+        self.state = SimpleNamespace(lasting=())
 
 
 @asynccontextmanager
