@@ -486,6 +486,7 @@ class Gateway:
             store_told(snapshot),
             self.plant.buffer.max_bytes,
             tuple(self._buffer.accounts()),
+            self._alarms.gauges(),
         )
 
     def _link(

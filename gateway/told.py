@@ -60,6 +60,8 @@ class Told:
     max_bytes: int
     accounts: tuple[Account, ...] = ()
     """What became of every row, a sink each."""
+    alarms: dict[str, float] = field(default_factory=dict)
+    """How many alarms are `active`, and how many of them `unacknowledged`."""
 
 
 TOLD: Final = TypeAdapter(Told)

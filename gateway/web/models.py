@@ -41,6 +41,10 @@ class Strip(Answer):
     oldest_s: float
     """How long the oldest of them has waited."""
     quarantined: int
+    alarms: int
+    """That stand and are not shelved."""
+    unacknowledged: int
+    """Of these, what nobody has acknowledged."""
     rows_per_s: float | None
     """Stored rows; None until two looks at the gateway can be compared."""
     store_bytes: int

@@ -87,6 +87,8 @@ def _strip(view: View, told: Told, links: list[Link], counts: list[int]) -> Stri
         buffered=max((link.buffered for link in sinks), default=0),
         oldest_s=max((link.lag_s for link in sinks), default=0.0),
         quarantined=sum(link.quarantined for link in sinks),
+        alarms=int(told.alarms.get("active", 0)),
+        unacknowledged=int(told.alarms.get("unacknowledged", 0)),
         rows_per_s=None if view.rows_per_s is None else round(view.rows_per_s, 1),
         store_bytes=int(told.store.get("bytes", 0)),
         max_bytes=told.max_bytes,

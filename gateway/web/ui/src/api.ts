@@ -681,6 +681,8 @@ export interface Strip {
   buffered: number;
   oldest_s: number;
   quarantined: number;
+  alarms: number;
+  unacknowledged: number;
   rows_per_s: number | null;
   store_bytes: number;
   max_bytes: number;

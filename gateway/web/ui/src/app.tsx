@@ -13,11 +13,12 @@ import { nextTheme, theme } from "./theme";
 import { WhyView } from "./why";
 import { language, speak, t, type Key } from "./words";
 
-const VIEWS = ["overview", "energy", "carbon", "live", "trend", "why", "delivery", "topics", "config"] as const;
+const VIEWS = ["overview", "energy", "carbon", "live", "trend", "why", "alarms", "delivery", "topics", "config"] as const;
 const LATER = {
   trend: () => import("./trend/view"),
   energy: () => import("./energy/view"),
   carbon: () => import("./carbon/view"),
+  alarms: () => import("./alarms/view"),
   delivery: () => import("./delivery/view"),
   topics: () => import("./topics/view"),
   config: () => import("./config/view"),
@@ -120,6 +121,11 @@ function TopStrip() {
           <Status tone={strip.lost ? "bad" : strip.oldest_s > 60 ? "look" : "calm"}>
             {t("strip.buffer", { lost: figure(strip.lost), rows: figure(strip.buffered), age: seconds(strip.oldest_s) })}
           </Status>
+          {strip.alarms > 0 && (
+            <Status tone={strip.unacknowledged ? "bad" : "look"}>
+              <a href="#/alarms">{t("strip.alarms", { active: figure(strip.alarms), unacknowledged: figure(strip.unacknowledged) })}</a>
+            </Status>
+          )}
         </>
       )}
       <span class="space" />

@@ -1,0 +1,81 @@
+"""Alarms with a browser: what stands is shown, seen, shelved and told again, in both languages."""
+
+import re
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from edge_deploy import page as page_build
+from gateway.alarms.condition import Condition, Turn
+from gateway.alarms.table import ALARMS, Table
+from gateway.security import House
+from gateway.security.passwords import kept
+from tests.browser.stage import LOCALES, Stage, complaints, stage, window
+from tests.browser.test_delivery import PASSWORD, signed_in
+from tests.fakes import T0
+from tests.unit.web.people import take
+
+pytestmark = [pytest.mark.system, pytest.mark.server, pytest.mark.timeout(180)]
+
+UNTRANSLATED = re.compile(r"\b(nav|alarms|strip|audit)\.\w")
+WORDS = {
+    "en": {
+        "seen": "Acknowledge",
+        "is_seen": "Acknowledged",
+        "shelved": "Shelved",
+        "end": "End shelving",
+        "all": "All",
+    },
+    "zh": {"seen": "确认", "is_seen": "已确认", "shelved": "已搁置", "end": "取消搁置", "all": "全部"},
+}
+
+
+@pytest.fixture(scope="module")
+def staffed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """A gateway with an engineer and two alarms of an earlier hour."""
+    if not page_build.is_built():
+        page_build.build()
+    folder = tmp_path_factory.mktemp("stage")
+    with stage(folder, meters=1, history=False) as running:
+        (control,) = folder.rglob("control.json")
+        with House(control.parent) as house:
+            take(house, "eva", "engineer", stored=kept(PASSWORD))
+        note_alarms(control.parent / ALARMS)
+        yield running
+
+
+def note_alarms(path: Path) -> None:
+    facts: dict[str, str | float | int] = {"value": 91.0, "bound": 90.0, "unit": " °C"}
+    ovens = [
+        Condition("limit", f"s/hall/line_1/{oven}/t", holds=True, code="limit_high", facts=facts)
+        for oven in LOCALES
+    ]
+    with closing(Table(path)) as table:
+        table.open()
+        table.write([Turn("began", each) for each in ovens], T0)
+
+
+@pytest.mark.parametrize("language", list(LOCALES))
+def test_an_alarm_is_seen_shelved_and_told_again(staffed: Stage, browser: Browser, language: str) -> None:
+    words = WORDS[language]
+    with window(browser, language) as context:
+        page = context.new_page()
+        complained = complaints(page)
+        signed_in(page, staffed.url)
+        page.goto(f"{staffed.url}#/alarms")
+        row = page.get_by_role("row").filter(has_text=f"/{language}/t")
+        expect(row).to_contain_text("90 °C")
+        row.get_by_role("button", name=words["seen"], exact=True).click()
+        expect(row).to_contain_text(words["is_seen"])
+        expect(row).to_contain_text("eva")
+        row.get_by_role("combobox").select_option("8h")
+        expect(row).to_contain_text(words["shelved"])
+        row.get_by_role("button", name=words["end"]).click()
+        expect(row).not_to_contain_text(words["shelved"])
+        page.goto(f"{staffed.url}#/alarms/all")
+        expect(page.get_by_role("heading", name=words["all"], exact=True)).to_be_visible()
+        assert not UNTRANSLATED.search(page.inner_text("body"))
+        assert complained == []
