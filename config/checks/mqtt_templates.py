@@ -57,7 +57,8 @@ def _samples(form: TemplateForm, values: tuple[Any, ...]) -> Iterator[dict[str, 
         Row(f"tag_{i}", value, 0x80000000 if value is None else 0, "C62", "1", i, 1_764_000_000_123_456_789)
         for i, value in enumerate(values)
     ]
-    for some in [[row] for row in rows] if form.each == "value" else [rows]:
+    # Both ways round: a template may look at the first row alone, and that may be a Bad one.
+    for some in [[row] for row in rows] if form.each == "value" else [rows, rows[::-1]]:
         yield _PLACE | known_of_rows(form.each, some)
 
 
