@@ -5,12 +5,11 @@ sent again. `supervise` waits between attempts, and what happens meanwhile becom
 """
 
 import asyncio
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
 
 from config.alarms import Webhook
 from connectors import Clock, NotConnected
-from gateway.alarms.keeper import AlarmKeeper
 from gateway.alarms.table import Event
 from gateway.alarms.webhooks.messages import PAUSE_S, From, compose, judge
 from gateway.alarms.webhooks.post import post
@@ -24,6 +23,18 @@ _THEIRS: Final = 500
 _TOLD: Final = frozenset({"began", "raised", "cleared", "unshelved"})
 
 
+class Events(Protocol):
+    """Who keeps the events, and what was told of them."""
+
+    async def events_for(self, who: str, most: int) -> Sequence[Event]:
+        """Return what somebody has not told yet, waiting for it."""
+        ...
+
+    async def told(self, who: str, number: int) -> None:
+        """Remember the last event somebody has told."""
+        ...
+
+
 class WebhookLink:
     """Tells one webhook."""
 
@@ -31,7 +42,7 @@ class WebhookLink:
         self,
         link: Link,
         webhook: Webhook,
-        keeper: AlarmKeeper,
+        keeper: Events,
         told_by: Callable[[], From],
         clock: Clock,
         *,

@@ -1,10 +1,15 @@
 """Webhooks: each platform's own form, signatures, rates, where they may lead, what is sent again."""
 
+import asyncio
 import base64
 import hashlib
 import hmac
 import json
 import logging
+import sqlite3
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,11 +19,14 @@ import pytest
 from config.alarms import Webhook
 from config.base import Secret
 from config.load import read_plant_bytes
-from connectors import NotConnected
+from connectors import NotConnected, SystemClock
 from gateway.alarms import keeper
-from gateway.alarms.table import Alarm, Event
+from gateway.alarms.condition import Condition, Turn
+from gateway.alarms.table import ALARMS, Alarm, Event, Table
+from gateway.alarms.webhooks.link import WebhookLink
 from gateway.alarms.webhooks.messages import MOST_TEXT, From, compose, judge
 from gateway.alarms.webhooks.post import forbidden, post
+from gateway.supervise import Link, LinkState
 from tests.fakes import T0
 from tests.servers.robots import Reply, Robot
 from tests.unit.alarms.test_keeper import running, until
@@ -209,3 +217,107 @@ def test_a_robots_key_does_not_go_over_http(
     monkeypatch.setenv("ROBOT", "nonsense")
     (problem,) = read_plant_bytes(text.encode(), "plant.yaml", tmp_path).problems
     assert (problem.code, "nonsense" in problem.render("en")) == ("E-CF-1901", False)
+
+
+class FakeKeeper:
+    """The table and who waits for it, without a gateway."""
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+        table.tell("team", 0)
+
+    async def events_for(self, who: str, most: int) -> list[Event]:
+        while not (found := self.table.events(self.table.told(who) or 0, most)):
+            await asyncio.sleep(0.005)
+        return list(found)
+
+    async def told(self, who: str, number: int) -> None:
+        self.table.tell(who, number)
+
+
+@asynccontextmanager
+async def telling(folder: Path, robot: Robot, apart_s: float, **options: Any) -> AsyncIterator[Table]:
+    table = Table(folder / ALARMS)
+    table.open()
+    webhook = hook("json", f"http://127.0.0.1:{robot.port}/", **options)
+    link = Link("team", "webhook", SystemClock())
+    teller = WebhookLink(link, webhook, FakeKeeper(table), lambda: US, SystemClock(), apart_s=apart_s)
+    task = asyncio.create_task(teller.session())
+    async with asyncio.timeout(20):
+        yield table
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    table.close()
+
+
+def told_by(robot: Robot) -> list[str]:
+    return [f"{e['what']} {e['subject']}" for a in robot.asked for e in json.loads(a.body)["events"]]
+
+
+async def test_a_storm_of_alarms_is_few_messages_and_each_event_is_in_one_of_them(tmp_path: Path) -> None:
+    with Robot() as robot:
+        began = time.monotonic()
+        async with telling(tmp_path, robot, 0.2) as table:
+            for i in range(100):
+                table.write([Turn("began", Condition("limit", str(i), holds=True, code="store_full"))], T0)
+                await asyncio.sleep(0.005)
+            await until(lambda: len(told_by(robot)) >= 100)
+        assert told_by(robot) == [f"began {i}" for i in range(100)]
+        assert len(robot.asked) <= (time.monotonic() - began) / 0.2 + 1
+
+
+async def test_what_is_shelved_or_less_than_wanted_is_not_told(tmp_path: Path) -> None:
+    def of(subject: str, severity: Any) -> Condition:
+        return Condition("limit", subject, holds=True, code="store_full", severity=severity)
+
+    with Robot() as robot:
+        async with telling(tmp_path, robot, 0.0, min_severity="urgent") as table:
+            table.write([Turn("began", of("mild", "warning")), Turn("began", of("grave", "urgent"))], T0)
+            table.acknowledge(2, T0, "bo", "")
+            table.shelve(2, T0, "bo", "", until=T0 + 100)
+            table.write([Turn("cleared", of("grave", "urgent"))], T0 + 1)
+            table.write([Turn("began", of("grave", "urgent"))], T0 + 2)
+            await until(lambda: table.told("team") == table.newest())
+            table.write([], T0 + 100)
+            table.write([Turn("raised", of("mild", "urgent"))], T0 + 101)
+            await until(lambda: table.told("team") == table.newest())
+        assert told_by(robot) == ["began grave", "unshelved grave", "raised mild"]
+
+
+async def test_a_webhook_of_a_new_plant_file_is_told_what_comes_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeper, "LOOK_S", 0.05)
+    with Robot() as robot:
+        monkeypatch.setenv("ROBOT", f"http://127.0.0.1:{robot.port}/")
+        more = "alarms: {webhooks: {team: {kind: json, url: '${env:ROBOT}', local: true}}}\n"
+        async with running(tmp_path, 80) as gateway:
+            await until(lambda: gateway._alarms.counts.get("unacknowledged"))
+            assert gateway.applier is not None
+            text = (tmp_path / "plant.yaml").read_bytes() + more.encode()
+            done = await gateway.applier.apply(text, who="bo")
+            assert [(each.part, each.name, each.how) for each in done.changes] == [
+                ("webhook", "team", "added")
+            ]
+            await until(
+                lambda: any(
+                    each.direction == "webhook" and each.state is LinkState.CONNECTED
+                    for each in gateway.observer.links
+                )
+            )
+            await asyncio.to_thread(until_told, tmp_path / "data" / ALARMS)
+            fewer = text.replace(b"alarm: {high: 50}", b"alarm: {high: 90}").replace(
+                b"high_value: 80", b"high_value: 81"
+            )
+            await gateway.applier.apply(fewer, who="bo")
+            await until(lambda: robot.asked)
+        assert told_by(robot) == ["cleared s/-/-/d/x"]
+
+
+def until_told(path: Path) -> None:
+    """Wait until the webhook knows where it begins."""
+    deadline = time.monotonic() + 10
+    with closing(sqlite3.connect(path)) as connection:
+        while not connection.execute("SELECT 1 FROM told WHERE who = 'team'").fetchall():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
