@@ -86,6 +86,11 @@ class Rig:
                 found.append(Rows(record.received / 1e9, said["dev"], said["seq"], said["t0"] / 1e9, quality))
         return found
 
+    def own(self) -> set[int]:
+        """Return the numbers of what the gateway stored itself: that its clock was set is an alarm."""
+        said = [json.loads(each.payload) for each in read(self.recorded) if "/_alarms/" in each.topic]
+        return {each["seq"] for each in said if "seq" in each}
+
     def wait_for_rows(self, more: int, that: Callable[[Rows], bool] = lambda _: True) -> list[Rows]:
         """Wait until so many more of these have come; return what has come since now."""
         before = len(self.rows())
@@ -107,11 +112,14 @@ def silence(rows: list[Rows]) -> float:
     return max(after.received - before.received for before, after in itertools.pairwise(rows))
 
 
-def account(rows: list[Rows]) -> tuple[int, int, int]:
-    """Return how many rows are lost, doubled and (when they first came) out of order, by their numbers."""
+def account(rows: list[Rows], own: set[int]) -> tuple[int, int, int]:
+    """Return how many rows are lost, doubled and (when they first came) out of order, by their numbers.
+
+    `own` are numbers the gateway gave to rows of its own.
+    """
     numbers = [each.seq for each in rows]
     first = list(dict.fromkeys(numbers))
-    lost = max(numbers) - min(numbers) + 1 - len(set(numbers))
+    lost = len(set(range(min(numbers), max(numbers) + 1)) - set(numbers) - own)
     turned = sum(after < before for before, after in itertools.pairwise(first))
     return lost, len(numbers) - len(set(numbers)), turned
 
@@ -142,7 +150,7 @@ def test_a_clock_that_jumps_stops_nothing_hurries_nothing_and_is_told(
         assert gateway.log.read_text().count("the clock was set") == len(JUMPS)
     rows = rig.rows()
     passed = rows[-1].received - rows[0].received
-    assert account(rows) == (0, 0, 0)
+    assert account(rows, rig.own()) == (0, 0, 0)
     assert len(rows) <= passed / SCAN_S + 5 * len(JUMPS) + 20, "no burst"
     assert silence(rows) < 10
     record_measure(
@@ -161,7 +169,7 @@ def test_half_a_second_to_and_fro_loses_nothing_and_doubles_nothing(
             rig.set_clock(0.5 * (step % 2))
             rig.wait_for_rows(10)
     rows = rig.rows()
-    assert account(rows) == (0, 0, 0)
+    assert account(rows, rig.own()) == (0, 0, 0)
     assert {row.quality for row in rows} == {GOOD}
     record_measure(f"{steps} steps of 0.5 s: 0 lost, 0 double of {len(rows)} rows")
 
@@ -178,7 +186,7 @@ def test_a_gateway_that_starts_in_1970_says_so_until_it_has_a_clock(
         rig.set_clock(0)
         later = rig.wait_for_rows(20, lambda row: row.time > YEAR_S)
     rows = rig.rows()
-    assert account(rows) == (0, 0, 0)
+    assert account(rows, rig.own()) == (0, 0, 0)
     off = max(abs(row.time - row.received) for row in later if row.time > YEAR_S)
     assert off < 60
     record_measure(f"{len(early)} rows of 1970 uncertain, 0 lost; times right {silence(rows):.1f} s after")
@@ -204,7 +212,7 @@ def test_a_gateway_that_was_stopped_for_a_while_reads_on_at_its_rate(
         recovered = later[0].received - back
         assert recovered < 10
         assert len(later) <= passed / SCAN_S + 10, "missed scans are not caught up"
-    lost, doubled, turned = account(rig.rows())
+    lost, doubled, turned = account(rig.rows(), rig.own())
     # A broker that hears nothing for the keep-alive ends the session: what was under way comes twice.
     assert (lost, turned) == (0, 0)
     assert doubled <= IN_FLIGHT
