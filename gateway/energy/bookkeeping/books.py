@@ -5,6 +5,7 @@ Lives within one transaction: pages are read once, changed in memory and written
 
 import sqlite3
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from itertools import pairwise
 from typing import Final
 
@@ -179,6 +180,8 @@ class Books:
         """Write the local midnights in first ≤ time ≤ last, and those whose day a change lies in."""
         midnights = self._calendar.days(first - 1, last + 1)
         for begin, end in pairwise(midnights):
+            if begin == end:  # a day that never was, as Samoa's 30 December 2011
+                continue
             cells = self.boundaries(meter, np.arange(begin, end + 1, self._step, dtype=np.int64))
             if cells["flags"][-1] & MISSING:
                 self._put_running(meter, end, cells)
@@ -209,6 +212,9 @@ class Books:
         if at.day == 1:
             before = self._calendar.local(midnight - DAY_NS // 2)
             places.append((month_of(before), before.day))
+        left_out = at - timedelta(days=1)
+        if self._calendar.midnight(left_out.date()) == midnight:  # a day that never was begins where it ends
+            places.append((month_of(left_out), left_out.day - 1))
         for month, slot in places:
             page = self._month(meter, month)
             if only_as_begin and not page["flags"][slot] & MISSING:
