@@ -75,6 +75,14 @@ def test_each_stage_is_told_once(clock: Any, caplog: pytest.LogCaptureFixture) -
     assert not observer.snapshot().samples
 
 
+def test_a_certificate_is_over_the_moment_it_ends(clock: Any, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING)
+    expiries, over = Expiries(clock), Shown(Certificate("own", clock.now() - 1_000_000_000))
+    expiries.watch(Observer(), "sink", "cloud", lambda: over)
+    expiries.look()
+    assert told(caplog) == [("ERROR", "own", None)]
+
+
 @pytest.mark.server
 async def test_every_connector_knows_what_protects_it(tmp_path: Path) -> None:
     authority = Authority(tmp_path / "ca")
