@@ -118,7 +118,8 @@ class Guard:
         elif session in (None, trial.face.session):
             self._end_trial()
             if self.node.is_alive:
-                self.node.doubt(now)
+                # What comes now may be of the birth that was on trial, and be read by those around it.
+                self.node.doubt(now, keeps=False)
 
     def _acquit(self, trial: "_Trial", now: int, wall: int) -> None:
         """Believe the birth, and read on from there; not where two sequences ran behind it."""

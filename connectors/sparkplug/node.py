@@ -41,6 +41,8 @@ class _Doubt:
 
     until: int
     kept: list[Said]
+    keeps: bool = True
+    """False: a birth was heard and not believed, so no two births tell what an alias means here."""
 
 
 class Node:
@@ -135,13 +137,17 @@ class Node:
         """Tell whether a second node may be near."""
         return now < self._wary_until
 
-    def doubt(self, now: int) -> None:
-        """Read nothing until the next birth, and ask for it."""
+    def doubt(self, now: int, *, keeps: bool = True) -> None:
+        """Read nothing until the next birth, and ask for it; without `keeps` what comes is lost, not late."""
         if self._doubt is None:
             self._stop_waiting()
             self._doubt = _Doubt(now + PATIENCE_NS, [])
             if self.is_wary(now):
                 self.be_wary(now)
+        if not keeps:
+            self.statistics.dropped += len(self._doubt.kept)
+            self._doubt.kept.clear()
+            self._doubt.keeps = False
         self.ask()
 
     def die(self, time: int, quality: int) -> None:
@@ -282,7 +288,7 @@ class Node:
 
     def _keep(self, said: Said) -> None:
         doubt = self._doubt
-        if doubt is None or len(doubt.kept) >= MOST_KEPT or not self.has_room(said.size):
+        if doubt is None or not doubt.keeps or len(doubt.kept) >= MOST_KEPT or not self.has_room(said.size):
             self.statistics.dropped += 1
         else:
             doubt.kept.append(said)

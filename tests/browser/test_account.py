@@ -9,7 +9,10 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from edge_deploy import page as page_build
+from gateway.security import House
+from gateway.security.passwords import kept
 from tests.browser.stage import Stage, complaints, stage, window
+from tests.unit.web.people import take
 
 pytestmark = [pytest.mark.system, pytest.mark.server, pytest.mark.timeout(180)]
 
@@ -111,14 +114,27 @@ def test_the_first_user_is_made_with_the_code_and_all_others_come_by_that_one(
         assert [each for each in complained if "401" not in each] == []
 
 
+@pytest.fixture(scope="module")
+def peopled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """A gateway with an administrator."""
+    if not page_build.is_built():
+        page_build.build()
+    folder = tmp_path_factory.mktemp("peopled")
+    with stage(folder, meters=1, history=False) as running:
+        (control,) = folder.rglob("control.json")
+        with House(control.parent) as house:
+            take(house, "anna", "administrator", stored=kept(PASSWORD))
+        yield running
+
+
 @pytest.mark.parametrize(("language", "theme"), [("zh", "dark"), ("en", "light")])
 def test_the_door_is_read_and_used_with_the_keyboard_in_both_languages(
-    lonely: Stage, browser: Browser, language: str, theme: str
+    peopled: Stage, browser: Browser, language: str, theme: str
 ) -> None:
     with window(browser, language, theme) as context:
         page = context.new_page()
         page.set_viewport_size({"width": 390, "height": 844})
-        page.goto(lonely.url)
+        page.goto(peopled.url)
         expect(page.locator("html")).to_have_attribute("lang", language)
         expect(page.locator("input[name=name]")).to_be_focused()
         page.keyboard.type("anna")
@@ -129,7 +145,7 @@ def test_the_door_is_read_and_used_with_the_keyboard_in_both_languages(
         page.keyboard.press("Enter")
         expect(page.get_by_role("treeitem").first).to_be_visible()
         for part in ("self", "users", "tokens"):
-            page.goto(f"{lonely.url}#/account/{part}")
+            page.goto(f"{peopled.url}#/account/{part}")
             expect(page.locator(".card table, .card .empty").first).to_be_visible()
             is_translated(page)
             assert page.evaluate("document.documentElement.scrollWidth") == 390, part

@@ -43,10 +43,11 @@ def count(folder: Path) -> int:
 
 
 def stored(rig: Rig) -> set[Row]:
-    """Every row a copy of the store holds, by its own reader."""
+    """Every row the copies of the store hold, by their own reader."""
     return {
         (epoch, seq, row, tag, at, None if quality & 0x8000_0000 else value, quality)
-        for epoch, seq, _, _, rows in batches(rig.copies[-1])
+        for copy in rig.copies
+        for epoch, seq, _, _, rows in batches(copy)
         for row, (tag, at, value, quality) in enumerate(rows)
     }
 

@@ -99,7 +99,7 @@ async def test_what_mosquitto_will_never_take_holds_nothing_up(tmp_path: Path, r
         "large": {"scan": "1s", "tags": {"x": {"count": 30}}},
         "small": {"scan": "50ms", "tags": {"x": {}}},
     }
-    with Broker(tmp_path / "broker", settings=("message_size_limit 300",)) as broker:
+    with Broker(tmp_path / "broker", settings=("message_size_limit 600",)) as broker:
         plant = {
             "page": {"enabled": False},
             "history": {"enabled": False},
@@ -109,7 +109,7 @@ async def test_what_mosquitto_will_never_take_holds_nothing_up(tmp_path: Path, r
         }
         (tmp_path / "plant.yaml").write_text(json.dumps(plant))
         with started("gateway", python("-m", "gateway", "run", tmp_path / "plant.yaml"), tmp_path):
-            await until(lambda: metric(status, "sink_quarantined_rows_total") >= 30, "what is set aside")
+            await until(lambda: metric(status, "sink_quarantined_rows_total") >= 30, "what is set aside", 90)
             before = metric(status, "sink_rows_total")
             await until(lambda: metric(status, "sink_rows_total") > before + 20, "the rest to go on")
             sessions = metric(status, "sink_sessions_total")

@@ -117,7 +117,7 @@ async def test_one_failed_sync_costs_a_segment_and_no_accepted_batch(
     tmp_path: Path, shim: Path, after: int
 ) -> None:
     lines, _ = run_child(
-        tmp_path / "store", shim, 1, 0.3, segment_bytes=2**30, SHIM_FSYNC="once", SHIM_AFTER=str(after)
+        tmp_path / "store", shim, 1, 0.7, segment_bytes=2**30, SHIM_FSYNC="once", SHIM_AFTER=str(after)
     )
     assert [line for line in lines if line[0] == "failed"] == []
     assert len([line for line in lines if line[0] == "accepted"]) > 10

@@ -34,7 +34,7 @@ def meters() -> dict[str, dict[str, bytes]]:
 def source(port: int, table: TagTable, **options: Any) -> Cjt188:
     meter = {"scan": "20ms", "tags": {"water": {"counter": True}}}
     devices = {"a": {"address": A[2:], **meter}, "b": {"address": B[2:], **meter}}
-    line = {"host": "127.0.0.1", "tcp_port": port, "timeout": "60ms", "quiet": "30ms"}
+    line = {"host": "127.0.0.1", "tcp_port": port, "timeout": "150ms", "quiet": "30ms"}
     read = Cjt188Source.model_validate({"kind": "cjt188", "devices": devices, **line, **options})
     return Cjt188("line", read, spoken.line(read), site="s", tags=table, clock=SystemClock())
 

@@ -18,6 +18,7 @@ LEFT_OVER = re.compile(r"\{\w+\}|Phrase|found\.|advice\.|hint\.")
 def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WL_TEST_SECRET", "s3cret-value")
     monkeypatch.setenv("WL_TEST_TOKEN_IN_LINES", "s3cret\nvalue")
+    monkeypatch.setenv("WL_TEST_WEBHOOK", "http://robot.example/send?key=s3cret")
     monkeypatch.delenv("WL_TEST_UNSET", raising=False)
 
 

@@ -4,7 +4,7 @@ import os
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gateway.lab.sparkplug import EdgeNode, Message
@@ -97,6 +97,7 @@ class Story:
 @pytest.mark.fault("G4", "G7")
 @settings(max_examples=max(50, int(1500 * SCALE)))
 @given(STEPS, st.integers(0, 10_000))
+@example([*["data"] * 4, "remap", "remap", "data", "data", "death", "data", "data", "remap"], 0)
 def test_no_value_is_ever_read_under_another_name(steps: list[str], seed: int) -> None:
     story = Story(seed)
     for what in steps:
