@@ -68,12 +68,19 @@ class Session:
         self._seen: Seen | None = None
         self._wire = make_wire(options, client_id, will, self, window=window, subscriptions=subscriptions)
         self._in_flight: dict[int, tuple[str, Any]] = {}
+        self.alone = 0
+        """So many messages more are sent one by one, each after the one before was acknowledged."""
         self._oldest_since = 0.0
         self._refused: list[Refused] = []
         self._heard: list[tuple[str, bytes]] = []
         self._lost: NotConnected | None = None
         self._change: asyncio.Future[None] | None = None
         self.limits = Limits(window)
+
+    @property
+    def unacknowledged(self) -> int:
+        """How many messages are in flight, or were when the link broke."""
+        return len(self._in_flight)
 
     @property
     def certificates(self) -> tuple[Certificate, ...]:
@@ -135,6 +142,9 @@ class Session:
             self._oldest_since = self._loop.time()
         self._in_flight[packet_id] = (topic, ticket)
         self._count(topic, payload, retained=retain)
+        if self.alone:
+            self.alone -= 1
+            await self.drain()
 
     def send(self, topic: str, payload: bytes) -> None:
         """Send with QoS 0, which nobody acknowledges.

@@ -62,6 +62,8 @@ class MqttSink:
         self._form: Form = build_form(options, context, site)
         self._statistics = Statistics()
         self._refused: dict[_Key, str] = {}
+        self._breaks = self._in_doubt = 0
+        """Sessions in a row that ended with messages in flight, and how many these were."""
         self._refused_beside: dict[str, _Key] = {}
         """Which of them is told beside the data, by topic."""
 
@@ -92,6 +94,10 @@ class MqttSink:
                 await self._tell_gaps()
             finally:
                 self._learn()
+            if self._breaks > 1:
+                # Twice in a row the link broke under the same messages: one of them may be what breaks it,
+                # and a broker that closes on what lies behind it is not heard saying which.
+                self._session.alone = self._in_doubt
             stack.pop_all()
         return self
 
@@ -117,6 +123,10 @@ class MqttSink:
                 else:
                     await self._publish_rows(index, deliveries, message, message.rows)
             await self._settle()
+            self._breaks = self._in_doubt = 0
+        except NotConnected:
+            self._breaks, self._in_doubt = self._breaks + 1, self._session.unacknowledged
+            raise
         finally:
             self._learn()
         self._refused = {key: why for key, why in self._refused.items() if not isinstance(key[1], tuple)}

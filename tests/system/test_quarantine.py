@@ -58,7 +58,7 @@ async def test_refused_rows_are_listed_exported_retried_and_then_gone(tmp_path: 
         file = tmp_path / "plant.yaml"
         file.write_text(json.dumps(plant))
         with started("gateway", python("-m", "gateway", "run", file), tmp_path):
-            await until(lambda: len(data(broker.published)) > 10, "the rest to go on")
+            await until(lambda: len(data(broker.published)) > 10, "the rest to go on", 90)
             (entry,) = json.loads(await wanglian("quarantine", "list", file, "--json"))
             assert (entry["sink"], entry["rows"]) == ("cloud", 4)
             assert entry["reason"]
@@ -92,6 +92,7 @@ async def test_refused_rows_are_listed_exported_retried_and_then_gone(tmp_path: 
 
 @pytest.mark.fault("B5")
 @pytest.mark.system
+@pytest.mark.timeout(240)
 async def test_what_mosquitto_will_never_take_holds_nothing_up(tmp_path: Path, record_measure) -> None:
     """It answers 0x95 and closes the connection: what is learned there has to hold in the next session."""
     status = free_port()
