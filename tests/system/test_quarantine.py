@@ -97,10 +97,10 @@ async def test_what_mosquitto_will_never_take_holds_nothing_up(tmp_path: Path, r
     """It answers 0x95 and closes the connection: what is learned there has to hold in the next session."""
     status = free_port()
     tags = {
-        "large": {"scan": "1s", "tags": {"x": {"count": 30}}},
+        "large": {"scan": "1s", "tags": {"x": {"count": 30, "shape": "constant", "deadband": 0.1}}},
         "small": {"scan": "50ms", "tags": {"x": {}}},
     }
-    with Broker(tmp_path / "broker", settings=("message_size_limit 600",)) as broker:
+    with Broker(tmp_path / "broker", settings=("message_size_limit 400",)) as broker:
         plant = {
             "page": {"enabled": False},
             "history": {"enabled": False},

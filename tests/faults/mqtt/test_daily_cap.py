@@ -105,7 +105,7 @@ async def test_a_daily_cap_stops_a_sink_and_loses_nothing(tmp_path: Path, clock:
                     assert meter.today() < 1.2 * CAP
                     if not cursor.backlog().rows:
                         break
-                assert link.state is LinkState.CONNECTED
+                assert not cursor.backlog().rows  # the last of it may just have used up that day, too
             finally:
                 running.cancel()
                 await asyncio.gather(running, return_exceptions=True)
