@@ -98,7 +98,7 @@ async def test_a_daily_cap_stops_a_sink_and_loses_nothing(tmp_path: Path, clock:
                 assert len(broker.connects) == met, "it dials while the cap holds"
                 assert cursor.backlog().rows >= ROWS
                 assert max(waits) > 8
-                for _ in range(20):  # what waits may take more than one day's share
+                for _ in range(100):  # what waits may take more than one day's share
                     clock.move(86_400)
                     await until(lambda: link.state is LinkState.CONNECTED)
                     await until(lambda: not cursor.backlog().rows or link.state is LinkState.WAITING)
