@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from config.connections import MqttPublishing
 from config.problems import Phrase
 
 Schema = Mapping[str, Any]
@@ -40,6 +41,7 @@ class Channel:
     """What holds here beyond the message's own schema."""
 
 
+Security = Literal["userPassword", "X509", "bearer"]
 Protocol = Literal["mqtt", "secure-mqtt", "ws", "wss", "http", "https"]
 
 
@@ -55,11 +57,29 @@ class Published:
     protocol_version: str = ""
     pathname: str = ""
     """Of a WebSocket."""
-    security: Sequence[Literal["userPassword", "X509", "bearer"]] = ()
+    security: Sequence[Security] = ()
 
 
-def mqtt_protocol(*, encrypted: bool, websocket: bool) -> Protocol:
-    """Return AsyncAPI's name of the way to a broker."""
-    if websocket:
-        return "wss" if encrypted else "ws"
-    return "secure-mqtt" if encrypted else "mqtt"
+def over_broker(
+    options: MqttPublishing, messages: Sequence[MessageKind], channels: Sequence[Channel]
+) -> Published:
+    """Return what is published through a broker, with the way there."""
+    is_encrypted, is_websocket = options.tls is not None, options.websocket is not None
+    if is_websocket:
+        protocol: Protocol = "wss" if is_encrypted else "ws"
+    else:
+        protocol = "secure-mqtt" if is_encrypted else "mqtt"
+    security: list[Security] = []
+    if options.username is not None:
+        security.append("userPassword")
+    if options.tls is not None and options.tls.certificate is not None:
+        security.append("X509")
+    return Published(
+        host=f"{options.host}:{options.broker_port}",
+        protocol=protocol,
+        messages=messages,
+        channels=channels,
+        protocol_version=options.version,
+        pathname=options.websocket or "",
+        security=security,
+    )

@@ -227,45 +227,46 @@ class Gateway:
 
     async def _leave(self, change: Change) -> None:
         """End a part; what is gone for good keeps nothing waiting for it and is told of no more."""
-        is_gone, name = change.how == "removed", change.name
+        name = change.name
+        gone: tuple[str, str, str] | None = None
         match change.part:
             case "source":
                 await self._end(f"source/{name}")
-                self._retire("source", name, is_gone=is_gone)
+                self._retire(name)
+                gone = "source", name, ""
             case "sink":
                 thinned = thinned_source(name)
                 await self._end(f"sink/{name}", thinned)
-                for each in (name, thinned):
-                    self._forget("sink", each, cursor=each, is_gone=is_gone or each == thinned)
+                self._forget("sink", thinned, thinned)
                 self._cursors.pop(name, None)
                 self._sinks.pop(name, None)
+                gone = "sink", name, name
             case "derived":
                 await self._end(DERIVED)
-                self._retire("source", DERIVED, is_gone=is_gone)
-                self._forget("source", DERIVED, cursor=DERIVED, is_gone=is_gone)
+                self._retire(DERIVED)
+                gone = "source", DERIVED, DERIVED
             case "history" | "energy" as part:
                 await self._end(part)
                 self._booking.pop(part)
-                self._forget(part, "local", cursor=f"gateway/{part}", is_gone=is_gone)
+                gone = part, "local", f"gateway/{part}"
             case "page":
                 await self._end("page")
             case "webhook":
                 await self._end(f"webhook/{name}")
-                if is_gone:
-                    self.observer.forget("webhook", name)
+                gone = "webhook", name, ""
+        if change.how == "removed" and gone is not None:
+            self._forget(*gone)
 
-    def _retire(self, direction: str, name: str, *, is_gone: bool) -> None:
-        # What still belongs to it is announced again when it begins.
-        self._tags.keep_only(name, np.zeros(0, np.int32))
-        if is_gone:
-            self.observer.forget(direction, name)
-            self._about.pop((direction, name), None)
+    def _retire(self, source: str) -> None:
+        """Take a source's tags out; what still belongs to it is announced again when it begins."""
+        self._tags.keep_only(source, np.zeros(0, np.int32))
 
-    def _forget(self, direction: str, name: str, *, cursor: str, is_gone: bool) -> None:
-        if is_gone:
+    def _forget(self, direction: str, name: str, cursor: str) -> None:
+        """Tell no more of a link that is gone; park its cursor, if it has one."""
+        if cursor:
             self._buffer.release(cursor)
-            self.observer.forget(direction, name)
-            self._about.pop((direction, name), None)
+        self.observer.forget(direction, name)
+        self._about.pop((direction, name), None)
 
     def _persist(self, changed: Sequence[tuple[int, Tag]]) -> None:
         """Store new and changed tags; what changed its meaning is held for review first."""

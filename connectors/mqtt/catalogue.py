@@ -2,8 +2,6 @@
 
 import math
 from collections.abc import Callable, Iterator
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
@@ -11,6 +9,7 @@ import orjson
 from numpy.typing import NDArray
 
 from config.units import find_unit
+from config.version import wanglian_version
 from connectors.tags import Tag, TagTable
 
 
@@ -30,7 +29,7 @@ def device_catalogues(
 
 def status(gateway: str, *, online: bool, more: dict[str, Any] | None = None) -> bytes:
     """Return a `_status` payload; the last will says the same with `online` false and nothing more."""
-    return orjson.dumps({"gw": gateway, "online": online, "version": _version(), **(more or {})})
+    return orjson.dumps({"gw": gateway, "online": online, "version": wanglian_version(), **(more or {})})
 
 
 def described(tag: Tag) -> dict[str, Any]:
@@ -47,11 +46,3 @@ def described(tag: Tag) -> dict[str, Any]:
         found["class"] = tag.tag_class
     limits = {"low": tag.low, "high": tag.high}
     return found | {name: limit for name, limit in limits.items() if not math.isnan(limit)}
-
-
-@cache
-def _version() -> str:
-    try:
-        return version("wanglian")
-    except PackageNotFoundError:  # run from a checkout that is not installed
-        return "unknown"

@@ -11,7 +11,7 @@ from connectors.mqtt.catalogue import described
 from connectors.mqtt.envelope import headers
 from connectors.mqtt.schemas import DIALECT, IDENTITY, NUMBER_OF_ROW, QUALITY, VALUE
 from connectors.mqtt.topics import data_topic, gaps_topic, status_topic, tags_topic
-from connectors.published import Channel, MessageKind, Published, Schema, mqtt_protocol
+from connectors.published import Channel, MessageKind, Published, Schema, over_broker
 from connectors.tags import Kind, Tag
 
 _INTEGERS: Final = {"type": "array", "items": {"type": "integer"}, "minItems": 1}
@@ -124,22 +124,7 @@ def published(options: MqttSink, *, gateway: str, site: str, tags: Sequence[Tag]
             *_catalogues(options.prefix, ordered),
         ]
     beside = headers(options, gateway)
-    return Published(
-        host=f"{options.host}:{options.broker_port}",
-        protocol=mqtt_protocol(encrypted=options.tls is not None, websocket=options.websocket is not None),
-        pathname=options.websocket or "",
-        protocol_version=options.version,
-        security=list(_security(options)),
-        messages=[replace(each, headers=beside) for each in messages],
-        channels=channels,
-    )
-
-
-def _security(options: MqttSink) -> Iterator[Any]:
-    if options.username is not None:
-        yield "userPassword"
-    if options.tls is not None and options.tls.certificate is not None:
-        yield "X509"
+    return over_broker(options, [replace(each, headers=beside) for each in messages], channels)
 
 
 def _of_devices(prefix: str, tags: Iterable[Tag]) -> Iterator[Channel]:

@@ -8,10 +8,10 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
+from config.version import wanglian_version
 from gateway.backup.archive import ArchiveWriter, BackupFailed, LeftOut, Manifest, Progress
 from gateway.backup.referred import Referred, holds_private_key, refer
 from gateway.backup.snapshot import Overtaken, Target, add_history, add_log, first_seqs
@@ -91,14 +91,6 @@ def _attempt(found: Referred, out: Path, progress: Progress, *, with_secrets: bo
             left_out=left_out,
         )
         return Made(manifest, archive.finish(manifest))
-
-
-def wanglian_version() -> str:
-    """Return the version that is installed, "unknown" from a checkout nobody installed."""
-    try:
-        return version("wanglian")
-    except PackageNotFoundError:
-        return "unknown"
 
 
 def _add_rest(data_dir: Path, target: Target, *, with_secrets: bool) -> Iterator[LeftOut]:

@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
 import numpy as np
 
 from config.plant import Plant
 from config.problems import Language, Phrase
+from config.version import wanglian_version
 from connectors import TagTable
 from connectors.factory import describe_published
 from connectors.published import Channel, MessageKind, Published
@@ -32,7 +32,7 @@ def document(plant: Plant, tags: TagTable, language: Language) -> dict[str, Any]
         "asyncapi": ASYNCAPI,
         "info": {
             "title": f"Wanglian {gateway}",
-            "version": _version(),
+            "version": wanglian_version(),
             "description": Phrase("contract.whole").text(language),
         },
         "defaultContentType": "application/json",
@@ -111,10 +111,3 @@ def _add_channel(
 
 def _ref(where: str, name: str) -> dict[str, str]:
     return {"$ref": f"#/components/{where}/{name}"}
-
-
-def _version() -> str:
-    try:
-        return version("wanglian")
-    except PackageNotFoundError:  # run from a checkout that is not installed
-        return "0"

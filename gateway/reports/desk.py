@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import NamedTuple, cast
 
 from config.plant import Plant
+from config.version import wanglian_version
 from connectors import Clock
-from gateway.backup.make import wanglian_version
 from gateway.energy.holidays import calendar_of_plant
 from gateway.energy.query import NoBooks
 from gateway.reports.content import Content, Kind, Wording

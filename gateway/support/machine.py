@@ -16,7 +16,7 @@ from typing import Any, Final
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA1
 
-from gateway.backup.make import wanglian_version
+from config.version import wanglian_version
 
 _LARGEST_CERTIFICATE: Final = 2**20
 _MEMORY: Final = ("MemTotal", "MemAvailable", "SwapTotal", "SwapFree")

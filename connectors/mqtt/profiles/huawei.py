@@ -23,7 +23,7 @@ from connectors.clock import Clock
 from connectors.mqtt.form import Answer, Heard, Limit, Message, SignIn
 from connectors.mqtt.profiles.packs import Cell, Ends, Frame, Limits
 from connectors.mqtt.profiles.platform import PlatformForm
-from connectors.mqtt.profiles.rows import DeviceRows
+from connectors.mqtt.profiles.rows import DeviceRows, cells_by_time
 from connectors.mqtt.profiles.signin import huawei
 from connectors.tags import TagTable
 
@@ -112,7 +112,7 @@ class Huawei(PlatformForm):
         is_past: bool,  # noqa: ARG002  a time says it all
     ) -> Iterator[tuple[str, Frame, Iterable[Cell]]]:
         topic = f"{self._topic}/gateway/sub_devices/properties/report"
-        yield topic, self._frame, _cells(devices)
+        yield topic, self._frame, cells_by_time(devices)
 
     def _limits(self, most_bytes: int) -> Limits:
         return Limits(min(most_bytes, MOST_BYTES), MOST_DEVICES, _ANY, _ANY, _ANY)
@@ -125,14 +125,6 @@ class Huawei(PlatformForm):
         service = orjson.dumps(self._options.devices[device].service or self._options.service)
         end = b'},"event_time":"' + _time(section[0]).encode() + b'"}'
         return b'{"service_id":' + service + b',"properties":{', end
-
-
-def _cells(devices: Sequence[DeviceRows]) -> Iterator[Cell]:
-    for found in devices:
-        for section, places in found.by_time():
-            for i in places:
-                text = b"%b:%b" % (found.keys[i], found.values[i])
-                yield Cell(found.device, section, text, found.rows[i], found.names[i])
 
 
 def _time(ms: int) -> str:

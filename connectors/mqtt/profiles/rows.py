@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from connectors.batch import Columns
 from connectors.contract import Delivery
+from connectors.mqtt.profiles.packs import Cell
 from connectors.quality import is_bad
 from connectors.tags import Kind, TagTable
 
@@ -65,6 +66,15 @@ class DeviceRows:
                 found.append([])
             found[turn].append(i)
         return found
+
+
+def cells_by_time(devices: Iterable[DeviceRows]) -> Iterator[Cell]:
+    """Yield what each device read, the readings of one time together."""
+    for found in devices:
+        for section, places in found.by_time():
+            for i in places:
+                text = b"%b:%b" % (found.keys[i], found.values[i])
+                yield Cell(found.device, section, text, found.rows[i], found.names[i])
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from connectors.contract import Delivery
 from connectors.mqtt.form import Limit, Message, SignIn
 from connectors.mqtt.profiles.packs import Cell, Ends, Frame, Limits
 from connectors.mqtt.profiles.platform import PlatformForm
-from connectors.mqtt.profiles.rows import DeviceRows
+from connectors.mqtt.profiles.rows import DeviceRows, cells_by_time
 from connectors.tags import TagTable
 
 MOST_BYTES: Final = 65_000
@@ -60,7 +60,7 @@ class ThingsBoard(PlatformForm):
         is_past: bool,  # noqa: ARG002  a time says it all
     ) -> Iterator[tuple[str, Frame, Iterable[Cell]]]:
         self._to_greet = [each.device for each in devices if each.device not in self._greeted]
-        yield "v1/gateway/telemetry", self._frame, _cells(devices)
+        yield "v1/gateway/telemetry", self._frame, cells_by_time(devices)
 
     def _greetings(self) -> Iterator[Message]:
         for device in self._to_greet:
@@ -83,11 +83,3 @@ class ThingsBoard(PlatformForm):
 
     def _section(self, device: str, section: Any) -> Ends:  # noqa: ARG002  the time is the whole of it
         return b'{"ts":%d,"values":{' % section[0], b"}}"
-
-
-def _cells(devices: Sequence[DeviceRows]) -> Iterator[Cell]:
-    for found in devices:
-        for section, places in found.by_time():
-            for i in places:
-                text = b"%b:%b" % (found.keys[i], found.values[i])
-                yield Cell(found.device, section, text, found.rows[i], found.names[i])

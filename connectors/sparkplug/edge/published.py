@@ -1,12 +1,12 @@
 """What the edge node publishes, for who subscribes; the schema is of protobuf's message, decoded."""
 
-from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 from config.connections import SparkplugSink
 from config.connections.sparkplug_edge import device_id
 from config.problems import Phrase
-from connectors.published import Channel, MessageKind, Published, Schema, mqtt_protocol
+from connectors.published import Channel, MessageKind, Published, Schema, over_broker
 from connectors.sparkplug.topics import OF_DEVICES, edge_topic
 from connectors.tags import Tag
 
@@ -26,29 +26,14 @@ _PAYLOAD: Final[Schema] = {
 def published(options: SparkplugSink, *, gateway: str, tags: Sequence[Tag]) -> Published:
     """Return the topics of the node and of its devices."""
     group, node = options.group, options.node or gateway
-    return Published(
-        host=f"{options.host}:{options.broker_port}",
-        protocol=mqtt_protocol(encrypted=options.tls is not None, websocket=options.websocket is not None),
-        pathname=options.websocket or "",
-        protocol_version=options.version,
-        security=list(_security(options)),
-        messages=[
-            MessageKind("payload", Phrase("contract.sparkplug"), _PAYLOAD, "application/x-protobuf"),
-        ],
-        channels=[
-            Channel("NBIRTH", edge_topic(group, "NBIRTH", node), "payload", qos=0),
-            Channel("NDEATH", edge_topic(group, "NDEATH", node), "payload"),
-            *(
-                Channel(f"{device}/{kind}", edge_topic(group, kind, node, device), "payload", qos=0)
-                for device in sorted({device_id(options.device, tag.device) for tag in tags})
-                for kind in OF_DEVICES
-            ),
-        ],
-    )
-
-
-def _security(options: SparkplugSink) -> Iterator[Any]:
-    if options.username is not None:
-        yield "userPassword"
-    if options.tls is not None and options.tls.certificate is not None:
-        yield "X509"
+    message = MessageKind("payload", Phrase("contract.sparkplug"), _PAYLOAD, "application/x-protobuf")
+    channels = [
+        Channel("NBIRTH", edge_topic(group, "NBIRTH", node), "payload", qos=0),
+        Channel("NDEATH", edge_topic(group, "NDEATH", node), "payload"),
+        *(
+            Channel(f"{device}/{kind}", edge_topic(group, kind, node, device), "payload", qos=0)
+            for device in sorted({device_id(options.device, tag.device) for tag in tags})
+            for kind in OF_DEVICES
+        ),
+    ]
+    return over_broker(options, [message], channels)

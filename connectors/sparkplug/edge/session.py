@@ -66,10 +66,7 @@ class EdgeSession(Session):
         Raises:
             NotConnected: the link is down.
         """
-        self.raise_if_lost()
-        if not self._wire.send(topic, payload):
-            raise NotConnected(f"{self._wire.broker} closed the connection")
-        self._count(topic, payload)
+        self.send(topic, payload)
         self._unmarked += len(topic) + len(payload)
 
     async def keep_pace(self) -> None:
