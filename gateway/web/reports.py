@@ -1,8 +1,8 @@
 """The routes under /api/reports: a report is ordered, watched while it is made, and fetched."""
 
 import asyncio
+import shutil
 import sqlite3
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,6 +24,7 @@ Ending = Literal["xlsx", "pdf"]
 Kind = Literal["ledger", "carbon", "networking"]
 Wording = Literal["zh", "en", "both"]
 Interval = Literal["15min", "60min", "day", "week", "month", "shift", "billing"]
+FOLDER: Final = "reports"
 KEPT: Final = 4
 """Finished reports that can still be fetched."""
 _TYPES: Final = {
@@ -60,12 +61,12 @@ class _Job:
 
 
 class Workshop:
-    """Makes one report at a time, in a thread; the last few lie in a folder that goes with the process."""
+    """Makes one report at a time, in a thread; the last few lie in the data directory."""
 
     def __init__(self, books: Books) -> None:
         self._books = books
         self._lock = threading.Lock()
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._folder = books.directory / FOLDER
         self._jobs: dict[int, _Job] = {}
         self._number = 0
 
@@ -77,12 +78,16 @@ class Workshop:
         with self._lock:
             if any(each.state in ("gathering", "writing") for each in self._jobs.values()):
                 raise HTTPException(503, "another report is being made")
-            if self._folder is None:
-                self._folder = tempfile.TemporaryDirectory(prefix="wanglian-reports-")
+            if not self._jobs:  # what an earlier process left can't be asked for any more
+                shutil.rmtree(self._folder, ignore_errors=True)
+                try:
+                    self._folder.mkdir(mode=0o700)
+                except OSError as exc:
+                    raise HTTPException(503, str(exc)) from exc
             self._number += 1
             shown = "".join(each if each.isalnum() or each in "-." else "_" for each in period)
             name = f"{accounts.plant.gateway.site}-{kind}-{shown}.{ending}"
-            job = _Job(self._number, name, Path(self._folder.name) / f"{self._number}.{ending}")
+            job = _Job(self._number, name, self._folder / f"{self._number}.{ending}")
             self._jobs[job.number] = job
             for old in [*self._jobs][:-KEPT]:
                 self._jobs.pop(old).file.unlink(missing_ok=True)
