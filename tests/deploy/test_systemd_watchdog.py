@@ -122,7 +122,7 @@ async def test_a_writing_thread_that_stands_still_feeds_no_watchdog(
         stuck.set()
         free.wait()
 
-    gateway._buffer._writer.post(hold)
+    gateway.parts.buffer._writer.post(hold)
     await asyncio.to_thread(stuck.wait)
     manager.heard()
     turns, until = 0, time.monotonic() + 5 * PERIOD_S

@@ -55,17 +55,17 @@ async def until(found: Callable[[], Any]) -> None:
 
 async def stored(gateway: Gateway, most: int) -> list[str]:
     """Return the events that lie in the log, as any sink gets them."""
-    cursor = gateway._buffer.cursor("test", Order.STRICT, start="oldest")
+    cursor = gateway.parts.buffer.cursor("test", Order.STRICT, start="oldest")
     found: list[str] = []
     while len(found) < most:
         for each in await cursor.next(10_000):
             for part in each.batch.parts:
-                paths = [gateway._tags[number].path for number in part.tag.tolist()]
+                paths = [gateway.parts.tags[number].path for number in part.tag.tolist()]
                 found += [
                     v for p, v in zip(paths, part.value.tolist(), strict=True) if p.endswith("/log/event")
                 ]
         await cursor.ack()
-    gateway._buffer.release("test")
+    gateway.parts.buffer.release("test")
     return found
 
 
@@ -82,13 +82,13 @@ async def test_an_alarm_begins_is_acknowledged_survives_a_restart_and_is_told_on
         assert answer == {"number": 1}
         unknown = await asyncio.to_thread(ask, tmp_path / "data", "alarm", number=7, act="acknowledge")
         assert unknown == {"number": None}
-        await until(lambda: (gateway._buffer.resume_token(SOURCE) or b"").endswith(b'"event":2}'))
+        await until(lambda: (gateway.parts.buffer.resume_token(SOURCE) or b"").endswith(b'"event":2}'))
         samples = {each.name: each.value for each in gateway.observer.snapshot().samples}
         assert (samples["alarms_active"], samples["alarms_unacknowledged"]) == (1, 0)
     async with running(tmp_path, 80) as gateway:
-        live = gateway._live
-        await until(lambda: len(live.last(gateway._tags.of_source("one"))))
-        await until(lambda: gateway._alarms.counts)
+        live = gateway.parts.live
+        await until(lambda: len(live.last(gateway.parts.tags.of_source("one"))))
+        await until(lambda: gateway.parts.alarms.counts)
         assert read(table)[0] == 1
     async with running(tmp_path, 20) as gateway:
         await until(lambda: read(table, "cleared")[0] == 1)

@@ -292,7 +292,7 @@ async def test_a_webhook_of_a_new_plant_file_is_told_what_comes_next(
         monkeypatch.setenv("ROBOT", f"http://127.0.0.1:{robot.port}/")
         more = "alarms: {webhooks: {team: {kind: json, url: '${env:ROBOT}', local: true}}}\n"
         async with running(tmp_path, 80) as gateway:
-            await until(lambda: gateway._alarms.counts.get("unacknowledged"))
+            await until(lambda: gateway.parts.alarms.counts.get("unacknowledged"))
             assert gateway.applier is not None
             text = (tmp_path / "plant.yaml").read_bytes() + more.encode()
             done = await gateway.applier.apply(text, who="bo")

@@ -11,7 +11,7 @@ from config.load import read_plant_bytes
 from connectors import NotConnected, SystemClock
 from connectors.modbus.serial import SerialPort
 from connectors.quality import name as quality_name
-from gateway import runtime
+from gateway import parts
 from gateway.metered import Days
 from gateway.review import Reviews
 from gateway.runtime import Gateway
@@ -48,7 +48,7 @@ async def test_every_connector_is_imported_before_any_link_begins(
         happened.append(f"imported {name}")
         return Noting(tags, [], [])
 
-    monkeypatch.setattr(runtime, "build_source", build_source)
+    monkeypatch.setattr(parts, "build_source", build_source)
     outcome = read_plant_bytes(PLANT, "plant.yaml", tmp_path)
     assert outcome.plant is not None
     gateway, stop = Gateway(outcome.plant, tmp_path / "data"), asyncio.Event()
@@ -109,9 +109,9 @@ async def test_d7_a_tag_whose_scale_was_changed_between_two_runs_is_stored_uncer
             wanted = {HELD, "Good"} if accept_at_last else {"Good"}
             while not (wanted <= seen["x"] and "Good" in seen["y"]):
                 await asyncio.sleep(0.01)
-                for columns in gateway._live.last(gateway._tags.active()):
+                for columns in gateway.parts.live.last(gateway.parts.tags.active()):
                     for number, quality in zip(columns.tag.tolist(), columns.quality.tolist(), strict=True):
-                        seen[gateway._tags[number].name].add(quality_name(quality))
+                        seen[gateway.parts.tags[number].name].add(quality_name(quality))
                 if accept_at_last and HELD in seen["x"]:
                     with Reviews(tmp_path / "data", SystemClock()) as reviews:
                         reviews.accept([each.path for each in reviews.held()])

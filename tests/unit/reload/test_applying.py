@@ -14,6 +14,7 @@ import pytest
 
 from config.load import read_plant
 from gateway.control import FILE, NoGateway, ask
+from gateway.parts import Parts
 from gateway.reload import Refused
 from gateway.reload.last_good import last_good
 from gateway.reload.versions import digest
@@ -77,7 +78,7 @@ def sessions(gateway: Gateway, name: str) -> int:
 
 
 def paths(gateway: Gateway) -> set[str]:
-    return {gateway._tags[number].path for number in gateway._tags.active().tolist()}
+    return {gateway.parts.tags[number].path for number in gateway.parts.tags.active().tolist()}
 
 
 async def test_one_more_device_is_read_over_the_same_connection_and_nobody_notices(
@@ -180,14 +181,14 @@ async def test_a_plant_that_can_not_be_taken_over_is_taken_back_whole(
     async with running(tmp_path) as gateway:
         applier = gateway.applier
         assert applier is not None
-        begin = Gateway._start_source
+        begin = Parts._start_source
 
-        def start(self: Gateway, name: str, options: Any) -> None:
+        def start(self: Parts, name: str, options: Any) -> None:
             if name == "three":
                 raise RuntimeError("as if it could not be built")
             begin(self, name, options)
 
-        monkeypatch.setattr(Gateway, "_start_source", start)
+        monkeypatch.setattr(Parts, "_start_source", start)
         more = {"kind": "simulated", "devices": {"c": FAST}}
         changed = {"kind": "simulated", "devices": {"a": FAST | {"scan": "50ms"}}}
         with pytest.raises(Refused) as refused:
@@ -206,12 +207,12 @@ async def test_sinks_come_and_go_and_keep_their_place(tmp_path: Path) -> None:
         applier = gateway.applier
         assert applier is not None
         await applier.apply(text(sinks={"cloud": away}), who="ann")
-        await until(lambda: gateway._cursors["cloud"].backlog().rows > 5)
-        waiting = gateway._cursors["cloud"].backlog().rows
+        await until(lambda: gateway.parts.cursors["cloud"].backlog().rows > 5)
+        waiting = gateway.parts.cursors["cloud"].backlog().rows
         await applier.apply(text(sinks={"cloud": away | {"prefix": "other"}}), who="ann")
-        assert gateway._cursors["cloud"].backlog().rows >= waiting
+        assert gateway.parts.cursors["cloud"].backlog().rows >= waiting
         await applier.apply(text(), who="ann")
-        assert "cloud" not in gateway._cursors
+        assert "cloud" not in gateway.parts.cursors
         assert not [each for each in gateway.observer.links if each.direction == "sink"]
 
 
