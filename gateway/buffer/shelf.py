@@ -1,14 +1,12 @@
-"""What the event loop owns of the store: the list of segments, the newest batches, every sink's cursor."""
+"""What the event loop owns of the store: what is stored, every sink's cursor, and their books."""
 
 import asyncio
 import logging
 import sqlite3
-from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Final, Literal, TypeVar
 
 from config.plant import BufferOptions
@@ -17,12 +15,12 @@ from gateway.buffer.contract import StoreFailed
 from gateway.buffer.cursor import LogCursor
 from gateway.buffer.position import Position, Range
 from gateway.buffer.quarantine import hold, take_retries
-from gateway.buffer.reader import Counts, Damaged, Readers
+from gateway.buffer.reader import Readers
 from gateway.buffer.recovery import Recovered
-from gateway.buffer.repair import provable_counts, salvage, set_aside
-from gateway.buffer.ring import Lateness, Ring
+from gateway.buffer.repair import salvage, set_aside
 from gateway.buffer.segment import Job, Segment
-from gateway.buffer.state import Changes, Discard, Retired, SavedCursor, Totals
+from gateway.buffer.state import Changes, Discard, SavedCursor, Totals
+from gateway.buffer.stored import Stored
 from gateway.buffer.writer import Writer
 from gateway.ledger import Account, Books, Gap, Passing, Rows
 from gateway.ledger.books import UNKNOWN, add, total
@@ -32,7 +30,7 @@ T = TypeVar("T")
 _PARKED_NS: Final = 7 * 86_400_000_000_000
 
 
-class Shelf:
+class Shelf(Stored):
     """Implements `cursor.Log` and `retention.Shelf`; on the event loop unless a method says otherwise."""
 
     def __init__(
@@ -45,131 +43,25 @@ class Shelf:
         readers: Readers,
         writer: Writer,
     ) -> None:
-        self.clock = clock
-        self.state = found.state
-        self.segments = found.segments
-        self.ring = Ring(options.memory)
-        self.recent = self.ring.get
-        self.batches = 0
-        self.rows = 0
+        super().__init__(found, options.memory, clock, readers)
         self._loop = loop
-        self._readers = readers
         self._writer = writer
-        self._end = found.next_seq
-        self._stored = sum(segment.rows for segment in self.segments)
-        self._lateness = Lateness(found.next_seq)
         self._rebuilt = found.rebuilt
         self._cursors: dict[str, LogCursor] = {}
         self._saved = dict(found.state.cursors)
         self._moved: set[str] = set()
         self._forgotten: list[str] = []
-        self._ended: list[Segment] = []
-        self._counted: dict[Path, tuple[int, Counts]] = {}
-        self._retired = dict(found.retired.sources)
-        self._below = found.retired.below
-        self._acquired = total([self._retired, *(segment.sources for segment in self.segments)])
         self._held = found.held
-        self._lost = found.lost
         self._noted: list[Gap] = []
         self._gone: list[int] = []
         self._discarded: dict[int, str] = {}
         """Discards the books have counted, until no transaction finds them any more: sink by id."""
 
-    # The log.
-
-    def end(self) -> int:
-        """Return the seq the next stored batch will get."""
-        return self._end
-
-    def stored(self) -> int:
-        """Return the running total of stored rows."""
-        return self._stored
-
-    def behind(self) -> int:
-        """Return the seq below which everything was stored more than 5 s ago."""
-        return self._lateness.behind(self.clock.monotonic())
-
     def take_in(self, jobs: Sequence[Job], first_seq: int, begun: Segment | None) -> None:
         """Take what is on disk now into the log, resolve its receipts, wake the cursors."""
-        if begun is not None:
-            self.segments.append(begun)
-        segment = self.segments[-1]
-        seq = first_seq
-        rows = 0
-        put, epoch = self.ring.put, segment.epoch
-        sources, acquired = segment.sources, self._acquired
-        for job in jobs:
-            source = job.source
-            put(Delivery(job.batch, epoch, seq, source=source), job.memory)
-            rows += job.rows
-            sources[source] = sources.get(source, 0) + job.rows
-            acquired[source] = acquired.get(source, 0) + job.rows
-            segment.bytes += job.size
-            if not job.receipt.done():
-                job.receipt.set_result(seq)
-            seq += 1
-        segment.last_seq = seq - 1
-        segment.last_arrived = jobs[-1].batch.arrived
-        segment.batches += len(jobs)
-        segment.rows += rows
-        self._end = seq
-        self._stored += rows
-        self.batches += len(jobs)
-        self.rows += rows
-        self._lateness.note(self.clock.monotonic(), seq)
+        super().take_in(jobs, first_seq, begun)
         for cursor in self._cursors.values():
             cursor.wake()
-
-    def arrived(self, seq: int) -> int:
-        """Return when the first batch at or after `seq` arrived, ns UTC, at worst its segment's first."""
-        held = self.recent(seq)
-        if held is not None:
-            return held.batch.arrived
-        for segment in self.segments[self._at(seq) :]:
-            return segment.first_arrived
-        return self.clock.now()
-
-    async def read(self, start: int, stop: int, max_rows: int) -> Sequence[Delivery]:
-        """Return whole deliveries of [start, stop), at least one unless there is none at all."""
-        while True:
-            place = self._at(start)
-            if place >= len(self.segments) or self.segments[place].first_seq >= stop:
-                return ()
-            segment = self.segments[place]
-            upto = min(stop, segment.last_seq + 1)
-            try:
-                found = await asyncio.to_thread(self._readers.read, segment, start, upto, max_rows)
-            except (Damaged, OSError) as exc:
-                log.error("segment is damaged", extra={"file": segment.path.name, "reason": str(exc)})  # noqa: TRY400
-                await asyncio.wrap_future(self._writer.post(partial(self._repair, segment)))
-                continue
-            if found:
-                return found
-            start = segment.last_seq + 1
-
-    def count(self, start: int, stop: int) -> Rows:
-        """Return the rows stored in [start, stop), by source."""
-        rows: Rows = {}
-        for segment in self.segments[self._at(start) :]:
-            if segment.first_seq >= stop:
-                break
-            if start <= segment.first_seq and segment.last_seq < stop:
-                add(rows, segment.sources)
-            else:
-                add(rows, self._count_within(segment, start, stop))
-        return rows
-
-    def acquired(self) -> Rows:
-        """Return the rows the log has taken since it exists, by source; whoever keeps them copies them."""
-        return self._acquired
-
-    def segment_ended(self, path: Path, size: int, *, sealed: bool) -> None:
-        """Learn that a segment is no longer written."""
-        for segment in self.segments:
-            if segment.path == path:
-                segment.closed, segment.sealed = True, sealed
-                segment.bytes = max(size, segment.bytes) if not sealed else size
-                self._ended.append(segment)
 
     # Cursors.
 
@@ -215,7 +107,7 @@ class Shelf:
         else:
             self._reconcile(cursor, saved, after)
         if kept or waiting:
-            cursor.oldest = self._first_arrival(position.lowest())
+            cursor.oldest = self.first_arrival(position.lowest())
         self._cursors[sink] = cursor
         self._moved.add(sink)
         return cursor
@@ -248,7 +140,7 @@ class Shelf:
         spans = [(saved.head, self._end), *saved.ranges]
         reasons = [
             reason
-            for first, last, reason in self._lost
+            for first, last, reason in self.lost
             if any(start <= last and first < stop for start, stop in spans)
         ]
         cursor.reconcile(reasons[0] if reasons else UNKNOWN)
@@ -256,7 +148,7 @@ class Shelf:
     def park_absent(self) -> None:
         """Park every saved cursor no configured sink has asked for."""
         now = self.clock.now()
-        self._moved.update(self._recount_parked(self._lost[0][2] if self._lost else UNKNOWN))
+        self._moved.update(self._recount_parked(self.lost[0][2] if self.lost else UNKNOWN))
         for sink, saved in list(self._saved.items()):
             if saved.parked is None:
                 self._saved[sink] = replace(saved, parked=now)
@@ -291,7 +183,7 @@ class Shelf:
         changes = self._changes(self._moved)
         changes.forgotten, changes.gaps, changes.gone = self._forgotten, self._noted, self._gone
         changes.meta = {"rebuilt": "1" if self._rebuilt else "0"}
-        self._moved, self._forgotten, self._ended = set(), [], []
+        self._moved, self._forgotten, self.ended = set(), [], []
         self._noted, self._gone = [], []
         return changes
 
@@ -302,16 +194,16 @@ class Shelf:
         self._noted = [*changes.gaps, *self._noted]
         self._gone += changes.gone
         there = {segment.first_seq: segment for segment in self.segments[:-1]}
-        self._ended += [there[each.first_seq] for each in changes.totals if each.first_seq in there]
+        self.ended += [there[each.first_seq] for each in changes.totals if each.first_seq in there]
 
     def _changes(self, sinks: Iterable[str]) -> Changes:
         """Return these cursors' places and books, and what the log holds, as they are together."""
         sinks = set(sinks)
-        totals = {segment.first_seq: segment for segment in (*self._ended, *self.segments[-1:])}
+        totals = {segment.first_seq: segment for segment in (*self.ended, *self.segments[-1:])}
         return Changes(
             cursors=[self._place(sink) for sink in sinks if sink in self._cursors or sink in self._saved],
             totals=[Totals.of(s, sealed=s.sealed) for s in totals.values() if s in self.segments],
-            retired=Retired(self._below, dict(self._retired)),
+            retired=self.retired(),
             counted=[discard for discard, sink in self._discarded.items() if sink in sinks],
         )
 
@@ -322,13 +214,10 @@ class Shelf:
     def cut(self, segment: Segment, reason: str) -> tuple[dict[str, int], Changes]:
         """Take the oldest segment out of the log; return each sink's loss, and what is to be saved first."""
         stop = segment.last_seq + 1
-        damaged = len(self._lost)
+        damaged = len(self.lost)
         losses = {sink: cursor.cut(stop, reason) for sink, cursor in self._cursors.items()}
-        self.segments.remove(segment)
-        self._counted.pop(segment.path, None)
-        add(self._retired, segment.sources)
-        self._below = max(self._below, stop)
-        if len(self._lost) > damaged:
+        self.remove(segment)
+        if len(self.lost) > damaged:
             # What could not be counted batch by batch is known by what is left.
             for sink, cursor in self._cursors.items():
                 losses[sink] += cursor.recount(segment.first_seq, segment.last_seq, "damaged")
@@ -475,6 +364,10 @@ class Shelf:
         except sqlite3.Error as exc:
             raise StoreFailed(f"the state cannot be read or written: {exc}") from exc
 
+    async def repair(self, segment: Segment) -> None:
+        """Replace a damaged segment by what can be proved of it."""
+        await asyncio.wrap_future(self._writer.post(partial(self._repair, segment)))
+
     def _repair(self, segment: Segment) -> None:
         """Replace a damaged segment by what can be proved of it; in the writer thread."""
         if segment not in self.segments:
@@ -482,9 +375,8 @@ class Shelf:
         if not segment.closed:
             self._writer.end_segment()
         self._readers.forget(segment.path)
-        epochs = [record.epoch for record in reversed(self.state.epochs)]
         try:
-            left = salvage(segment.path, epochs, segment.last_seq)
+            left = salvage(segment.path, self.epochs(), segment.last_seq)
         except (OSError, sqlite3.Error) as exc:
             log.error("a damaged segment cannot be repaired", extra={"reason": str(exc)})  # noqa: TRY400
             set_aside(segment.path)
@@ -503,12 +395,7 @@ class Shelf:
     def _replace(self, segment: Segment, left: Segment | None, reason: str) -> Changes:
         batches = segment.batches - (left.batches if left else 0)
         rows = segment.rows - (left.rows if left else 0)
-        place = self.segments.index(segment)
-        self.segments[place : place + 1] = [left] if left else []
-        self._counted.pop(segment.path, None)
-        self.ring.forget(segment.first_seq, segment.last_seq + 1)
-        add(self._retired, segment.sources)
-        add(self._retired, left.sources if left else {}, -1)
+        self.exchange(segment, left)
         lost_at = {
             sink: cursor.recount(segment.first_seq, segment.last_seq, reason)
             for sink, cursor in self._cursors.items()
@@ -535,38 +422,3 @@ class Shelf:
             books = None if parked.books is None else parked.books.copy()
             return SavedCursor(sink, parked.head, parked.ranges, parked.parked, books)
         return SavedCursor(sink, *cursor.saved_place(), books=cursor.saved_books())
-
-    def _at(self, seq: int) -> int:
-        """Return the place of the first segment that can hold `seq` or something after it."""
-        place = bisect_right(self.segments, seq, key=lambda segment: segment.first_seq)
-        return place - 1 if place and self.segments[place - 1].last_seq >= seq else place
-
-    def _first_arrival(self, seq: int) -> int:
-        for segment in self.segments[self._at(seq) :]:
-            try:
-                found = self._readers.read(segment, seq, segment.last_seq + 1, 1)
-            except (Damaged, OSError):
-                return segment.first_arrived
-            if found:
-                return found[0].batch.arrived
-        return self.clock.now()
-
-    def _count_within(self, segment: Segment, start: int, stop: int) -> Rows:
-        known = self._counted.get(segment.path)
-        if known is None or known[0] != segment.last_seq:
-            counts = self._counts(segment)
-            known = segment.last_seq, counts
-            self._counted = {segment.path: known}
-        return known[1].by_source(start, stop)
-
-    def _counts(self, segment: Segment) -> Counts:
-        try:
-            counts = self._readers.counts(segment)
-            if counts.by_source() == segment.sources:
-                return counts
-        except (Damaged, OSError):
-            pass
-        # What a repair will keep is what counts: the rest is lost already, though nobody has read it yet.
-        epochs = [record.epoch for record in reversed(self.state.epochs)]
-        self._lost.append((segment.first_seq, segment.last_seq, "damaged"))
-        return provable_counts(segment, epochs)
