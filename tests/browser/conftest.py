@@ -6,10 +6,12 @@ No longer: a browser driven so keeps the event loop of its thread, and no other 
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from edge_deploy import page as page_build
 from tests.browser.stage import Stage, chromium, stage
+
+expect.set_options(timeout=30_000)  # the page's process runs when nobody else wants the core
 
 
 @pytest.fixture(scope="module")
