@@ -142,8 +142,8 @@ def run(
     plant_file: PlantFile,
     *,
     lang: Lang = None,
-    json_logs: Annotated[bool, typer.Option(help="Log JSON lines.")] = False,
-    verbose: Annotated[bool, typer.Option(help="Log every batch.")] = False,
+    json_logs: Annotated[bool, typer.Option(help="Log JSON lines. 日志写成 JSON 行。")] = False,
+    verbose: Annotated[bool, typer.Option(help="Log every batch. 记录每个批次。")] = False,
 ) -> None:
     """Collect, keep and forward until stopped. 采集、落盘、上报，直到停止。"""
     from gateway.logs import set_up_logging  # noqa: PLC0415  what `check` does not need, it does not import

@@ -115,7 +115,9 @@ def show(
     language = plant.language
     try:
         answer = plant.query.energy(plant.subject(subject), interval, *plant.period(first, last), medium)
-    except (NoSuchFigure, NoBooks, NewerFormat, sqlite3.Error) as exc:
+    except NoSuchFigure as exc:
+        fail(say(language, "energy.none", reason=exc.said))
+    except (NoBooks, NewerFormat, sqlite3.Error) as exc:
         fail(say(language, "energy.none", reason=exc))
     found = [said(plant.query, answer, each) for each in (*answer.figures, answer.total)]
     if as_json:

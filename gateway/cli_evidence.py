@@ -58,7 +58,9 @@ def evidence_(
             chosen = choices_of(books.plant, plant_file.parent)
             asked = (subject, kind, *period)
             found = carbon_evidence(books.query, chosen, books.directory, asked, language)
-    except (NoSuchFigure, NoBooks, NewerFormat, sqlite3.Error) as exc:
+    except NoSuchFigure as exc:
+        fail(say(language, "energy.none", reason=exc.said))
+    except (NoBooks, NewerFormat, sqlite3.Error) as exc:
         fail(say(language, "energy.none", reason=exc))
     except Refused as exc:
         fail(exc.text(language))

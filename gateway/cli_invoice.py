@@ -36,7 +36,9 @@ def invoice(plant_file: PlantFile, file: File, *, lang: Lang = None, as_json: As
     query = Query(data / FOLDER, meters(plant), calendar)
     try:
         ours = measured(query, plan, plant.gateway.site, theirs)
-    except (NoSuchFigure, NoBooks, NewerFormat, sqlite3.Error) as exc:
+    except NoSuchFigure as exc:
+        fail(say(language, "energy.none", reason=exc.said))
+    except (NoBooks, NewerFormat, sqlite3.Error) as exc:
         fail(say(language, "energy.none", reason=exc))
     found = reconcile(theirs, ours)
     bill = bill_named(plan, theirs.month)

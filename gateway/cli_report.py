@@ -23,7 +23,7 @@ ReportKind = Annotated[
 ]
 PeriodText = Annotated[
     str | None,
-    typer.Option("--period", help="2026, 2026-10, 2026-10-03, 2026-10-01..2026-10-15. 统计时段。"),
+    typer.Option("--period", help="Such as 2026, 2026-10, 2026-10-03, 2026-10-01..2026-10-15. 统计时段。"),
 ]
 ReportWords = Annotated[
     Literal["zh", "en", "both"] | None, typer.Option("--lang", help="Language of the report. 报告语言。")

@@ -17,9 +17,10 @@ from config.problems import Language, Phrase, default_language
 
 PlantFile = Annotated[Path, typer.Argument(help="Plant file, YAML. 工厂配置文件。", metavar="PLANT")]
 Lang = Annotated[
-    Literal["zh", "en"] | None, typer.Option("--lang", help="Language of messages; the locale's by default.")
+    Literal["zh", "en"] | None,
+    typer.Option("--lang", help="Language of messages; the locale's by default. 消息的语言。"),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs. 供程序读取。")]
 
 
 def say(language: Language, key: str, **args: object) -> str:

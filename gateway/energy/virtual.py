@@ -9,11 +9,20 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from config.energy_meters import Meter
+from config.problems import Phrase
 from gateway.energy import flags as f
 
 
 class NoSuchFigure(ValueError):
-    """Nothing in the plant file makes up this figure; the message says what was asked."""
+    """Nothing in the plant file makes up this figure; `said` tells what was asked."""
+
+    def __init__(self, code: str, **args: object) -> None:
+        super().__init__(code, args)
+        self.said = Phrase(code, args)
+
+    def __str__(self) -> str:
+        """Return it in English."""
+        return self.said.text("en")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +59,7 @@ def spelled_out(meters: Mapping[str, Meter], name: str) -> dict[str, Fraction]:
 def made_of_meter(meters: Mapping[str, Meter], name: str) -> Made:
     """Return what a meter's figures are made of; NoSuchFigure where there is no such meter."""
     if name not in meters:
-        raise NoSuchFigure(f"there is no meter {name}")
+        raise NoSuchFigure("E-EN-0010", meter=name)
     return _made(meters, spelled_out(meters, name), meters[name])
 
 
@@ -71,7 +80,7 @@ def made_of_node(meters: Mapping[str, Meter], node: str, medium: str) -> Made:
     names = {each.name for each in below}
     roots = [each for each in below if not _hangs_behind(meters, each, names)]
     if not roots:
-        raise NoSuchFigure(f"no meter of {medium} at {node}")
+        raise NoSuchFigure("E-EN-0011", medium=medium, node=node)
     terms: dict[str, Fraction] = {}
     for root in roots:
         for name, times in spelled_out(meters, root.name).items():

@@ -5,7 +5,7 @@ import sqlite3
 from functools import partial
 from typing import Annotated, Final
 
-from fastapi import FastAPI, HTTPException, Path, Query, Request
+from fastapi import FastAPI, Path, Query, Request
 
 from config.base import parse_duration
 from gateway.alarms.table import ALARMS, Alarm, Which, read
@@ -18,6 +18,7 @@ from gateway.web.access.account import REFUSALS
 from gateway.web.access.gate import by
 from gateway.web.alarms_models import AlarmPage, AlarmRow, Done, ToAcknowledge, ToShelve
 from gateway.web.models import Mistake
+from gateway.web.refused import PageRefused
 from gateway.web.rows import ms
 from gateway.web.view import View
 
@@ -38,7 +39,7 @@ def add_alarms(app: FastAPI, house: House, view: View) -> None:
         try:
             total, found = await asyncio.to_thread(read, view.directory / ALARMS, state, offset, limit)
         except (sqlite3.Error, NewerFormat, OSError) as exc:
-            raise HTTPException(503, "the table of alarms can't be read") from exc
+            raise PageRefused(503, "E-PG-0023") from exc
         return AlarmPage(total=total, offset=offset, alarms=[alarm_row(each) for each in found])
 
     act = partial(_act, house, view)
@@ -90,8 +91,8 @@ async def _act(house: House, view: View, request: Request, number: int, what: Ac
     try:
         answer = await asyncio.to_thread(do)
     except NoGateway as exc:
-        raise HTTPException(503, "the gateway does not answer") from exc
+        raise PageRefused(503, "E-PG-0018") from exc
     if "failed" in answer:
-        raise HTTPException(503, "the table of alarms can't be written")
+        raise PageRefused(503, "E-PG-0024")
     if answer["number"] is None:
-        raise HTTPException(404, "there is no alarm of this number")
+        raise PageRefused(404, "E-PG-0025", number=number)

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import numpy as np
-from fastapi import FastAPI, HTTPException, Query
+from fastapi import FastAPI, Query
 from fastapi.responses import FileResponse, PlainTextResponse, Response, StreamingResponse
 from pydantic import Field
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.staticfiles import StaticFiles
 
+from config.problems import quote
 from gateway.security import House
 from gateway.web.access.account import add_account
 from gateway.web.access.certificates import add_certificates
@@ -30,6 +31,7 @@ from gateway.web.guard import HERE, Guard, Place
 from gateway.web.models import Mistake, Overview, TagPage, Trends, Why
 from gateway.web.overview import overview
 from gateway.web.quarantine import add_quarantine
+from gateway.web.refused import PageRefused
 from gateway.web.reports import add_reports
 from gateway.web.rows import Which, tag_page
 from gateway.web.stream import Desk as StreamDesk
@@ -103,7 +105,7 @@ def _add_interface(app: FastAPI, view: View, events: Events) -> None:
         await view.fresh()
         answer = overview(view)
         if answer is None:
-            raise HTTPException(503, "the gateway has not answered yet")
+            raise PageRefused(503, "E-PG-0017")
         return answer
 
     @app.get("/api/tags")
@@ -121,10 +123,10 @@ def _add_interface(app: FastAPI, view: View, events: Events) -> None:
         await view.fresh()
         number = view.catalogue.by_path.get(tag)
         if number is None:
-            raise HTTPException(404, "no running source has a tag of this path")
+            raise PageRefused(404, "E-PG-0019", path=quote(tag))
         answer = why(view, number)
         if answer is None:
-            raise HTTPException(503, "the gateway has not answered yet")
+            raise PageRefused(503, "E-PG-0017")
         return answer
 
     @app.get("/api/events", response_class=StreamingResponse, responses={503: {"model": Mistake}})
@@ -151,11 +153,11 @@ def _add_trend(app: FastAPI, view: View) -> None:
     ) -> Response:
         await view.fresh()
         if not start < end <= start + LONGEST_MS:
-            raise HTTPException(422, f"from start to end: more than 0, at most {LONGEST_MS} ms")
+            raise PageRefused(422, "E-PG-0020", days=LONGEST_MS // 86_400_000)
         if view.told is None:
-            raise HTTPException(503, "the gateway has not answered yet")
+            raise PageRefused(503, "E-PG-0017")
         if not view.keeps_history:
-            raise HTTPException(404, "the plant file keeps no history")
+            raise PageRefused(404, "E-PG-0021")
         return Response(await reader.read(tags, start, end, points), media_type="application/json")
 
 
@@ -163,7 +165,7 @@ async def _stream(events: AsyncIterator[bytes]) -> Response:
     try:
         first = await anext(events)
     except Full:
-        raise HTTPException(503, "too many browsers listen") from None
+        raise PageRefused(503, "E-PG-0022") from None
 
     async def all_of_them() -> AsyncIterator[bytes]:
         yield first

@@ -40,7 +40,7 @@ def report(accounts: Accounts, node: str, first: int, last: int) -> CarbonReport
     """Return the inventory of the days of a period; ns UTC. Raises NoSuchFigure, NoBooks, Refused."""
     begin, end = whole_days(accounts, first, last)
     if end <= begin:
-        raise NoSuchFigure("the period has not begun")
+        raise NoSuchFigure("E-EN-0016")
     made = made_of(accounts.query, accounts.choices, node, begin, end)
     totals = [made.inventory.total("location"), made.inventory.total("market")]
     by_location = made.inventory.exact("location")
@@ -105,7 +105,7 @@ def export(accounts: Accounts, node: str, first: int, language: Language) -> dic
     for run in runs_of(accounts.query, node, first, first + 1):
         if run.node == node and run.last <= accounts.now():
             return _footprint(accounts, run).as_dict(language)
-    raise NoSuchFigure(f"no batch that is over began then at {node}")
+    raise NoSuchFigure("E-EN-0015", node=node)
 
 
 def kept_of(books: Books, node: str, first: int, last: int) -> CarbonKept:

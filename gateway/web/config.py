@@ -9,11 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, ParamSpec, TypeVar
 
-from fastapi import FastAPI, HTTPException, Request
-from fastapi.responses import JSONResponse
+from fastapi import FastAPI, Request
 
 from config.load import Outcome, read_plant_bytes
-from config.problems import Phrase, Problem
+from config.problems import Problem
 from connectors import SystemClock
 from gateway.control import NoGateway, ask
 from gateway.reload import Change, NeedsRestart, Versions, differences
@@ -23,7 +22,6 @@ from gateway.reload.versions import digest
 from gateway.security import House
 from gateway.sqlite import NewerFormat
 from gateway.web.access.gate import by
-from gateway.web.access.models import Refusal
 from gateway.web.config_models import (
     ConfigApplied,
     ConfigChange,
@@ -39,13 +37,14 @@ from gateway.web.config_models import (
     ConfigVersion,
 )
 from gateway.web.models import Mistake
+from gateway.web.refused import PageRefused
 
 P = ParamSpec("P")
 T = TypeVar("T")
 _MS: Final = 1_000_000
 _MISTAKES: Final[dict[int | str, dict[str, Any]]] = {
     404: {"model": Mistake},
-    409: {"model": Refusal},
+    409: {"model": Mistake},
     503: {"model": Mistake},
 }
 
@@ -72,8 +71,8 @@ def add_config(app: FastAPI, house: House, directory: Path, plant_file: Path | N
         await desk.ask(desk.versions.drop_draft)
         return await desk.ask(desk.now)
 
-    @app.post("/api/config/apply", responses=_MISTAKES | {200: {"model": ConfigApplied}})
-    async def apply_config(request: Request, asked: ConfigToApply) -> JSONResponse:
+    @app.post("/api/config/apply", responses=_MISTAKES)
+    async def apply_config(request: Request, asked: ConfigToApply) -> ConfigApplied:
         who = by(request)
         await asyncio.to_thread(
             house.audit.append, who.name, who.address, "config.apply", {"note": asked.note}
@@ -81,8 +80,8 @@ def add_config(app: FastAPI, house: House, directory: Path, plant_file: Path | N
         what = {"text": asked.text, "base": asked.base, "note": asked.note}
         return await desk.command(who.name, **what)
 
-    @app.post("/api/config/rollback", responses=_MISTAKES | {200: {"model": ConfigApplied}})
-    async def go_back(request: Request, asked: ConfigToGoBack) -> JSONResponse:
+    @app.post("/api/config/rollback", responses=_MISTAKES)
+    async def go_back(request: Request, asked: ConfigToGoBack) -> ConfigApplied:
         who, about = by(request), {"version": asked.version, "note": asked.note}
         await asyncio.to_thread(house.audit.append, who.name, who.address, "config.rollback", about)
         return await desk.command(who.name, version=asked.version, note=asked.note)
@@ -109,24 +108,19 @@ class _Desk:
         try:
             return await asyncio.to_thread(call, *args, **kwargs)
         except (OSError, sqlite3.Error, NewerFormat) as exc:
-            raise HTTPException(503, str(exc)) from exc
+            raise PageRefused(503, "E-PG-0028", reason=exc) from exc
 
-    async def command(self, who: str, **what: Any) -> JSONResponse:
+    async def command(self, who: str, **what: Any) -> ConfigApplied:
         """Let the gateway apply; 409 with what is wrong where it refuses."""
         try:
             answer = await asyncio.to_thread(ask, self._directory, "apply", who=who, language="en", **what)
         except NoGateway as exc:
-            raise HTTPException(503, "the gateway does not answer") from exc
-        if "refused" not in answer:
-            return JSONResponse({"version": answer["version"], "changes": answer["changes"]})
-        said = Phrase(answer["refused"], answer["args"])
-        told = {
-            "detail": said.text("en"),
-            "code": answer["refused"],
-            "en": said.text("en"),
-            "zh": said.text("zh"),
-        }
-        return JSONResponse(told, 409)
+            raise PageRefused(503, "E-PG-0018") from exc
+        if "refused" in answer:
+            raise PageRefused(409, answer["refused"], **answer["args"])
+        return ConfigApplied(
+            version=answer["version"], changes=[ConfigChange(**each) for each in answer["changes"]]
+        )
 
     def now(self) -> ConfigNow:
         """Return the file, what runs, and the draft."""
@@ -187,7 +181,7 @@ class _Desk:
         """Return a version's text; 404 when there is none of this number."""
         text = self.versions.text(number)
         if text is None:
-            raise HTTPException(404, "there is no version of this number")
+            raise PageRefused(404, "E-AP-0006", number=number)
         before = self.versions.text(number - 1) or b""
         name, _ = self._text()
         return ConfigText(
@@ -198,7 +192,7 @@ class _Desk:
 
     def _text(self) -> tuple[str, bytes]:
         if self._file is None:
-            raise HTTPException(404, "the page was started without a plant file")
+            raise PageRefused(404, "E-PG-0026")
         return self._file.name, self._file.read_bytes()
 
     def _read(self, text: bytes) -> Outcome:

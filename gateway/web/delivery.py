@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Final
 
-from fastapi import FastAPI, HTTPException, Query
+from fastapi import FastAPI, Query
 
 from config.reasons import in_words
 from gateway.buffer.state import NAME as STATE
@@ -35,6 +35,7 @@ from gateway.web.delivery_models import (
     South,
 )
 from gateway.web.models import Mistake
+from gateway.web.refused import PageRefused
 from gateway.web.rows import ms
 from gateway.web.view import View
 
@@ -116,7 +117,7 @@ def add_delivery(app: FastAPI, view: View) -> None:
     async def read_delivery() -> Delivery:
         await view.fresh()
         if view.told is None:
-            raise HTTPException(503, "the gateway has not answered yet")
+            raise PageRefused(503, "E-PG-0017")
         refused = await asyncio.to_thread(_refused, store)
         total, lasting, _ = await asyncio.to_thread(_gaps, store, 0, 0)
         return delivery(view.told, pace.of(view.told), refused, answers=view.answers, gaps=(total, lasting))
@@ -133,7 +134,7 @@ def add_delivery(app: FastAPI, view: View) -> None:
         first: Annotated[date, Query()], last: Annotated[date, Query()], sink: str | None = None
     ) -> LedgerDays:
         if not 0 <= (last - first).days < MOST_DAYS:
-            raise HTTPException(422, f"from first to last: at most {MOST_DAYS} days")
+            raise PageRefused(422, "E-PG-0034", most=MOST_DAYS)
         try:
             found = await asyncio.to_thread(read_days, view.directory / DAYS, first, last)
         except sqlite3.Error:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Annotated, Any, Final, TypeVar
 
 import orjson
-from fastapi import FastAPI, HTTPException, Query
+from fastapi import FastAPI, Query
 from fastapi.responses import Response
 
 from gateway.energy.carbon.refused import Refused
@@ -33,6 +33,7 @@ from gateway.web.energy_models import (
 from gateway.web.energy_table import MOST_CELLS, table_of
 from gateway.web.energy_tree import flow_told, plant_told
 from gateway.web.models import Mistake
+from gateway.web.refused import PageRefused
 
 T = TypeVar("T")
 LONGEST_MS: Final = 3_700 * 86_400_000
@@ -61,23 +62,23 @@ class Desk:
             try:
                 return await asyncio.to_thread(question)
             except NoSuchFigure as exc:
-                raise HTTPException(404, str(exc)) from exc
+                raise PageRefused(404, exc.said.key, **exc.said.args) from exc
             except NoBooks as exc:
-                raise HTTPException(404, "nothing has been booked yet") from exc
+                raise PageRefused(404, "E-PG-0035") from exc
             except NoEnergy as exc:
-                raise HTTPException(503, str(exc)) from exc
+                raise PageRefused(503, exc.said.key, **exc.said.args) from exc
             except TooMany as exc:
-                raise HTTPException(422, "too many intervals: a shorter period or a longer interval") from exc
+                raise PageRefused(422, "E-PG-0036") from exc
             except Refused as exc:
-                raise HTTPException(422, exc.text("en")) from exc
+                raise PageRefused(422, exc.code, **exc.args_of_text) from exc
             except (NewerFormat, sqlite3.Error, OSError) as exc:
-                raise HTTPException(503, f"the energy books can't be read: {exc}") from exc
+                raise PageRefused(503, "E-PG-0037", reason=exc) from exc
 
 
 def in_order(start: int, end: int) -> tuple[int, int]:
     """Return a period in ns; 422 when it has no length or is longer than any books."""
     if not start < end <= start + LONGEST_MS:
-        raise HTTPException(422, f"from start to end: more than 0, at most {LONGEST_MS} ms")
+        raise PageRefused(422, "E-PG-0020", days=LONGEST_MS // 86_400_000)
     return start * _MS, end * _MS
 
 
@@ -143,7 +144,7 @@ def add_energy(app: FastAPI, desk: Desk) -> None:
         accounts = await desk.ask(desk.books.accounts)
         query = accounts.query
         if first % query.calendar.grid or last % query.calendar.grid:
-            raise HTTPException(422, "both ends must be boundaries of the books, e.g. quarters of an hour")
+            raise PageRefused(422, "E-PG-0038")
         around = None if last - first <= DAY_NS // 4 else _AROUND_NS
 
         period = Span(first, last)
@@ -185,7 +186,7 @@ def figures(books: Books, asked: Asked, metric: Metric) -> EnergyFigures:
             found = costs(accounts, asked)
         case _:
             if medium in NOT_COUNTED:
-                raise NoSuchFigure(f"{medium} has no carbon of its own")
+                raise NoSuchFigure("E-EN-0012", medium=medium)
             found = carbon(accounts, asked, metric)
     made, total = rows(accounts, found)
     end = max((each.span.last for each in found.answer.figures), default=asked.first)

@@ -11,6 +11,7 @@ from pathlib import Path
 from config.energy_meters import meters
 from config.load import read_plant
 from config.plant import Plant
+from config.problems import Phrase
 from gateway.energy.bookkeeping.files import FOLDER
 from gateway.energy.carbon.choice import Choices
 from gateway.energy.holidays import calendar_of_plant
@@ -21,7 +22,11 @@ from gateway.energy.results.choices import choices_of
 
 
 class NoEnergy(Exception):
-    """There are no books to ask; the message says why."""
+    """There are no books to ask; `said` tells why."""
+
+    def __init__(self, code: str, **args: object) -> None:
+        super().__init__(code, args)
+        self.said = Phrase(code, args)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +81,16 @@ class Books:
 
     def _read(self) -> Accounts:
         if self._plant_file is None:
-            raise NoEnergy("the page was started without a plant file")
+            raise NoEnergy("E-PG-0026")
         plant = read_plant(self._plant_file).plant
         if plant is None:
-            raise NoEnergy("the plant file has mistakes: run `wanglian check`")
+            raise NoEnergy("E-PG-0027")
         try:
             calendar = calendar_of_plant(plant)
             tariff = plan_of(plant, self.directory)
             chosen = choices_of(plant, self._plant_file.parent)
         except ValueError as exc:
-            raise NoEnergy(str(exc)) from exc
+            raise NoEnergy("E-PG-0039", reason=exc) from exc
         query = Query(self.directory / FOLDER, meters(plant), calendar)
         return Accounts(plant, query, tariff, chosen, self._now)
 

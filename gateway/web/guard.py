@@ -3,10 +3,13 @@
 from dataclasses import dataclass, field
 from typing import Final
 
+import orjson
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from config.problems import Phrase
 from gateway.web.pace import Pace
+from gateway.web.refused import told
 
 HEADERS: Final = {
     "Content-Security-Policy": (
@@ -72,7 +75,7 @@ class Guard:
             await self._app(scope, receive, with_headers)
         else:
             status, why = refusal
-            body = f'{{"detail":"{why}"}}'.encode()
+            body = orjson.dumps(told(why))
             # What comes after a request that was not read could be taken for another.
             head = [
                 (b"content-type", b"application/json"),
@@ -82,22 +85,22 @@ class Guard:
             await with_headers({"type": "http.response.start", "status": status, "headers": head})
             await send({"type": "http.response.body", "body": body})
 
-    def _refusal(self, scope: Scope) -> tuple[int, str] | None:
+    def _refusal(self, scope: Scope) -> tuple[int, Phrase] | None:
         headers = Headers(scope=scope)
         # A name that leads here through somebody else's DNS is how foreign pages reach a loopback server.
         if not self._is_ours(_name(headers.get("host", "")), scope):
-            return 421, "this host name is not served here"
+            return 421, Phrase("E-PG-0012")
         if sum(len(name) + len(value) + 4 for name, value in scope["headers"]) > MOST_HEAD:
-            return 431, f"at most {MOST_HEAD} bytes of headers"
+            return 431, Phrase("E-PG-0013", {"most": MOST_HEAD})
         if scope["method"] not in METHODS:
-            return 405, "not by this method"
+            return 405, Phrase("E-PG-0003")
         client = scope.get("client")
         if client is not None and not self._pace.is_kept(client[0]):
-            return 429, "too many requests from this address; wait a second"
+            return 429, Phrase("E-PG-0014")
         length = headers.get("content-length", "0")
         most = MOST_PLANT if scope["path"].startswith(_PLANTS) else MOST_BODY
         if "transfer-encoding" in headers or not length.isdecimal() or int(length) > most:
-            return 413, f"a body has a length, and at most {most} bytes"
+            return 413, Phrase("E-PG-0015", {"most": most})
         return None
 
     def _is_ours(self, name: str, scope: Scope) -> bool:

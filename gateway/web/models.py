@@ -239,9 +239,13 @@ class Trends(Answer):
 
 
 class Mistake(Answer):
-    """Why a request was not answered."""
+    """Why something was not answered or not done."""
 
     detail: str
+    """In English, for programs that know no `code`."""
+    code: str
+    en: str
+    zh: str
 
 
 class StreamEpoch(Answer):

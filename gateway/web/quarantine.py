@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 
-from fastapi import FastAPI, HTTPException, Query, Request
+from fastapi import FastAPI, Query, Request
 from fastapi.responses import Response
 from pydantic import Field
 
@@ -19,6 +19,7 @@ from gateway.security.audit import Act
 from gateway.sqlite import NewerFormat
 from gateway.web.access.gate import by
 from gateway.web.models import Answer, Mistake
+from gateway.web.refused import PageRefused
 
 T = TypeVar("T")
 MOST_SHOWN: Final = 200
@@ -93,7 +94,7 @@ async def _call(store: Path, call: Callable[[Quarantine], T]) -> T:
     try:
         return await asyncio.to_thread(work)
     except (OSError, sqlite3.Error, NewerFormat) as exc:
-        raise HTTPException(503, f"the store can't be read now: {exc}") from exc
+        raise PageRefused(503, "E-PG-0029", reason=exc) from exc
 
 
 async def _note(house: House, request: Request, what: Act, asked: QuarantineChosen) -> None:

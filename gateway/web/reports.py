@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from fastapi import FastAPI, HTTPException, Query
+from fastapi import FastAPI, Query
 from fastapi.responses import FileResponse
 
 from connectors import SystemClock
@@ -19,6 +19,7 @@ from gateway.sqlite import NewerFormat
 from gateway.web.energy import MISTAKES, Desk
 from gateway.web.energy_books import Books, NoEnergy
 from gateway.web.energy_models import ReportJob
+from gateway.web.refused import PageRefused
 
 Ending = Literal["xlsx", "pdf"]
 Kind = Literal["ledger", "carbon", "networking"]
@@ -77,13 +78,13 @@ class Workshop:
         accounts = self._books.accounts()
         with self._lock:
             if any(each.state in ("gathering", "writing") for each in self._jobs.values()):
-                raise HTTPException(503, "another report is being made")
+                raise PageRefused(503, "E-RP-0012")
             if not self._jobs:  # what an earlier process left can't be asked for any more
                 shutil.rmtree(self._folder, ignore_errors=True)
                 try:
                     self._folder.mkdir(mode=0o700)
                 except OSError as exc:
-                    raise HTTPException(503, str(exc)) from exc
+                    raise PageRefused(503, "E-RP-0006", file=FOLDER, reason=exc) from exc
             self._number += 1
             shown = "".join(each if each.isalnum() or each in "-." else "_" for each in period)
             name = f"{accounts.plant.gateway.site}-{kind}-{shown}.{ending}"
@@ -99,7 +100,7 @@ class Workshop:
         """Return a job. Raises 404 for one that is not kept any more."""
         found = self._jobs.get(number)
         if found is None:
-            raise HTTPException(404, "there is no such report any more: order it again")
+            raise PageRefused(404, "E-RP-0013")
         return found
 
     def _make(self, job: _Job, order: tuple[Any, ...]) -> None:
@@ -150,7 +151,7 @@ def add_reports(app: FastAPI, desk: Desk) -> None:
         try:
             job = await asyncio.to_thread(workshop.begin, kind, period, interval, language, ending)
         except NoEnergy as exc:
-            raise HTTPException(503, str(exc)) from exc
+            raise PageRefused(503, exc.said.key, **exc.said.args) from exc
         return job.told()
 
     @app.get("/api/reports/{number}", responses=MISTAKES)
@@ -161,6 +162,6 @@ def add_reports(app: FastAPI, desk: Desk) -> None:
     async def read_report_file(number: int) -> FileResponse:
         job = workshop.job(number)
         if job.state != "done":
-            raise HTTPException(404, "the report is not ready")
+            raise PageRefused(404, "E-RP-0014")
         kind = _TYPES[job.file.suffix.removeprefix(".")]
         return FileResponse(job.file, media_type=kind, filename=job.name)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 
 import orjson
-from fastapi import FastAPI, Header, HTTPException, Query
+from fastapi import FastAPI, Header, Query
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from gateway.stream import (
@@ -28,6 +28,7 @@ from gateway.stream import (
 )
 from gateway.stream.lines import MOST_GLOBS
 from gateway.web.models import LostPlace, Mistake, StreamEnds, StreamEpoch
+from gateway.web.refused import PageRefused
 from gateway.web.view import View
 
 T = TypeVar("T")
@@ -139,7 +140,7 @@ class Desk:
     async def stream(self, after: str, globs: Sequence[str]) -> Response:
         """Return what follows, and what comes, until the subscriber goes."""
         if self._subscribers >= MOST_SUBSCRIBERS:
-            raise HTTPException(503, f"{MOST_SUBSCRIBERS} subscribers are there already")
+            raise PageRefused(503, "E-PG-0031", most=MOST_SUBSCRIBERS)
         lines = Lines(await self._gateway(), self._tags, globs)
         try:
             position = await self._place(after or "now")
@@ -167,7 +168,7 @@ class Desk:
                 except Lost as lost:
                     yield b"event: lost\ndata: " + _lost(lost).model_dump_json().encode() + b"\n\n"
                     return
-                except HTTPException:  # the store can't be read now: the subscriber comes again
+                except PageRefused:  # the store can't be read now: the subscriber comes again
                     return
         finally:
             self._subscribers -= 1
@@ -179,7 +180,7 @@ class Desk:
         try:
             return Position.parse(after)
         except ValueError as exc:
-            raise HTTPException(422, f"after: {exc}; or oldest, or now") from exc
+            raise PageRefused(422, "E-PG-0032", reason=exc) from exc
 
     async def _next(self, position: Position, most: int, lines: Lines) -> "Found":
         def read() -> Found:
@@ -199,12 +200,12 @@ class Desk:
             try:
                 return await asyncio.to_thread(call)
             except (sqlite3.Error, OSError) as exc:
-                raise HTTPException(503, f"the store can't be read now: {exc}") from exc
+                raise PageRefused(503, "E-PG-0029", reason=exc) from exc
 
     async def _gateway(self) -> str:
         await self._view.fresh()
         if self._view.told is None:
-            raise HTTPException(503, "the gateway has not answered yet")
+            raise PageRefused(503, "E-PG-0017")
         return self._view.told.gateway
 
 

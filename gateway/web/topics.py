@@ -5,11 +5,12 @@ from base64 import b64decode
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from fastapi import FastAPI, HTTPException, Query
+from fastapi import FastAPI, Query
 
 from connectors.factory import readable
 from gateway.control import NoGateway, ask
 from gateway.web.models import Answer, Mistake
+from gateway.web.refused import PageRefused
 
 _MS: Final = 1_000_000
 _MISTAKES: Final[dict[int | str, dict[str, Any]]] = {404: {"model": Mistake}, 503: {"model": Mistake}}
@@ -51,7 +52,7 @@ def add_topics(app: FastAPI, directory: Path) -> None:
         try:
             return await asyncio.to_thread(ask, directory, verb, **what)
         except NoGateway as exc:
-            raise HTTPException(503, "the gateway does not answer") from exc
+            raise PageRefused(503, "E-PG-0018") from exc
 
     @app.get("/api/topics", responses=_MISTAKES)
     async def read_topics(q: Annotated[str, Query(max_length=200)] = "") -> Topics:
@@ -65,7 +66,7 @@ def add_topics(app: FastAPI, directory: Path) -> None:
     ) -> MessageText:
         found = await asked("message", sink=sink, topic=topic)
         if not found:
-            raise HTTPException(404, "nothing was published there in this run, or long ago")
+            raise PageRefused(404, "E-PG-0033")
         births = [b64decode(each) for each in found["births"]]
         text, form = await asyncio.to_thread(readable, b64decode(found["payload"]), births)
         return MessageText(form=form, text=text)

@@ -7,11 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from edge_deploy import page as page_build
+from gateway.security import House
+from gateway.security.passwords import kept
 from tests.browser import past
 from tests.processes import Process, free_port, python, started, wait_for
 from tests.servers.broker import Broker
+from tests.unit.web.people import take
 
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = [
@@ -25,6 +29,7 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 LOCALES = {"zh": "zh-CN", "en": "en-GB"}
+PASSWORD = "rolling mill seven"  # noqa: S105  a test's
 SILENT = "cz_plant/utilities/air/compressor_1/pressure"
 
 
@@ -117,6 +122,38 @@ def stage(folder: Path, meters: int = 4, *, history: bool = True) -> Iterator[St
         with started("gateway", python("-m", "gateway", "run", file), folder) as gateway:
             wait_for(lambda: gateway.said("page running"), "the page", 60)
             yield Stage(gateway, f"http://127.0.0.1:{port}/", port, begun)
+
+
+@contextlib.contextmanager
+def staffed(folder: Path, **people: Any) -> Iterator[Stage]:
+    """Start a gateway in which these may sign in, by name and role, with `PASSWORD`; its page is built."""
+    if not page_build.is_built():
+        page_build.build()
+    with stage(folder, meters=1, history=False) as running:
+        add_people(data_of(running), **people)
+        yield running
+
+
+def data_of(running: Stage) -> Path:
+    """Return the data directory of a gateway that runs."""
+    (control,) = running.gateway.log.parent.rglob("control.json")
+    return control.parent
+
+
+def add_people(data: Path, **people: Any) -> None:
+    """Take somebody of every name and role in."""
+    with House(data) as house:
+        for name, role in people.items():
+            take(house, name, role, stored=kept(PASSWORD))
+
+
+def signed_in(page: Page, url: str, name: str = "eva") -> None:
+    """Go through the door."""
+    page.goto(url)
+    page.locator("input[name=name]").fill(name)
+    page.locator("input[name=password]").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    expect(page.locator(".rail")).to_be_visible()
 
 
 @contextlib.contextmanager

@@ -8,15 +8,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from edge_deploy import page as page_build
-from gateway.security import House
-from gateway.security.passwords import kept
-from tests.browser.stage import Stage, complaints, stage, window
-from tests.unit.web.people import take
+from tests.browser.stage import PASSWORD, Stage, complaints, staffed, window
 
 pytestmark = [pytest.mark.system, pytest.mark.server, pytest.mark.timeout(180)]
 
-PASSWORD = "rolling mill seven"  # noqa: S105  a test's
 SECOND = "another mill eleven"
 UNTRANSLATED = re.compile(r"\b(nav|account|role|audit|page|strip)\.\w")
 
@@ -24,9 +19,7 @@ UNTRANSLATED = re.compile(r"\b(nav|account|role|audit|page|strip)\.\w")
 @pytest.fixture(scope="module")
 def lonely(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """A gateway without a user."""
-    if not page_build.is_built():
-        page_build.build()
-    with stage(tmp_path_factory.mktemp("stage"), meters=1, history=False) as running:
+    with staffed(tmp_path_factory.mktemp("stage")) as running:
         yield running
 
 
@@ -117,13 +110,7 @@ def test_the_first_user_is_made_with_the_code_and_all_others_come_by_that_one(
 @pytest.fixture(scope="module")
 def peopled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """A gateway with an administrator."""
-    if not page_build.is_built():
-        page_build.build()
-    folder = tmp_path_factory.mktemp("peopled")
-    with stage(folder, meters=1, history=False) as running:
-        (control,) = folder.rglob("control.json")
-        with House(control.parent) as house:
-            take(house, "anna", "administrator", stored=kept(PASSWORD))
+    with staffed(tmp_path_factory.mktemp("peopled"), anna="administrator") as running:
         yield running
 
 

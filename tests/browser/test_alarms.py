@@ -8,15 +8,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from edge_deploy import page as page_build
 from gateway.alarms.condition import Condition, Turn
 from gateway.alarms.table import ALARMS, Table
-from gateway.security import House
-from gateway.security.passwords import kept
-from tests.browser.stage import LOCALES, Stage, complaints, stage, window
-from tests.browser.test_delivery import PASSWORD, signed_in
+from tests.browser.stage import LOCALES, Stage, complaints, data_of, signed_in, window
+from tests.browser.stage import staffed as staffed_stage
 from tests.fakes import T0
-from tests.unit.web.people import take
 
 pytestmark = [pytest.mark.system, pytest.mark.server, pytest.mark.timeout(180)]
 
@@ -36,14 +32,8 @@ WORDS = {
 @pytest.fixture(scope="module")
 def staffed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """A gateway with an engineer and two alarms of an earlier hour."""
-    if not page_build.is_built():
-        page_build.build()
-    folder = tmp_path_factory.mktemp("stage")
-    with stage(folder, meters=1, history=False) as running:
-        (control,) = folder.rglob("control.json")
-        with House(control.parent) as house:
-            take(house, "eva", "engineer", stored=kept(PASSWORD))
-        note_alarms(control.parent / ALARMS)
+    with staffed_stage(tmp_path_factory.mktemp("stage"), eva="engineer") as running:
+        note_alarms(data_of(running) / ALARMS)
         yield running
 
 

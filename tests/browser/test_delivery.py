@@ -5,39 +5,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
-from edge_deploy import page as page_build
-from gateway.security import House
-from gateway.security.passwords import kept
-from tests.browser.stage import LOCALES, Stage, complaints, stage, window
-from tests.unit.web.people import take
+from tests.browser.stage import LOCALES, Stage, complaints, signed_in, window
+from tests.browser.stage import staffed as staffed_stage
 
 pytestmark = [pytest.mark.system, pytest.mark.server, pytest.mark.timeout(180)]
 
-PASSWORD = "rolling mill seven"  # noqa: S105  a test's
 UNTRANSLATED = re.compile(r"\b(nav|delivery|config|dropped|refused|audit)\.\w")
 
 
 @pytest.fixture(scope="module")
 def staffed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """A gateway with an engineer."""
-    if not page_build.is_built():
-        page_build.build()
-    folder = tmp_path_factory.mktemp("stage")
-    with stage(folder, meters=1, history=False) as running:
-        (control,) = folder.rglob("control.json")
-        with House(control.parent) as house:
-            take(house, "eva", "engineer", stored=kept(PASSWORD))
+    with staffed_stage(tmp_path_factory.mktemp("stage"), eva="engineer") as running:
         yield running
-
-
-def signed_in(page: Page, url: str) -> None:
-    page.goto(url)
-    page.locator("input[name=name]").fill("eva")
-    page.locator("input[name=password]").fill(PASSWORD)
-    page.keyboard.press("Enter")
-    expect(page.locator(".rail")).to_be_visible()
 
 
 @pytest.mark.parametrize("language", list(LOCALES))

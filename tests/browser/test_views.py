@@ -123,7 +123,7 @@ def test_nothing_found_and_nowhere_are_said_in_words(shown: Stage, browser: Brow
         page.goto(shown.url + "#/live?q=nosuchtag")
         expect(page.locator("main")).to_contain_text("No tag is like that.")
         page.goto(shown.url + "#/why/cz_plant/none")
-        expect(page.get_by_role("alert")).to_contain_text("no running source has a tag of this path")
+        expect(page.get_by_role("alert")).to_contain_text("No running source has a tag cz_plant/none")
         page.goto(shown.url + "#/elsewhere")
         expect(page.locator("main")).to_contain_text("no such page")
 

@@ -62,7 +62,7 @@ def priced(
     """
     of = query.meters[subject].medium.name if subject in query.meters else medium
     if of != MEDIUM:
-        raise NoSuchFigure(f"there are no prices of {of}")
+        raise NoSuchFigure("E-EN-0018", medium=of)
     bills = bills_of(plan.billing, plan.zone, first, last)
     begin = bills[0].first
     table = timetable(plan, begin, last)

@@ -62,7 +62,7 @@ def made_of(query: Query, choices: Choices, node: str, first: int, last: int) ->
         known.append(len(found))
         entries += found or [Unknown(name, first, last, node)]
     if not names:
-        raise NoSuchFigure(f"nothing with carbon is metered at {node}")
+        raise NoSuchFigure("E-EN-0013", node=node)
     made = inventory(entries, choices, period=(first, last))
     coal = standard_coal(entries, choices, period=(first, last))
     figures = (made.scope_1, made.scope_2.location, made.scope_2.market, coal.equivalent, coal.primary)

@@ -34,7 +34,7 @@ def carbon_evidence(
     node, kind, first, last = subject
     midnights = query.calendar.days(first, last)
     if len(midnights) < 2 or (midnights[0], midnights[-1]) != (first, last):
-        raise NoSuchFigure("figures of carbon are of whole days: --from and --to must be dates")
+        raise NoSuchFigure("E-EN-0017")
     made = made_of(query, choices, node, first, last)
     figure = next(each for each in made.figures if each.kind == kind)
     versions = [each for each in kept(directory, node, first, last) if _is_same(each[0], kind, first, last)]
@@ -58,7 +58,7 @@ def footprints(
     """Return the footprints of the batches at or below a node that begin in a period, ready for JSON."""
     found = runs_of(query, *subject)
     if not found:
-        raise NoSuchFigure(f"no batch at {subject[0]} begins in this period")
+        raise NoSuchFigure("E-EN-0014", node=subject[0])
     told = [footprint_of(query, plant, choices, run).as_dict(language) | {"node": run.node} for run in found]
     return {"batches": told}
 

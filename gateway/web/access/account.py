@@ -18,14 +18,14 @@ from gateway.security.sessions import (
 )
 from gateway.security.users import set_up
 from gateway.web.access.gate import Cookie, by, who_asks
-from gateway.web.access.models import NewPassword, Refusal, SessionTold, SetUp, SignedIn, SignIn
+from gateway.web.access.models import NewPassword, SessionTold, SetUp, SignedIn, SignIn
 from gateway.web.models import Mistake
 
 REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
-    400: {"model": Refusal},
+    400: {"model": Mistake},
     401: {"model": Mistake},
     403: {"model": Mistake},
-    429: {"model": Refusal},
+    429: {"model": Mistake},
 }
 _MS: Final = 1_000_000
 

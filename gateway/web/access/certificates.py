@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path as File
 from typing import Annotated, Final
 
-from fastapi import FastAPI, HTTPException, Path, Request
+from fastapi import FastAPI, Path, Request
 
 from gateway.security import House
 from gateway.security.audit import Act
@@ -13,6 +13,7 @@ from gateway.web.access.account import REFUSALS
 from gateway.web.access.gate import by
 from gateway.web.access.models import Certificates, OwnCertificate, ServerCertificate, Trust
 from gateway.web.models import Mistake
+from gateway.web.refused import PageRefused
 from gateway.web.view import View
 
 _Thumbprint = Annotated[str, Path(pattern=r"^[0-9A-F]{40}$")]
@@ -52,7 +53,7 @@ def add_certificates(app: FastAPI, house: House, view: View, directory: File) ->
 
             servers = trusted_servers(directory)
             if thumbprint not in {each.thumbprint for each in servers.entries()}:
-                raise HTTPException(404, "no server has shown a certificate of this thumbprint")
+                raise PageRefused(404, "E-PG-0030")
             who = by(request)
             what: Act = "certificate.trusted" if asked.trusted else "certificate.rejected"
             house.audit.append(who.name, who.address, what, {"thumbprint": thumbprint})

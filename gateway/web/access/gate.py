@@ -12,6 +12,7 @@ from starlette.datastructures import Headers
 from starlette.requests import Request, cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from config.problems import Phrase
 from gateway.security import House, Right, Who
 from gateway.security.house import By
 from gateway.security.rights import VISITOR
@@ -20,6 +21,7 @@ from gateway.security.throttle import network
 from gateway.security.tokens import note_use, of_token
 from gateway.sqlite import NewerFormat
 from gateway.web.access.rules import Rule, rules_of
+from gateway.web.refused import told
 
 log = logging.getLogger(__name__)
 
@@ -70,16 +72,16 @@ class Gate:
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
         rules = rules_of(scope["path"])
         if not rules:
-            await refuse(send, 404, "there is nothing here")
+            await refuse(send, 404, Phrase("E-PG-0002"))
             return
         if method not in rules:
-            await refuse(send, 405, "not by this method", allow=", ".join(sorted(rules)))
+            await refuse(send, 405, Phrase("E-PG-0003"), allow=", ".join(sorted(rules)))
             return
         try:
             who = self._who(scope, headers)
         except (sqlite3.Error, NewerFormat):
             # Who can't be known may do nothing.
-            await refuse(send, 503, "the database of users can't be read; see the gateway's log")
+            await refuse(send, 503, Phrase("E-PG-0010"))
             return
         refusal = self._refusal(rules[method], who, scope, headers)
         if refusal is not None:
@@ -89,7 +91,7 @@ class Gate:
         if who is not None and who is not VISITOR:
             await self._touch(who, scope, headers)
             if not await self._is_noted(who, rules[method], scope):
-                await refuse(send, 503, "the audit log can't be written; see the gateway's log")
+                await refuse(send, 503, Phrase("E-PG-0011"))
                 return
         await self._pass_on(scope, receive, send, who)
 
@@ -106,10 +108,10 @@ class Gate:
 
     def _refusal(
         self, rules: list[Rule], who: Who | None, scope: Scope, headers: Headers
-    ) -> tuple[int, str] | None:
+    ) -> tuple[int, Phrase] | None:
         is_page = all(rule.right is Right.NOBODY for rule in rules) and scope["method"] in SAFE
         if not is_page and headers.get("sec-fetch-site") in _NOT_OURS:
-            return 403, "another page may not ask this"
+            return 403, Phrase("E-PG-0006")
         if scope["method"] not in SAFE:
             is_door = all(rule.right is Right.NOBODY for rule in rules)
             refusal = self._forged(who, headers, is_door=is_door)
@@ -119,22 +121,22 @@ class Gate:
             if rule.right is Right.NOBODY:
                 continue
             if who is None or (who is VISITOR and not who.may(rule.right)):
-                return 401, "sign in first, or send a token"
+                return 401, Phrase("E-PG-0004")
             if not who.may(rule.right):
-                return 403, f"this asks for the right '{rule.right.value}'"
+                return 403, Phrase("E-PG-0005", {"right": Phrase(f"right.{rule.right.value}")})
         return None
 
-    def _forged(self, who: Who | None, headers: Headers, *, is_door: bool) -> tuple[int, str] | None:
+    def _forged(self, who: Who | None, headers: Headers, *, is_door: bool) -> tuple[int, Phrase] | None:
         """Return why a request that changes something may be another page's; a door needs no proof."""
         origin = headers.get("origin")
         is_token = who is not None and who.role == "token"
         if origin is None and not is_token:
-            return 403, "a request that changes something says from which page it comes"
+            return 403, Phrase("E-PG-0007")
         if origin is not None and origin.partition("://")[2].lower() != headers.get("host", "").lower():
-            return 403, "another page may not ask this"
+            return 403, Phrase("E-PG-0006")
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         if headers.get("content-length", "0") != "0" and kind != "application/json":
-            return 415, "only JSON is read"
+            return 415, Phrase("E-PG-0008")
         if (
             not is_door
             and who is not None
@@ -143,7 +145,7 @@ class Gate:
                 headers.get(PROOF, "").encode(), proof(self._cookie.read(headers)).encode()
             )
         ):
-            return 403, "the page is older than its session: load it again"
+            return 403, Phrase("E-PG-0009")
         return None
 
     async def _touch(self, who: Who, scope: Scope, headers: Headers) -> None:
@@ -227,9 +229,9 @@ def network_free(address: str) -> str:
     return network(address) if address.startswith("::ffff:") else address
 
 
-async def refuse(send: Send, status: int, why: str, **headers: str) -> None:
+async def refuse(send: Send, status: int, why: Phrase, **headers: str) -> None:
     """Answer with a reason and nothing else."""
-    body = orjson.dumps({"detail": why})
+    body = orjson.dumps(told(why))
     head: list[Any] = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
     head += [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": status, "headers": head})

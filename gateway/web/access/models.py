@@ -179,12 +179,3 @@ class Trust(Answer):
     """Whether a person trusts a server."""
 
     trusted: bool
-
-
-class Refusal(Answer):
-    """Why something was not done."""
-
-    detail: str
-    code: str
-    en: str
-    zh: str

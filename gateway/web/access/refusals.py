@@ -8,8 +8,11 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
+from config.base import Text
+from config.problems import Phrase
 from gateway.security import AccessRefused
 from gateway.sqlite import NewerFormat
+from gateway.web.refused import PageRefused, told
 
 log = logging.getLogger(__name__)
 
@@ -29,20 +32,26 @@ _STATUS: Final = {
 def answer_refusals(app: FastAPI) -> None:
     """Add the handlers."""
 
+    @app.exception_handler(PageRefused)
+    async def refused(_request: Request, exc: PageRefused) -> JSONResponse:
+        return JSONResponse(told(exc.said), exc.status)
+
     @app.exception_handler(AccessRefused)
-    async def refused(_request: Request, exc: AccessRefused) -> JSONResponse:
-        said = {"detail": exc.text("en"), "code": exc.code, "en": exc.text("en"), "zh": exc.text("zh")}
+    async def access_refused(_request: Request, exc: AccessRefused) -> JSONResponse:
+        said = Phrase(exc.code, exc.args_of_message)
         headers = {"Retry-After": str(exc.wait_s)} if exc.wait_s else None
-        return JSONResponse(said, _STATUS.get(exc.code, 400), headers)
+        return JSONResponse(told(said), _STATUS.get(exc.code, 400), headers)
 
     @app.exception_handler(RequestValidationError)
     async def malformed(_request: Request, exc: RequestValidationError) -> JSONResponse:
         # The library's own answer repeats what was sent, which may be a password.
-        told = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in exc.errors()[:5])
-        return JSONResponse({"detail": told}, 422)
+        found = [(".".join(map(str, each["loc"])), each["msg"]) for each in exc.errors()[:5]]
+        places = ", ".join(place for place, _ in found)
+        what = Text(zh=places, en="; ".join(f"{place}: {why}" for place, why in found))
+        return JSONResponse(told(Phrase("E-PG-0001", {"what": what})), 422)
 
     @app.exception_handler(sqlite3.Error)
     @app.exception_handler(NewerFormat)
     async def unreadable(_request: Request, exc: Exception) -> JSONResponse:
         log.error("a database of the page can't be used", extra={"reason": str(exc)})
-        return JSONResponse({"detail": "a database can't be read or written; see the gateway's log"}, 503)
+        return JSONResponse(told(Phrase("E-PG-0016")), 503)

@@ -190,7 +190,7 @@ async def test_a_question_out_of_bounds_is_refused(kept: Kept, query: str) -> No
 
 async def test_without_a_history_the_answer_says_so(plant: Plant) -> None:
     answer = await ask(create_app(plant), "/api/trend?tags=a&start=0&end=1000")
-    assert (answer.status, answer.json()["detail"]) == (404, "the plant file keeps no history")
+    assert (answer.status, answer.json()["code"]) == (404, "E-PG-0021")
 
 
 async def test_many_who_ask_at_once_are_read_for_one_after_the_other(kept: Kept, monkeypatch) -> None:

@@ -493,6 +493,9 @@ export interface MessageText {
 
 export interface Mistake {
   detail: string;
+  code: string;
+  en: string;
+  zh: string;
 }
 
 export interface NewPassword {
@@ -549,13 +552,6 @@ export interface QuarantineEntry {
   rows: number;
   reason: string;
   devices: string[];
-}
-
-export interface Refusal {
-  detail: string;
-  code: string;
-  en: string;
-  zh: string;
 }
 
 export interface Refused {

@@ -1,6 +1,7 @@
 // What the gateway says, once a second: one stream of events for the whole page, closed while nobody looks.
 import type { Attention, Device, Link, Strip, TagRow } from "./api";
 import { observable } from "./observable";
+import { refusal } from "./refusal";
 import { learn, may, session } from "./session";
 
 export interface State {
@@ -92,9 +93,6 @@ export async function ask<T>(path: string, query: Record<string, string | number
   const words = Object.entries(query).flatMap(([name, value]) => [value].flat().map((each) => [name, String(each)]));
   const answer = await fetch(`api/${path}?${new URLSearchParams(words)}`, { signal, headers: unattended ? { "X-Unattended": "1" } : {} });
   if (answer.status === 401) learn().catch(() => undefined);
-  if (!answer.ok) {
-    const said = (await answer.json().catch(() => null)) as { detail?: unknown } | null;
-    throw new Error(typeof said?.detail === "string" ? said.detail : `HTTP ${answer.status}`);
-  }
+  if (!answer.ok) throw new Error((await refusal(answer)).why);
   return (await answer.json()) as T;
 }

@@ -1,7 +1,7 @@
 // Who the page speaks to, and the one way to change something: with the proof that this page may.
 import type { SessionTold } from "./api";
 import { observable } from "./observable";
-import { language } from "./words";
+import { refusal } from "./refusal";
 
 export const session = observable<SessionTold | null>(null);
 
@@ -15,21 +15,23 @@ export class Refused extends Error {
 export async function learn(): Promise<void> {
   const before = session.get();
   const answer = await fetch("api/session");
-  const said = (await answer.json().catch(() => ({}))) as SessionTold & { detail?: string };
-  if (!answer.ok) throw new Error(said.detail ?? `HTTP ${answer.status}`);
+  if (!answer.ok) throw new Error((await refusal(answer)).why);
+  const said = (await answer.json()) as SessionTold;
   // Who has signed in meanwhile is known better than by an answer to an older question.
   if (session.get() === before) session.set(said);
 }
+
+/** Who one is taken for, and what one may, is not what the page thought: sign in, no right, another session. */
+const WHO = ["E-PG-0004", "E-PG-0005", "E-PG-0009"];
 
 export async function change<T>(method: "POST" | "DELETE", path: string, body?: object): Promise<T> {
   const headers: Record<string, string> = { "X-Proof": session.get()?.proof ?? "" };
   if (body) headers["Content-Type"] = "application/json";
   const answer = await fetch(`api/${path}`, { method, headers, body: body && JSON.stringify(body) });
   if (answer.ok) return (await answer.json()) as T;
-  const said = (await answer.json().catch(() => ({}))) as { detail?: string; code?: string; zh?: string; en?: string };
-  if ([401, 403].includes(answer.status) && !said.code) learn().catch(() => undefined);
-  const why = said[language.get()] ?? said.detail ?? `HTTP ${answer.status}`;
-  throw new Refused(why.charAt(0).toUpperCase() + why.slice(1), said.code ?? "", Number(answer.headers.get("Retry-After") ?? 0));
+  const { why, code } = await refusal(answer);
+  if (WHO.includes(code)) learn().catch(() => undefined);
+  throw new Refused(why, code, Number(answer.headers.get("Retry-After") ?? 0));
 }
 
 export const may = (right: SessionTold["rights"][number]): boolean => session.get()?.rights.includes(right) ?? false;
