@@ -132,7 +132,7 @@ async def test_d1_a_silent_device_is_bad_backs_off_and_is_had_again(tmp_path: Pa
         return (faults.silent if request.unit in dead else faults.honest)(request)
 
     devices = {"alive": device(1), "dead": device(2)}
-    patient = source(tmp_path / "line", devices, timeout="600ms")  # a busy machine's good device is late too
+    patient = source(tmp_path / "line", devices, timeout="300ms")  # a busy machine's good device is late too
     async with SerialEquipment(tmp_path / "line", by_unit), patient as it:
         seen: Counter[str] = Counter()
         async with asyncio.timeout(20):
