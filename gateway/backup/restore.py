@@ -21,8 +21,9 @@ from gateway.backup.archive import ArchiveReader, BackupFailed, Manifest, Member
 from gateway.buffer import DiskBuffer
 from gateway.buffer.contract import STORE, StoreFailed
 from gateway.buffer.identity import LOCK_NAME, StoreLock, fingerprint
+from gateway.buffer.records import Changes
 from gateway.buffer.state import NAME as STATE
-from gateway.buffer.state import Changes, State
+from gateway.buffer.state import State
 from gateway.sqlite import NewerFormat, sync_directory
 
 _SPARE: Final = 16 * 2**20

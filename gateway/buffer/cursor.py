@@ -17,13 +17,12 @@ Where the cursor moves, its books count what left it (`gateway.ledger`); both ar
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from typing import Final, Protocol
+from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-
-from connectors import Clock, Delivery, Order, Refusal
+from connectors import Delivery, Order, Refusal
 from gateway.buffer.contract import Backlog
+from gateway.buffer.log import Log
+from gateway.buffer.passing import distinct, passing_of
 from gateway.buffer.position import Position
 from gateway.ledger import Account, Books, Passing, Rows
 from gateway.ledger.books import UNKNOWN, add
@@ -38,61 +37,6 @@ _NS: Final = 1_000_000_000
 
 def _at_once() -> float:
     return 0.0
-
-
-class Log(Protocol):
-    """What a cursor asks of the store; everything on the event loop."""
-
-    clock: Clock
-
-    def end(self) -> int:
-        """Return the seq the next stored batch will get."""
-        ...
-
-    def stored(self) -> int:
-        """Return the running total of stored rows."""
-        ...
-
-    def behind(self) -> int:
-        """Return the seq below which everything was stored more than 5 s ago."""
-        ...
-
-    def recent(self, seq: int) -> Delivery | None:
-        """Return a batch that is still in memory."""
-        ...
-
-    async def read(self, start: int, stop: int, max_rows: int) -> Sequence[Delivery]:
-        """Return whole deliveries of [start, stop), at least one unless there is none at all."""
-        ...
-
-    def count(self, start: int, stop: int) -> Rows:
-        """Return the rows stored in [start, stop), by source."""
-        ...
-
-    def acquired(self) -> Rows:
-        """Return the rows the log has taken since it exists, by source; whoever keeps them copies them."""
-        ...
-
-    def arrived(self, seq: int) -> int:
-        """Return when the first batch at or after `seq` arrived, ns UTC, at worst its segment's first."""
-        ...
-
-    def moved(self, sink: str) -> None:
-        """Learn that a cursor wants saving."""
-        ...
-
-    async def settle(
-        self, cursor: "LogCursor", refused: Sequence[Refusal], passing: Passing, entries: Sequence[int]
-    ) -> None:
-        """Save what an acknowledgement changes in one transaction, then let the cursor `finish` it.
-
-        Refused rows enter quarantine, entries a retry has settled leave it.
-        """
-        ...
-
-    async def take_retries(self, cursor: "LogCursor", max_rows: int) -> Sequence[tuple[int, Delivery]]:
-        """Return (entry, delivery) of what somebody wants sent again, and note them as lent."""
-        ...
 
 
 class LogCursor:
@@ -158,8 +102,8 @@ class LogCursor:
         """
         if not self._pending:
             return
-        held = _distinct(self._pending, refused)
-        passing = _passing(self._pending, held, wanted, is_retry=bool(self._retried))
+        held = distinct(self._pending, refused)
+        passing = passing_of(self._pending, held, wanted, is_retry=bool(self._retried))
         if held or self._retried:
             await self._log.settle(self, held, passing, self._retried)
         else:
@@ -409,40 +353,3 @@ class LogCursor:
             position.advance_head(last.seq, sum(len(d.batch) for d in pending if d.seq >= head))
         after = self._log.recent(position.lowest())
         self.oldest = last.batch.arrived if after is None else after.batch.arrived
-
-
-def _distinct(pending: Sequence[Delivery], refused: Sequence[Refusal]) -> list[Refusal]:
-    """Return the refusals with the rows each names, no row twice; those that name none are left out."""
-    named: dict[int, NDArray[np.int32]] = {}
-    found = []
-    for each in refused:
-        rows = np.concatenate(pending[each.delivery].row_numbers())
-        if each.rows is not None:
-            rows = rows[np.isin(rows, each.rows)]
-        before = named.get(each.delivery)
-        if before is not None:
-            rows = rows[~np.isin(rows, before)]
-        if len(rows):
-            named[each.delivery] = rows if before is None else np.concatenate((before, rows))
-            found.append(Refusal(each.delivery, rows, each.reason))
-    return found
-
-
-def _passing(
-    pending: Sequence[Delivery], held: Sequence[Refusal], wanted: Sequence[int] | None, *, is_retry: bool
-) -> Passing:
-    """Return what an acknowledgement of `pending` moves."""
-    passing = Passing()
-    for place, each in enumerate(pending):
-        rows = len(each.batch)
-        mine = rows if wanted is None else wanted[place]
-        passing.delivered[each.source] = passing.delivered.get(each.source, 0) + mine
-        if mine < rows:
-            add(passing.not_selected, {each.source: rows - mine})
-        if is_retry:
-            add(passing.retried, {each.source: rows})
-    for refusal in held:
-        refused = {pending[refusal.delivery].source: 0 if refusal.rows is None else len(refusal.rows)}
-        add(passing.quarantined, refused)
-        add(passing.delivered, refused, -1)
-    return passing

@@ -49,11 +49,12 @@ from gateway.buffer.full import DiskFull, Freed, free_oldest
 from gateway.buffer.identity import StoreLock, fingerprint, new_epoch
 from gateway.buffer.newest import newest
 from gateway.buffer.reader import Readers
+from gateway.buffer.records import Changes, Discard, EpochRecord
 from gateway.buffer.recovery import Recovered, recover
 from gateway.buffer.retention import RESERVE, Retention
 from gateway.buffer.segment import Job, Segment
 from gateway.buffer.shelf import Shelf
-from gateway.buffer.state import NAME, Changes, Discard, EpochRecord, State
+from gateway.buffer.state import NAME, State
 from gateway.buffer.stats import BufferStats
 from gateway.buffer.writer import Writer
 from gateway.ledger import Account, Gap

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from gateway.buffer.contract import StoreFailed
 from gateway.buffer.reader import NO_COUNTS, Counts, Damaged, SegmentReader
+from gateway.buffer.records import SavedCursor
 from gateway.buffer.segment import SUFFIX
-from gateway.buffer.state import SavedCursor
 from gateway.ledger import Gap
 from gateway.sqlite import files_of, is_full
 

@@ -119,7 +119,7 @@ class MemoryBuffer:
         state = self._sources.get(source)
         return None if state is None else state.resume
 
-    # What its cursors ask for: `cursor.Log`.
+    # What its cursors ask for: `log.Log`.
 
     def end(self) -> int:
         """Return the seq the next batch will get."""

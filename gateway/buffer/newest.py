@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from connectors.quality import BAD_DATA_LOST, BAD_NO_COMMUNICATION
-from gateway.buffer.cursor import Log
+from gateway.buffer.log import Log
 
 _STEP: Final = 256
 """Batches looked at together, from the newest backwards …"""

@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from connectors import Batch, Columns, Delivery, Epoch, Kind, Refusal, Tag
 from connectors.quality import BAD, name
 from gateway.buffer.codec import decode, encode, pack_tags, tag_bytes, tag_from_json, unpack_tags
+from gateway.buffer.records import Changes, Discard, Held
 from gateway.buffer.segment import checksum, epoch_seed
-from gateway.buffer.state import NAME, SCHEMA, Changes, Discard, Held, State
+from gateway.buffer.state import NAME, SCHEMA, State
 from gateway.ledger import Rows
 from gateway.sqlite import connect, migrate, transaction
 

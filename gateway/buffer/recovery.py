@@ -14,9 +14,10 @@ from gateway.buffer.full import DiskFull, Freed, gaps, wants_room
 from gateway.buffer.identity import fingerprint, new_epoch
 from gateway.buffer.quarantine import held_rows, name_sources
 from gateway.buffer.reader import Damaged, SegmentReader
+from gateway.buffer.records import Changes, EpochRecord, Retired, Totals
 from gateway.buffer.repair import salvage, set_aside
 from gateway.buffer.segment import SCHEMA, SUFFIX, Segment, SourceState
-from gateway.buffer.state import NAME, Changes, EpochRecord, Retired, State, Totals
+from gateway.buffer.state import NAME, State
 from gateway.ledger import Gap, Rows
 from gateway.ledger.books import add
 from gateway.sqlite import check_version, checkpoint, connect, connect_for_reading, files_of

@@ -18,8 +18,8 @@ from typing import Final, Protocol, TypeVar
 from config.plant import BufferOptions
 from connectors import Clock
 from gateway.buffer.reader import Damaged, Readers
+from gateway.buffer.records import Changes
 from gateway.buffer.segment import Segment
-from gateway.buffer.state import Changes
 from gateway.buffer.writer import Writer
 from gateway.ledger import Gap
 from gateway.sqlite import files_of, is_full, sync_directory

@@ -16,10 +16,10 @@ from gateway.buffer.cursor import LogCursor
 from gateway.buffer.position import Position, Range
 from gateway.buffer.quarantine import hold, take_retries
 from gateway.buffer.reader import Readers
+from gateway.buffer.records import Changes, Discard, SavedCursor, Totals
 from gateway.buffer.recovery import Recovered
 from gateway.buffer.repair import salvage, set_aside
 from gateway.buffer.segment import Job, Segment
-from gateway.buffer.state import Changes, Discard, SavedCursor, Totals
 from gateway.buffer.stored import Stored
 from gateway.buffer.writer import Writer
 from gateway.ledger import Account, Books, Gap, Passing, Rows
@@ -31,7 +31,7 @@ _PARKED_NS: Final = 7 * 86_400_000_000_000
 
 
 class Shelf(Stored):
-    """Implements `cursor.Log` and `retention.Shelf`; on the event loop unless a method says otherwise."""
+    """Implements `log.Log` and `retention.Shelf`; on the event loop unless a method says otherwise."""
 
     def __init__(
         self,

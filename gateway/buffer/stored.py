@@ -9,11 +9,11 @@ from pathlib import Path
 
 from connectors import Clock, Delivery, Epoch
 from gateway.buffer.reader import Counts, Damaged, Readers
+from gateway.buffer.records import Retired
 from gateway.buffer.recovery import Recovered
 from gateway.buffer.repair import provable_counts
 from gateway.buffer.ring import Lateness, Ring
 from gateway.buffer.segment import Job, Segment
-from gateway.buffer.state import Retired
 from gateway.ledger import Rows
 from gateway.ledger.books import add, total
 

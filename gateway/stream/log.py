@@ -15,8 +15,9 @@ from connectors import Delivery, Epoch
 from gateway.buffer.codec import Undecodable, decode
 from gateway.buffer.contract import STORE
 from gateway.buffer.reader import Damaged, SegmentReader
+from gateway.buffer.records import EpochRecord
 from gateway.buffer.segment import SUFFIX
-from gateway.buffer.state import NAME, EpochRecord
+from gateway.buffer.state import NAME
 from gateway.ledger import Gap
 from gateway.sqlite import connect_for_reading, files_of
 from gateway.stream.position import Ends, Position, prove

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Self
 
-from gateway.buffer.state import EpochRecord
+from gateway.buffer.records import EpochRecord
 
 Reason = Literal["unknown", "expired", "ahead"]
 

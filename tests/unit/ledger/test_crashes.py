@@ -9,8 +9,8 @@ import pytest
 
 from connectors import Order, Refusal
 from gateway.buffer import DiskBuffer, Quarantine
+from gateway.buffer.records import Changes
 from gateway.buffer.segment import segment_path
-from gateway.buffer.state import Changes
 from tests.faults.buffer.lab import fill, opened, rows_of
 
 
