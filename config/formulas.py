@@ -9,8 +9,8 @@ from config.connections import Cjt188Tag, Dlt645Tag, ModbusTag, OpenSource, Simu
 from config.derived import DerivedTag
 from config.energy_meters import delivered, sources
 from config.expression import Name, Program, names, parse, resolve
+from config.glob import glob_pattern
 from config.plant import Plant
-from config.select import glob_pattern
 from config.tags import TagOptions
 from config.units import Unit
 

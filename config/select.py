@@ -1,21 +1,10 @@
 """What every sink has: which tags it gets, how often, from where it starts."""
 
-import re
-from functools import cache
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from config.base import Duration, Model, Name, Size
-
-_WILD: Final = re.compile(r"(\*\*/|\*\*|\*|\?)")
-_AS_PATTERN: Final = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-
-
-@cache
-def glob_pattern(glob: str) -> re.Pattern[str]:
-    """Compile a path glob: ``*`` within a level, ``**`` over any number of levels, including none."""
-    return re.compile("".join(_AS_PATTERN.get(piece, re.escape(piece)) for piece in _WILD.split(glob)))
 
 
 class SelectRule(Model):

@@ -3,13 +3,12 @@
 import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
-from re import Pattern
 from typing import Annotated, Any
 
 import typer
 
+from config.glob import Glob, glob_pattern
 from config.problems import Language
-from config.select import glob_pattern
 from connectors import SystemClock
 from gateway.console import AsJson, Lang, PlantFile, data_dir, fail, load, print_json, print_table, say
 from gateway.review import REVIEW, Held, Reviews
@@ -48,7 +47,7 @@ def review(
     raise typer.Exit(0 if accept or not held else 1)
 
 
-def _look(directory: Path, wanted: Pattern[str], *, accept: bool) -> list[Held]:
+def _look(directory: Path, wanted: Glob, *, accept: bool) -> list[Held]:
     with Reviews(directory, SystemClock()) as reviews:
         held = [each for each in reviews.held() if wanted.fullmatch(each.path)]
         if accept:

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from config.select import SelectRule, glob_pattern
+from config.glob import glob_pattern
+from config.select import SelectRule
 from connectors import Batch, Delivery, Tag, TagTable
 from gateway.pipeline import PerColumn
 

@@ -9,10 +9,11 @@ from config.base import format_duration
 from config.checks.proxy import check_proxy
 from config.checks.tls import check_tls, is_this_machine
 from config.connections import InfluxDbSink, MqttSink, OpcUaSource, OpenSource, SparkplugSink, TemplateForm
+from config.glob import glob_pattern
 from config.plant import Plant
 from config.problems import Problem, quote
 from config.reading.document import Document, Path
-from config.select import SelectRule, glob_pattern
+from config.select import SelectRule
 
 _NUMBER: Final = re.compile(r"[0-9]{1,9}")
 _URL: Final = re.compile(r"https?://[^\s/?#@\\]+(/[^\s?#@\\]*)?")
@@ -106,7 +107,7 @@ def matches(rule: SelectRule, tag: _Named) -> bool:
         return True
     pattern = glob_pattern(rule.path)
     if tag.values == 1:
-        return pattern.fullmatch(f"{tag.device}/{tag.name}") is not None
+        return pattern.fullmatch(f"{tag.device}/{tag.name}")
     # Of an array only the ends and the numbers the glob itself names can make a difference.
     numbers = {0, tag.values - 1, *(int(text) for text in _NUMBER.findall(rule.path))}
     return any(

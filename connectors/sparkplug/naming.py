@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 from config.base import LONGEST_NAME, NAME_CHARACTERS, is_name
 from config.connections import SparkplugNodes, SparkplugSource, SparkplugTag
 from config.connections.sparkplug import PLACE
-from config.select import glob_pattern
+from config.glob import glob_pattern
 from config.units import find_unit
 from connectors.describe import describe, device_path, is_scaled
 from connectors.sparkplug.counts import Statistics

@@ -11,8 +11,8 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
+from config.glob import glob_pattern
 from config.reasons import in_words
-from config.select import glob_pattern
 from connectors import Tag, quality
 from gateway.supervise import LinkState
 from gateway.told import LinkTold, Told

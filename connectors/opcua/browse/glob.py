@@ -8,6 +8,8 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from config.glob import Glob as Pattern
+
 ANY_DEPTH: Final = "**"
 _STEP: Final = re.compile(r"(?:\{([^{}]+)\})?([^/{}]+)")
 
@@ -18,7 +20,7 @@ States = frozenset[int]
 @dataclass(frozen=True, slots=True)
 class _Step:
     namespace: str | None
-    pattern: re.Pattern[str] | None
+    pattern: Pattern | None
     """None for ``**``."""
     literal: bool
 
@@ -84,8 +86,8 @@ def _parsed(text: str) -> list[_Step]:
             if not steps or steps[-1].pattern is not None:
                 steps.append(_Step(None, None, literal=False))
         else:
-            form = "".join({"*": ".*", "?": "."}.get(each, re.escape(each)) for each in name)
-            steps.append(_Step(namespace, re.compile(form, re.DOTALL), literal=not {"*", "?"} & set(name)))
+            pattern = Pattern(name, level="")
+            steps.append(_Step(namespace, pattern, literal=not {"*", "?"} & set(name)))
         at = match.end()
         if at == len(text):
             return steps

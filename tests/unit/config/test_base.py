@@ -21,7 +21,7 @@ from config.base import (
     parse_size,
 )
 from config.connections import ModbusTag
-from config.select import glob_pattern
+from config.glob import glob_pattern
 
 
 @given(st.integers(0, LONGEST_DURATION_NS))
@@ -95,7 +95,7 @@ def test_what_is_no_name(name: Any) -> None:
     ],
 )
 def test_globs(glob: str, path: str, matches: bool) -> None:
-    assert (glob_pattern(glob).fullmatch(path) is not None) == matches
+    assert glob_pattern(glob).fullmatch(path) == matches
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from config.select import SelectRule, glob_pattern
+from config.glob import glob_pattern
+from config.select import SelectRule
 from connectors import Batch, Columns, Delivery, Epoch, Kind, Tag, TagTable
 from gateway.select import Rules, Selection
 
