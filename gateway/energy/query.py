@@ -101,7 +101,11 @@ class Query:
 
     def table(self, names: Sequence[str], interval: Interval, first: int, last: int) -> Table:
         """Return amounts of many meters that are read at once; closed periods as the books are now."""
+        quanta = [self._quantum[name] for name in names]
         spans = self.calendar.spans(interval, first, last)
+        if not spans:
+            nothing = np.zeros((len(names), 0), np.int64)
+            return Table(list(names), [], nothing, nothing > 0, quanta, nothing.astype(np.uint16))
         with _opened(self._directory) as db:
             numbers = self._numbers(db, names)
             cells = self._cells(db, numbers, spans)
@@ -110,10 +114,10 @@ class Query:
             [np.zeros((len(names), 1), np.int64), np.cumsum(cells.amounts["total"], axis=1)], axis=1
         )
         count = np.concatenate([np.zeros((len(names), 1), np.int64), np.cumsum(cells.known, axis=1)], axis=1)
-        flags = np.bitwise_or.reduceat(cells.flags, begins, axis=1) if len(spans) else cells.flags[:, :0]
+        flags = np.bitwise_or.reduceat(cells.flags, begins, axis=1)
         return Table(
             list(names), spans, sums[:, ends] - sums[:, begins], (count[:, ends] - count[:, begins]) > 0,
-            [self._quantum[name] for name in names], flags,
+            quanta, flags,
         )  # fmt: skip
 
     def made(self, subject: str, medium: str = "electricity") -> Made:

@@ -14,16 +14,16 @@ from gateway.control import NoGateway, ask
 from gateway.security import House
 from gateway.security.audit import Act
 from gateway.sqlite import NewerFormat
-from gateway.web.access.account import REFUSALS
 from gateway.web.access.gate import by
+from gateway.web.access.refusals import REFUSALS
 from gateway.web.alarms_models import AlarmPage, AlarmRow, Done, ToAcknowledge, ToShelve
-from gateway.web.models import Mistake
+from gateway.web.models import Mistake, Whole
 from gateway.web.refused import PageRefused
 from gateway.web.rows import ms
 from gateway.web.view import View
 
 MOST_ALARMS: Final = 200
-Number = Annotated[int, Path(ge=1, le=2**53)]
+Number = Annotated[Whole, Path(ge=1)]
 _ANSWERS: Final = REFUSALS | {404: {"model": Mistake}, 503: {"model": Mistake}}
 
 
@@ -33,7 +33,7 @@ def add_alarms(app: FastAPI, house: House, view: View) -> None:
     @app.get("/api/alarms", responses={503: {"model": Mistake}})
     async def read_alarms(
         state: Which = "all",
-        offset: Annotated[int, Query(ge=0, le=2**53)] = 0,
+        offset: Whole = 0,
         limit: Annotated[int, Query(ge=1, le=MOST_ALARMS)] = 100,
     ) -> AlarmPage:
         try:

@@ -18,7 +18,7 @@ from gateway.web.access.account import add_account
 from gateway.web.access.certificates import add_certificates
 from gateway.web.access.gate import Cookie, Gate
 from gateway.web.access.people import add_people
-from gateway.web.access.refusals import answer_refusals
+from gateway.web.access.refusals import EVERYWHERE, answer_refusals
 from gateway.web.access.rules import must_be_ruled
 from gateway.web.alarms import add_alarms
 from gateway.web.carbon import add_carbon
@@ -28,7 +28,7 @@ from gateway.web.energy import Desk, add_energy
 from gateway.web.energy_books import Books
 from gateway.web.events import MOST_TAGS, Events, Full
 from gateway.web.guard import HERE, Guard, Place
-from gateway.web.models import Mistake, Overview, TagPage, Trends, Why
+from gateway.web.models import Mistake, Overview, TagPage, Trends, Whole, Why
 from gateway.web.overview import overview
 from gateway.web.quarantine import add_quarantine
 from gateway.web.refused import PageRefused
@@ -69,7 +69,12 @@ def create_app(
 ) -> FastAPI:
     """Return the application; it looks at the gateway only when asked."""
     app = FastAPI(
-        title="Wanglian", version="1", docs_url=None, redoc_url=None, openapi_url="/api/openapi.json"
+        title="Wanglian",
+        version="1",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/openapi.json",
+        responses=EVERYWHERE,
     )
     events, stream = Events(view), StreamDesk(view, directory or Path())
     app.state.lasting = (events, stream)
@@ -112,7 +117,7 @@ def _add_interface(app: FastAPI, view: View, events: Events) -> None:
     async def read_tags(
         q: Annotated[str, Query(max_length=200)] = "",
         which: Which = "all",
-        offset: Annotated[int, Query(ge=0)] = 0,
+        offset: Whole = 0,
         limit: Annotated[int, Query(ge=1, le=MOST_ROWS)] = 100,
     ) -> TagPage:
         await view.fresh()

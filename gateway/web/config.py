@@ -36,7 +36,7 @@ from gateway.web.config_models import (
     ConfigToKeep,
     ConfigVersion,
 )
-from gateway.web.models import Mistake
+from gateway.web.models import Mistake, Whole
 from gateway.web.refused import PageRefused
 
 P = ParamSpec("P")
@@ -91,7 +91,7 @@ def add_config(app: FastAPI, house: House, directory: Path, plant_file: Path | N
         return await desk.ask(desk.all)
 
     @app.get("/api/config/versions/{number}", responses=_MISTAKES)
-    async def read_version(number: int) -> ConfigText:
+    async def read_version(number: Whole) -> ConfigText:
         return await desk.ask(desk.version, number)
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from config.reading.yaml_tree import LARGEST_FILE
-from gateway.web.models import Answer
+from gateway.web.models import Answer, Whole
 
 _Text = Annotated[str, Field(max_length=LARGEST_FILE)]
 _Note = Annotated[str, Field(max_length=400)]
@@ -90,7 +90,7 @@ class ConfigToApply(ConfigToKeep):
 class ConfigToGoBack(Answer):
     """A version that shall run again."""
 
-    version: int
+    version: Whole
     note: _Note = ""
 
 

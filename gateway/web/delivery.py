@@ -34,7 +34,7 @@ from gateway.web.delivery_models import (
     SinkRole,
     South,
 )
-from gateway.web.models import Mistake
+from gateway.web.models import Mistake, Whole
 from gateway.web.refused import PageRefused
 from gateway.web.rows import ms
 from gateway.web.view import View
@@ -123,9 +123,7 @@ def add_delivery(app: FastAPI, view: View) -> None:
         return delivery(view.told, pace.of(view.told), refused, answers=view.answers, gaps=(total, lasting))
 
     @app.get("/api/gaps")
-    async def read_gaps(
-        offset: Annotated[int, Query(ge=0)] = 0, limit: Annotated[int, Query(ge=1, le=MOST_GAPS)] = 50
-    ) -> GapPage:
+    async def read_gaps(offset: Whole = 0, limit: Annotated[int, Query(ge=1, le=MOST_GAPS)] = 50) -> GapPage:
         total, lasting, found = await asyncio.to_thread(_gaps, store, offset, limit)
         return GapPage(total=total, lasting=lasting, offset=offset, gaps=[gap_answer(each) for each in found])
 

@@ -1,11 +1,14 @@
 """What the page's interface answers, times in ms since 1970 UTC; `typescript.py` tells the browser's side."""
 
-from typing import Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 Value = bool | int | float | str | None
 """None for a Bad row and before the first; an integer beyond 53 bits is text, or a browser would round it."""
+LARGEST: Final = 2**53
+"""The largest number a browser counts to without a gap; a database counts further."""
+Whole = Annotated[int, Field(ge=0, le=LARGEST)]
 LinkState = Literal["connecting", "connected", "waiting", "needs_a_person", "stopped"]
 DeviceState = Literal["good", "uncertain", "partly", "bad", "waiting", "link"]
 TrendForm = Literal["line", "step", "switch", "words"]

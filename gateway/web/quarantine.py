@@ -18,7 +18,7 @@ from gateway.security import House
 from gateway.security.audit import Act
 from gateway.sqlite import NewerFormat
 from gateway.web.access.gate import by
-from gateway.web.models import Answer, Mistake
+from gateway.web.models import Answer, Mistake, Whole
 from gateway.web.refused import PageRefused
 
 T = TypeVar("T")
@@ -51,7 +51,7 @@ class QuarantineChosen(Answer):
     """Entries of a sink by number; all of them when none is named."""
 
     sink: _Sink
-    entries: Annotated[list[int], Field(max_length=MOST_SHOWN, default_factory=list)]
+    entries: Annotated[list[Whole], Field(max_length=MOST_SHOWN, default_factory=list)]
 
 
 class QuarantineDone(Answer):

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final, TypeVar
 import orjson
 from fastapi import FastAPI, Header, Query
 from fastapi.responses import JSONResponse, Response, StreamingResponse
+from pydantic import Field
 
 from gateway.stream import (
     Ends,
@@ -38,8 +39,8 @@ LONGEST_WAIT_S: Final = 30
 LOOK_EVERY_S: Final = 0.25
 HEARTBEAT_S: Final = 15.0
 _SSE_ROWS: Final = 5_000
-_Path = Annotated[str, Query(max_length=400)]
-_Globs = Annotated[list[_Path], Query(max_length=MOST_GLOBS)]
+_Glob = Annotated[str, Field(min_length=1, max_length=400)]
+_Globs = Annotated[list[_Glob], Query(max_length=MOST_GLOBS)]
 _After = Annotated[
     str, Query(max_length=80, description="epoch,seq of the last batch you have; or oldest, now")
 ]

@@ -22,8 +22,7 @@ _PLAIN: Final = {
 def typescript() -> str:
     """Return an interface per answer, in the order of their names."""
     schemas: dict[str, Any] = create_app(View(Path(), 0)).openapi()["components"]["schemas"]
-    answers = {name: schema for name, schema in schemas.items() if "ValidationError" not in name}
-    return _HEAD + "".join(_interface(name, schema) for name, schema in sorted(answers.items()))
+    return _HEAD + "".join(_interface(name, schema) for name, schema in sorted(schemas.items()))
 
 
 def _interface(name: str, schema: dict[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """The routes of coming and going: sign in, sign out, the first user, one's own password and sessions."""
 
 import asyncio
-from typing import Any, Final
+from typing import Final
 
 from fastapi import FastAPI, Request, Response
 
@@ -19,14 +19,8 @@ from gateway.security.sessions import (
 from gateway.security.users import set_up
 from gateway.web.access.gate import Cookie, by, who_asks
 from gateway.web.access.models import NewPassword, SessionTold, SetUp, SignedIn, SignIn
-from gateway.web.models import Mistake
+from gateway.web.access.refusals import REFUSALS
 
-REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
-    400: {"model": Mistake},
-    401: {"model": Mistake},
-    403: {"model": Mistake},
-    429: {"model": Mistake},
-}
 _MS: Final = 1_000_000
 
 

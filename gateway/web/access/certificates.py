@@ -9,9 +9,9 @@ from fastapi import FastAPI, Path, Request
 
 from gateway.security import House
 from gateway.security.audit import Act
-from gateway.web.access.account import REFUSALS
 from gateway.web.access.gate import by
 from gateway.web.access.models import Certificates, OwnCertificate, ServerCertificate, Trust
+from gateway.web.access.refusals import REFUSALS
 from gateway.web.models import Mistake
 from gateway.web.refused import PageRefused
 from gateway.web.view import View

@@ -13,7 +13,6 @@ from gateway.security import House
 from gateway.security.audit import entries, verify
 from gateway.security.tokens import add_token, remove_token, tokens
 from gateway.security.users import add_user, set_enabled, set_password, set_role, users
-from gateway.web.access.account import REFUSALS
 from gateway.web.access.gate import by
 from gateway.web.access.models import (
     AuditEntry,
@@ -28,6 +27,8 @@ from gateway.web.access.models import (
     TokenTold,
     UserTold,
 )
+from gateway.web.access.refusals import REFUSALS
+from gateway.web.models import LARGEST, Whole
 
 MOST_ENTRIES: Final = 200
 _MS: Final = 1_000_000
@@ -85,7 +86,7 @@ def _add_tokens(app: FastAPI, house: House) -> None:
 def _add_audit(app: FastAPI, house: House) -> None:
     @app.get("/api/audit", responses=REFUSALS)
     async def read_audit(
-        below: Annotated[int, Query(ge=0)] = 2**53,
+        below: Whole = LARGEST,
         start: Annotated[int, Query(ge=0, le=2**43)] = 0,
         end: Annotated[int, Query(ge=0, le=2**43)] = 2**43,
         limit: Annotated[int, Query(ge=1, le=MOST_ENTRIES)] = 50,

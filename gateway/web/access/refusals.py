@@ -2,19 +2,29 @@
 
 import logging
 import sqlite3
-from typing import Final
+from typing import Any, Final
 
 from fastapi import FastAPI, Request
+from fastapi.exception_handlers import http_exception_handler
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
 
 from config.base import Text
 from config.problems import Phrase
 from gateway.security import AccessRefused
 from gateway.sqlite import NewerFormat
+from gateway.web.models import Mistake
 from gateway.web.refused import PageRefused, told
 
 log = logging.getLogger(__name__)
+
+EVERYWHERE: Final[dict[int | str, dict[str, Any]]] = {
+    status: {"model": Mistake} for status in (400, 401, 403, 422, 503)
+}
+"""What any route may answer, by what stands before it: the gate, and the reading of what was sent."""
+REFUSALS: Final[dict[int | str, dict[str, Any]]] = {status: {"model": Mistake} for status in (404, 409, 429)}
+"""What the routes of users, sessions and certificates answer besides."""
 
 _STATUS: Final = {
     "E-AC-0007": 404,
@@ -49,6 +59,13 @@ def answer_refusals(app: FastAPI) -> None:
         places = ", ".join(place for place, _ in found)
         what = Text(zh=places, en="; ".join(f"{place}: {why}" for place, why in found))
         return JSONResponse(told(Phrase("E-PG-0001", {"what": what})), 422)
+
+    @app.exception_handler(HTTPException)
+    async def unread(request: Request, exc: HTTPException) -> Response:
+        if exc.status_code != 400:  # a file of the page that is not there
+            return await http_exception_handler(request, exc)
+        # The framework's own, of a body that is not UTF-8.
+        return JSONResponse(told(Phrase("E-PG-0001", {"what": "body"})), 400)
 
     @app.exception_handler(sqlite3.Error)
     @app.exception_handler(NewerFormat)

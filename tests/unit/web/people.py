@@ -22,10 +22,10 @@ def take(house: House, name: str, role: Role, *, stored: str = "", must_change: 
         _insert(connection, name, role, stored, house.now(), must_change=must_change)
 
 
-def as_user(house: House, name: str) -> dict[str, str]:
+def as_user(house: House, name: str, cookie: Cookie = COOKIE) -> dict[str, str]:
     """Return the headers of a new session's page."""
     secret = open_session(house, name, HERE)
-    return {"cookie": f"other=1; {COOKIE.name}={secret}", "x_proof": proof(secret), **ORIGIN}
+    return {"cookie": f"other=1; {cookie.name}={secret}", "x_proof": proof(secret), **ORIGIN}
 
 
 def as_token(house: House, *scopes: str) -> dict[str, str]:
