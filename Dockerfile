@@ -9,9 +9,9 @@ ARG NODE=node:20-bookworm-slim
 FROM ${NODE} AS page
 WORKDIR /page
 COPY gateway/web ./
-RUN --mount=type=secret,id=npm,target=/root/.npmrc \
+RUN --mount=type=secret,id=npm \
     if [ -z "$(find ui -type f -newer static/index.html 2>&1 | head -n 1)" ]; then exit; fi \
- && cd ui && npm ci --silent && npm run --silent build && touch ../static/index.html
+ && cd ui && export npm_config_userconfig=/run/secrets/npm && npm ci --silent && npm run --silent build && touch ../static/index.html
 
 FROM ${BASE} AS build
 WORKDIR /src

@@ -69,7 +69,7 @@ def test_images_are_built_under_the_name_the_compose_file_uses() -> None:
         assert (asked.t, asked.context) == (IMAGE, ".")
         for secret in asked.secret:
             name = dict(part.split("=", 1) for part in secret.split(","))["id"]
-            assert f"--mount=type=secret,id={name}," in (ROOT / "Dockerfile").read_text()
+            assert f"--mount=type=secret,id={name}" in (ROOT / "Dockerfile").read_text()
 
 
 def test_compose_commands_name_the_file_and_services_that_are_in_it() -> None:
