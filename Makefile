@@ -3,7 +3,7 @@
 # make check  ruff, mypy, import contracts, unit and contract tests: under a minute
 # make page   the page, built into gateway/web/static (Node 20);  make pictures  its pictures in docs/
 # make bundle  everything for a machine without internet; PLATFORM=linux-x86_64|linux-aarch64|win-amd64, CPYTHON=3.11|3.12|3.13
-# make faults the fault tests in full, into docs/reference/faults.md;  make bench  the benchmark table;  make docs  generated pages
+# make faults the fault tests in full, into docs/reference/faults.md; ROWS=D1,D2 those alone;  make bench  the benchmark table;  make docs  generated pages
 
 PYTHON ?= python3
 VENV   := .venv
@@ -59,7 +59,7 @@ bundle: $(VENV)/ready $(BUILT)
 
 # The page with "=": pytest would take the file itself for what it is to run.
 faults: $(VENV)/ready peers
-	WL_SCALE=1 $(BIN)/pytest $(TWO) -m fault --timeout 3600 --faults-page=docs/reference/faults.md
+	WL_SCALE=1 $(BIN)/pytest $(TWO) -m fault --timeout 3600 --fault-rows=$(ROWS) --faults-page=docs/reference/faults.md
 
 bench: $(VENV)/ready peers
 	$(BIN)/python -m tests.benchmarks

@@ -43,20 +43,27 @@ def clock() -> FakeClock:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--faults-page", type=Path, help="write the page of the fault matrix here")
+    parser.addoption("--fault-rows", default="", help="run the tests of these rows alone, as in D1,D2")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     page = config.getoption("--faults-page")
     if page is not None and not hasattr(config, "workerinput"):  # one of several writes it
-        config.pluginmanager.register(FaultPage(page))
+        config.pluginmanager.register(FaultPage(page, _asked(config)))
 
 
 LONGEST_FIRST = ("deploy", "system", "browser", "lab", "faults")
 """Folders whose files take minutes: begun last they would leave one of two workers idle."""
 
 
+def _asked(config: pytest.Config) -> frozenset[str]:
+    return frozenset(filter(None, config.getoption("--fault-rows").split(",")))
+
+
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if asked := _asked(config):
+        items[:] = [item for item in items if asked & set(rows_of(item))]
     folders = {name: place for place, name in enumerate(LONGEST_FIRST)}
     here = Path(__file__).parent
     items.sort(key=lambda item: folders.get(item.path.relative_to(here).parts[0], len(folders)))

@@ -1,14 +1,18 @@
 """The page of the fault matrix: collected while the tests run, written when they are through.
 
 A test says which rows it shows (`@pytest.mark.fault("D2")`) and may say what it measured (`record_measure`).
-A row passes when every test of it has passed; one that no test shows is open, and the page says so.
+A row passes when every test of it has passed; one that no test shows is open, and the page says so. Where
+only some rows were asked for (`make faults ROWS=D1,D2`), the others stay as the page has them.
 """
 
 import os
 import platform
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -51,8 +55,10 @@ def rows_of(item: pytest.Item) -> tuple[str, ...]:
 class FaultPage:
     """A pytest plugin while the page is made."""
 
-    def __init__(self, page: Path) -> None:
+    def __init__(self, page: Path, asked: frozenset[str] = frozenset()) -> None:
         self._page = page
+        self._asked = asked
+        """Empty is all."""
         self._rows: dict[str, Row] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -73,13 +79,21 @@ class FaultPage:
 
     def pytest_sessionfinish(self) -> None:
         """Write the page."""
-        self._page.write_text(page(self._rows), encoding="utf-8")
+        before = lines(self._page) if self._asked else {}
+        kept = {name: line for name, line in before.items() if name not in self._asked}
+        self._page.write_text(page(self._rows, kept), encoding="utf-8")
 
 
-def page(rows: dict[str, Row]) -> str:
-    """Return the page."""
+def lines(page: Path) -> dict[str, str]:
+    """Return the page's line of each row that has tests."""
+    tested = r"^\| ([A-Z]\d+) \| .+ (?:pass|\*\*fail\*\*) \|$"
+    return {each[1]: each[0] for each in re.finditer(tested, page.read_text("utf-8"), re.MULTILINE)}
+
+
+def page(rows: dict[str, Row], kept: Mapping[str, str] = MappingProxyType({})) -> str:
+    """Return the page; `kept` are lines that stay as they are, by row."""
     parts = [HEAD]
-    shown = sum(bool(rows.get(row)) for _, each in matrix() for row in each)
+    shown = sum(row in kept or row in rows for _, each in matrix() for row in each)
     total = sum(len(each) for _, each in matrix())
     parts.append(f"{shown} of {total} rows have tests. Measured {_how()}.\n")
     for section, each in matrix():
@@ -87,7 +101,8 @@ def page(rows: dict[str, Row]) -> str:
             f"\n## {section}\n\n| row | fault | expected | measured | result |\n|---|---|---|---|---|\n"
         )
         for name, (fault, expected) in each.items():
-            parts.append(f"| {name} | {fault} | {expected} | {_cells(rows.get(name))} |\n")
+            made = f"| {name} | {fault} | {expected} | {_cells(rows.get(name))} |"
+            parts.append(f"{kept.get(name, made)}\n")
     return "".join(parts)
 
 

@@ -4,7 +4,7 @@ import ast
 import re
 from pathlib import Path
 
-from tests.lab.report import matrix
+from tests.lab.report import Row, lines, matrix, page
 from tests.processes import ROOT
 
 PAGE = ROOT / "docs" / "reference" / "faults.md"
@@ -44,3 +44,14 @@ def test_the_page_has_the_rows_of_the_matrix_and_calls_open_those_without_a_test
     # A row that got its test since the page was made is run by the next `make faults`.
     assert {name for name, (*_, result) in page.items() if result != "open"} <= shown
     assert "**fail**" not in PAGE.read_text()
+
+
+def test_rows_that_were_not_asked_for_stay_as_the_page_has_them(tmp_path: Path) -> None:
+    file = tmp_path / "faults.md"
+    file.write_text(page({"D1": Row(passed=2, measures=["7 s"]), "D2": Row(failed=1)}), encoding="utf-8")
+    kept = lines(file)
+    assert set(kept) == {"D1", "D2"}
+    again = page({"D1": Row(passed=9), "D2": Row(passed=1)}, {"D1": kept["D1"]})
+    assert kept["D1"] in again
+    assert "7 s; 2 tests" in kept["D1"]
+    assert "fail" not in again
