@@ -36,6 +36,7 @@ from gateway.web.reports import add_reports
 from gateway.web.rows import Which, tag_page
 from gateway.web.stream import Desk as StreamDesk
 from gateway.web.stream import add_stream
+from gateway.web.today.routes import add_today
 from gateway.web.topics import add_topics
 from gateway.web.trends import LONGEST_MS, MOST_POINTS, TrendReader
 from gateway.web.trends import MOST_TAGS as MOST_TREND_TAGS
@@ -86,6 +87,7 @@ def create_app(
     desk = Desk(books or Books(Path(), None))
     add_energy(app, desk)
     add_carbon(app, desk)
+    add_today(app, desk)
     add_reports(app, desk)
     add_stream(app, stream)
     add_topics(app, directory or Path())

@@ -173,8 +173,6 @@ def figures(books: Books, asked: Asked, metric: Metric) -> EnergyFigures:
     """Return the answer to one question. Raises as `Query.energy`, TooMany, NoEnergy."""
     accounts = books.accounts()
     found: Found
-    meter = accounts.query.meters.get(asked.subject)
-    medium = meter.medium.name if meter else asked.medium
     match metric:
         case "energy":
             found = amounts(accounts, asked)
@@ -185,9 +183,16 @@ def figures(books: Books, asked: Asked, metric: Metric) -> EnergyFigures:
         case "cost":
             found = costs(accounts, asked)
         case _:
+            medium = _medium(accounts, asked)
             if medium in NOT_COUNTED:
                 raise NoSuchFigure("E-EN-0012", medium=medium)
             found = carbon(accounts, asked, metric)
+    return shown(accounts, asked, metric, found)
+
+
+def shown(accounts: Accounts, asked: Asked, metric: Metric, found: Found) -> EnergyFigures:
+    """Return what was found for the browser."""
+    meter = accounts.query.meters.get(asked.subject)
     made, total = rows(accounts, found)
     end = max((each.span.last for each in found.answer.figures), default=asked.first)
     contract = None if meter is None else meter.options.contract
@@ -203,7 +208,7 @@ def figures(books: Books, asked: Asked, metric: Metric) -> EnergyFigures:
         unknown=sum(each.value is None for each in made),
         made=_terms(found.answer.made),
         bands=bands(accounts, asked.first, max(end, begun(accounts, asked.last), asked.last))
-        if medium.startswith("electricity")
+        if _medium(accounts, asked).startswith("electricity")
         else [],
         band_costs=found.band_costs,
         charges=found.charges,
@@ -214,8 +219,13 @@ def figures(books: Books, asked: Asked, metric: Metric) -> EnergyFigures:
     )
 
 
+def _medium(accounts: Accounts, asked: Asked) -> str:
+    meter = accounts.query.meters.get(asked.subject)
+    return meter.medium.name if meter else asked.medium
+
+
 def _terms(made: Made) -> list[str]:
     return [meter.name if times == 1 else f"{times} × {meter.name}" for meter, times in made.terms]
 
 
-__all__ = ["MISTAKES", "MOST_CELLS", "Desk", "add_energy", "figures", "in_order"]
+__all__ = ["MISTAKES", "MOST_CELLS", "Desk", "add_energy", "figures", "in_order", "shown"]

@@ -3,6 +3,7 @@
 from fractions import Fraction
 from typing import Final
 
+from gateway.energy.figures import Answer
 from gateway.energy.periods import DAY_NS
 from gateway.energy.pricing.booked import priced
 from gateway.energy.pricing.lines import Line
@@ -37,7 +38,11 @@ def bands(accounts: Accounts, first: int, last: int) -> list[EnergyBand]:
 
 def costs(accounts: Accounts, asked: Asked) -> Found:
     """Return yuan by interval. Raises as `energy`, and NoSuchFigure for what has no price."""
-    answer = energy(accounts, asked)
+    return costs_of(accounts, asked, energy(accounts, asked))
+
+
+def costs_of(accounts: Accounts, asked: Asked, answer: Answer) -> Found:
+    """Return what an answer costs."""
     empty: list[Fraction | None] = [None] * len(answer.figures)
     if accounts.tariff is None or not answer.figures:
         wanted = [] if accounts.tariff else [NO_TARIFF]

@@ -68,14 +68,22 @@ def energy(accounts: Accounts, asked: Asked) -> Answer:
 
 def amounts(accounts: Accounts, asked: Asked) -> Found:
     """Return the energy itself."""
-    answer = energy(accounts, asked)
+    return amounts_of(energy(accounts, asked))
+
+
+def amounts_of(answer: Answer) -> Found:
+    """Return the energy of an answer."""
     values = [answer.amount(each) for each in answer.figures]
     return Found(answer, answer.unit, values, _sum(values), has_bounds=True)
 
 
 def load(accounts: Accounts, asked: Asked) -> Found:
     """Return the mean power of each interval, from boundary to boundary."""
-    answer = energy(accounts, asked)
+    return load_of(energy(accounts, asked))
+
+
+def load_of(answer: Answer) -> Found:
+    """Return the mean power in an answer."""
     values: list[Fraction | None] = []
     known = [i for i, each in enumerate(answer.figures) if each.quanta is not None]
     for i, each in enumerate(answer.figures):

@@ -59,12 +59,12 @@ def plant_told(accounts: Accounts) -> EnergyPlant:
         shifts=list(plant.energy.shifts),
         billing_day=plant.energy.billing.day,
         is_priced=accounts.tariff is not None,
-        example=_example(accounts),
+        example=example_of(accounts),
         days=_rest_days(accounts, accounts.tariff.calendar if accounts.tariff else None),
     )
 
 
-def _example(accounts: Accounts) -> str:
+def example_of(accounts: Accounts) -> str:
     """Return the tariff's name where the plant file says that its prices are examples."""
     return (
         next((each.supply.use or "" for each in accounts.tariff.terms if each.supply.example), "")

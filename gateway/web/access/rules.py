@@ -65,6 +65,8 @@ RULES: Final[_Rules] = {
     ("GET", "/api/energy/table"): _READ,
     ("GET", "/api/energy/flows"): _READ,
     ("GET", "/api/energy/evidence"): _READ,
+    ("GET", "/api/today"): _READ,
+    ("GET", "/api/today/curve"): _READ,
     ("GET", "/api/carbon"): _READ,
     ("GET", "/api/carbon/batches"): _READ,
     ("GET", "/api/carbon/kept"): _READ,

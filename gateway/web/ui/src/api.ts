@@ -717,6 +717,70 @@ export interface ToShelve {
   note: string;
 }
 
+export interface Today {
+  site: string;
+  start: number;
+  end: number;
+  has_meters: boolean;
+  is_booked: boolean;
+  is_pending: boolean;
+  example: string;
+  figures: TodayFigure[];
+  demands: TodayDemand[];
+  consumers: TodayConsumer[];
+  metered: number;
+}
+
+export interface TodayAgainst {
+  day: "yesterday" | "weekday";
+  value: string | null;
+  part: number | null;
+}
+
+export interface TodayConsumer {
+  meter: string;
+  title: string;
+  node: string;
+  value: string;
+  part: number | null;
+}
+
+export interface TodayCurve {
+  today: EnergyFigures | null;
+  yesterday: EnergyFigures | null;
+  is_pending: boolean;
+}
+
+export interface TodayDemand {
+  subject: string;
+  present: string | null;
+  is_forecast: boolean;
+  may_use: string | null;
+  limit: string | null;
+  limit_by: "meter" | "tariff" | "";
+  highest: string | null;
+  highest_at: number | null;
+  since: number;
+  wanted: Wanted[];
+}
+
+export interface TodayFigure {
+  name: "power" | "energy" | "cost" | "coal" | "co2";
+  unit: string;
+  value: string | null;
+  start: number;
+  end: number;
+  so_far: string | null;
+  until: number;
+  against: TodayAgainst[];
+  measured: number;
+  estimated: number;
+  manual: number;
+  completeness: number;
+  wanted: Wanted[];
+  notes: string[];
+}
+
 export interface TokenMade {
   secret: string;
 }

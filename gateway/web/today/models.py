@@ -1,0 +1,104 @@
+"""What the first view is told of today: amounts as decimal text, times in ms since 1970 UTC."""
+
+from typing import Literal
+
+from gateway.web.energy_models import EnergyFigures, Wanted
+from gateway.web.models import Answer
+
+FigureName = Literal["power", "energy", "cost", "coal", "co2"]
+
+
+class TodayAgainst(Answer):
+    """The same stretch of an earlier day."""
+
+    day: Literal["yesterday", "weekday"]
+    """Weekday: the same one, a week ago."""
+    value: str | None
+    """None: too little is known of it."""
+    part: float | None
+    """What today is more, as a share of it."""
+
+
+class TodayFigure(Answer):
+    """One big figure."""
+
+    name: FigureName
+    unit: str
+    value: str | None
+    """None: not known, never 0."""
+    start: int
+    end: int
+    """What it is of; of power the mean from here to there."""
+    so_far: str | None
+    """What is compared: today's quarters of an hour that are over and known …"""
+    until: int
+    """… up to here."""
+    against: list[TodayAgainst]
+    measured: float
+    estimated: float
+    manual: float
+    completeness: float
+    wanted: list[Wanted]
+    notes: list[str]
+    """Names of the tariffs it rests on."""
+
+
+class TodayDemand(Answer):
+    """A supply's demand, kW."""
+
+    subject: str
+    present: str | None
+    """Of the running quarter of an hour, if the power stays; of the last one where readings do not tell."""
+    is_forecast: bool
+    may_use: str | None
+    """Mean power left for the rest of the quarter so that the limit holds."""
+    limit: str | None
+    limit_by: Literal["meter", "tariff", ""]
+    highest: str | None
+    """Of the billing period so far."""
+    highest_at: int | None
+    since: int
+    """When the billing period began."""
+    wanted: list[Wanted]
+
+
+class TodayConsumer(Answer):
+    """A meter behind which none hangs."""
+
+    meter: str
+    title: str
+    node: str
+    value: str
+    part: float | None
+    """Share of what the site took."""
+
+
+class Today(Answer):
+    """Today so far. What is being read from the books for the first time is missing yet."""
+
+    site: str
+    start: int
+    end: int
+    """The day's local midnights."""
+    has_meters: bool
+    """Anything is metered at all."""
+    is_booked: bool
+    """Something has been booked."""
+    is_pending: bool
+    """Ask again soon: not all of it has been read."""
+    example: str
+    """The tariff's name where its prices are examples."""
+    figures: list[TodayFigure]
+    demands: list[TodayDemand]
+    consumers: list[TodayConsumer]
+    """The largest first."""
+    metered: int
+    """Of so many."""
+
+
+class TodayCurve(Answer):
+    """The day's load by quarters of an hour, and yesterday's; None while it is read, and without a meter."""
+
+    today: EnergyFigures | None
+    yesterday: EnergyFigures | None
+    is_pending: bool
