@@ -38,9 +38,11 @@ def carbon_of(days: Days) -> list[TodayFigure]:
     scope_1, location, _, coal, _ = made.figures
     parts: dict[Name, Sequence[Figure]] = {"coal": [coal], "co2": [scope_1, location]}
     now = days.media()
-    over = {name: over_of(days.accounts, each.figures, _known(each)) for name, each in now.items()}
-    so_far = _sums(days, now, over)
-    ends = [each.figures[over[name][-1]].span.last for name, each in now.items() if over[name]]
+    over = sorted(
+        set.intersection(*(set(over_of(days.accounts, each.figures, _known(each))) for each in now.values()))
+    )
+    so_far = _sums(days, now, dict.fromkeys(now, over))
+    figures = next(iter(now.values())).figures
     told: dict[Name, list[TodayAgainst]] = {name: [] for name in _NAMES}
     for day, back in BACK.items():
         mine, theirs = _side_by_side(days, now, days.media(back))
@@ -52,7 +54,7 @@ def carbon_of(days: Days) -> list[TodayFigure]:
             update={
                 "value": _text(_whole(parts[name])),
                 "so_far": _text(so_far[name]),
-                "until": min(ends, default=days.day().first) // MS,
+                "until": (figures[over[-1]].span.last if over else days.day().first) // MS,
                 "against": told[name],
                 "wanted": wanted(lack for each in parts[name] for lack in each.missing),
                 "completeness": complete,

@@ -54,6 +54,8 @@ class TodayDemand(Answer):
     """Mean power left for the rest of the quarter so that the limit holds."""
     limit: str | None
     limit_by: Literal["meter", "tariff", ""]
+    warn_at: float
+    """Share of the limit from which the alarm of demand comes."""
     highest: str | None
     """Of the billing period so far."""
     highest_at: int | None

@@ -78,7 +78,7 @@ class _Sheet:
         self.days = days
         self.is_pending = False
         self.is_booked = True
-        self.has_meters = bool(days.accounts.query.meters)
+        self.has_meters = days.accounts.plant.energy.enabled and bool(days.accounts.query.meters)
 
     def figures(self) -> list[TodayFigure]:
         """Return the figures; what was never read is left out."""

@@ -69,6 +69,7 @@ def _demand(days: Days, subject: str, limit: Fraction | None, limit_by: _LimitBy
         may_use=_text(may_use),
         limit=_text(limit),
         limit_by=limit_by,
+        warn_at=days.accounts.plant.energy.demand.warn_at / 100,
         highest=_text(peak.fixed),
         highest_at=None if peak.fixed_at is None else peak.fixed_at // MS,
         since=bill.first // MS,

@@ -758,6 +758,7 @@ export interface TodayDemand {
   may_use: string | null;
   limit: string | null;
   limit_by: "meter" | "tariff" | "";
+  warn_at: number;
   highest: string | null;
   highest_at: number | null;
   since: number;

@@ -1,160 +1,85 @@
-// Is it working? Is anything waiting for me?
+// Is it working? What does the plant draw and cost now? Is anything waiting for me?
+import type { ComponentType } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import type { Attention, Link } from "./api";
-import { connection, devices, rate, state, watch, type State } from "./feed";
-import { age, bytes, figure, seconds } from "./format";
+import type { Today, TodayCurve } from "./api";
+import { useAnswer } from "./energy/data";
+import { connection, state, watch, type State } from "./feed";
 import { useValue } from "./observable";
-import { Card, Loading, Mark, Spark, Status, type Tone } from "./parts";
-import { liveOf } from "./route";
-import { PlantTree } from "./tree";
-import { reason, t, word, type Key } from "./words";
+import { Card, Loading } from "./parts";
+import { language, t } from "./words";
+import { Consumers, Demands } from "./overview/supply";
+import { Bigs } from "./overview/bigs";
+import { Needs } from "./overview/needs";
+import { StateLine } from "./overview/line";
+import { Links, Plant, Works } from "./overview/works";
+import "./overview/overview.css";
+
+const SOON = 2_000;
+const AGAIN = 15_000;
+const CURVE_AGAIN = 60_000;
+const SOME_NEEDS = 3;
 
 export function Overview() {
   const said = useValue(state);
   useEffect(() => watch([], true), []);
   useValue(connection);
+  useValue(language);
+  const [every, ask] = useState({ today: AGAIN, curve: CURVE_AGAIN });
+  const { answer: today, error } = useAnswer<Today>("today", said ? {} : null, every.today);
+  const { answer: curve } = useAnswer<TodayCurve>("today/curve", today?.has_meters ? {} : null, every.curve);
+  const wanted = { today: today?.is_pending ? SOON : AGAIN, curve: curve?.is_pending ? SOON : CURVE_AGAIN };
+  useEffect(() => ask(wanted), [wanted.today, wanted.curve]);
   if (!said) return <Loading />;
+  if (today?.has_meters) return <OfToday said={said} today={today} curve={curve} />;
   return (
     <div class="overview">
       <h1 class="hidden">{t("nav.overview")}</h1>
-      <Figures said={said} />
-      <div class="left">
-        <Plant />
-      </div>
-      <div class="right">
+      <Works said={said}>
         <Needs attention={said.attention} />
-        <Links title={t("links.sinks")} links={said.links.filter((link) => link.role === "sink" || link.role === "history")} />
-        <Links title={t("links.sources")} links={said.links.filter((link) => link.role === "source")} />
+        {today && (
+          <Card title={t("today.fill")} label="fill">
+            <p class="empty">{t("today.no_meters")} <span class="note">{t("today.how")}</span></p>
+          </Card>
+        )}
+        {!today && error && <Card title={t("today.fill")}><p class="empty">{t("today.failed", { reason: error })}</p></Card>}
+      </Works>
+    </div>
+  );
+}
+
+function OfToday({ said, today, curve }: { said: State; today: Today; curve: TodayCurve | null }) {
+  return (
+    <div class="overview today">
+      <h1 class="hidden">{t("nav.overview")}</h1>
+      <StateLine said={said} />
+      <Bigs today={today} />
+      <Curve today={today} curve={curve} />
+      <div class="right">
+        <Needs attention={said.attention} most={SOME_NEEDS} />
+        <Demands demands={today.demands} />
+        <Consumers today={today} />
       </div>
+      <details class="machines">
+        <summary>{t("today.works")}</summary>
+        <div class="both">
+          <Plant />
+          <div>
+            <Links title={t("links.sinks")} links={said.links.filter((link) => link.role === "sink" || link.role === "history")} />
+            <Links title={t("links.sources")} links={said.links.filter((link) => link.role === "source")} />
+          </div>
+        </div>
+      </details>
     </div>
   );
 }
 
-function Figures({ said }: { said: State }) {
-  const { strip } = said;
-  const past = useValue(rate);
-  const tags = strip.good + strip.uncertain + strip.bad + strip.waiting;
-  return (
-    <div class="figures">
-      <Figure
-        title={t("figure.delivered")}
-        value={figure(strip.lost)}
-        unit={t("figure.lost")}
-        tone={strip.lost ? "bad" : "calm"}
-        note={t("figure.buffer", { rows: figure(strip.buffered), age: seconds(strip.oldest_s) })}
-      />
-      <Figure
-        title={t("figure.tags")}
-        value={figure(strip.good)}
-        unit={t("figure.of", { all: figure(tags) })}
-        tone={strip.bad ? "look" : "calm"}
-        note={t("figure.quality", { bad: figure(strip.bad), uncertain: figure(strip.uncertain), waiting: figure(strip.waiting) })}
-        go={strip.bad ? liveOf("", "bad") : liveOf("")}
-      />
-      <Figure
-        title={t("figure.rate")}
-        value={strip.rows_per_s === null ? "—" : figure(strip.rows_per_s, 3)}
-        unit={t("figure.per_s")}
-        tone="calm"
-        note={<Spark points={past} width={180} height={20} fromZero label={t("figure.minute")} />}
-      />
-      <Figure
-        title={t("figure.store")}
-        value={bytes(strip.store_bytes).split(" ")[0] ?? ""}
-        unit={bytes(strip.store_bytes).split(" ")[1] ?? ""}
-        tone={strip.store_bytes > 0.9 * strip.max_bytes ? "look" : "calm"}
-        note={t("figure.room", { all: bytes(strip.max_bytes), share: share(strip.store_bytes / strip.max_bytes) })}
-      />
-    </div>
-  );
-}
-
-const share = (part: number) => (part < 0.001 ? "< 0.1" : (100 * part).toFixed(1));
-
-function Figure(given: { title: string; value: string; unit: string; tone: Tone; note: preact.ComponentChildren; go?: string }) {
-  const figures = (
-    <>
-      <h2>{given.title}</h2>
-      <p class="big">
-        {given.tone !== "calm" && <Mark tone={given.tone} />}
-        <b>{given.value}</b> <span>{given.unit}</span>
-      </p>
-      <p class="note">{given.note}</p>
-    </>
-  );
-  return given.go ? <a class="card figure" href={given.go}>{figures}</a> : <section class="card figure">{figures}</section>;
-}
-
-function Needs({ attention }: { attention: Attention[] }) {
-  return (
-    <Card title={t("needs.title")} note={attention.length ? figure(attention.length) : undefined}>
-      {attention.length === 0 ? (
-        <p class="empty"><Status tone="calm">{t("needs.none")}</Status></p>
-      ) : (
-        <ul class="needs">
-          {attention.slice(0, 6).map((each) => (
-            <li key={each.code + each.subject}>
-              <Mark tone={each.urgent ? "bad" : "look"} />
-              <div>
-                <p>{t(`needs.${each.code}` as Key, { subject: each.subject, n: figure(each.count) })}</p>
-                {each.reason && <p class="reason">{reason(each.reason, each.reason_zh)}{each.since ? ` · ${t("needs.since", { age: age(each.since) })}` : ""}</p>}
-              </div>
-              {each.code.startsWith("device_") && <a href={liveOf(each.subject, "bad")}>{t("needs.see")}</a>}
-            </li>
-          ))}
-        </ul>
-      )}
-      {attention.length > 6 && <p class="note more">{t("needs.more", { n: figure(attention.length - 6) })}</p>}
-    </Card>
-  );
-}
-
-const TONES: Record<Link["state"], Tone> = { connected: "calm", connecting: "look", waiting: "bad", needs_a_person: "bad", stopped: "off" };
-
-function Links({ title, links }: { title: string; links: Link[] }) {
-  const [all, showAll] = useState(false);
-  // The history is beside the sinks and none of them.
-  const counted = links.filter((link) => link.role !== "history");
-  const up = counted.filter((link) => link.state === "connected").length;
-  // What isn't well comes first; a plant of a hundred links shows eight, and all when asked.
-  const sorted = [...links].sort((a, b) => Number(a.state === "connected") - Number(b.state === "connected"));
-  const some = all ? sorted : sorted.slice(0, 8);
-  return (
-    <Card title={title} note={counted.length ? `${up}/${counted.length}` : undefined}>
-      {counted.length === 0 && <p class="empty">{t("links.none")}</p>}
-      <table class="links">
-        <tbody>
-          {some.map((link) => (
-            <tr key={link.role + link.name}>
-              <th scope="row" title={link.peer}>{link.role === "history" ? t("links.stored") : link.name}</th>
-              <td class="kind">{link.role === "history" ? t("links.here") : word("kind", link.kind)}</td>
-              <td><Status tone={TONES[link.state]}>{t(`state.${link.state}`)}</Status></td>
-              <td class="num" title={reason(link.error, link.error_zh)}>{amount(link)}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-      {links.length > some.length && <button class="more" type="button" onClick={() => showAll(true)}>{t("links.all", { n: links.length })}</button>}
-    </Card>
-  );
-}
-
-function amount(link: Link): string {
-  if (link.state !== "connected") return link.since ? t("needs.since", { age: age(link.since) }) : "";
-  if (link.role === "source") return t("links.rows", { n: figure(link.rows) });
-  if (link.role === "history") return t("links.history", { size: bytes(link.bytes), age: seconds(link.lag_s) });
-  return t("links.lag", { rows: figure(link.buffered), age: seconds(link.lag_s) });
-}
-
-function Plant() {
-  const known = useValue(devices);
-  const list = [...known.values()];
-  const well = list.filter((device) => device.state === "good").length;
-  const tags = list.reduce((sum, device) => sum + device.tags, 0);
-  const note = `${t("tree.well", { well: figure(well), all: figure(list.length) })} · ${t("tree.tags", { n: figure(tags) })}`;
-  return (
-    <Card title={t("tree.title")} note={list.length ? note : undefined} label="plant">
-      {list.length ? <PlantTree devices={list} /> : <p class="empty">{t("tree.none")}</p>}
-    </Card>
-  );
+/** The charts' code comes behind the figures. */
+function Curve({ today, curve }: { today: Today; curve: TodayCurve | null }) {
+  const [View, show] = useState<ComponentType<{ today: Today; curve: TodayCurve }> | null>(null);
+  const [error, fail] = useState("");
+  useEffect(() => {
+    import("./overview/curve").then((chunk) => show(() => chunk.default), (reason: Error) => fail(reason.message));
+  }, []);
+  if (View && curve) return <View today={today} curve={curve} />;
+  return <Card title={t("today.curve")} label="plotted">{error ? <p class="empty">{t("page.failed", { reason: error })}</p> : <Loading />}</Card>;
 }

@@ -11,7 +11,8 @@ import { Stretch } from "../trend/stretch";
 import { language, t, word } from "../words";
 import { useAnswer } from "../energy/data";
 import { boundsOf, periodInAddress, periodOf, SPANS, spoken, wholeDays } from "../energy/period";
-import { exact, share } from "../energy/table";
+import { share } from "../energy/share";
+import { exact } from "../energy/table";
 import "../energy/energy.css";
 import "./carbon.css";
 

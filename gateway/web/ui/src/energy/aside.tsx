@@ -5,7 +5,8 @@ import { figure } from "../format";
 import { Mark } from "../parts";
 import { language, t, word } from "../words";
 import { numberOf } from "./chart";
-import { evidenceOf, exact, share } from "./table";
+import { evidenceOf, share } from "./share";
+import { exact } from "./table";
 
 /** Both sums over the intervals that have ended and are known in both. */
 export function difference(found: EnergyFigures, past: EnergyFigures | null): number | null {

@@ -158,10 +158,17 @@ function drawAll(chart: uPlot, given: Given): void {
   const { found, past, paint, colour, from } = given;
   clipped(chart, () => {
     const fills = { hatched: pattern("hatched", colour, paint), dotted: pattern("dotted", colour, paint) };
-    if (isPower(found)) drawSteps(chart, found.rows, colour, 2 * paint.ratio, 0);
-    else for (const row of found.rows) drawBar(chart, row, colour, fills, paint);
     const [first, then] = [found.rows[0], past?.rows[0]];
-    if (past && then) drawSteps(chart, past.rows, paint.soft, 1.5 * paint.ratio, (first?.start ?? from) - then.start);
+    const reference = (width: number): void => {
+      if (past && then) drawSteps(chart, past.rows, paint.soft, width * paint.ratio, (first?.start ?? from) - then.start);
+    };
+    if (isPower(found)) {
+      reference(1);
+      drawSteps(chart, found.rows, colour, 2.5 * paint.ratio, 0);
+    } else {
+      for (const row of found.rows) drawBar(chart, row, colour, fills, paint);
+      reference(1.5);
+    }
     if (found.contract !== null && isPower(found)) drawContract(chart, found.contract, paint);
   });
 }

@@ -16,7 +16,7 @@ export function hoursOf(bands: EnergyBand[], band: EnergyBand["band"]): string {
     .join(", ");
 }
 
-export function Legend({ found, past, steps, colour }: { found: EnergyFigures; past: EnergyFigures | null; steps: boolean; colour: string }) {
+export function Legend({ found, past, steps, colour, before = t("energy.before") }: { found: EnergyFigures; past: EnergyFigures | null; steps: boolean; colour: string; before?: string }) {
   const shown = bandsOf(found);
   const bands = BANDS.filter((each) => shown.some(({ band }) => band === each));
   const has = (part: "estimated" | "manual"): boolean => found.rows.some((row) => row.value !== null && row.measured < 0.95 && (part === "manual") === row.manual > row.estimated);
@@ -26,7 +26,7 @@ export function Legend({ found, past, steps, colour }: { found: EnergyFigures; p
       {has("estimated") && <li><i class={steps ? "dashed" : "hatched"} style={{ color: colour }} />{t("energy.estimated")}</li>}
       {has("manual") && <li><i class="dotted" style={{ color: colour }} />{t("energy.manual")}</li>}
       {found.unknown > 0 && <li><i class="missing" />{t("energy.gap")}</li>}
-      {past && <li><i class="swatch past" />{t("energy.before")}</li>}
+      {past && <li><i class="swatch past" />{before}</li>}
       {bands.map((each) => (
         <li key={each}><i class="band" style={{ background: `var(--band-${each})` }} />{word("band", each)} <span class="note">{hoursOf(shown, each)}</span></li>
       ))}

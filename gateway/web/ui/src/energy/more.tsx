@@ -14,7 +14,8 @@ import { language, t, word } from "../words";
 import { colourOf, usePaint, type Paint } from "./colours";
 import { useAnswer } from "./data";
 import { DAY } from "./period";
-import { exact, Figures, share } from "./table";
+import { share } from "./share";
+import { exact, Figures } from "./table";
 import type { Choice } from "./view";
 
 use([HeatmapChart, SankeyChart, ScatterChart, CalendarComponent, TooltipComponent, VisualMapComponent, CanvasRenderer]);

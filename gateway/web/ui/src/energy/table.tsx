@@ -4,6 +4,7 @@ import type { EnergyFigures, EnergyRow } from "../api";
 import { moment } from "../format";
 import { iso } from "../trend/range";
 import { t, word } from "../words";
+import { evidenceOf, share } from "./share";
 
 const PAGE = 100;
 
@@ -15,10 +16,7 @@ export function exact(value: string | null): string {
   return `${value.startsWith("-") ? "−" : ""}${whole.replace(/\B(?=(\d{3})+$)/g, ",")}${digits ? `.${digits}` : ""}`;
 }
 
-export const share = (part: number): string => `${(part * 100).toFixed(part > 0.9995 || part === 0 ? 0 : 1)} %`;
 export const flagsOf = (row: EnergyRow): string => row.flags.map((each) => word("eflag", each)).join(t("figure.comma"));
-export const evidenceOf = (found: { subject: string; medium: string }, start: number, end: number): string =>
-  `api/energy/evidence?${new URLSearchParams({ subject: found.subject, medium: found.medium, start: String(start), end: String(end) })}`;
 
 export function Figures({ found, past, cursor }: { found: EnergyFigures; past: EnergyFigures | null; cursor: number | null }) {
   const [many, show] = useState(PAGE);

@@ -15,10 +15,12 @@ import { language, t, word, type Key } from "../words";
 import { Aside } from "./aside";
 import { Chart, isPower, numberOf } from "./chart";
 import { colourOf, usePaint } from "./colours";
+import { moved } from "./cursor";
 import { useAnswer } from "./data";
 import { Legend } from "./legend";
 import { before, boundsOf, DAY, everyOf, periodInAddress, periodOf, SPANS, spoken, wholeDays, type Every, type Period } from "./period";
-import { csv, exact, Figures, share } from "./table";
+import { share } from "./share";
+import { csv, exact, Figures } from "./table";
 import { Report } from "./report";
 import { EnergyTree } from "./tree";
 import "./energy.css";
@@ -175,16 +177,10 @@ function Curve({ plant, choice }: { plant: EnergyPlant; choice: Choice }) {
   const [left, right] = zoom ?? [from, to];
 
   function keys(event: KeyboardEvent): void {
-    const last = (found?.rows.length ?? 0) - 1;
-    if (last < 0) return;
-    if (event.key === "ArrowLeft") point(Math.max(0, (cursor ?? last + 1) - 1));
-    else if (event.key === "ArrowRight") point(Math.min(last, (cursor ?? -1) + 1));
-    else if (event.key === "Home") point(0);
-    else if (event.key === "End") point(last);
-    else if (event.key === "Escape") {
-      point(null);
-      look(null);
-    } else return;
+    const to = moved(event.key, cursor, found?.rows.length ?? 0);
+    if (to === undefined) return;
+    point(to);
+    if (to === null) look(null);
     event.preventDefault();
   }
 
