@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, Literal, NamedTuple, Protocol, Self, runtime_checkable
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 from connectors.batch import Batch, Columns, Origin
@@ -286,7 +287,19 @@ class GapNews(NamedTuple):
     revision: int
     """Rises with every gap noted or changed."""
     record: dict[str, Any]
-    """docs/reference/mqtt-json.md has its keys; times are ns UTC."""
+    """docs/reference/gaps.md has its keys; times are ns UTC."""
+
+    @property
+    def id(self) -> str:
+        """What is the same for a gap for ever, whatever is told of it."""
+        return f"{self.record['epoch']}-{self.record['gap']}"
+
+    def json(self, most: int = 1 << 62) -> bytes:
+        """Return the record as text; where that is too long without the devices, which then are all."""
+        text = orjson.dumps(self.record)
+        if len(text) > most:
+            text = orjson.dumps({key: said for key, said in self.record.items() if key != "devices"})
+        return text
 
 
 class Gaps(Protocol):

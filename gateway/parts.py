@@ -191,13 +191,14 @@ class Parts:
         rules = Rules(name, options.select, self.tags)
         if rules.thinning:
             self._thinner(name, options, rules)
+        gateway = self.plant().gateway
         context = Context(
-            self.plant().gateway.id,
+            gateway.id,
             self.tags,
             self.clock,
             history=Reader(self.directory / HISTORY) if self.plant().history.enabled else None,
             last=self.live,
-            gaps=News(self.buffer, name, lambda: cursor.books.since),
+            gaps=News(self.buffer, gateway.id, name, lambda: cursor.books.since),
             status=lambda: self._status(cursor.backlog(), meter),
             selects=rules.raw,
             directory=self.directory,

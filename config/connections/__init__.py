@@ -11,6 +11,7 @@ from config.connections.modbus_serial import ModbusSerialSource
 from config.connections.modbus_tcp import ModbusDevice, ModbusTag, ModbusTcpSource
 from config.connections.mqtt import MqttConnection, MqttPublishing, MqttSink, MqttSubscription
 from config.connections.mqtt_forms import (
+    AnnouncedForm,
     JsonForm,
     MqttForm,
     PerTagForm,
@@ -53,6 +54,7 @@ SourceOptions = Annotated[
 __all__ = [
     "AliyunDevice",
     "AliyunForm",
+    "AnnouncedForm",
     "AnySink",
     "Cjt188Device",
     "Cjt188Source",

@@ -3,7 +3,8 @@
 import re
 from typing import Annotated, Final, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 
 from config.base import Model
 from config.connections.platforms import AliyunForm, HuaweiForm, OneNetForm, ThingsBoardForm
@@ -31,7 +32,23 @@ class JsonForm(Model):
     kind: Literal["json"]
 
 
-class ValuesForm(Model):
+def _topic(value: object) -> object:
+    if isinstance(value, str) and not is_topic(value):
+        raise PydanticCustomError("topic", "not a topic")
+    return value
+
+
+class AnnouncedForm(Model):
+    """What a form has that may go without all that is told beside the data."""
+
+    announce: bool = True
+    """Publish catalogue, status, gaps and last will beside the data."""
+    gaps: Annotated[str, BeforeValidator(_topic)] | None = None
+    """Topic on which is told for which time values are missing; without it the gateway's own below ``prefix``
+    where ``announce`` is on, else it is not told."""
+
+
+class ValuesForm(AnnouncedForm):
     """``{"ts": …, "values": {tag: value}}``: an object per device and time."""
 
     kind: Literal["values"]
@@ -44,11 +61,9 @@ class ValuesForm(Model):
     plain: bool = False
     """``ts`` and ``values`` and nothing else, for platforms that bear nothing else: without gateway, batch,
     quality and marks, so a repeated or a late message can't be told from another."""
-    announce: bool = True
-    """Publish catalogue, status, gaps and last will beside the data."""
 
 
-class PerTagForm(Model):
+class PerTagForm(AnnouncedForm):
     """A unified namespace: a topic per tag, ``{prefix}/{site}/{area}/{line}/{device}/{tag}``."""
 
     kind: Literal["per_tag"]
@@ -58,11 +73,9 @@ class PerTagForm(Model):
     """The value alone, without time and quality; late ones go to ``{topic}/_past`` in full."""
     retain: bool = True
     """The broker keeps each tag's newest live value; a late one never takes its place."""
-    announce: bool = True
-    """Publish catalogue, status, gaps and last will beside the data."""
 
 
-class TemplateForm(Model):
+class TemplateForm(AnnouncedForm):
     """Topic and message from templates, for platforms with a form of their own."""
 
     kind: Literal["template"]

@@ -105,6 +105,9 @@ class AliyunForm(PlatformForm):
     """DeviceSecret."""
     topology: Literal["existing", "add"] = "existing"
     """Whether the sub-devices are attached to the gateway in the console, or by the gateway itself."""
+    gaps: _Id | None = None
+    """Event of the gateway's product model that tells for which time values are missing: of kind *info*, with
+    one output ``record`` of type text; without it nobody is told."""
     devices: Annotated[
         dict[DevicePath, AliyunDevice],
         Field(min_length=1, max_length=2_000),
@@ -135,6 +138,9 @@ class OneNetForm(PlatformForm):
     """Device key, base64 as the console shows it."""
     token_valid: Annotated[Duration, Field(ge=3_600_000_000_000)] = 7 * 86_400_000_000_000
     """How long a sign-in token is good; a session is renewed before its token ends."""
+    gaps: _Id | None = None
+    """Event of the gateway's thing model that tells for which time values are missing, with one output
+    ``record`` of type string; without it nobody is told."""
     devices: Annotated[
         dict[DevicePath, OneNetDevice],
         Field(min_length=1),

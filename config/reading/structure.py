@@ -68,6 +68,7 @@ _CODES: Final = {
     "time_zone": "E-CF-0125",
     "json_path": "E-CF-0901",
     "topic_filter": "E-CF-0902",
+    "topic": "E-CF-0924",
     "name_pattern": "E-CF-0903",
     "sparkplug_id": "E-CF-0904",
     "placed_name": "E-CF-0905",

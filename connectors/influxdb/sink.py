@@ -1,5 +1,6 @@
 """The InfluxDB sink: points in the order they were stored, accepted when the database says so."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
@@ -13,11 +14,13 @@ from config.connections import InfluxDbSink
 from connectors.contract import Certificate, Context, Delivery, Order
 from connectors.dial import Traffic
 from connectors.errors import NotConnected, Refusal, Rejected
+from connectors.influxdb.gaps import gap_lines
 from connectors.influxdb.lines import Encoder, Lines
 from connectors.influxdb.reasons import Refused
 from connectors.influxdb.requests import Requests, Statistics
 
 _WARY_NS: Final = 60_000_000_000
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -49,12 +52,13 @@ class InfluxDb:
         self._ceiling_until = 0
 
     async def __aenter__(self) -> Self:
-        """Connect and ask whether the database is there."""
+        """Connect, ask whether the database is there, and tell it what is missing."""
         self._requests = Requests(self._options, self._statistics, self._traffic)
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._requests.close)
             await self._requests.open()
             self._encoder = Encoder(self._options.measurement, self._context.tags)
+            await self._tell_gaps()
             stack.pop_all()
         return self
 
@@ -69,6 +73,7 @@ class InfluxDb:
                 by themselves.
             Rejected: the rows the database refuses for what they are.
         """
+        await self._tell_gaps()
         refusals: list[Refusal] = []
         for chunk in self._chunks(deliveries, refusals):
             await self._write(chunk, refusals)
@@ -94,6 +99,16 @@ class InfluxDb:
     def traffic(self) -> int:
         """Return the bytes moved over the network, both ways, over all sessions."""
         return self._traffic.total()
+
+    async def _tell_gaps(self) -> None:
+        """Write what is missing, before the rows behind it; noted as told once the database has it."""
+        while news := await self._context.gaps.untold():
+            if await self._requests.post(gap_lines(self._options.measurement, news)) is not None:
+                for each in news:
+                    refused = await self._requests.post(gap_lines(self._options.measurement, [each]))
+                    if refused is not None:
+                        log.warning("a gap is not told", extra={"gap": each.id, "reason": refused.reason})
+            await self._context.gaps.told(news[-1].revision)
 
     async def _write(self, chunk: _Chunk, refusals: list[Refusal]) -> None:
         waiting = [chunk]

@@ -5,12 +5,12 @@ from dataclasses import replace
 from itertools import groupby
 from typing import Any, Final
 
-from config.connections import JsonForm, MqttSink, PlatformForm
+from config.connections import JsonForm, MqttForm, MqttSink, PlatformForm
 from config.problems import Phrase
 from connectors.mqtt.catalogue import described
 from connectors.mqtt.envelope import headers
 from connectors.mqtt.schemas import DIALECT, IDENTITY, NUMBER_OF_ROW, QUALITY, VALUE
-from connectors.mqtt.topics import data_topic, gaps_topic, status_topic, tags_topic
+from connectors.mqtt.topics import data_topic, gaps_topic, status_topic, tags_topic, told_gaps_on
 from connectors.published import Channel, MessageKind, Published, Schema, over_broker
 from connectors.tags import Kind, Tag
 
@@ -79,6 +79,7 @@ GAP: Final[Schema] = {
     "type": "object",
     "properties": {
         "gw": IDENTITY["gw"],
+        "epoch": IDENTITY["epoch"],
         "gap": {"type": "integer", "minimum": 1},
         "reason": {"type": "string"},
         "noted": {"type": "integer"},
@@ -91,7 +92,7 @@ GAP: Final[Schema] = {
         "seq": {"type": "array", "items": {"type": "integer"}, "minItems": 2, "maxItems": 2},
         "rows": {"type": "integer", "minimum": 1},
     },
-    "required": ["gw", "gap", "reason", "noted", "sources"],
+    "required": ["gw", "epoch", "gap", "reason", "noted", "sources"],
 }
 
 _IS_FRESH: Final = {"not": {"anyOf": [{"required": ["hist"]}, {"required": ["unit"]}]}}
@@ -112,19 +113,33 @@ def published(options: MqttSink, *, gateway: str, site: str, tags: Sequence[Tag]
 
         messages = promised.messages(form)
         channels = list(promised.channels(form, options.prefix, gateway, ordered))
-    if isinstance(form, JsonForm) or (not isinstance(form, PlatformForm) and form.announce):
+    told, gaps = _beside(form, options.prefix, site, gateway)
+    if told:
         messages += [
             MessageKind("catalogue", Phrase("contract.catalogue"), CATALOGUE),
             MessageKind("status", Phrase("contract.status"), STATUS),
-            MessageKind("gap", Phrase("contract.gap"), GAP),
         ]
+        status = status_topic(options.prefix, site, gateway)
         channels += [
-            Channel("status", status_topic(options.prefix, site, gateway), "status", retained=True),
-            Channel("gaps", gaps_topic(options.prefix, site, gateway), "gap"),
+            Channel("status", status, "status", retained=True),
             *_catalogues(options.prefix, ordered),
         ]
+    if gaps is not None:
+        messages.append(MessageKind("gap", Phrase("contract.gap"), GAP))
+        channels.append(Channel("gaps", gaps, "gap"))
     beside = headers(options, gateway)
     return over_broker(options, [replace(each, headers=beside) for each in messages], channels)
+
+
+def _beside(form: MqttForm, prefix: str, site: str, gateway: str) -> tuple[bool, str | None]:
+    """Tell whether status and catalogue are told beside the data, and on which topic gaps are."""
+    match form:
+        case JsonForm():
+            return True, gaps_topic(prefix, site, gateway)
+        case PlatformForm():
+            return False, None
+        case _:
+            return form.announce, told_gaps_on(form, prefix, site, gateway)
 
 
 def _of_devices(prefix: str, tags: Iterable[Tag]) -> Iterator[Channel]:

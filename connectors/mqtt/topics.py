@@ -1,5 +1,7 @@
 """Where each message goes: the device's path behind the prefix, and what stands beside the data."""
 
+from config.connections import AnnouncedForm
+
 
 def data_topic(prefix: str, device: str) -> str:
     """Return the topic of a device's rows; `device` is site/area/line/device."""
@@ -19,6 +21,11 @@ def status_topic(prefix: str, site: str, gateway: str) -> str:
 def gaps_topic(prefix: str, site: str, gateway: str) -> str:
     """Return the topic on which subscribers are told of values that are missing."""
     return f"{prefix}/{site}/_gateway/{gateway}/_gaps"
+
+
+def told_gaps_on(form: AnnouncedForm, prefix: str, site: str, gateway: str) -> str | None:
+    """Return the topic of gaps beside a form that may do without; None: nobody is told."""
+    return form.gaps or (gaps_topic(prefix, site, gateway) if form.announce else None)
 
 
 def tag_topic(prefix: str, path: str) -> str:

@@ -275,7 +275,7 @@ class Shelf(Stored):
 
     def note(self, gap: Gap) -> None:
         """Let a gap be saved with the next of the changes."""
-        self._noted.append(gap)
+        self._noted.append(replace(gap, place=self._end))
 
     async def gaps_after(self, revision: int) -> list[Gap]:
         """Return the gaps noted or changed after a revision, in that order."""

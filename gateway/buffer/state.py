@@ -10,6 +10,7 @@ import sqlite3
 import threading
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -71,6 +72,12 @@ SCHEMA: Final = (
         "ALTER TABLE gaps ADD COLUMN revision INTEGER NOT NULL DEFAULT 0",
         "CREATE INDEX gap_revisions ON gaps(revision)",
         "CREATE TABLE gaps_told(sink TEXT PRIMARY KEY, revision INTEGER NOT NULL) WITHOUT ROWID",
+    ),
+    (
+        "ALTER TABLE gaps ADD COLUMN epoch TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE gaps ADD COLUMN place INTEGER NOT NULL DEFAULT 0",
+        """UPDATE gaps SET epoch = ifnull(
+            (SELECT ordinal || '-' || random FROM epochs ORDER BY ordinal DESC LIMIT 1), '')""",
     ),
 )
 
@@ -237,10 +244,11 @@ class State:
             self._note(gap, revision)
         many("INSERT OR REPLACE INTO gaps_told VALUES (?, ?)", list(changes.gaps_told.items()))
         many(
-            # A number whose discard is not counted yet is not given again.
+            # A number that was given once is not given again.
             "INSERT INTO quarantine(sink, reason, noted, ordinal, random, seq, arrived, rows, crc,"
             " row_numbers, tags, data, source, id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1 + max("
-            "(SELECT ifnull(max(id), 0) FROM quarantine), (SELECT ifnull(max(entry), 0) FROM discards)))",
+            "(SELECT ifnull(max(id), 0) FROM quarantine), (SELECT ifnull(max(entry), 0) FROM discards),"
+            " (SELECT ifnull(max(CAST(value AS INTEGER)), 0) FROM meta WHERE key = 'entries')))",
             [
                 (
                     *(h.sink, h.reason, h.noted, h.epoch.ordinal, f"{h.epoch.random:016x}", h.seq, h.arrived),
@@ -249,6 +257,8 @@ class State:
                 for h in changes.held
             ],
         )
+        if changes.held:
+            self._connection.execute("INSERT OR REPLACE INTO meta SELECT 'entries', max(id) FROM quarantine")
         many("DELETE FROM quarantine WHERE id = ?", [(entry,) for entry in changes.settled])
         # Somebody deleted it while it was being sent again: what its sink says counts.
         many("DELETE FROM discards WHERE entry = ?", [(entry,) for entry in changes.settled])
@@ -262,6 +272,8 @@ class State:
     def _note(self, gap: Gap, revision: int) -> None:
         """Store a gap; what goes on with one that is there changes that one."""
         joined = None
+        if not gap.epoch and self.epochs:
+            gap = replace(gap, epoch=str(self.epochs[-1].epoch))
         if not gap.first_seq:
             query = f"SELECT {GAP} FROM gaps WHERE reason = ? AND sources = ? ORDER BY id DESC LIMIT 1"  # noqa: S608
             key = (gap.reason, _text(dict(gap.sources)))

@@ -44,6 +44,10 @@ class Gap:
     """Paths; empty is every device of the sources."""
     tags: int = 0
     """How many are concerned; 0 is not known."""
+    epoch: str = ""
+    """Under which it was noted first: with `id` it is this gap and no other."""
+    place: int = 0
+    """The next seq when it was noted or changed last: it is told before the rows from there on."""
 
     @property
     def lasts(self) -> bool:
@@ -56,7 +60,7 @@ class Gap:
         A link that is down stays so until it ends; what a source lost within a minute is one loss.
         """
         if self.reason == LINK_DOWN and earlier.end is None:
-            return replace(earlier, end=self.end)
+            return replace(earlier, end=self.end, place=self.place)
         is_near = self.noted - earlier.noted < _ONE_LOSS_NS
         if self.reason == SOURCE_LOST and is_near and self.start is not None:
             devices = tuple(dict.fromkeys((*earlier.devices, *self.devices)))
@@ -66,6 +70,7 @@ class Gap:
                 end=max(self.end or 0, earlier.end or 0) or None,
                 devices=devices if len(devices) <= MOST_DEVICES else (),
                 tags=max(self.tags, earlier.tags),
+                place=self.place,
             )
         return None
 
@@ -76,7 +81,7 @@ class Gap:
 
 _COLUMNS: Final = (
     *("id", "revision", "noted", "reason", "first_seq", "last_seq", "batches", "rows", "start", "end"),
-    *("sources", "sinks", "devices", "tags"),
+    *("sources", "sinks", "devices", "tags", "epoch", "place"),
 )
 COLUMNS: Final = ", ".join(_COLUMNS)
 """As they lie in the state's table."""
@@ -87,7 +92,7 @@ def to_row(gap: Gap, number: int | None, revision: int) -> tuple[Any, ...]:
     return (
         *(number, revision, gap.noted, gap.reason, gap.first_seq, gap.last_seq, gap.batches, gap.rows),
         *(gap.start, gap.end, orjson.dumps(gap.sources).decode(), orjson.dumps(gap.sinks).decode()),
-        *(orjson.dumps(list(gap.devices)).decode(), gap.tags),
+        *(orjson.dumps(list(gap.devices)).decode(), gap.tags, gap.epoch, gap.place),
     )
 
 

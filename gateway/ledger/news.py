@@ -33,8 +33,9 @@ class GapLog(Protocol):
 class News:
     """One sink's way through the gaps; implements `connectors.Gaps`."""
 
-    def __init__(self, store: GapLog, sink: str, since: Callable[[], int]) -> None:
+    def __init__(self, store: GapLog, gateway: str, sink: str, since: Callable[[], int]) -> None:
         self._store = store
+        self._gateway = gateway
         self._sink = sink
         self._since = since
         """When the sink's books begin, ns UTC: what was over before is none of its subscribers' business."""
@@ -48,7 +49,7 @@ class News:
         if store.gap_revision <= self._told:
             return ()
         found = [
-            GapNews(each.revision, record(each, self._sink))
+            GapNews(each.revision, record(self._gateway, each, each.sinks.get(self._sink, 0)))
             for each in await store.gaps_after(self._told)
             if each.concerns(self._sink) and (each.end is None or each.noted >= self._since())
         ]
@@ -62,10 +63,12 @@ class News:
         self._told = revision
 
 
-def record(gap: Gap, sink: str) -> dict[str, Any]:
-    """Return what a subscriber of a sink is told of a gap; what is not known is absent."""
-    rows = gap.sinks.get(sink, 0)
-    found: dict[str, Any] = {"gap": gap.id, "reason": gap.reason, "noted": gap.noted}
+def record(gateway: str, gap: Gap, rows: int) -> dict[str, Any]:
+    """Return what a subscriber is told of a gap that cost it so many rows; what is not known is absent."""
+    found: dict[str, Any] = {"gw": gateway}
+    if gap.id:
+        found |= {"epoch": gap.epoch, "gap": gap.id}
+    found |= {"reason": gap.reason, "noted": gap.noted}
     if gap.start is not None:
         found["start"] = gap.start
     if gap.end is not None:

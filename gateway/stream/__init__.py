@@ -1,7 +1,7 @@
 """The log, read over HTTP by whoever remembers where they are: exactly once is theirs to have."""
 
-from gateway.stream.lines import KnownTags, Lines, catalogue_lines, gap_line
-from gateway.stream.log import Page, StoredLog
+from gateway.stream.lines import KnownTags, Lines, catalogue_lines
+from gateway.stream.log import Page, StoredLog, place_of
 from gateway.stream.position import Ends, Lost, Position
 
 __all__ = [
@@ -13,5 +13,5 @@ __all__ = [
     "Position",
     "StoredLog",
     "catalogue_lines",
-    "gap_line",
+    "place_of",
 ]

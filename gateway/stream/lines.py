@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import orjson
 
@@ -11,6 +11,7 @@ from connectors import Delivery, TagTable
 from connectors.factory import row_catalogues, row_encoder
 from gateway.contracts import stored_tags
 from gateway.ledger import Gap
+from gateway.ledger.news import record
 from gateway.select import Rules, Selection
 
 MOST_GLOBS: Final = 20
@@ -50,20 +51,11 @@ class Lines:
         chosen = self._select(delivery)
         return [] if chosen is None else [each.payload for each in self._encoder.messages(chosen)]
 
+    def gap(self, gap: Gap) -> bytes:
+        """Return what tells of a gap, in the same words as any subscriber is told."""
+        return orjson.dumps({"gap": record(self._gateway, gap, gap.rows)})
+
 
 def catalogue_lines(gateway: str, directory: Path) -> Iterator[bytes]:
     """Return what every device's tags are now; raises sqlite3.Error where it can't be read."""
     return row_catalogues(gateway, stored_tags(directory))
-
-
-def gap_line(gap: Gap) -> bytes:
-    """Return what tells of a loss; `rows` is absent where it could not be counted."""
-    told: dict[str, Any] = {
-        "reason": gap.reason,
-        "first_seq": gap.first_seq,
-        "last_seq": gap.last_seq,
-        "rows": gap.rows or None,
-        "start": gap.start,
-        "end": gap.end,
-    }
-    return orjson.dumps({"gap": {key: value for key, value in told.items() if value is not None}})

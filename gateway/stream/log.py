@@ -9,18 +9,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from connectors import Delivery, Epoch
+from connectors import Delivery
 from gateway.buffer.codec import Undecodable, decode
 from gateway.buffer.contract import STORE
 from gateway.buffer.reader import Damaged, SegmentReader
-from gateway.buffer.records import EpochRecord
 from gateway.buffer.segment import SUFFIX
-from gateway.buffer.state import NAME
 from gateway.ledger import Gap
-from gateway.sqlite import connect_for_reading, files_of
+from gateway.sqlite import files_of
 from gateway.stream.position import Ends, Position, prove
+from gateway.stream.state import StateReader
 
 _NO_END: Final = 2**62
 _ONE_BY_ONE: Final = 20_000
@@ -35,7 +34,7 @@ class Page:
     """Where the page ends; the same as before when there is nothing new."""
     deliveries: list[Delivery] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
-    """Losses among what follows, by their first seq."""
+    """What is missing among what follows, or before it."""
     more: bool = False
     """More is stored already."""
 
@@ -49,8 +48,12 @@ class StoredLog:
 
     def ends(self) -> Ends:
         """Return what there is; raises sqlite3.Error or OSError where no gateway has run."""
+        with StateReader(self._folder) as state:
+            return self._ends(state)
+
+    def _ends(self, state: StateReader) -> Ends:
         files = self._files()
-        epochs = self._epochs()
+        epochs = state.epochs()
         begun = epochs[-1].first_seq if epochs else 0
         if not files:
             return Ends(epochs, begun, begun)
@@ -66,15 +69,19 @@ class StoredLog:
             Lost: there is no going on from there.
             sqlite3.Error, OSError: no gateway has run here, or the disk refuses.
         """
-        ends = self.ends()
+        with StateReader(self._folder) as state:
+            return self._page(position, max_rows, state)
+
+    def _page(self, position: Position, max_rows: int, state: StateReader) -> Page:
+        ends = self._ends(state)
         start = prove(position, ends)
         page = Page(after=position)
         rows = 0
         for path, stop in self._from(start):
             try:
-                found, lost = self._read(path, start, stop, max_rows - rows)
+                found, lost = self._read(path, start, stop, max_rows - rows, state)
             except FileNotFoundError:  # retention was here: what is gone was perhaps not read yet
-                ends = self.ends()
+                ends = self._ends(state)
                 prove(Position(position.epoch, start - 1), ends)
                 continue
             page.gaps += lost
@@ -86,11 +93,18 @@ class StoredLog:
                 break
         last = max([start - 1, *(gap.last_seq for gap in page.gaps)])
         at_end = last + 1 >= ends.end or not page.deliveries
-        page.gaps += self._recorded(position.seq, ends.end - 1 if at_end else last)
-        page.gaps.sort(key=lambda gap: gap.first_seq)
+        page.gaps += state.losses(position.seq, ends.end - 1 if at_end else last)
         last = max([last, *(gap.last_seq for gap in page.gaps)])
         if last > position.seq:
-            page.after = Position(ends.epoch_at(last), last)
+            page.after = position.to(ends.epoch_at(last), last)
+        missing = state.missing(position, ends.newest_epoch, None if at_end else last)
+        if missing:
+            page.gaps += missing
+            # Behind all rows of the epochs before: gaps are counted within the running one.
+            place = max(last, ends.begun - 1) if at_end else last
+            epoch = ends.newest_epoch if place >= ends.begun - 1 else ends.epoch_at(place)
+            page.after = Position(epoch, place, missing[-1].revision)
+        page.gaps.sort(key=place_of)
         # Numbers left free behind an unclean stop are nothing that is stored: an empty page ends it.
         page.more = page.after != position and last + 1 < ends.end
         return page
@@ -107,18 +121,21 @@ class StoredLog:
         """Yield each file that can hold `seq` or something after it, and the seq its batches end before."""
         files = self._files()
         ends = [*(int(path.stem) for path in files[1:]), _NO_END]
-        for path, stop in zip(files, ends, strict=True):
+        for path, stop in zip(files, ends, strict=False):  # where nothing is stored yet there is no file
             if seq < stop:
                 yield path, stop
 
-    def _read(self, path: Path, start: int, stop: int, max_rows: int) -> tuple[list[Delivery], list[Gap]]:
+    def _read(
+        self, path: Path, start: int, stop: int, max_rows: int, state: StateReader
+    ) -> tuple[list[Delivery], list[Gap]]:
         start = max(start, int(path.stem))
         try:
             last = self._bounds(path)
             if last is None or last < start:
                 return [], []
             stop = min(stop, last + 1)
-            return self._reader(path).read(start, stop, max_rows, gapless=self._is_whole(path)), []
+            whole = state.is_whole(int(path.stem))
+            return self._reader(path).read(start, stop, max_rows, gapless=whole), []
         except Damaged:
             return self._what_holds(path, start, stop, max_rows)
         finally:
@@ -149,12 +166,6 @@ class StoredLog:
                 break
         return found, [_unproved(first, last) for first, last in _runs(bad)]
 
-    def _is_whole(self, path: Path) -> bool:
-        """Tell whether the file holds every seq between its first and its last: so it is until a repair."""
-        first = int(path.stem)
-        known = self._state("SELECT batches, last_seq FROM segments WHERE first_seq = ?", first)
-        return not known or int(known[0][0]) == int(known[0][1]) - first + 1
-
     def _reader(self, path: Path) -> SegmentReader:
         reader = self._open.get(path)
         if reader is None:
@@ -168,28 +179,10 @@ class StoredLog:
         for other in [each for each in self._open if each != path]:
             self._open.pop(other).close()
 
-    def _epochs(self) -> list[EpochRecord]:
-        rows = self._state("SELECT ordinal, random, started, first_seq, reason FROM epochs ORDER BY ordinal")
-        return [
-            EpochRecord(Epoch(ordinal, int(random, 16)), started, first, reason)
-            for ordinal, random, started, first, reason in rows
-        ]
 
-    def _recorded(self, after: int, last: int) -> list[Gap]:
-        """Return the losses the gateway recorded among (after, last]."""
-        rows = self._state(
-            "SELECT reason, first_seq, last_seq, batches, rows, noted, start, end FROM gaps"
-            " WHERE first_seq > 0 AND last_seq > ? AND first_seq <= ? ORDER BY first_seq",
-            *(after, last),
-        )
-        return [Gap(*row) for row in rows]
-
-    def _state(self, sql: str, *values: int) -> list[tuple[Any, ...]]:
-        connection = connect_for_reading(self._folder / NAME, sealed=False)
-        try:
-            return connection.execute(sql, values).fetchall()
-        finally:
-            connection.close()
+def place_of(gap: Gap) -> int:
+    """Return the seq before whose row a gap is told."""
+    return gap.first_seq or gap.place
 
 
 def _runs(seqs: Sequence[int]) -> Iterator[tuple[int, int]]:

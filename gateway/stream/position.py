@@ -10,22 +10,28 @@ Reason = Literal["unknown", "expired", "ahead"]
 
 
 class Position(NamedTuple):
-    """The last stored batch somebody has: text ``epoch,seq``, e.g. ``3-9f86d081884c7d65,1201``."""
+    """The last stored batch somebody has, and the last gap: ``epoch,seq,revision``, or ``epoch,seq``."""
 
     epoch: str
     seq: int
+    told: int = -1
+    """The revision of gaps up to which somebody was told; below 0 it is not known."""
+
+    def to(self, epoch: str, seq: int) -> "Position":
+        """Return a place further on; gaps are counted within an epoch."""
+        return Position(epoch, seq, self.told if epoch == self.epoch else -1)
 
     def __str__(self) -> str:
-        """Return the form subscribers keep."""
-        return f"{self.epoch},{self.seq}"
+        """Return the form subscribers keep, e.g. ``3-9f86d081884c7d65,1201,17``."""
+        return f"{self.epoch},{self.seq}" + (f",{self.told}" if self.told >= 0 else "")
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read it back; ValueError when it is none."""
-        epoch, comma, seq = text.partition(",")
-        if not comma or not seq.isdecimal():
+        epoch, *numbers = text.split(",")
+        if len(numbers) not in (1, 2) or not all(each.isdecimal() for each in numbers):
             raise ValueError(f"{text!r} is no position: epoch,seq")
-        return cls(epoch, int(seq))
+        return cls(epoch, *map(int, numbers))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,16 @@ class Ends:
     """The first seq that may still be there."""
     end: int
     """The seq after the newest."""
+
+    @property
+    def newest_epoch(self) -> str:
+        """Return the running epoch; empty where there is none."""
+        return str(self.epochs[-1].epoch) if self.epochs else ""
+
+    @property
+    def begun(self) -> int:
+        """Return the first seq of the running epoch."""
+        return self.epochs[-1].first_seq if self.epochs else 0
 
     @property
     def before_all(self) -> Position:

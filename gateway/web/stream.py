@@ -7,6 +7,7 @@ happens in a thread, in short pieces; a slow subscriber is read for more slowly.
 import asyncio
 import sqlite3
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,10 +23,11 @@ from gateway.stream import (
     KnownTags,
     Lines,
     Lost,
+    Page,
     Position,
     StoredLog,
     catalogue_lines,
-    gap_line,
+    place_of,
 )
 from gateway.stream.lines import MOST_GLOBS
 from gateway.web.models import LostPlace, Mistake, StreamEnds, StreamEpoch
@@ -41,9 +43,7 @@ HEARTBEAT_S: Final = 15.0
 _SSE_ROWS: Final = 5_000
 _Glob = Annotated[str, Field(min_length=1, max_length=400)]
 _Globs = Annotated[list[_Glob], Query(max_length=MOST_GLOBS)]
-_After = Annotated[
-    str, Query(max_length=80, description="epoch,seq of the last batch you have; or oldest, now")
-]
+_After = Annotated[str, Query(max_length=80, description="the position behind what you have; or oldest, now")]
 _REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
     410: {"model": LostPlace},
     422: {"model": Mistake},
@@ -60,8 +60,8 @@ _WHY: Final = {
 class Found:
     """What follows a position, as it is sent."""
 
-    told: list[tuple[str, list[bytes]]]
-    """The position behind each batch and its lines; for a gap no position."""
+    told: list[tuple[str, str, list[bytes]]]
+    """Of each batch and gap: which it is, the position behind it (a loss has none), and its lines."""
     after: Position
     more: bool
 
@@ -135,7 +135,7 @@ class Desk:
         except Lost as lost:
             return _gone(lost)
         end = orjson.dumps({"next": str(found.after), "more": found.more})
-        body = [line for _, some in found.told for line in some]
+        body = [line for _, _, some in found.told for line in some]
         return Response(b"\n".join([*body, end, b""]), media_type="application/x-ndjson")
 
     async def stream(self, after: str, globs: Sequence[str]) -> Response:
@@ -186,13 +186,7 @@ class Desk:
     async def _next(self, position: Position, most: int, lines: Lines) -> "Found":
         def read() -> Found:
             page = self._log.read(position, most)
-            told = [(gap.first_seq, "", [gap_line(gap)]) for gap in page.gaps]
-            told += [
-                (each.seq, str(Position(str(each.epoch), each.seq)), lines.of(each))
-                for each in page.deliveries
-            ]
-            told.sort(key=lambda entry: entry[0])
-            return Found([(place, some) for _, place, some in told if some], page.after, page.more)
+            return Found(list(_in_order(page, position, lines)), page.after, page.more)
 
         return await self._read(read)
 
@@ -210,12 +204,31 @@ class Desk:
         return self._view.told.gateway
 
 
+def _in_order(page: Page, after: Position, lines: Lines) -> Iterator[tuple[str, str, list[bytes]]]:
+    """Yield what a page holds, gaps before the rows behind them; nothing of a batch that is not selected."""
+    gaps = deque(page.gaps)
+    for delivery in (*page.deliveries, None):
+        while gaps and (delivery is None or place_of(gaps[0]) <= delivery.seq):
+            gap = gaps.popleft()
+            if gap.first_seq:
+                yield "gap", "", [lines.gap(gap)]
+            else:
+                last = delivery is None and not gaps
+                after = page.after if last else after._replace(told=gap.revision)
+                yield "gap", str(after), [lines.gap(gap)]
+        if delivery is not None:
+            after = after.to(str(delivery.epoch), delivery.seq)
+            some = lines.of(delivery)
+            if some:
+                yield "rows", str(after), some
+
+
 def _events_of(found: Found) -> Iterator[bytes]:
-    """Yield an event a stored batch, a line of data a device; its id is the position behind it."""
+    """Yield an event a stored batch, a line of data a device, or a gap; its id is the position behind."""
     told = ""
-    for place, lines in found.told:
-        kind = b"event: rows\nid: " + place.encode() if place else b"event: gap"
-        yield kind + b"".join(b"\ndata: " + line for line in lines) + b"\n\n"
+    for kind, place, lines in found.told:
+        at = b"\nid: " + place.encode() if place else b""
+        yield b"event: " + kind.encode() + at + b"".join(b"\ndata: " + line for line in lines) + b"\n\n"
         told = place or told
     if told != str(found.after):  # nothing that was selected, but the subscriber need not read it again
         yield b"event: position\nid: " + str(found.after).encode() + b"\ndata:\n\n"

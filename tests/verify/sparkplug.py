@@ -1,5 +1,6 @@
 """What an edge node says, read by protobuf and by the rules of Sparkplug B 3.0; imports nothing of ours."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -99,6 +100,8 @@ class Follower:
     """Of the node's births."""
     late_deaths: int = 0
     messages: int = 0
+    gaps: list[Any] = field(default_factory=list)
+    """The records the node has told, in order."""
     devices: dict[str, dict[int, Born]] = field(default_factory=dict)
     """Those that are alive."""
     is_online: bool = False
@@ -130,6 +133,8 @@ class Follower:
                 self.deaths.append(device)
             case "DDATA":
                 self._data(device, said)
+            case "NDATA":
+                self._gaps_of(said)
 
     def take_all(self, messages: Iterable[tuple[str, bytes]]) -> "Follower":
         """Follow messages; return itself."""
@@ -181,6 +186,12 @@ class Follower:
         self.births.append((device, found))
         if device:
             self.devices[device] = found
+
+    def _gaps_of(self, said: Any) -> None:
+        for metric in said.metrics:
+            named = metric.name == "Properties/Gap" and not metric.HasField("alias")
+            self._must(named and metric.HasField("timestamp"), f"{metric.name} of the node")
+            self.gaps.append(json.loads(metric.v_s))
 
     def _data(self, device: str, said: Any) -> None:
         born = self.devices.get(device)

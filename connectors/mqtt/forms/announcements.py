@@ -3,13 +3,11 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-import orjson
-
 from connectors.broker.wire import Will
 from connectors.contract import Context, GapNews
 from connectors.mqtt.catalogue import device_catalogues, status
 from connectors.mqtt.form import Form, Limit, Message
-from connectors.mqtt.topics import gaps_topic, status_topic, tags_topic
+from connectors.mqtt.topics import status_topic, tags_topic
 
 _STATUS_INTERVAL_NS: Final = 30_000_000_000
 
@@ -21,7 +19,6 @@ class Announcements:
         self._prefix = prefix
         self._context = context
         self._status_topic = status_topic(prefix, site, context.gateway)
-        self._gaps_topic = gaps_topic(prefix, site, context.gateway)
 
     def will(self) -> Will:
         """Return the last will: the gateway is offline."""
@@ -49,11 +46,6 @@ class Announcements:
         payload = status(self._context.gateway, online=online, more=self._context.status())
         return Message(self._status_topic, payload, retain=True)
 
-    def missing(self, gaps: Sequence[GapNews]) -> Iterator[Message]:
-        """Yield a message a gap."""
-        for _, said in gaps:
-            yield Message(self._gaps_topic, orjson.dumps({"gw": self._context.gateway, **said}))
-
     def _catalogues(self) -> Iterator[Message | None]:
         context = self._context
         for device, payload in device_catalogues(context.gateway, context.tags, context.selects):
@@ -68,10 +60,11 @@ class Announcements:
 
 
 class AnnouncingForm(Form):
-    """A form beside whose data all this is told, or nothing."""
+    """A form beside whose data all this is told, or gaps alone, or nothing."""
 
-    def __init__(self, beside: Announcements | None) -> None:
+    def __init__(self, beside: Announcements | None, gaps: str | None) -> None:
         self._beside = beside
+        self._gaps_topic = gaps
 
     def will(self) -> Will | None:
         """Return the last will, if the gateway's status is told."""
@@ -79,6 +72,7 @@ class AnnouncingForm(Form):
 
     def begin(self, limit: Limit) -> Iterable[Message]:
         """Begin a session."""
+        self._limit = limit
         if self._beside is not None:
             self._beside.begin(limit)
         return ()
@@ -89,7 +83,8 @@ class AnnouncingForm(Form):
 
     def missing(self, gaps: Sequence[GapNews]) -> Iterable[Message]:
         """Return a message a gap; it is not retained: who comes later asks the interface."""
-        return () if self._beside is None else self._beside.missing(gaps)
+        topic = self._gaps_topic
+        return () if topic is None else [Message(topic, each.json(self._limit(topic))) for each in gaps]
 
     def end(self) -> Iterable[Message]:
         """Say that the gateway goes."""

@@ -6,14 +6,14 @@ from connectors.contract import Context, Delivery
 from connectors.mqtt.form import Limit, Message
 from connectors.mqtt.forms.announcements import Announcements, AnnouncingForm
 from connectors.mqtt.payload import Encoder
-from connectors.mqtt.topics import data_topic
+from connectors.mqtt.topics import data_topic, gaps_topic
 
 
 class ColumnsForm(AnnouncingForm):
     """Say everything that is stored, and tell catalogue and status beside it."""
 
     def __init__(self, prefix: str, site: str, context: Context) -> None:
-        super().__init__(Announcements(prefix, site, context))
+        super().__init__(Announcements(prefix, site, context), gaps_topic(prefix, site, context.gateway))
         self._prefix = prefix
         self._context = context
 

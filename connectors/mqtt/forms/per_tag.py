@@ -15,7 +15,7 @@ from connectors.mqtt.forms.announcements import Announcements, AnnouncingForm
 from connectors.mqtt.forms.shares import Layouts, Share
 from connectors.mqtt.forms.times import written_times
 from connectors.mqtt.forms.units import CHANGED, has_changed
-from connectors.mqtt.topics import past_topic, tag_topic
+from connectors.mqtt.topics import past_topic, tag_topic, told_gaps_on
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,8 @@ class PerTagForm(AnnouncingForm, Layouts[tuple[_Row, ...]]):
     """Write each row to the topic of its tag."""
 
     def __init__(self, options: Options, prefix: str, site: str, context: Context) -> None:
-        AnnouncingForm.__init__(self, Announcements(prefix, site, context) if options.announce else None)
+        beside = Announcements(prefix, site, context) if options.announce else None
+        AnnouncingForm.__init__(self, beside, told_gaps_on(options, prefix, site, context.gateway))
         Layouts.__init__(self, context.tags)
         self._options = options
         self._prefix = prefix

@@ -22,6 +22,7 @@ from connectors.mqtt.forms.announcements import Announcements, AnnouncingForm
 from connectors.mqtt.forms.shares import Layouts, Share
 from connectors.mqtt.forms.times import by_moment
 from connectors.mqtt.forms.units import CHANGED, has_changed
+from connectors.mqtt.topics import told_gaps_on
 
 _MOST_WORK: Final = 50_000
 """Nodes × rows of one message, some 15 ms; what needs more is halved."""
@@ -43,7 +44,8 @@ class TemplateForm(AnnouncingForm, Layouts[_Known]):
     """Write what the templates make of each device's rows."""
 
     def __init__(self, options: Options, prefix: str, site: str, context: Context) -> None:
-        AnnouncingForm.__init__(self, Announcements(prefix, site, context) if options.announce else None)
+        beside = Announcements(prefix, site, context) if options.announce else None
+        AnnouncingForm.__init__(self, beside, told_gaps_on(options, prefix, site, context.gateway))
         Layouts.__init__(self, context.tags)
         self._options = options
         self._gateway = context.gateway

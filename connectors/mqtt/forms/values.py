@@ -16,7 +16,7 @@ from connectors.mqtt.forms.announcements import Announcements, AnnouncingForm
 from connectors.mqtt.forms.shares import Layouts, Share
 from connectors.mqtt.forms.times import Group, by_moment, written_times
 from connectors.mqtt.forms.units import CHANGED, has_changed
-from connectors.mqtt.topics import data_topic
+from connectors.mqtt.topics import data_topic, told_gaps_on
 from connectors.quality import is_bad
 
 _HISTORICAL: Final = b',"hist":true'
@@ -55,7 +55,8 @@ class ValuesForm(AnnouncingForm, Layouts[_Names]):
     """Write objects of values by name."""
 
     def __init__(self, options: Options, prefix: str, site: str, context: Context) -> None:
-        AnnouncingForm.__init__(self, Announcements(prefix, site, context) if options.announce else None)
+        beside = Announcements(prefix, site, context) if options.announce else None
+        AnnouncingForm.__init__(self, beside, told_gaps_on(options, prefix, site, context.gateway))
         Layouts.__init__(self, context.tags)
         self._options = options
         self._prefix = prefix

@@ -2,12 +2,14 @@
 
     thing/topo/add ─► combine/batch_login ─► thing/event/property/pack/post      what is new
      (if asked for)                          thing/event/property/history/post   what is late
+                                            thing/event/{gaps}/post             what is missing
 
 Each is answered on its topic with ``_reply`` behind; a message counts as accepted when that says 200, and a
 property that 200 names as unknown does not. A batch of sub-devices is taken as a whole or not at all: after a
 refusal each is asked for alone. A message of login is QoS 0, as Aliyun wants it.
 Sources: help.aliyun.com, "网关批量上报数据" (200 properties, 20 sub-devices), "子设备上下线" (50 in a batch,
-QoS 0, 2,000 online), "管理拓扑关系" (30 in a message), "物模型历史数据上报", "设备端错误码".
+QoS 0, 2,000 online), "管理拓扑关系" (30 in a message), "物模型历史数据上报", "设备端错误码",
+"设备属性、事件、服务".
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,9 +21,10 @@ import orjson
 from config.base import Secret
 from config.connections import AliyunForm
 from connectors.clock import Clock
+from connectors.contract import GapNews
 from connectors.mqtt.form import Answer, Heard, Limit, Message, SignIn
 from connectors.mqtt.profiles.packs import Cell, Ends, Frame, Limits
-from connectors.mqtt.profiles.platform import PlatformForm
+from connectors.mqtt.profiles.platform import LONGEST_TEXT, PlatformForm
 from connectors.mqtt.profiles.rows import DeviceRows
 from connectors.mqtt.profiles.signin import aliyun, aliyun_sign
 from connectors.mqtt.profiles.verdicts import ALIYUN, Reply, Verdict, parse_reply, refused_properties
@@ -64,15 +67,9 @@ class Aliyun(PlatformForm):
         self._asked: dict[str, _Asked] = {}
         self._pack = Frame(_head("pack", b'{"subDevices":['), b"]}}", self._device, _no_section)
         self._history = Frame(_head("history", b"["), b"]}", self._past_device, _turn)
-        self.subscriptions = tuple(
-            f"{topic}_reply"
-            for topic in (
-                f"{self._topic}/{_PACK}",
-                f"{self._topic}/{_HISTORY}",
-                f"{self._topic}/{_TOPO}",
-                self._login,
-            )
-        )
+        events = [] if options.gaps is None else [f"thing/event/{options.gaps}/post"]
+        topics = [f"{self._topic}/{each}" for each in (_PACK, _HISTORY, _TOPO, *events)]
+        self.subscriptions = tuple(f"{topic}_reply" for topic in (*topics, self._login))
 
     def sign_in(self, now: int) -> SignIn:
         """Sign in with the time."""
@@ -87,6 +84,18 @@ class Aliyun(PlatformForm):
         """Begin a session: let the sub-devices in."""
         self._asked.clear()
         return super().begin(limit)
+
+    def missing(self, gaps: Sequence[GapNews]) -> Iterator[Message]:
+        """Yield an event a gap, if the product model has one for it."""
+        event = self._options.gaps
+        for each in () if event is None else gaps:
+            value = {
+                "value": {"record": each.json(LONGEST_TEXT).decode()},
+                "time": self._clock.now() // _NS_PER_MS,
+            }
+            method = f"thing.event.{event}.post"
+            rest = {"version": "1.0", "sys": {"ack": 1}, "method": method, "params": value}
+            yield self._event(f"{self._topic}/thing/event/{event}/post", {"id": ""} | rest)
 
     def heard(self, topic: str, payload: bytes) -> Heard:  # noqa: ARG002  the id tells
         """Learn what became of a message."""

@@ -3,6 +3,7 @@
     $sys/{pid}/{gw}/thing/sub/login      {"id":"1","version":"1.0","params":{"productID":…,"deviceName":…}}
     $sys/{pid}/{gw}/thing/pack/post      [{"identity":{…},"properties":{"P":{"value":1.5,"time":1764…}}}]
     $sys/{pid}/{gw}/thing/history/post   the same with lists, for what is late
+    $sys/{pid}/{gw}/thing/event/post     {"id":…,"params":{event:{"value":{"record":…},…}}}, what is missing
 
 Each is answered on its topic with ``/reply`` behind. Sources: the token, open.iot.10086.cn, "token 算法"; all
 else from copies of OneNET Studio's documents, OneJSON (10 sub-devices, 100 readings each, 100 a property in a
@@ -17,10 +18,11 @@ import orjson
 from config.base import Secret
 from config.connections import OneNetForm
 from connectors.clock import Clock
+from connectors.contract import GapNews
 from connectors.errors import NotConnected
 from connectors.mqtt.form import Answer, Heard, Limit, Message, SignIn
 from connectors.mqtt.profiles.packs import Cell, Ends, Frame, Limits
-from connectors.mqtt.profiles.platform import PlatformForm
+from connectors.mqtt.profiles.platform import LONGEST_TEXT, PlatformForm
 from connectors.mqtt.profiles.rows import DeviceRows
 from connectors.mqtt.profiles.signin import onenet
 from connectors.mqtt.profiles.verdicts import ONENET, Verdict, parse_reply
@@ -31,6 +33,7 @@ MOST_BYTES: Final = 64 * 1024
 MOST_DEVICES: Final = 10
 MOST_READINGS: Final = 100
 _ANY: Final = 1 << 30
+_NS_PER_MS: Final = 1_000_000
 _NS_PER_S: Final = 1_000_000_000
 _EARLY: Final = 20
 """A session is renewed when a twentieth of its token's time is left."""
@@ -50,8 +53,9 @@ class OneNet(PlatformForm):
         self._renew_at = 0
         self._pack = Frame(_head, b"]}", self._device, _no_section)
         self._history = Frame(_head, b"]}", self._device, _by_name)
+        events = () if options.gaps is None else ("event/post",)
         self.subscriptions = tuple(
-            f"{self._topic}/{each}/reply" for each in ("sub/login", "pack/post", "history/post")
+            f"{self._topic}/{each}/reply" for each in ("sub/login", "pack/post", "history/post", *events)
         )
 
     def sign_in(self, now: int) -> SignIn:
@@ -84,6 +88,17 @@ class OneNet(PlatformForm):
         if now >= self._renew_at:
             raise NotConnected("the token ends soon: signing in anew")
         return super().due(now)
+
+    def missing(self, gaps: Sequence[GapNews]) -> Iterator[Message]:
+        """Yield an event a gap, if the thing model has one for it."""
+        event = self._options.gaps
+        for each in () if event is None else gaps:
+            value = {
+                "value": {"record": each.json(LONGEST_TEXT).decode()},
+                "time": self._clock.now() // _NS_PER_MS,
+            }
+            said = {"id": "", "version": "1.0", "params": {event: value}}
+            yield self._event(f"{self._topic}/event/post", said)
 
     def heard(self, topic: str, payload: bytes) -> Heard:  # noqa: ARG002  the id tells
         """Learn what became of a message."""

@@ -12,9 +12,10 @@ import secrets
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+import orjson
 
 from config.connections import PlatformForm as PlatformOptions
 from config.platform_names import property_name
@@ -28,6 +29,10 @@ from connectors.mqtt.profiles.verdicts import Verdict
 from connectors.tags import TagTable
 
 LONGEST_ID: Final = 13
+LONGEST_TEXT: Final = 2_048
+"""Bytes of a text every product model can take."""
+GAP: Final = "wanglian_gap"
+"""What gaps are called where the platform needs no model of them."""
 _ASK_AGAIN_NS: Final = 60_000_000_000
 """A device that was refused is asked for again so often; by then a person may have entered it."""
 
@@ -72,6 +77,8 @@ class PlatformForm(Form):
         """Devices the platform does not take, and why."""
         self._ask_again = 0
         self._refusals = 0
+        self._events: set[str] = set()
+        """Messages about gaps that wait for their reply."""
 
     def statistics(self) -> dict[str, int]:
         """Return how many Bad rows had no place, and how often a device was refused."""
@@ -80,6 +87,7 @@ class PlatformForm(Form):
     def begin(self, limit: Limit) -> Iterable[Message]:
         """Forget the last session; ask for the devices."""
         self._limit = limit
+        self._events.clear()
         self._sent.clear()
         self._refused.clear()
         self._ask_again = self._clock.monotonic() + _ASK_AGAIN_NS
@@ -159,10 +167,10 @@ class PlatformForm(Form):
         return Message(sent.topic, payload, rows, reply=number)
 
     def _judged(self, number: str, verdict: Verdict, words: str, refused: Mapping[str, str]) -> Heard:
-        """Return what follows from the reply to a message of readings; `refused` are properties it names."""
+        """Return what follows from the reply to a message; `refused` are properties it names."""
         sent = self._sent.pop(number, None)
-        if sent is None:  # of a session before, or said twice
-            return Heard()
+        if sent is None:
+            return self._event_judged(number, verdict, words)
         cells = sent.pack.cells
         match verdict:
             case Verdict.ACCEPTED:
@@ -181,6 +189,21 @@ class PlatformForm(Form):
                 return Heard([Answer(number, refusal=self._refused[devices[0]])])
             case _:
                 raise self._trouble(verdict, words)
+
+    def _event(self, topic: str, said: Mapping[str, Any]) -> Message:
+        """Return a message beside the readings that the platform answers; its ``id`` is put in."""
+        number = self._next_id()
+        self._events.add(number)
+        return Message(topic, orjson.dumps({**said, "id": number}), reply=number)
+
+    def _event_judged(self, number: str, verdict: Verdict, words: str) -> Heard:
+        if number not in self._events:  # of a session before, or said twice
+            return Heard()
+        self._events.discard(number)
+        if verdict is Verdict.LATER:
+            raise self._trouble(verdict, words)
+        refusal = "" if verdict is Verdict.ACCEPTED else f"{self.platform} refuses it: {words}"
+        return Heard([Answer(number, refusal=refusal)])
 
     def _instead(self, number: str, sent: Sent, parts: Iterable[Sequence[Cell]]) -> Heard:
         limits = self._limits(self._limit(sent.topic))

@@ -2,9 +2,10 @@
 
     v1/gateway/connect    {"device":"m1","type":"default"}
     v1/gateway/telemetry  {"m1":[{"ts":1764…,"values":{"P":1.5,…}},…],…}
+    v1/devices/me/telemetry  [{"ts":1764…,"values":{"wanglian_gap":{…}}}]  what is missing
 
 There is no reply: PUBACK is the acceptance. ThingsBoard closes the connection on what it does not take.
-Source: thingsboard.io, reference, Gateway API and MQTT Device API.
+Source: thingsboard.io, reference, Gateway API and MQTT Device API (telemetry, values of JSON).
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,16 +15,17 @@ import orjson
 
 from config.connections import ThingsBoardForm
 from connectors.clock import Clock
-from connectors.contract import Delivery
+from connectors.contract import Delivery, GapNews
 from connectors.mqtt.form import Limit, Message, SignIn
 from connectors.mqtt.profiles.packs import Cell, Ends, Frame, Limits
-from connectors.mqtt.profiles.platform import PlatformForm
+from connectors.mqtt.profiles.platform import GAP, PlatformForm
 from connectors.mqtt.profiles.rows import DeviceRows, cells_by_time
 from connectors.tags import TagTable
 
 MOST_BYTES: Final = 65_000
 """Its transport takes packets of 65,536 bytes unless set otherwise; some are for topic and header."""
 _ANY: Final = 1 << 30
+_NS_PER_S: Final = 1_000_000_000
 
 
 class ThingsBoard(PlatformForm):
@@ -46,6 +48,12 @@ class ThingsBoard(PlatformForm):
         """Begin a session: devices are announced before their first readings."""
         self._greeted.clear()
         return super().begin(limit)
+
+    def missing(self, gaps: Sequence[GapNews]) -> Iterator[Message]:
+        """Yield a message a gap; told again it takes its own place."""
+        for each in gaps:
+            said = [{"ts": _time_of(each), "values": {GAP: each.record}}]
+            yield Message("v1/devices/me/telemetry", orjson.dumps(said))
 
     def _loads(self, deliveries: Sequence[tuple[int, Delivery]], *, is_past: bool) -> Iterator[Message]:
         """Announce devices that are new in this session, then their readings."""
@@ -83,3 +91,8 @@ class ThingsBoard(PlatformForm):
 
     def _section(self, device: str, section: Any) -> Ends:  # noqa: ARG002  the time is the whole of it
         return b'{"ts":%d,"values":{' % section[0], b"}}"
+
+
+def _time_of(news: GapNews) -> int:
+    """Return the second a gap was noted in and, in the place of its milliseconds, which gap it is."""
+    return int(news.record["noted"]) // _NS_PER_S * 1000 + int(news.record["gap"]) % 1000

@@ -25,6 +25,8 @@ from connectors.sparkplug.schema import Payload
 from connectors.tags import Kind, Tag, TagTable
 
 BDSEQ_ALIAS: Final = 0
+GAP: Final = "Properties/Gap"
+"""The node's metric that tells what is missing, in JSON."""
 Wants = Callable[[NDArray[np.int32]], NDArray[np.bool_]]
 
 
@@ -96,11 +98,23 @@ class Catalogue:
         return known
 
 
-def of_node(bd_seq: int, now: int) -> bytes:
-    """Return NBIRTH: the node has nothing of its own but what the specification asks for."""
+def of_node(bd_seq: int, now: int, gap: str | None) -> bytes:
+    """Return NBIRTH: what the specification asks for, and the newest gap that was told, None: none was."""
     said = _payload(now)
     _add_bd_seq(said, bd_seq, now).alias = BDSEQ_ALIAS
     said.metrics.add(name=REBIRTH, timestamp=_ms(now), datatype=int(DataType.BOOLEAN), boolean_value=False)
+    newest_gap = said.metrics.add(name=GAP, timestamp=_ms(now), datatype=int(DataType.STRING))
+    if gap is None:
+        newest_gap.is_null = True
+    else:
+        newest_gap.string_value = gap
+    return _bytes(said)
+
+
+def of_gap(ms: int, gap: str) -> bytes:
+    """Return NDATA that tells of a gap, without its sequence number."""
+    said = Payload(timestamp=ms)
+    said.metrics.add(name=GAP, timestamp=ms, datatype=int(DataType.STRING), string_value=gap)
     return _bytes(said)
 
 

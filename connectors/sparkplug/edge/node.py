@@ -15,7 +15,15 @@ from numpy.typing import NDArray
 
 from connectors.batch import Columns
 from connectors.contract import Context, Delivery
-from connectors.sparkplug.edge.births import Catalogue, device_death, newest, of_device, of_node
+from connectors.sparkplug.edge.births import (
+    GAP,
+    Catalogue,
+    device_death,
+    newest,
+    of_device,
+    of_gap,
+    of_node,
+)
 from connectors.sparkplug.edge.counts import Statistics
 from connectors.sparkplug.edge.devices import NEVER, Device, Past, Standing
 from connectors.sparkplug.edge.encode import encode
@@ -52,6 +60,7 @@ class EdgeNode:
     ) -> None:
         self._tags = context.tags
         self._last = Remembered(context.last, context.tags, context.kept.setdefault("thinned", {}))
+        self._kept = context.kept
         self._clock = context.clock
         self._ids = ids
         self._say = say
@@ -64,6 +73,7 @@ class EdgeNode:
         """Grows with every birth: what a share knows of names is then to be looked at again."""
         self._version = context.tags.version
         self._looked = NEVER
+        self._gap_ms = 0
         self.born = NEVER
         """When the node was born last, by the monotonic clock."""
 
@@ -72,7 +82,7 @@ class EdgeNode:
         self._standing.forget()
         self._version = self._tags.version
         self.born = self._looked = self._clock.monotonic()
-        self._say("NBIRTH", "", of_node(self._bd_seq, self._clock.now()))
+        self._say("NBIRTH", "", of_node(self._bd_seq, self._clock.now(), self._kept.get(GAP)))
         self._statistics.births += 1
         for device in self._devices.values():
             device.is_born = False
@@ -82,6 +92,12 @@ class EdgeNode:
             self._standing.look(device, newest(self._last, device.metrics))
             if device.is_alive or device.lent_until:
                 self._bear(number, device)
+
+    def tell_gap(self, gap: str) -> None:
+        """Say what is missing; births repeat the newest that was said."""
+        self._gap_ms = max(self._clock.now() // 1_000_000, self._gap_ms + 1)
+        self._kept[GAP] = gap
+        self._say("NDATA", "", of_gap(self._gap_ms, gap))
 
     def tell(self, share: Share, delivery: Delivery, limit: Callable[[str], int]) -> list[NDArray[np.int32]]:
         """Say a device's rows, its birth before and its death behind them where they are due.

@@ -29,6 +29,7 @@ def published(options: SparkplugSink, *, gateway: str, tags: Sequence[Tag]) -> P
     message = MessageKind("payload", Phrase("contract.sparkplug"), _PAYLOAD, "application/x-protobuf")
     channels = [
         Channel("NBIRTH", edge_topic(group, "NBIRTH", node), "payload", qos=0),
+        Channel("NDATA", edge_topic(group, "NDATA", node), "payload", qos=0),
         Channel("NDEATH", edge_topic(group, "NDEATH", node), "payload"),
         *(
             Channel(f"{device}/{kind}", edge_topic(group, kind, node, device), "payload", qos=0)

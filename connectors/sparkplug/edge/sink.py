@@ -32,6 +32,8 @@ from connectors.sparkplug.topics import command_topic, edge_topic, state_topic
 
 _PUBLISH_OVERHEAD: Final = 1 + 4 + 2 + 1
 """Most bytes of a PUBLISH of QoS 0 beside topic and payload."""
+_GAP_OVERHEAD: Final = 64
+"""Most bytes of a message about a gap beside its text."""
 _HOST_SINCE: Final = "host since"
 """What the next session may not believe at once: the STATE of one whose connection broke."""
 _DOUBT_S: Final = 5.0
@@ -81,6 +83,7 @@ class SparkplugEdge:
             self._be_born()
             await self._session.mark()
             await self._session.drain()
+            await self._tell_gaps()
             self._serve()
             stack.pop_all()
         return self
@@ -92,6 +95,7 @@ class SparkplugEdge:
             NotConnected: what was said may have been heard, and will be said again.
             Rejected: rows that make a message larger than the broker takes.
         """
+        await self._tell_gaps()
         refusals = []
         for index, delivery in enumerate(deliveries):
             for share in self._layouts.shares(delivery.batch.parts):
@@ -130,6 +134,18 @@ class SparkplugEdge:
     def statistics(self) -> dict[str, int]:
         """Return the counts of this session."""
         return asdict(self._statistics)
+
+    async def _tell_gaps(self) -> None:
+        """Say what is missing, before the rows behind it; noted as told once the broker has it."""
+        while news := await self._context.gaps.untold():
+            for each in news:
+                self._serve()
+                self._node.tell_gap(each.json(self._limit("") - _GAP_OVERHEAD).decode())
+                await self._session.keep_pace()
+            await self._session.mark()
+            await self._session.drain()
+            self._serve()
+            await self._context.gaps.told(news[-1].revision)
 
     def _begin(self) -> None:
         """Know nothing of an earlier session's host and births."""

@@ -1,6 +1,7 @@
 """Aliyun IoT Platform by its Alink documents: topology, login of sub-devices, packs, histories."""
 
 import hmac
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,6 +30,8 @@ class Aliyun(Platform):
         """Properties the thing model lacks: answered 200, and thrown away."""
         self.code_for: dict[str, tuple[int, str]] = {}
         """A pack that has this property is answered so, whole."""
+        self.events: set[str] = set()
+        """Events of the gateway's product, each with one output `record`."""
         self.answered: list[tuple[str, int]] = []
         """(what, code)"""
         self._gateway = gateway
@@ -89,8 +92,23 @@ class Aliyun(Platform):
                 topic == f"/sys/{at}/thing/event/property/history/post"
             ):
                 self._pack(topic, number, said, devices, "history")
+            case _, {"method": str(method), "version": "1.0", "sys": {"ack": 1}, "params": dict(params)} if (
+                topic == f"/sys/{at}/{method.replace('.', '/')}" and method.count(".") == 3
+            ):
+                self._event(topic, number, method.split(".")[2], params)
             case _:
                 self.fault(f"{topic}: {said}")
+
+    def _event(self, topic: str, number: str, event: str, params: dict[str, Any]) -> None:
+        if event not in self.events:
+            self._reply(topic, number, (5097, "tsl parse: event not exist"), "event")
+            return
+        self.expect(params.keys() == {"value", "time"} and type(params["time"]) is int, f"{event}: {params}")
+        self.expect(params["value"].keys() == {"record"}, f"{event}: {params}")
+        text = params["value"]["record"]
+        if self.expect(isinstance(text, str) and len(text.encode()) <= 2048, f"{event}: {text}"):
+            self.gaps[text] = json.loads(text)
+        self._reply(topic, number, (200, "success"), "event")
 
     def _login(self, topic: str, number: str, devices: list[Any]) -> None:
         keys = [(each["productKey"], each["deviceName"]) for each in devices]

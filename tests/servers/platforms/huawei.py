@@ -45,6 +45,9 @@ class Huawei(Platform):
         match topic.removeprefix(at), said:
             case "/events/up", {"object_device_id": self._gateway, "services": [service]}:
                 self._status(at, service)
+            case "/messages/up", {"name": str(name), "id": str(number), "content": dict(record)}:
+                before = self.gaps.setdefault(number, record)
+                self.expect(name == "wanglian_gap" and before == record, f"message {number} twice, changed")
             case "/events/down", _:
                 pass  # our own
             case "/gateway/sub_devices/properties/report", {"devices": list(devices)}:

@@ -2,6 +2,7 @@
 
 import base64
 import hmac
+import json
 import re
 import time
 from collections.abc import Iterable
@@ -27,6 +28,8 @@ class OneNet(Platform):
         self.online: set[Key] = set()
         self.no_identifier: set[str] = set()
         """Identifiers the thing model lacks: the whole message is refused for one."""
+        self.events: set[str] = set()
+        """Events of the gateway's thing model."""
         self._gateway = gateway
         self._key = key
 
@@ -62,8 +65,19 @@ class OneNet(Platform):
                     self._reply(topic, number, 307, "invalid pid or devName")
             case "/pack/post" | "/history/post" as kind, list(devices):
                 self._pack(topic, number, devices, is_history=kind == "/history/post")
+            case "/event/post", dict(events):
+                self._events(topic, number, events)
             case _:
                 self.fault(f"{topic}: {said}"[:200])
+
+    def _events(self, topic: str, number: str, events: dict[str, Any]) -> None:
+        if not events.keys() <= self.events:
+            self._reply(topic, number, 309, "identifier not exist")
+            return
+        for each in events.values():
+            self.expect(each.keys() == {"value", "time"} and each["value"].keys() == {"record"}, f"{each}")
+            self.gaps[each["value"]["record"]] = json.loads(each["value"]["record"])
+        self._reply(topic, number, 200, "succ")
 
     def _pack(self, topic: str, number: str, devices: list[Any], *, is_history: bool) -> None:
         self.expect(0 < len(devices) <= 10, f"{len(devices)} sub-devices")

@@ -39,6 +39,8 @@ class Platform(ABC):
         self.broker = Broker(directory, persistence=True)
         self.taken: list[Reading] = []
         """In order of arrival, repeats too."""
+        self.gaps: dict[object, Any] = {}
+        """The records of gaps, as a platform keeps what comes: by the place it has for each."""
         self.faults: list[str] = []
         self.mute = False
         """Set it, and nothing is answered any more."""

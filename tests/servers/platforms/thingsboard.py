@@ -36,6 +36,14 @@ class ThingsBoard(Platform):
                     self.expect(isinstance(series, list) and series, f"{name}: {series}")
                     for each in series:
                         self._take(name, each)
+            case "v1/devices/me/telemetry", list(series):
+                for each in series:
+                    match each:
+                        case {"ts": int(ms), "values": {"wanglian_gap": dict(record)}} if len(each) == 2:
+                            self.expect(10**12 < ms < 10**13, f"{ms} is no time in ms")
+                            self.gaps[ms] = record
+                        case _:
+                            self.fault(f"telemetry of the gateway: {each}")
             case _:
                 self.fault(f"{topic}: {said}")
 

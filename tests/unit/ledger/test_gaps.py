@@ -21,6 +21,7 @@ from gateway.supervise import Link
 from tests.fakes import T0, ReplaySource, batch_of, simple_tags
 from tests.faults.buffer.lab import fill, opened
 from tests.servers.scripted_broker import Publish, ScriptedBroker
+from tests.unit.ledger.news import Waiting
 from tests.unit.mqtt.plant import delivery, options, tag_table
 
 SECOND = 1_000_000_000
@@ -70,7 +71,7 @@ async def test_subscribers_are_told_once_also_over_a_restart_and_again_when_nobo
     tmp_path: Path,
 ) -> None:
     async with opened(tmp_path) as buffer:
-        news = News(buffer, "cloud", lambda: 0)
+        news = News(buffer, "gw-1", "cloud", lambda: 0)
         assert not await news.untold()
         await noted(buffer, down("a", T0, None))
         ((revision, record),) = await news.untold()
@@ -80,14 +81,14 @@ async def test_subscribers_are_told_once_also_over_a_restart_and_again_when_nobo
         )
         assert await news.untold() == [GapNews(revision, record)]
     async with opened(tmp_path) as buffer:
-        news = News(buffer, "cloud", lambda: 0)
+        news = News(buffer, "gw-1", "cloud", lambda: 0)
         ((revision, _),) = await news.untold()
         await news.told(revision)
         assert not await news.untold()
     async with opened(tmp_path) as buffer:
-        assert not await News(buffer, "cloud", lambda: 0).untold()
+        assert not await News(buffer, "gw-1", "cloud", lambda: 0).untold()
         await noted(buffer, down("a", None, T0 + 5))
-        ((_, record),) = await News(buffer, "cloud", lambda: 0).untold()
+        ((_, record),) = await News(buffer, "gw-1", "cloud", lambda: 0).untold()
         assert (record["gap"], record["end"], "lasts" in record) == (1, T0 + 5, False)
 
 
@@ -102,16 +103,16 @@ async def test_of_what_the_store_lost_only_those_hear_who_lost_it(tmp_path: Path
             await fast.ack()
         shelf = buffer._shelf
         await shelf._in_writer(lambda: buffer._retention.drop(shelf.segments[0], "max_age"))
-        ((_, record),) = await News(buffer, "slow", lambda: 0).untold()
+        ((_, record),) = await News(buffer, "gw-1", "slow", lambda: 0).untold()
         assert record["rows"] == slow.account().total.dropped["max_age"]
         assert record["seq"][0] == 1
-        assert not await News(buffer, "fast", lambda: 0).untold()
+        assert not await News(buffer, "gw-1", "fast", lambda: 0).untold()
 
 
 async def test_what_was_over_before_a_sink_was_there_is_not_told(tmp_path: Path) -> None:
     async with opened(tmp_path) as buffer:
         await noted(buffer, down("a", T0, None), down("a", None, T0 + 5), down("b", T0, None))
-        told = await News(buffer, "new", lambda: T0 + 10).untold()
+        told = await News(buffer, "gw-1", "new", lambda: T0 + 10).untold()
         assert [record["sources"] for _, record in told] == [["b"]]
 
 
@@ -149,21 +150,6 @@ async def test_a_collector_notes_its_absence_a_lost_link_and_what_its_source_los
     ]
     assert buffer.gaps[4].devices == ("s/a/l/d",)
     assert [each.tags for each in buffer.gaps[1:6]] == [3, 3, 3, 1, 1]
-
-
-class Waiting:
-    """News by hand."""
-
-    def __init__(self, *records: dict[str, object]) -> None:
-        self.news = [GapNews(i, record) for i, record in enumerate(records, 1)]
-        self.heard: list[int] = []
-
-    async def untold(self) -> list[GapNews]:
-        return self.news
-
-    async def told(self, revision: int) -> None:
-        self.heard.append(revision)
-        self.news = [each for each in self.news if each.revision > revision]
 
 
 def gaps_of(broker: ScriptedBroker) -> list[int]:

@@ -12,12 +12,13 @@ from connectors import Batch, Columns, Delivery, Epoch, Kind, Origin, Tag, TagTa
 from connectors.contract import GapNews
 from connectors.mqtt.catalogue import device_catalogues, status
 from connectors.mqtt.payload import Encoder
+from gateway.ledger import Gap
+from gateway.ledger.news import record
 from tests.unit.mqtt.forms import form_of, messages
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "mqtt-json.md"
-SHORTEST, FULLEST, CATALOGUE, STATUS, GAP = re.findall(
-    r"```json\n(.*?)\n```", PAGE.read_text("utf-8"), re.DOTALL
-)
+SHORTEST, FULLEST, CATALOGUE, STATUS = re.findall(r"```json\n(.*?)\n```", PAGE.read_text("utf-8"), re.DOTALL)
+(GAP,) = re.findall(r"```json\n(.*?)\n```", (PAGE.parent / "gaps.md").read_text("utf-8"), re.DOTALL)
 DEVICE = "cz/press/line1/m1"
 EPOCH = Epoch(3, 0x9F86D081884C7D65)
 T0 = 1_764_000_000_123_456_789
@@ -82,9 +83,17 @@ def test_the_status() -> None:
 
 
 def test_a_gap() -> None:
-    said = json.loads(GAP)
-    assert said.pop("gw") == "gw-1"
-    (message,) = form_of(TagTable(), kind="json").missing([GapNews(1, said)])
+    gap = Gap(
+        "link_down",
+        noted=1764000000123456789,
+        start=1763999990000000000,
+        end=1764000050000000000,
+        id=17,
+        sources={"meters": 0},
+        tags=240,
+        epoch="3-9f86d081884c7d65",
+    )
+    (message,) = form_of(TagTable(), kind="json").missing([GapNews(1, record("gw-1", gap, 0))])
     assert (message.topic, message.payload.decode()) == ("p/cz/_gateway/gw-1/_gaps", GAP)
 
 

@@ -96,7 +96,7 @@ def format_of(
 def options(platform: str, port: int, *, meters: Sequence[str] = METERS, **more: Any) -> MqttOptions:
     of_form = {
         key: more.pop(key)
-        for key in ("names", "topology", "token_valid", "announce", "rate", "key")
+        for key in ("names", "topology", "token_valid", "announce", "rate", "key", "gaps")
         if key in more
     }
     version = {} if platform == "thingsboard" else {"version": "3.1.1"}
@@ -117,5 +117,6 @@ def options(platform: str, port: int, *, meters: Sequence[str] = METERS, **more:
 def sink(
     platform: str, port: int, tags: TagTable | None = None, *, clock: Any = None, **more: Any
 ) -> MqttSink:
-    context = Context("gw-1", tags or table(more.get("meters", METERS)), clock or SystemClock())
+    told = {"gaps": more.pop("told")} if "told" in more else {}
+    context = Context("gw-1", tags or table(more.get("meters", METERS)), clock or SystemClock(), **told)
     return MqttSink("cloud", options(platform, port, **more), context, "cz")

@@ -24,7 +24,7 @@ def test_only_the_death_that_a_broker_may_say_comes_with_qos_1() -> None:
     edge.announce("m/a")
     told = described(edge)
     assert {each.address.split("/")[2]: each.qos for each in told.channels} == {
-        "NBIRTH": 0, "NDEATH": 1, "DBIRTH": 0, "DDATA": 0, "DDEATH": 0,
+        "NBIRTH": 0, "NDATA": 0, "NDEATH": 1, "DBIRTH": 0, "DDATA": 0, "DDEATH": 0,
     }  # fmt: skip
     assert not any(each.retained for each in told.channels)
 

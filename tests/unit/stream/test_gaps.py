@@ -1,0 +1,96 @@
+"""Gaps in a followed log: each before the rows behind it, once per position, and again when it ends."""
+
+import asyncio
+import random
+from pathlib import Path
+
+import pytest
+
+from gateway.buffer import DiskBuffer
+from gateway.buffer.contract import STORE
+from gateway.ledger import Gap
+from gateway.ledger.gap import LINK_DOWN
+from gateway.stream import Page, Position, StoredLog
+from tests.faults.buffer.lab import T0, fill, number_of, opened
+
+
+async def note(buffer: DiskBuffer, source: str, start: int | None, end: int | None) -> None:
+    buffer.note(Gap(LINK_DOWN, noted=T0, start=start, end=end, sources={source: 0}))
+    await buffer.come_round()
+    await asyncio.sleep(0)
+
+
+def told(page: Page) -> list[tuple[int, bool]]:
+    return [(gap.id, gap.end is None) for gap in page.gaps]
+
+
+async def test_a_source_that_is_away_is_told_at_once_and_when_it_is_back(tmp_path: Path) -> None:
+    log = StoredLog(tmp_path)
+    async with opened(tmp_path / STORE) as buffer:
+        await fill(buffer, [1])
+        place = log.read(log.ends().before_all, 100).after
+        await note(buffer, "a", T0, None)
+        page = log.read(place, 100)
+        assert (told(page), page.deliveries) == ([(1, True)], [])
+        assert page.after != place
+        assert log.read(page.after, 100).after == page.after, "told twice at one place"
+        await note(buffer, "a", None, T0 + 5)
+        await fill(buffer, [2])
+        again = log.read(page.after, 100)
+        assert told(again) == [(1, False)]
+        assert [number_of(each) for each in again.deliveries] == [2]
+        # Who only kept the key of the last row is told of all since then.
+        assert told(log.read(Position(place.epoch, place.seq), 100)) == [(1, False)]
+    log.close()
+
+
+async def test_over_pages_restarts_and_new_epochs_every_gap_is_told_before_the_rows_behind_it(
+    tmp_path: Path,
+) -> None:
+    """A story by chance: gaps, rows, restarts, a new epoch, a lost state; read in pages of any size."""
+    seed = random.randrange(2**32)
+    print("seed", seed)
+    chance = random.Random(seed)
+    log = StoredLog(tmp_path)
+    noted: dict[tuple[str, int], int] = {}
+    place: Position | None = None
+    heard: dict[tuple[str, int], int] = {}
+    rows: list[int] = []
+    k = 0
+    for run in range(6):
+        async with opened(tmp_path / STORE, segment_bytes=8192) as buffer:
+            if chance.random() < 0.5:
+                await buffer.begin_new_epoch("for the test")
+            for _ in range(chance.randrange(4, 12)):
+                if chance.random() < 0.5:
+                    await note(buffer, f"s{chance.randrange(10**9)}", T0 + k, None)
+                    newest = buffer.gaps()[-1]
+                    noted[newest.epoch, newest.id] = k
+                for _ in range(chance.randrange(3)):
+                    k += 1
+                    await fill(buffer, [k])
+                if chance.random() < 0.4 or run == 5:
+                    place = place or log.ends().before_all
+                    while True:
+                        page = await asyncio.to_thread(log.read, place, chance.choice([1, 80, 1000]))
+                        last = [number_of(each) for each in page.deliveries]
+                        for gap in page.gaps:
+                            heard.setdefault((gap.epoch, gap.id), max([0, *rows]))
+                        rows += last
+                        if page.after == place:
+                            break
+                        place = Position.parse(str(page.after))
+        if run == 3 and chance.random() < 0.5:
+            (tmp_path / STORE / "state.sqlite").unlink()
+            noted = {key: after for key, after in noted.items() if key in heard}
+    assert rows == list(range(1, k + 1))
+    assert heard.keys() == noted.keys()
+    # `rows` held at most what was stored when the gap was noted: so it came before what followed.
+    assert all(heard[key] <= noted[key] for key in noted)
+    log.close()
+
+
+@pytest.mark.parametrize("text", ["1-00", "1-00,x", "1-00,1,2,3", ",", "1-00,-1"])
+def test_what_is_no_position_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="no position"):
+        Position.parse(text)
