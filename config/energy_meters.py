@@ -1,7 +1,7 @@
 """From the plant file to the meters there are: those that come by themselves, corrected, and the others."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -78,6 +78,8 @@ class Meter:
     overdue_from: int | None = None
     """ns UTC from which its verification is overdue."""
     options: MeterOptions = field(default_factory=MeterOptions)
+    formerly: tuple[str, ...] = ()
+    """Names it may have had before its device was renamed: its books go on."""
 
     @property
     def quantum(self) -> Fraction:
@@ -175,8 +177,16 @@ def meters(plant: Plant) -> dict[str, Meter]:
         medium = medium_of(name, plant, own) if options.enabled else None
         meter = None if medium is None else _meter(plant, name, options, source, medium)
         if meter is not None:
-            found[name] = meter
+            path = "" if name not in own else f"{plant.gateway.site}/{own[name][0].device}"
+            old = plant.renamed.get(path)
+            found[name] = meter if old is None else replace(meter, formerly=_formerly(old, own[name][1]))
     return found
+
+
+def _formerly(old: str, medium: Medium) -> tuple[str, ...]:
+    """Return the names a meter has by itself whose device has this path."""
+    names = (old.rpartition("/")[2], old.partition("/")[2].replace("/", "."))
+    return tuple(name if not medium.suffix else f"{name}.{medium.suffix}" for name in names)
 
 
 def _beside(

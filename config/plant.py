@@ -125,3 +125,13 @@ class Plant(Model):
     """How the plant buys electricity, an entry from each day something changed; absent: no prices."""
     carbon: CarbonOptions = CarbonOptions()
     """No factor is chosen by itself: what is not chosen here leaves its figures empty, and they say so."""
+
+    @property
+    def renamed(self) -> dict[str, str]:
+        """Return the paths devices had before, by those they have."""
+        devices = [each for source in self.sources.values() for each in source.devices.items()]
+        return {
+            f"{self.gateway.site}/{device.at}/{name}": device.was
+            for name, device in (*devices, *self.derived.items())
+            if device.was
+        }

@@ -94,3 +94,6 @@ class DeviceOptions(Model):
 
     at: str = "-/-"
     """Area and line, e.g. ``press_shop/line_1``; site before and device name behind make the path."""
+    was: str | None = None
+    """The full path this device had before it was renamed or moved, ``site/area/line/device``: its tags keep
+    their numbers and their history, its meters their books."""

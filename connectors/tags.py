@@ -9,7 +9,7 @@ Columns grow by doubling and are replaced when they do: hold the table, never it
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any, Final
@@ -133,6 +133,8 @@ class TagTable:
         self._devices: dict[str, int] = {}
         self._device_paths: list[str] = []
         self._active: set[int] = set()
+        self.renamed: Mapping[str, str] = {}
+        """Paths devices had before the plant file renamed them, by those they have."""
         self.version = 0
         """Grows with every change; who publishes the catalogue compares it."""
         self.kind = np.zeros(64, np.uint8)
@@ -159,6 +161,7 @@ class TagTable:
 
     def announce(self, tags: Sequence[Tag]) -> NDArray[np.int32]:
         """Number and persist what is new or changed; return the tags' numbers, (n,) int32, in order."""
+        tags = [self._with_past(tag) for tag in tags]
         numbers: list[int] = []
         changed: list[tuple[int, Tag]] = []
         next_number = len(self._tags)
@@ -186,6 +189,12 @@ class TagTable:
             self.version += 1
         self._activate(numbers, tags)
         return np.array(numbers, np.int32)
+
+    def former(self, path: str) -> str:
+        """Return the path a tag had before its device was renamed; empty when it was not."""
+        device, _, name = path.rpartition("/")
+        old = self.renamed.get(device)
+        return f"{old}/{name}" if old else ""
 
     def as_float(self, columns: Columns) -> NDArray[np.float64]:
         """Return the numbers of a column as float64, (n,): a UINT64 travels as int64 and is unsigned here."""
@@ -240,9 +249,18 @@ class TagTable:
         """Return the number of the tag that has this path now."""
         return self._by_path.get(path)
 
+    def without_tags(self) -> set[str]:
+        """Return the paths of devices that were and have no active tag now: removed, or renamed."""
+        left = np.unique(self.device[self.active()]).tolist()
+        return set(self._device_paths) - {self._device_paths[number] for number in left}
+
     def device_path(self, device: int) -> str:
         """Return the path of a device number, as found in `device[tag]`."""
         return self._device_paths[device]
+
+    def _with_past(self, tag: Tag) -> Tag:
+        was = "" if tag.was else self.former(tag.path)
+        return replace(tag, was=was) if was else tag
 
     def _activate(self, numbers: list[int], tags: Sequence[Tag]) -> None:
         for number, tag in zip(numbers, tags, strict=True):
@@ -272,6 +290,8 @@ class TagTable:
         self._by_identity[tag.identity] = number
         if self._by_path.get(tag.path) not in self._active:
             self._by_path[tag.path] = number
+        if tag.was:
+            self._device_number(tag.was.rpartition("/")[0])
         self.kind[number] = tag.kind
         self.device[number] = self._device_number(tag.device)
         self.scale[number] = tag.scale

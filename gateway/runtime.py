@@ -125,6 +125,7 @@ class Gateway:
         plant = self.plant
         reviews = at_end.enter_context(Reviews(self.directory, self.clock))
         tags = TagTable(buffer.catalogue(), self._persist)
+        tags.renamed = plant.renamed
         self.parts = Parts(
             plant=lambda: self.plant,
             plant_file=self._plant_file,
@@ -154,6 +155,7 @@ class Gateway:
             if change.how != "removed":
                 await asyncio.to_thread(self.parts.import_, plant, change)
         self.plant = plant
+        self.parts.tags.renamed = plant.renamed
         self._last_good = ""
         for change in changes:
             if self.parts.renews(change):

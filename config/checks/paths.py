@@ -7,20 +7,25 @@ from typing import Final
 from pydantic import TypeAdapter, ValidationError
 
 from config.base import Name
-from config.connections import Cjt188Tag, Dlt645Tag, ModbusTag, OpcUaTag, SimulatedTag
-from config.derived import DerivedTag
+from config.connections import (
+    Cjt188Device,
+    Cjt188Tag,
+    Dlt645Device,
+    Dlt645Tag,
+    ModbusDevice,
+    ModbusTag,
+    OpcUaDevice,
+    OpcUaTag,
+    SimulatedDevice,
+    SimulatedTag,
+)
+from config.derived import DerivedDevice, DerivedTag
 from config.plant import Plant
 from config.problems import Problem, quote
 from config.reading.document import Document, Path
 
-Tags = (
-    Mapping[str, Cjt188Tag]
-    | Mapping[str, Dlt645Tag]
-    | Mapping[str, ModbusTag]
-    | Mapping[str, OpcUaTag]
-    | Mapping[str, SimulatedTag]
-    | Mapping[str, DerivedTag]
-)
+AnyDevice = Cjt188Device | Dlt645Device | ModbusDevice | OpcUaDevice | SimulatedDevice | DerivedDevice
+Tags = Mapping[str, Cjt188Tag | Dlt645Tag | ModbusTag | OpcUaTag | SimulatedTag | DerivedTag]
 
 LEVELS: Final = 5
 """site/area/line/device/tag"""
@@ -33,11 +38,12 @@ def check_paths(plant: Plant, document: Document) -> Iterator[Problem]:
     """Yield levels that can't be used, devices and tags whose paths meet, and renamings that can't be."""
     yield from _reserved(document, ("gateway", "site"), plant.gateway.site)
     devices: dict[str, tuple[Path, Tags]] = {}
-    for path, at, tags in _devices(plant):
+    for path, device in _devices(plant):
         name = str(path[-1])
+        tags: Tags = device.tags
         yield from _reserved(document, path, name)
-        yield from _levels(document, (*path, "at"), at)
-        full = f"{plant.gateway.site}/{at}/{name}"
+        yield from _levels(document, (*path, "at"), device.at)
+        full = f"{plant.gateway.site}/{device.at}/{name}"
         if full in devices:
             first, _ = devices[full]
             yield document.problem("E-CF-0404", path, at_key=True, path=full, first=first[1])
@@ -49,14 +55,15 @@ def check_paths(plant: Plant, document: Document) -> Iterator[Problem]:
             seen.add(id(tags))
             yield from _names(document, path, tags)
     yield from _renamings(document, devices)
+    yield from _renamed_devices(plant, document, set(devices))
 
 
-def _devices(plant: Plant) -> Iterator[tuple[Path, str, Tags]]:
+def _devices(plant: Plant) -> Iterator[tuple[Path, AnyDevice]]:
     for source_name, source in plant.sources.items():
         for name, device in source.devices.items():
-            yield ("sources", source_name, "devices", name), device.at, device.tags
+            yield ("sources", source_name, "devices", name), device
     for name, place in plant.derived.items():
-        yield ("derived", name), place.at, place.tags
+        yield ("derived", name), place
 
 
 def _reserved(document: Document, path: Path, name: str) -> Iterator[Problem]:
@@ -121,3 +128,20 @@ def _renamings(document: Document, devices: Mapping[str, tuple[Path, Tags]]) -> 
                 yield document.problem("E-CF-0407", at, was=tag.was, first=claimed[tag.was])
                 told.add((id(tags), name))  # the devices of a range share their tags
             claimed.setdefault(tag.was, f"{full}/{name}")
+
+
+def _renamed_devices(plant: Plant, document: Document, paths: set[str]) -> Iterator[Problem]:
+    claimed: dict[str, str] = {}
+    for path, device in _devices(plant):
+        was, full = device.was, f"{plant.gateway.site}/{device.at}/{path[-1]}"
+        if was is None:
+            continue
+        at = (*path, "was")
+        levels = was.split("/")
+        if len(levels) != LEVELS - 1 or not all(_is_name(level) for level in levels):
+            yield document.problem("E-CF-0409", at, was=quote(was))
+        elif was in paths:
+            yield document.problem("E-CF-0410", at, was=was)
+        elif claimed.get(was, full) != full:
+            yield document.problem("E-CF-0407", at, was=was, first=claimed[was])
+        claimed.setdefault(was, full)

@@ -42,6 +42,8 @@ def described(tag: Tag) -> dict[str, Any]:
     }
     if tag.counter:
         found["counter"] = True
+    if tag.was:
+        found["was"] = tag.was
     if tag.tag_class:
         found["class"] = tag.tag_class
     limits = {"low": tag.low, "high": tag.high}

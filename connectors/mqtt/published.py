@@ -50,6 +50,7 @@ CATALOGUE: Final[Schema] = {
                     "unit": {"type": "string"},
                     "symbol": {"type": "string"},
                     "counter": {"const": True},
+                    "was": {"type": "string"},
                     "class": {"type": "string"},
                     "low": {"type": "number"},
                     "high": {"type": "number"},

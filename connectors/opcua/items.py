@@ -290,8 +290,8 @@ def kind_of(options: OpcUaTag | OpcUaNodes, leaf: Leaf) -> Kind:
 
 
 def _remembered(item: Item, tags: TagTable) -> Kind | None:
-    for path in (item.path, item.options.was):
-        number = None if path is None else tags.number(path)
+    for path in (item.path, item.options.was or tags.former(item.path)):
+        number = tags.number(path)
         if number is not None:
             return tags[number].kind
     return None

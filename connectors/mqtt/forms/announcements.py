@@ -10,10 +10,15 @@ from connectors.mqtt.form import Form, Limit, Message
 from connectors.mqtt.topics import status_topic, tags_topic
 
 _STATUS_INTERVAL_NS: Final = 30_000_000_000
+_GONE_AFTER_NS: Final = 10_000_000_000
+"""A device whose source begins anew has no tags for a moment."""
 
 
 class Announcements:
-    """Tell each catalogue once a session and again when it changes, the status every 30 s."""
+    """Tell each catalogue once a session and again when it changes, the status every 30 s.
+
+    A catalogue is cleared when its device has had no tags for a while.
+    """
 
     def __init__(self, prefix: str, site: str, context: Context) -> None:
         self._prefix = prefix
@@ -29,6 +34,8 @@ class Announcements:
         self._limit = limit
         self._told: set[tuple[str, int]] = set()
         self._catalogue_version = -1
+        self._gone: dict[str, int] = {}
+        self._cleared: set[str] = set()
         self._status_due: int | None = None
 
     def due(self, now: int) -> Iterator[Message | None]:
@@ -40,6 +47,10 @@ class Announcements:
         if version != self._catalogue_version:
             yield from self._catalogues()
             self._catalogue_version = version
+            gone = self._context.tags.without_tags()
+            self._cleared &= gone
+            self._gone = {path: self._gone.get(path, now) for path in gone - self._cleared}
+        yield from self._farewells(now)
 
     def status(self, *, online: bool) -> Message:
         """Return how the gateway is now."""
@@ -57,6 +68,15 @@ class Announcements:
                 refusal = "" if is_small else f"{len(payload)} bytes are more than a message may have"
                 yield Message(topic, payload, refusal=refusal, retain=True)
             yield None  # 100,000 tags take a fifth of a second to describe
+
+    def _farewells(self, now: int) -> Iterator[Message]:
+        """Clear the catalogues of devices that were renamed or removed: the broker keeps them else."""
+        for path in [path for path, since in self._gone.items() if now - since >= _GONE_AFTER_NS]:
+            del self._gone[path]
+            self._cleared.add(path)
+            topic = tags_topic(self._prefix, path)
+            self._told = {(told, digest) for told, digest in self._told if told != topic}
+            yield Message(topic, b"", retain=True)
 
 
 class AnnouncingForm(Form):

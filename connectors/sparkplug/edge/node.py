@@ -142,8 +142,11 @@ class EdgeNode:
         if self._version != self._tags.version and now >= self._looked + GROWING_NS:
             self._version, self._looked = self._tags.version, now
             for number in self._all():
-                device = self._device(number)
-                if device.is_born and device.metrics != self._catalogue.metrics(number):
+                device, metrics = self._device(number), self._catalogue.metrics(number)
+                if device.is_born and not metrics:  # it was renamed or removed
+                    device.has(())
+                    self._die(device)
+                elif device.is_born and device.metrics != metrics:
                     self._bear(number, device)
 
     def next_at(self) -> int | None:

@@ -180,9 +180,10 @@ class Ledger:
 
     def _account(self, db: sqlite3.Connection, meter: Meter) -> Account:
         quantum = quantum_text(meter)
-        row = db.execute(
-            "SELECT id, stand FROM meters WHERE name = ? AND quantum = ?", (meter.name, quantum)
-        ).fetchone()
+        names = [meter.name, *(old for old in meter.formerly if old not in self._meters)]
+        rows = db.execute("SELECT name, id, stand FROM meters WHERE quantum = ?", (quantum,)).fetchall()
+        known = {name: found for name, *found in rows}
+        row = next((known[each] for each in names if each in known), None)
         if row is None:
             stand = Stand()
             number = db.execute(
@@ -190,7 +191,7 @@ class Ledger:
                 (meter.name, quantum, about(meter), stand.to_text(), stand.ends()),
             ).lastrowid
             return Account(int(number or 0), meter, stand)
-        db.execute("UPDATE meters SET about = ? WHERE id = ?", (about(meter), row[0]))
+        db.execute("UPDATE meters SET name = ?, about = ? WHERE id = ?", (meter.name, about(meter), row[0]))
         return Account(row[0], meter, stand_from(row[1]))
 
     def _book_meter(self, books: Books, account: Account, readings: Readings) -> int:
