@@ -5,6 +5,8 @@ and has not had yet. A slow one finds fewer, newer pieces: nothing queues up.
 """
 
 import asyncio
+import math
+import time
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -39,6 +41,7 @@ class Events:
         self._pieces: dict[int, bytes] = {}
         """Newest rows, encoded, of this look; each once, whoever watches."""
         self._head = b""
+        self._looked = -math.inf
         self._devices: dict[str, bytes] = {}
         """Encoded devices by path."""
 
@@ -70,16 +73,19 @@ class Events:
         known: dict[str, bytes] = {}
         yield b"retry: 2000\n\n"
         while True:
-            async with self._ticked:
-                await self._ticked.wait()
+            # Who has just come need not wait for the next look: the last is hardly older.
+            if head or not self._is_new():
+                async with self._ticked:
+                    await self._ticked.wait()
             if self._ended:
                 return
-            if self._head != head:
-                head = self._head
-                yield b"event: state\ndata: " + head + b"\n\n"
             if devices and (changed := [b for p, b in self._devices.items() if known.get(p) is not b]):
                 known = self._devices
                 yield b"event: devices\ndata: [" + b",".join(changed) + b"]\n\n"
+            # Behind the devices: a view that knows the state knows what it is of.
+            if self._head != head:
+                head = self._head
+                yield b"event: state\ndata: " + head + b"\n\n"
             values = self._view.values
             now = np.stack([self._view.of(c, tags) for c in (values.time, values.arrived, values.value)])
             moved = tags[(now != seen).any(axis=0)].tolist()
@@ -107,8 +113,12 @@ class Events:
                     for path, piece in encoded.items()
                 }
             async with self._ticked:
+                self._looked = time.monotonic()
                 self._ticked.notify_all()
             await asyncio.sleep(self._period_s)
+
+    def _is_new(self) -> bool:
+        return bool(self._head) and time.monotonic() - self._looked < 2 * self._period_s
 
     def _piece(self, number: int) -> bytes:
         """Return [number, quality, its name, value, time, arrived], encoded once a look."""

@@ -33,10 +33,10 @@ async def test_a_listener_hears_states_once_and_then_only_what_changed(plant: Pl
     for number in (first, second, other):
         plant.put(number, 1.0)
     listening = Events(plant, QUICK).listen(np.array([first, second], np.int32), devices=True)
-    (state,) = await heard(listening, "state")
-    assert state["strip"]["site"] == "cz"
     (devices,) = await heard(listening, "devices")
     assert [device["path"] for device in devices] == ["cz/a/l/d"]
+    (state,) = await heard(listening, "state")
+    assert state["strip"]["site"] == "cz"
     (values,) = await heard(listening, "values")
     assert [piece[:4] for piece in values] == [[first, 0, "Good", 1.0], [second, 0, "Good", 1.0]]
     plant.put(other, 2.0, time=T0 + 10**9)
@@ -44,6 +44,18 @@ async def test_a_listener_hears_states_once_and_then_only_what_changed(plant: Pl
     (values,) = await heard(listening, "values")
     assert [piece[0] for piece in values] == [second]
     await listening.aclose()
+
+
+async def test_who_comes_between_two_looks_hears_the_last_at_once(plant: Plant) -> None:
+    (number,) = plant.announce(tag("cz/a/l/d/x"))
+    plant.put(number, 1.0)
+    events = Events(plant, 3600.0)
+    first, second = (events.listen(np.array([number], np.int32), devices=True) for _ in range(2))
+    await heard(first, "values")
+    await heard(second, "values")
+    assert plant.looks == 1
+    for each in (first, second):
+        await each.aclose()
 
 
 async def test_twenty_listeners_cost_one_look_and_one_encoding_each_second(plant: Plant, monkeypatch) -> None:

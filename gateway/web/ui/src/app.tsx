@@ -3,7 +3,6 @@ import type { ComponentType } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { connection, now, state } from "./feed";
 import { clock, figure, seconds } from "./format";
-import { Live } from "./live";
 import { useValue } from "./observable";
 import { Overview } from "./overview";
 import { Failed, Loading, Status, type Tone } from "./parts";
@@ -15,6 +14,7 @@ import { language, speak, t, type Key } from "./words";
 
 const VIEWS = ["overview", "energy", "carbon", "live", "trend", "why", "alarms", "delivery", "topics", "config"] as const;
 const LATER = {
+  live: () => import("./live/view"),
   trend: () => import("./trend/view"),
   energy: () => import("./energy/view"),
   carbon: () => import("./carbon/view"),
@@ -80,7 +80,6 @@ function Frame() {
       <main id="view" tabIndex={-1}>
         <Lost />
         {at.view === "overview" && <Overview />}
-        {at.view === "live" && <Live />}
         {at.view in LATER && at.view !== "door" && <Later key={at.view} view={at.view as keyof typeof LATER} />}
         {at.view === "why" && <WhyView path={at.rest} />}
         {!(VIEWS as readonly string[]).includes(at.view) && at.view !== "account" && <p class="empty">{t("page.nowhere")}</p>}

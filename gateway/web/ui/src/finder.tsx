@@ -2,8 +2,8 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { TagPage, TagRow } from "./api";
 import { ask } from "./feed";
-import { qualityWord, toneOf } from "./live";
 import { Status } from "./parts";
+import { qualityWord, toneOf } from "./quality";
 import { t } from "./words";
 
 interface Found {

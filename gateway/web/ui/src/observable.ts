@@ -29,3 +29,14 @@ export function useValue<T>(source: Observable<T>): T {
   useEffect(() => source.follow(() => render({})), [source]);
   return source.get();
 }
+
+/** A part of the value, and a new rendering only when that part is another. */
+export function usePart<T, P>(source: Observable<T>, pick: (value: T) => P): P {
+  const [part, render] = useState(() => pick(source.get()));
+  useEffect(() => {
+    const look = () => render(pick(source.get()));
+    look();
+    return source.follow(look);
+  }, [source]);
+  return part;
+}

@@ -41,13 +41,24 @@ export function Card({ title, note, label, children }: { title: string; note?: C
   );
 }
 
-/** A line through what was measured; null is a gap and stays one, undefined is a moment nothing was told of. */
-export function Spark({ points, width = 96, height = 20, label, fromZero }: { points: (number | null | undefined)[]; width?: number; height?: number; label?: string; fromZero?: boolean }) {
-  const known = points.filter((each): each is number => typeof each === "number");
-  if (known.length < 2) return <svg class="spark" width={width} height={height} aria-hidden="true" />;
-  const low = fromZero ? 0 : Math.min(...known);
-  const span = Math.max(...known) - low || 1;
-  const flat = Math.max(...known) === low;
+interface Size {
+  width?: number;
+  height?: number;
+}
+
+/** A line through what was measured, as an SVG path; null is a gap and stays one, undefined is a moment nothing was told of. */
+export function pathOf(points: (number | null | undefined)[], { width = 96, height = 20, fromZero = false }: Size & { fromZero?: boolean } = {}): string {
+  let low = fromZero ? 0 : Infinity;
+  let high = -Infinity;
+  let known = 0;
+  for (const point of points) {
+    if (typeof point !== "number") continue;
+    known += 1;
+    if (point < low) low = point;
+    if (point > high) high = point;
+  }
+  if (known < 2) return "";
+  const span = high - low || 1;
   const step = (width - 4) / Math.max(1, points.length - 1);
   let path = "";
   let isDrawn = false;
@@ -57,15 +68,23 @@ export function Spark({ points, width = 96, height = 20, label, fromZero }: { po
       isDrawn = false;
       return;
     }
-    const y = flat ? height / 2 : height - 3 - ((point - low) / span) * (height - 6);
-    path += `${isDrawn ? "L" : "M"}${(2 + i * step).toFixed(1)} ${y.toFixed(1)}`;
+    const y = high === low ? height / 2 : height - 3 - ((point - low) / span) * (height - 6);
+    path += `${isDrawn ? "L" : "M"}${Math.round(10 * (2 + i * step)) / 10} ${Math.round(10 * y) / 10}`;
     isDrawn = true;
   });
+  return path;
+}
+
+export function Line({ path, width = 96, height = 20, label }: Size & { path: string; label?: string }) {
   return (
     <svg class="spark" width={width} height={height} viewBox={`0 0 ${width} ${height}`} role={label ? "img" : undefined} aria-label={label} aria-hidden={label ? undefined : "true"}>
-      <path d={path} />
+      {path && <path d={path} />}
     </svg>
   );
+}
+
+export function Spark({ points, label, ...size }: Size & { points: (number | null | undefined)[]; label?: string; fromZero?: boolean }) {
+  return <Line path={pathOf(points, size)} width={size.width} height={size.height} label={label} />;
 }
 
 export function Loading() {

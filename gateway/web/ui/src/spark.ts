@@ -2,6 +2,7 @@
 import type { TrendLine, Trends } from "./api";
 import { ask, connection, moved, newest, now, state } from "./feed";
 import { observable } from "./observable";
+import { pathOf } from "./parts";
 
 const LONG = 15 * 60_000;
 const SLOT = 5_000;
@@ -16,6 +17,24 @@ const pasts = new Map<number, Past>();
 /** Tags whose past needs no asking, until the stream is opened anew. */
 let recalled = new Set<number>();
 export const recallings = observable(0);
+
+interface Drawn {
+  slot: number;
+  known: number;
+  path: string;
+}
+const drawn = new Map<number, Drawn>();
+
+/** What `past` says as a line: drawn anew once a slot, each tag in a second of its own, and when more is known of before. */
+export function drawnPast(number: number): string {
+  const slot = Math.floor((now() + (number % 5) * 1000) / SLOT);
+  const known = pasts.get(number)?.size ?? 0;
+  const last = drawn.get(number);
+  if (last && last.slot === slot && (last.known === known || last.path)) return last.path;
+  const path = pathOf(past(number));
+  drawn.set(number, { slot, known, path });
+  return path;
+}
 
 /** One value per slot, the oldest first: null is a gap, undefined a moment nothing was told of. */
 export function past(number: number): (number | null | undefined)[] {
@@ -37,6 +56,7 @@ function pastOf(number: number): Past {
 
 function forget(number: number): void {
   pasts.delete(number);
+  drawn.delete(number);
   recalled.delete(number);
 }
 
@@ -77,6 +97,7 @@ export async function recall(tags: { number: number; path: string }[], signal: A
 
 function remember(line: TrendLine): void {
   const known = pastOf(line.number);
+  drawn.delete(line.number);
   line.value.forEach((value, i) => {
     const slot = Math.floor((line.time[i] as number) / SLOT);
     if (!known.has(slot)) known.set(slot, line.bad[i] ? null : value);

@@ -4,8 +4,8 @@ import type { Fact, Step, Why } from "./api";
 import { ask, watch } from "./feed";
 import { Finder } from "./finder";
 import { age, bytes, figure, moment, seconds, shown } from "./format";
-import { qualityWord, toneOf } from "./live";
 import { Card, Failed, Loading, Status, type Tone } from "./parts";
+import { qualityWord, toneOf } from "./quality";
 import { trendOf, whyOf } from "./route";
 import { reason, t, word, type Key } from "./words";
 
