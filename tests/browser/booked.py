@@ -3,11 +3,13 @@
 The meters' line is unplugged, so nothing comes to what was written here.
 """
 
+import contextlib
 import json
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -28,7 +30,8 @@ from gateway.energy.query import Query
 from gateway.energy.results.booked import made_of
 from gateway.energy.results.kept import keep
 from gateway.sqlite import connect, transaction
-from tests.processes import free_port
+from tests.processes import free_port, python, started, wait_for
+from tests.servers.broker import Broker
 
 DAYS: Final = 21
 EVERY: Final = 5
@@ -140,6 +143,25 @@ def plant(broker_port: int, page_port: int) -> dict[str, Any]:
             },
         },
     }
+
+
+@dataclass
+class Books:
+    """A gateway whose books are filled."""
+
+    url: str
+    data: Path
+
+
+@contextlib.contextmanager
+def running(folder: Path) -> Iterator[Books]:
+    """Start it; yield when the page answers."""
+    with Broker(folder / "broker") as broker:
+        port = free_port()
+        file = write(folder, broker.port, port)
+        with started("gateway", python("-m", "gateway", "run", file), folder) as gateway:
+            wait_for(lambda: gateway.said("page running"), "the page", 60)
+            yield Books(f"http://127.0.0.1:{port}/", folder / "data")
 
 
 def write(folder: Path, broker_port: int, page_port: int) -> Path:

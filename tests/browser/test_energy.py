@@ -1,10 +1,8 @@
 """Energy and Carbon read with a browser, in both languages and colour schemes, over three weeks of books."""
 
-import contextlib
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -14,9 +12,9 @@ from playwright.sync_api import Browser, Download, expect
 
 from edge_deploy import page as page_build
 from tests.browser import booked
+from tests.browser.booked import Books
 from tests.browser.stage import complaints, window
-from tests.processes import free_port, python, started, wait_for
-from tests.servers.broker import Broker
+from tests.processes import wait_for
 
 pytestmark = [pytest.mark.system, pytest.mark.server, pytest.mark.timeout(240)]
 # Keys of the plant file are named on purpose.
@@ -29,27 +27,11 @@ WORDS = {
 }
 
 
-@dataclass
-class Books:
-    url: str
-
-
-@contextlib.contextmanager
-def stage(folder: Path) -> Iterator[Books]:
-    """Start a gateway whose books are filled."""
-    with Broker(folder / "broker") as broker:
-        port = free_port()
-        file = booked.write(folder, broker.port, port)
-        with started("gateway", python("-m", "gateway", "run", file), folder) as gateway:
-            wait_for(lambda: gateway.said("page running"), "the page", 60)
-            yield Books(f"http://127.0.0.1:{port}/")
-
-
 @pytest.fixture(scope="module")
 def books(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Books]:
     if not page_build.is_built():
         page_build.build()
-    with stage(tmp_path_factory.mktemp("books")) as running:
+    with booked.running(tmp_path_factory.mktemp("books")) as running:
         yield running
 
 

@@ -82,9 +82,18 @@ function Frame() {
         {at.view === "overview" && <Overview />}
         {at.view in LATER && at.view !== "door" && <Later key={at.view} view={at.view as keyof typeof LATER} />}
         {at.view === "why" && <WhyView path={at.rest} />}
-        {!(VIEWS as readonly string[]).includes(at.view) && at.view !== "account" && <p class="empty">{t("page.nowhere")}</p>}
+        {!(VIEWS as readonly string[]).includes(at.view) && at.view !== "account" && <Nowhere />}
       </main>
     </div>
+  );
+}
+
+function Nowhere() {
+  return (
+    <>
+      <h1 class="hidden">{t("page.name")}</h1>
+      <p class="empty">{t("page.nowhere")}</p>
+    </>
   );
 }
 

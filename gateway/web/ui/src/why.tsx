@@ -13,6 +13,7 @@ export function WhyView({ path }: { path: string }) {
   useEffect(() => watch([], false), []);
   return (
     <div class="why">
+      {!path && <h1 class="hidden">{t("nav.why")}</h1>}
       <Finder label={t("why.search")} suggests={!path} hrefOf={whyOf} />
       {path ? <Way key={path} path={path} /> : <p class="empty">{t("why.choose")}</p>}
     </div>

@@ -55,7 +55,7 @@ export function Aside({ plant, found, past }: { plant: EnergyPlant; found: Energ
           <p class="factor" key={each.symbol + each.row}>{each.symbol} = {each.value} {each.unit === "1" ? "" : each.unit} <span class="note">{each.row} · {each.source} · {word("confidence", each.confidence)}</span></p>
         ))}
         {found.notes.length > 0 && <p class="note">{t("energy.tariff", { name: found.notes.join(", ") })}{plant.example ? ` · ${t("energy.examples")}` : ""}</p>}
-        {value !== null && last > first && <a href={evidenceOf(found, first, last)} target="_blank" rel="noreferrer">{t("energy.evidence")}</a>}
+        {value !== null && last > first && <p><a href={evidenceOf(found, first, last)} target="_blank" rel="noreferrer">{t("energy.evidence")}</a></p>}
       </div>
     </section>
   );
