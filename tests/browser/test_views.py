@@ -192,7 +192,7 @@ def test_the_first_load_is_small_and_asks_nobody_else() -> None:
 
 
 NEWER_THAN_CHROME_109 = {
-    ".css": r"light-dark\(|color-mix\(|oklch\(|@starting-style|subgrid|text-wrap:|@scope|position-anchor|[{;}]\s*&",
+    ".css": r"light-dark\(|color-mix\(|oklch\(|@starting-style|subgrid|text-wrap:|@scope|[{;}]\s*&",
     ".js": r"\.(toSorted|toSpliced|toReversed)\(|\b(Object|Map)\.groupBy\(|Promise\.(withResolvers|try)\(|"
     r"\bURL\.(canParse|parse)\(|Array\.fromAsync\(|AbortSignal\.any\(|showPopover\(",
 }
