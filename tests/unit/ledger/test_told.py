@@ -84,6 +84,7 @@ async def test_every_platform_has_each_gap_once(kind: str, tmp_path: Path) -> No
             peer.events.add("lost")
         async with platforms.sink(kind, peer.port, told=gaps, **event) as mqtt:
             await mqtt.write([platforms.delivery(1)])
+            await until(lambda: len(peer.gaps) == 2)
             again = list(peer.gaps.values())
             gaps.tell(*again, record(1, end=9))
             await mqtt.write([platforms.delivery(2)])
