@@ -15,7 +15,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from config.connections import MqttPublishing
-from connectors.broker.reasons import REFUSES_THE_BYTES, refused_by
+from connectors.broker.reasons import PACKET_TOO_LARGE, REFUSES_THE_BYTES, refused_by
 from connectors.broker.seen import Seen
 from connectors.broker.wire import Limits, Will, Wire
 from connectors.contract import Certificate
@@ -46,6 +46,7 @@ class Refused:
     topic: str
     ticket: Any
     reason: str
+    is_too_large: bool
 
 
 class Session:
@@ -233,7 +234,7 @@ class Session:
         if lasting is None:
             self.failed(refused_by(self._wire.broker, f"refused a message on {topic}", reason))
         else:
-            self._refused.append(Refused(topic, ticket, lasting))
+            self._refused.append(Refused(topic, ticket, lasting, reason.value == PACKET_TOO_LARGE))
 
     async def _wait(self) -> None:
         """Wait for the next acknowledgement, at most until the oldest message's deadline."""

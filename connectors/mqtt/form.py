@@ -23,10 +23,22 @@ from config.base import Secret
 from connectors.broker.wire import Will
 from connectors.contract import Delivery, GapNews
 
-Limit = Callable[[str], int]
-"""How many bytes a payload on this topic may have."""
 SEVERAL: Final = -1
 """In place of a delivery's index: the rows are those of several, each ``index << 32 | stored row number``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How many bytes a payload may have, for a session."""
+
+    of_one: Callable[[str], int]
+    """By topic: what is larger and can't be split can never be sent."""
+    split: int = 1 << 62
+    """What is larger is split where that can be: a broker has refused such a size."""
+
+    def __call__(self, topic: str) -> int:
+        """Return how many bytes what can be split may have on this topic."""
+        return min(self.of_one(topic), self.split)
 
 
 @dataclass(frozen=True, slots=True)

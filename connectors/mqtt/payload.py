@@ -37,7 +37,9 @@ class Message:
     rows: NDArray[np.int32]
     """Stored row numbers it carries."""
     fits: bool
-    """False for a single row that is larger than any message may be."""
+    """False for a single row that is larger than what is split."""
+    size: int
+    """Bytes of the payload, with room for the mark of lateness."""
 
 
 def _unlimited(device: str) -> int:  # noqa: ARG001  the same for any
@@ -154,7 +156,7 @@ def _encode(head: bytes, share: Share, texts: _Texts, delivery: Delivery) -> Mes
     )
     # Room for the mark is always kept, so that a live message and its historical repeat split alike.
     size = len(payload) + (0 if delivery.is_past else len(_HISTORICAL))
-    return Message(share.device, payload, row, size <= texts.limit)
+    return Message(share.device, payload, row, size <= texts.limit, size)
 
 
 def _inner_values(share: Share, parts: tuple[Columns, ...], *, clean: bool) -> Iterator[bytes]:

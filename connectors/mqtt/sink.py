@@ -24,6 +24,7 @@ from connectors.errors import NotConnected, Refusal, Rejected
 from connectors.mqtt.envelope import Envelope
 from connectors.mqtt.form import SEVERAL, Answer, Form, Message
 from connectors.mqtt.forms.build import build_form
+from connectors.mqtt.sizes import Sizes
 
 _TURN_S: Final = 0.005
 """A write lets others have their turn at least so often, but for what one message takes to make."""
@@ -45,6 +46,8 @@ class _Ticket:
     """Index into what `write` was given, or SEVERAL; None for what is told beside the data."""
     rows: Rows | None = None
     reply: str = ""
+    size: int = 0
+    """Bytes of the payload, before it is compressed."""
 
 
 class MqttSink:
@@ -62,6 +65,7 @@ class MqttSink:
         self._form: Form = build_form(options, context, site)
         self._statistics = Statistics()
         self._refused: dict[_Key, str] = {}
+        self._sizes = Sizes(options)
         self._breaks = self._in_doubt = 0
         """Sessions in a row that ended with messages in flight, and how many these were."""
         self._refused_beside: dict[str, _Key] = {}
@@ -87,7 +91,9 @@ class MqttSink:
             stack.push_async_callback(self._session.close, goodbye=False)
             await self._session.open()
             try:
-                await self._tell(self._form.begin(self._payload_limit))
+                await self._tell(
+                    self._form.begin(self._sizes.limit(self._session.limits, self._envelope.most))
+                )
                 await self._settle()
                 await self._tell(self._form.due(self._context.clock.monotonic()))
                 await self._settle()
@@ -126,6 +132,8 @@ class MqttSink:
             self._breaks = self._in_doubt = 0
         except NotConnected:
             self._breaks, self._in_doubt = self._breaks + 1, self._session.unacknowledged
+            if self._sizes.changed:  # what broke it is known
+                self._breaks = self._in_doubt = 0
             raise
         finally:
             self._learn()
@@ -167,13 +175,6 @@ class MqttSink:
         known = {"username": sign_in.username, "password": sign_in.password}
         return self._options.model_copy(update=known), sign_in.client_id or self._client_id
 
-    def _payload_limit(self, topic: str) -> int:
-        """Return how many bytes a payload on this topic may have."""
-        packet = self._session.limits.packet
-        if packet is None:
-            return self._options.max_message
-        return min(self._options.max_message, packet - len(topic.encode()) - self._envelope.most)
-
     async def _tell(self, messages: Iterable[Message | None]) -> None:
         """Publish what is told beside the data; what the broker has refused before is left out."""
         for message in messages:
@@ -183,10 +184,11 @@ class MqttSink:
             key = (message.topic, hash(message.payload))
             if key in self._refused:
                 continue
+            size = len(message.payload)
             if message.refusal:
                 _warn(message.topic, message.refusal)
             else:
-                await self._publish(message, _Ticket(key, message.topic, reply=message.reply))
+                await self._publish(message, _Ticket(key, message.topic, reply=message.reply, size=size))
 
     async def _tell_gaps(self) -> None:
         """Tell what is missing; noted as told once the broker has it."""
@@ -208,7 +210,8 @@ class MqttSink:
         while message.reply and len(self._unanswered) >= self._options.window:
             await self._hear()
             await self._take_up()
-        await self._publish(message, _Ticket(key, message.topic, index, rows, message.reply))
+        ticket = _Ticket(key, message.topic, index, rows, message.reply, len(message.payload))
+        await self._publish(message, ticket)
 
     async def _publish(self, message: Message, ticket: _Ticket) -> None:
         loop = asyncio.get_running_loop()
@@ -231,6 +234,8 @@ class MqttSink:
         while True:
             await self._session.drain()
             self._learn()
+            if self._sizes.changed:
+                raise NotConnected(f"{self._session.broker} takes smaller messages only: splitting them")
             await self._take_up()
             if self._session.is_quiet:
                 if not self._unanswered:
@@ -259,16 +264,22 @@ class MqttSink:
             self._statistics.refused += 1
             self._on_refusal(ticket, answer.refusal, answer.rows)
         for message in answer.instead:
-            await self._publish(message, replace(ticket, rows=message.rows, reply=message.reply))
+            await self._publish(
+                message, replace(ticket, rows=message.rows, reply=message.reply, size=len(message.payload))
+            )
 
     def _learn(self) -> None:
         """Take up what the broker refused, and remember every refusal for the next session.
 
         Mosquitto 2.0 closes the connection after PUBACK 0x95: sent again, such a message would end every
-        session before `write` could tell of it.
+        session before `write` could tell of it. One of many rows is sent again in the next, in parts.
         """
         for each in self._session.take_refused():
             ticket: _Ticket = each.ticket
+            if each.is_too_large and ticket.rows is not None:
+                self._sizes.refused(each.topic, ticket.size, len(ticket.rows))
+                if len(ticket.rows) > 1:
+                    continue
             if ticket.delivery is None:  # of what changes with time the last is enough
                 self._refused.pop(self._refused_beside.get(ticket.topic, ticket.key), None)
                 self._refused_beside[ticket.topic] = ticket.key

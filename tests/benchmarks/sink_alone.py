@@ -20,6 +20,7 @@ from config.connections import AnySink, InfluxDbSink, MqttSink, SparkplugSink
 from connectors import Context, Delivery, Epoch, SystemClock
 from connectors.factory import build_sink
 from connectors.influxdb.lines import Encoder
+from connectors.mqtt.form import Limit
 from connectors.mqtt.forms.build import build_form
 from connectors.sparkplug.edge.counts import Statistics
 from connectors.sparkplug.edge.layout import Layouts
@@ -38,7 +39,7 @@ def spoken(options: Any, context: Context, deliveries: list[Delivery]) -> list[t
     match options:
         case MqttSink():
             form = build_form(options, context, "s")
-            list(form.begin(lambda _: options.max_message))
+            list(form.begin(Limit(lambda _: options.max_message)))
             return [(each.topic, each.payload) for _, each in form.loads(deliveries)]
         case InfluxDbSink():
             encoder = Encoder(options.measurement, context.tags)

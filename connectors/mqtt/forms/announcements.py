@@ -64,7 +64,7 @@ class Announcements:
             key = (topic, hash(payload))
             if key not in self._told:
                 self._told.add(key)
-                is_small = len(payload) <= self._limit(topic)
+                is_small = len(payload) <= self._limit.of_one(topic)
                 refusal = "" if is_small else f"{len(payload)} bytes are more than a message may have"
                 yield Message(topic, payload, refusal=refusal, retain=True)
             yield None  # 100,000 tags take a fifth of a second to describe
@@ -104,7 +104,9 @@ class AnnouncingForm(Form):
     def missing(self, gaps: Sequence[GapNews]) -> Iterable[Message]:
         """Return a message a gap; it is not retained: who comes later asks the interface."""
         topic = self._gaps_topic
-        return () if topic is None else [Message(topic, each.json(self._limit(topic))) for each in gaps]
+        return (
+            () if topic is None else [Message(topic, each.json(self._limit.of_one(topic))) for each in gaps]
+        )
 
     def end(self) -> Iterable[Message]:
         """Say that the gateway goes."""

@@ -27,5 +27,7 @@ class ColumnsForm(AnnouncingForm):
     def messages(self, delivery: Delivery) -> Iterator[Message]:
         """Yield a message per device, more where one would be too large."""
         for each in self._encoder.messages(delivery):
-            refusal = "" if each.fits else f"one row makes a message of {len(each.payload)} bytes"
-            yield Message(data_topic(self._prefix, each.device), each.payload, each.rows, refusal)
+            topic = data_topic(self._prefix, each.device)
+            fits = each.fits or each.size <= self._limit.of_one(topic)
+            refusal = "" if fits else f"one row makes a message of {len(each.payload)} bytes"
+            yield Message(topic, each.payload, each.rows, refusal)

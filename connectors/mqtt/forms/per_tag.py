@@ -96,7 +96,7 @@ class PerTagForm(AnnouncingForm, Layouts[tuple[_Row, ...]]):
         topic = tag_topic(self._prefix, tag.path)
         return _Row(
             topic,
-            self._limit(past_topic(topic)),
+            self._limit.of_one(past_topic(topic)),
             tag.unit if unit is None else unit.symbol,
             CHANGED if has_changed(self._tags, number) else "",
         )

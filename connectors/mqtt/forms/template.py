@@ -136,7 +136,7 @@ class TemplateForm(AnnouncingForm, Layouts[_Known]):
         topic = self._topic.render(known, LONGEST_TOPIC)
         if topic is None or not is_topic(topic):
             raise Failed(f"the template makes no topic: {topic or ''!r:.80}")
-        limit = self._limit(topic)
+        limit = self._limit.of_one(topic) if len(rows) == 1 else self._limit(topic)
         text = self._payload.render(known, limit)
         if text is None:
             return None

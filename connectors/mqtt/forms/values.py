@@ -127,6 +127,8 @@ class ValuesForm(AnnouncingForm, Layouts[_Names]):
         room = 0 if self._options.plain or found.mark else len(_HISTORICAL) * len(groups)
         moment, places = groups[0]
         fits = len(payload) + room <= found.texts.limit
+        if not fits and len(groups) == 1 and len(places) == 1:
+            fits = len(payload) + room <= self._limit.of_one(found.texts.topic)
         if fits or (len(groups) == 1 and len(places) == 1):
             refusal = "" if fits else f"one row makes a message of {len(payload)} bytes"
             rows = found.rows

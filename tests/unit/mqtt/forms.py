@@ -7,7 +7,7 @@ from pydantic import TypeAdapter
 from config.connections import MqttForm
 from config.connections import MqttSink as MqttOptions
 from connectors import Context, Delivery, SystemClock, TagTable
-from connectors.mqtt.form import Form, Message
+from connectors.mqtt.form import Form, Limit, Message
 from connectors.mqtt.forms.build import build_form
 
 UNLIMITED = 1 << 62
@@ -18,7 +18,7 @@ def form_of(table: TagTable, limit: int = UNLIMITED, **options: Any) -> Form:
     TypeAdapter(MqttForm).validate_python(options)
     sink = MqttOptions.model_validate({"kind": "mqtt", "host": "h", "prefix": "p", "format": options})
     form = build_form(sink, Context("gw-1", table, SystemClock()), "cz")
-    assert list(form.begin(lambda _: limit)) == []
+    assert list(form.begin(Limit(lambda _: limit))) == []
     return form
 
 

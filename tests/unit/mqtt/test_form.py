@@ -151,8 +151,8 @@ async def test_bytes_the_broker_refuses_wait_for_no_reply() -> None:
     async with ScriptedBroker() as broker:
         platform = Answering(broker)
         async with talking(broker.port, ack_timeout="1s") as mqtt:
-            broker.script = lambda _: 0x95
-            with pytest.raises(Rejected, match="too large"):
+            broker.script = lambda _: 0x99
+            with pytest.raises(Rejected, match="payload format"):
                 await mqtt.write([delivery(1)])
             broker.script = platform
             await mqtt.write([delivery(2)])

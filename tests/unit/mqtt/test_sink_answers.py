@@ -1,6 +1,7 @@
 """What the sink makes of every answer a broker may give, or not give; the broker is scripted."""
 
 import asyncio
+import contextlib
 import json
 import socket
 import time
@@ -42,9 +43,8 @@ async def test_write_returns_once_everything_is_acknowledged(version: str) -> No
 
 
 @pytest.mark.fault("B5")
-@pytest.mark.parametrize("reason", [0x95, 0x99])
-async def test_bytes_the_broker_refuses_are_rejected_alone(reason: int) -> None:
-    async with ScriptedBroker(answering(reason, {2})) as broker, sink(broker.port) as mqtt:
+async def test_bytes_the_broker_refuses_are_rejected_alone() -> None:
+    async with ScriptedBroker(answering(0x99, {2})) as broker, sink(broker.port) as mqtt:
         with pytest.raises(Rejected) as raised:
             await mqtt.write([delivery(1), delivery(2), delivery(3)])
         (refusal,) = raised.value.refusals
@@ -54,6 +54,28 @@ async def test_bytes_the_broker_refuses_are_rejected_alone(reason: int) -> None:
         assert data_of(broker) == [1, 2, 3]
         await mqtt.write([delivery(4)])
         assert mqtt.statistics()["refused"] == 1
+
+
+@pytest.mark.fault("B5")
+async def test_a_broker_that_only_says_too_large_is_sent_the_same_rows_in_smaller_messages() -> None:
+    def script(publish: Publish) -> int:
+        return 0x95 if publish.topic == DATA and len(publish.payload) > 200 else 0
+
+    async with ScriptedBroker(script) as broker:
+        mqtt = sink(broker.port, tag_table(60))
+        with pytest.raises(NotConnected, match="smaller messages"):
+            async with mqtt:
+                await mqtt.write([delivery(1, 3), delivery(2, 60), delivery(3, 3)])
+        while len(broker.connects) < 8:
+            with contextlib.suppress(NotConnected):
+                async with mqtt:
+                    await mqtt.write([delivery(1, 3), delivery(2, 60), delivery(3, 3)])
+                    await mqtt.write([delivery(4, 60)])
+                    break
+        taken = [json.loads(p.payload) for p in broker.published if p.topic == DATA and len(p.payload) <= 200]
+        rows = [row for each in taken if each["seq"] == 4 for row in each.get("row", range(len(each["v"])))]
+        assert sorted(rows) == list(range(60))
+        assert len(broker.connects) <= 5
 
 
 @pytest.mark.fault("B5")

@@ -5,16 +5,16 @@ import contextlib
 import json
 import statistics
 import subprocess
-import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from connectors import NotConnected, Rejected
+from connectors import NotConnected
 from tests.servers.broker import Broker
+from tests.unit.mqtt.listening import listening
 from tests.unit.mqtt.plant import DEVICE, delivery, sink, tag_table, until
 from tests.verify.recording import read
 
@@ -26,24 +26,6 @@ STATUS = "wanglian/cz/_gateway/gw-1/_status"
 def broker(tmp_path: Path) -> Iterator[Broker]:
     with Broker(tmp_path / "broker", persistence=True) as running:
         yield running
-
-
-@contextlib.asynccontextmanager
-async def listening(broker: Broker, out: Path) -> AsyncIterator[Path]:
-    """Run the recording subscriber; enter once it is subscribed."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.verify.subscriber", "--port", str(broker.port), "--out", str(out),
-        stdout=subprocess.PIPE,
-    )  # fmt: skip
-    assert process.stdout is not None
-    try:
-        async with asyncio.timeout(20):
-            assert await process.stdout.readline() == b"subscribed\n"
-        yield out
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.terminate()
-        await process.communicate()
 
 
 def received(out: Path, topic: str = f"wanglian/{DEVICE}") -> list[Any]:
@@ -167,28 +149,6 @@ async def test_a_clean_stop_tells_once_that_it_is_offline(broker: Broker, tmp_pa
         async with sink(broker.port):
             await until(lambda: len(received(out, STATUS)) == 3)
             assert [s["online"] for s in received(out, STATUS)] == [True, False, True]
-
-
-@pytest.mark.fault("B5")
-async def test_a_message_over_the_brokers_limit_is_rejected_and_the_queue_moves(tmp_path: Path) -> None:
-    with Broker(tmp_path / "b", settings=("message_size_limit 900",)) as broker:
-        mqtt = sink(broker.port, tag_table(100))
-        poisoned = [delivery(1, 10), delivery(2, 100), delivery(3, 10)]
-        # mosquitto 2.0.11 answers 0x95 and closes: once for the catalogue, once for the rows. If more of ours
-        # is unread when it does, the reset overtakes the answer, and a later session has to hear it.
-        lost = 0
-        while True:
-            try:
-                async with mqtt:
-                    with pytest.raises(Rejected, match="too large") as raised:
-                        await mqtt.write(poisoned)
-                    await mqtt.write([delivery(4, 10)])
-            except NotConnected:
-                lost += 1
-                assert lost <= 20
-            else:
-                break
-        assert [refusal.delivery for refusal in raised.value.refusals] == [1]
 
 
 @pytest.mark.fault("B8")

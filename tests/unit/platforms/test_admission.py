@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from config.base import Secret
 from connectors import Context, NotConnected
-from connectors.mqtt.form import Form, Heard, Message
+from connectors.mqtt.form import Form, Heard, Limit, Message
 from connectors.mqtt.forms.build import build_form
 from tests.conftest import FakeClock
 from tests.unit.platforms.plant import delivery, options, path, table
@@ -23,7 +23,7 @@ def begun(platform: str, clock: FakeClock, meters: Sequence[str], **more: Any) -
     context = Context("g", table(meters), clock)
     form = build_form(options(platform, 1, meters=meters, **more), context, "cz")
     form.sign_in(clock.now())
-    return form, [each for each in form.begin(lambda _: 1 << 20) if each is not None]
+    return form, [each for each in form.begin(Limit(lambda _: 1 << 20)) if each is not None]
 
 
 def reply(form: Form, message: Message, code: int, text: str = "", data: Any = None) -> Heard:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors import Batch, Columns, Context, Delivery, Kind, Tag, TagTable
-from connectors.mqtt.form import Form, Message
+from connectors.mqtt.form import Form, Limit, Message
 from connectors.mqtt.forms.build import build_form
 from connectors.mqtt.profiles.packs import Cell, Frame, Limits, pack
 from tests.conftest import FakeClock
@@ -71,7 +71,7 @@ def form_and_tags(platform: str, devices: int, tags_each: int) -> tuple[Form, Ta
     )
     clock = FakeClock()
     form = build_form(options(platform, 1883, meters=meters), Context("g", table, clock), "cz")
-    list(form.begin(lambda _: 1 << 20))
+    list(form.begin(Limit(lambda _: 1 << 20)))
     return form, table
 
 
@@ -142,7 +142,7 @@ def test_a_large_batch_becomes_messages_within_the_platforms_limits(
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_a_broker_that_takes_less_is_obeyed(platform: str) -> None:
     form, _ = form_and_tags(platform, 3, 50)
-    list(form.begin(lambda _: 2_000))
+    list(form.begin(Limit(lambda _: 2_000)))
     tag = np.arange(150, dtype=np.int32)
     columns = Columns(tag, np.full(150, T0), np.ones(150), np.zeros(150, np.uint32))
     messages = [m for m in form.messages(Delivery(Batch((columns,), T0), EPOCH, 1)) if m.rows is not None]
@@ -155,7 +155,7 @@ def test_one_reading_too_large_for_any_message_is_refused_alone(platform: str) -
     table = TagTable()
     table.announce([Tag(f"{path('m0')}/{name}", Kind.TEXT, "C62", "s") for name in ("a", "b")])
     form = build_form(options(platform, 1, meters=["m0"]), Context("g", table, FakeClock()), "cz")
-    list(form.begin(lambda _: 1 << 20))
+    list(form.begin(Limit(lambda _: 1 << 20)))
     values = np.array(["x" * 300_000, "ok"], object)
     columns = Columns(np.arange(2, dtype=np.int32), np.full(2, T0), values, np.zeros(2, np.uint32))
     messages = [m for m in form.messages(Delivery(Batch((columns,), T0), EPOCH, 1)) if m.rows is not None]

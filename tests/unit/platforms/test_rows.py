@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from connectors import Batch, Columns, Context, Delivery, Kind, Tag, TagTable
-from connectors.mqtt.form import Form
+from connectors.mqtt.form import Form, Limit
 from connectors.mqtt.forms.build import build_form
 from tests.conftest import FakeClock
 from tests.unit.platforms.plant import EPOCH, T0, options, path
@@ -15,13 +15,13 @@ from tests.unit.platforms.plant import EPOCH, T0, options, path
 
 def thingsboard(tags: TagTable, **more: Any) -> Form:
     form = build_form(options("thingsboard", 1, **more), Context("g", tags, FakeClock()), "cz")
-    list(form.begin(lambda _: 1 << 20))
+    list(form.begin(Limit(lambda _: 1 << 20)))
     return form
 
 
 def aliyun(tags: TagTable, **more: Any) -> Form:
     form = build_form(options("aliyun", 1, meters=["m1"], **more), Context("g", tags, FakeClock()), "cz")
-    list(form.begin(lambda _: 1 << 20))
+    list(form.begin(Limit(lambda _: 1 << 20)))
     return form
 
 
@@ -67,7 +67,7 @@ def test_a_device_may_have_a_service_of_its_own() -> None:
     of_form = said.format.model_copy(update={"devices": {path("m1"): device}})
     tags = table({"x": Kind.FLOAT64})
     form = build_form(said.model_copy(update={"format": of_form}), Context("g", tags, FakeClock()), "cz")
-    list(form.begin(lambda _: 1 << 20))
+    list(form.begin(Limit(lambda _: 1 << 20)))
     (message,) = form.messages(delivery([0], [1.0]))
     (service,) = json.loads(message.payload)["devices"][0]["services"]
     assert service == {
