@@ -13,6 +13,7 @@ import pytest
 
 from tests.processes import free_port, python, started, wait_for
 from tests.servers.broker import Broker
+from tests.verify.gaps import noted, told
 from tests.verify.metrics import metrics
 from tests.verify.mqtt_forms import Reading, parse, read_per_tag, read_values
 from tests.verify.read_store import batches
@@ -30,7 +31,13 @@ FORMATS: dict[str, Any] = {
     "values": {"kind": "values"},
     "values_list": {"kind": "values", "list": True},
     "per_tag": {"kind": "per_tag"},
-    "template": {"kind": "template", "each": "device", "topic": "wl/template/{{ path }}", "payload": ROWS},
+    "template": {
+        "kind": "template",
+        "each": "device",
+        "topic": "wl/template/{{ path }}",
+        "payload": ROWS,
+        "gaps": "wl/template/_lost",
+    },
 }
 
 
@@ -130,7 +137,7 @@ def test_over_kills_every_form_brings_every_accepted_row_once_by_its_key(
             wait_for(lambda: all(newest(arrived(got, form))[1] >= end for form in FORMATS), "all forms", 30)
     for form in FORMATS:
         found = arrived(got, form)
-        told = Counter(
+        has = Counter(
             (key[1], key[2], each.path, each.time, repr(each.value), each.quality)
             for key, each in found.items()
         )
@@ -138,13 +145,20 @@ def test_over_kills_every_form_brings_every_accepted_row_once_by_its_key(
             (epoch, seq, path, ms, repr(value), quality)
             for (epoch, seq, _), (path, ms, value, quality) in stored.items()
         )
-        assert not told - delivered, f"{form}: told what was never stored, or twice under two keys"
+        assert not has - delivered, f"{form}: told what was never stored, or twice under two keys"
         # What was stored in the last moments before the end goes out with the next start.
         through = newest(found)
-        missing = {each for each in delivered - told if order(each) <= through}
+        missing = {each for each in delivered - has if order(each) <= through}
         assert not missing, f"{form}: {len(missing)} rows are missing, e.g. {sorted(missing)[:3]}"
         assert len(found) > 300
-    record_measure(f"{KILLS} kills under five sinks of five forms, {len(stored):,} rows: L = 0, no key twice")
+        topic = "wl/template/_lost" if form == "template" else f"wl/{form}/cz/_gateway/g1/_gaps"
+        records = [json.loads(each.payload) for each in read(got) if each.topic == topic]
+        assert told(records) == noted(tmp_path / "data" / "buffer"), form
+        assert len(records) >= KILLS
+    record_measure(
+        f"{KILLS} kills under five sinks of five forms, {len(stored):,} rows: L = 0, no key twice; "
+        f"{len(told(records))} gaps told by each"
+    )
 
 
 def order(key: Any) -> tuple[int, int]:

@@ -5,7 +5,7 @@ import os
 import random
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ import pytest
 from tests.plants import modbus_sources
 from tests.processes import ROOT, free_port, python, started, wait_for
 from tests.servers.victoria import Victoria
+from tests.verify.gaps import noted
 from tests.verify.influx_points import PointReport, compare
 from tests.verify.metrics import metric
 from tests.verify.read_store import batches
@@ -83,7 +84,9 @@ def rig(tmp_path: Path) -> Iterator[Rig]:
 
 
 @pytest.mark.fault("A1")
-def test_kill_9_at_random_instants_leaves_every_row_once_in_the_database(rig: Rig) -> None:
+def test_kill_9_at_random_instants_leaves_every_row_once_in_the_database(
+    rig: Rig, record_measure: Callable[..., None]
+) -> None:
     """Into InfluxDB: L = 0, D = 0 after the upsert, wrong = 0."""
     seed = random.randrange(2**32)
     print(f"seed {seed}")
@@ -99,6 +102,13 @@ def test_kill_9_at_random_instants_leaves_every_row_once_in_the_database(rig: Ri
     print(report)
     assert report.ok, report
     assert report.accepted > KILLS * 500
+    gaps = noted(rig.folder / "data" / "buffer")
+    series = rig.database.export('{__name__="wanglian_gap_gap"}')
+    points = sorted((each.labels["source"], int(value)) for each in series for value in each.values)
+    assert points == sorted((source, number) for (_, number), said in gaps.items() for source in said[3])
+    record_measure(
+        f"{KILLS} kills into InfluxDB: {report.accepted} accepted, 0 lost; {len(points)} gaps told once"
+    )
 
 
 @pytest.mark.fault("B1")

@@ -13,8 +13,11 @@ from typing import Any
 import pytest
 
 from tests.processes import free_port, python, started, wait_for
+from tests.servers.platforms.aliyun import Aliyun
+from tests.servers.platforms.onenet import OneNet
 from tests.servers.platforms.stand_in import Platform
 from tests.unit.platforms.rigs import PLATFORMS, called, platform
+from tests.verify.gaps import noted, told
 from tests.verify.read_store import batches
 
 KILLS = max(2, round(20 * float(os.environ.get("WL_SCALE", "0.1"))))
@@ -32,6 +35,7 @@ FORMATS: dict[str, dict[str, Any]] = {
         "product_key": "gwpk",
         "device_name": "gw1",
         "secret": "${env:SECRET}",
+        "gaps": "lost",
         "devices": {
             f"cz/press/line1/{meter}": {
                 "product_key": "pk",
@@ -45,6 +49,7 @@ FORMATS: dict[str, dict[str, Any]] = {
         "product_id": "gwpid",
         "device_name": "gw1",
         "key": "${env:KEY}",
+        "gaps": "lost",
         "devices": {
             f"cz/press/line1/{meter}": {"product_id": "pid", "device_name": meter} for meter in METERS
         },
@@ -80,6 +85,9 @@ def test_over_kills_every_platform_has_every_accepted_row_and_no_other(
         peers: dict[str, Platform] = {
             kind: stack.enter_context(platform(kind, tmp_path / kind, METERS)) for kind in PLATFORMS
         }
+        for peer in peers.values():
+            if isinstance(peer, Aliyun | OneNet):
+                peer.events.add("lost")
         tags = {"x": {"period": "3s", "count": 3}, "c": {"shape": "constant"}}
         devices = {meter: {"at": "press/line1", "scan": "50ms", "tags": tags} for meter in METERS}
         sinks = {
@@ -133,7 +141,10 @@ def test_over_kills_every_platform_has_every_accepted_row_and_no_other(
             assert {key: has[key] for key in before[kind]} == before[kind], kind
             assert not has.keys() - store.keys(), f"{kind}: told what was never stored"
             assert all(store[key] == value for key, value in has.items()), kind
+            assert told(peer.gaps.values()) == noted(folder), kind
     rows = len(before["aliyun"])
+    gaps = len(noted(folder))
     record_measure(
-        f"{KILLS} kills under four platforms, {rows:,} rows: L = 0 on each, no value but the store's"
+        f"{KILLS} kills under four platforms, {rows:,} rows: L = 0 on each, no value but the store's; "
+        f"{gaps} gaps told to each, each once"
     )

@@ -14,6 +14,7 @@ import pytest
 from tests.processes import ROOT, python, started, wait_for
 from tests.servers.broker import Broker
 from tests.system.rig import DEVICES, SCALE, VALUES, Rig
+from tests.verify.gaps import noted, told
 from tests.verify.read_store import batches
 from tests.verify.recording import read
 from tests.verify.sparkplug import Follower, Row
@@ -108,15 +109,17 @@ def test_kill_9_at_random_instants_loses_nothing_of_a_host_that_is_there(
 
     wait_for(is_quiet, "the last message")
     follower, stored = rig.follower(), rig.stored()
-    told = Counter(key(row) for row in follower.rows if row.quality == 192 and row.value is not None)
+    has = Counter(key(row) for row in follower.rows if row.quality == 192 and row.value is not None)
     assert not follower.violations[:5]
-    assert not stored - told.keys()
-    assert not told.keys() - stored
+    assert not stored - has.keys()
+    assert not has.keys() - stored
     assert len(stored) > KILLS * 500
-    doubled = sum(told.values()) - len(told)
+    doubled = sum(has.values()) - len(has)
     assert doubled <= KILLS * (20_000 + 2 * 5_000)
     assert all((b - a) % 256 == 1 for a, b in pairwise(dict.fromkeys(follower.bd_seqs)))
+    gaps = noted(rig.home / "data" / "buffer")
+    assert told(follower.gaps) == gaps
     record_measure(
         f"{KILLS} kills at 5,000 values a second: {len(stored)} accepted, 0 lost, {doubled} twice, "
-        f"numbers {follower.bd_seqs[0]} to {follower.bd_seqs[-1]}"
+        f"numbers {follower.bd_seqs[0]} to {follower.bd_seqs[-1]}; {len(gaps)} gaps told"
     )
