@@ -89,11 +89,15 @@ class TagOptions(Model):
     """The full path this tag had before it was renamed: its number and history stay."""
 
 
-class DeviceOptions(Model):
-    """What any device may say about itself."""
+class Placed(Model):
+    """What stands somewhere in the plant."""
 
     at: str = "-/-"
     """Area and line, e.g. ``press_shop/line_1``; site before and device name behind make the path."""
+
+class DeviceOptions(Placed):
+    """What any device may say about itself."""
+
     was: str | None = None
     """The full path this device had before it was renamed or moved, ``site/area/line/device``: its tags keep
     their numbers and their history, its meters their books."""

@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 from config.base import LONGEST_NAME, NAME_CHARACTERS, Duration, Model, TimeZone
 from config.connections.mqtt import MqttSubscription
 from config.connections.open import OpenSource
-from config.tags import DeviceOptions, TagOptions
+from config.tags import Placed, TagOptions
 
 _STEP: Final = re.compile(r"([^.\[\]]+)|\[([0-9]{1,6})\]")
 _PATH: Final = re.compile(r"(?!\$[.\[])(?:[^.\[\]]+|\[[0-9]{1,6}\])(?:\.[^.\[\]]+|\[[0-9]{1,6}\])*")
@@ -122,7 +122,7 @@ class MessageTime(Model):
     """Of an ISO 8601 time that names no zone; absent: such a time is not believed."""
 
 
-class MqttMessages(DeviceOptions):
+class MqttMessages(Placed):
     """Messages of one form."""
 
     topic: TopicFilter

@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 from config.base import LONGEST_NAME, NAME_CHARACTERS, Duration
 from config.connections.mqtt import MqttSubscription
 from config.connections.open import OpenSource
-from config.tags import DeviceOptions, TagOptions
+from config.tags import Placed, TagOptions
 
 PLACE: Final = re.compile(r"\{(group|node|device)\}")
 """Where an id goes in a name."""
@@ -51,7 +51,7 @@ class SparkplugTag(TagOptions):
     """What is known of some metrics beside their birth; without ``unit`` its ``engUnit`` holds."""
 
 
-class SparkplugNodes(DeviceOptions):
+class SparkplugNodes(Placed):
     """Edge nodes of one kind."""
 
     group: SparkplugId = "+"

@@ -92,8 +92,8 @@ async def test_what_is_renamed_keeps_its_number_its_history_and_its_books_and_si
                 lambda: said("spBv1.0/cz/DBIRTH/g/hall.line_1.mill") and said(f"wanglian/{OLD}/_tags")
             )
             await arrived(gateway, first.values())
-            await applier.apply(plant(tap.port, AFTER), who="ann")
             renamed = gateway.clock.now()
+            await applier.apply(plant(tap.port, AFTER), who="ann")
             second = numbers(gateway)
             assert second == {
                 f"{NEW}/pace": first[f"{OLD}/speed"],

@@ -2,6 +2,7 @@
 import { useState } from "preact/hooks";
 import type { EnergyFigures, EnergyRow } from "../api";
 import { moment } from "../format";
+import { sheet } from "../sheet";
 import { iso } from "../trend/range";
 import { t, word } from "../words";
 import { evidenceOf, share } from "./share";
@@ -79,6 +80,5 @@ export function csv(found: EnergyFigures): string {
     ...[row.measured, row.estimated, row.manual, row.completeness].map((each) => each.toFixed(4)),
     String(row.revision), row.flags.join(" "), String(row.closed),
   ]);
-  const quoted = (text: string): string => (/[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
-  return `\uFEFF${[head, ...rows].map((row) => row.map(quoted).join(",")).join("\r\n")}\r\n`;
+  return sheet([head, ...rows]);
 }

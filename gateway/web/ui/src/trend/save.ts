@@ -1,11 +1,10 @@
 // The same numbers and the same picture as files.
 import type { Trends } from "../api";
+import { sheet } from "../sheet";
 import { t } from "../words";
 import type { Drawn } from "./chart";
 import type { Paint } from "./draw";
 import { iso } from "./range";
-
-const quoted = (text: string): string => (/[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 
 /** A line per row of the answer, as it was given: nothing is rounded; what is not known is empty. */
 export function csv(answer: Trends): string {
@@ -17,8 +16,7 @@ export function csv(answer: Trends): string {
     }),
   );
   const head = ["time", "tag", "unit", "value", "min", "max", "good", "bad", "quality", "seconds"];
-  // Excel takes a file for UTF-8 only with this mark.
-  return `\uFEFF${[head, ...rows].map((row) => row.map(quoted).join(",")).join("\r\n")}\r\n`;
+  return sheet([head, ...rows]);
 }
 
 export function download(content: Blob, name: string): void {
