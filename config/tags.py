@@ -95,6 +95,7 @@ class Placed(Model):
     at: str = "-/-"
     """Area and line, e.g. ``press_shop/line_1``; site before and device name behind make the path."""
 
+
 class DeviceOptions(Placed):
     """What any device may say about itself."""
 

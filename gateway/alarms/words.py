@@ -20,11 +20,11 @@ def sentence(alarm: Alarm, language: Language) -> str:
 
 
 def line(event: Event, language: Language, zone: ZoneInfo) -> str:
-    """Return a line of a message: what happened, to what, when by the plant's clock."""
+    """Return a line of a message: what happened, to what, when by the plant's clock; always one."""
     at = datetime.fromtimestamp(event.at / 1e9, zone)
     what = Phrase(f"alarm.what.{event.what}").text(language)
     facts = {"what": what, "text": sentence(event.alarm, language), "time": f"{at:%m-%d %H:%M:%S}"}
-    return Phrase("alarm.line", facts).text(language)
+    return " ".join(Phrase("alarm.line", facts).text(language).split())
 
 
 def as_dict(event: Event, language: Language = "en") -> dict[str, Any]:

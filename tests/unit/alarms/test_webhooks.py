@@ -10,6 +10,7 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -88,6 +89,22 @@ def test_dingtalk_is_signed_behind_its_address_and_feishu_in_its_body() -> None:
     assert (said["timestamp"], said["sign"]) == (stamp, base64.b64encode(digest).decode())
     assert said["msg_type"] == "text"
     assert said["content"]["text"].startswith("网关 g1")
+
+
+@pytest.mark.fault("S3")
+@pytest.mark.parametrize("kind", ["wecom", "dingtalk", "feishu", "json"])
+def test_hostile_names_stay_text_in_every_message(kind: str, record_measure) -> None:
+    hostile = '<img src=x onerror=1>\r\n"},"msgtype":"markdown"[a](http://x.example)@all =1+1'
+    (event,) = events(1)
+    event = replace(event, alarm=replace(event.alarm, subject=hostile))
+    told = json.loads(compose(hook(kind), [event], US, T0, None).body)
+    text = told["events"][0]["text"] if kind == "json" else told.get("text", told.get("content"))
+    said = text if isinstance(text, str) else text["content" if "content" in text else "text"]
+    assert '"},"msgtype":"markdown"[a](http://x.example)@all =1+1' in said
+    assert kind == "json" or len(said.splitlines()) == 2
+    assert told.get("msgtype", told.get("msg_type", "text")) == "text"
+    assert set(told) <= {"msgtype", "text", "msg_type", "content", "gateway", "site", "sent", "events"}
+    record_measure("hostile names in 4 kinds of message: 1 text each, nothing beside it", row="S3")
 
 
 def test_a_program_gets_every_event_with_its_figures() -> None:
