@@ -82,6 +82,22 @@ def test_on_a_phone_no_view_is_wider_than_the_screen_and_rows_name_their_device(
                 expect(page.locator(".scroll .row .device").first).to_be_visible()
 
 
+@pytest.mark.parametrize(("language", "said"), [("zh", "还没有计量表"), ("en", "Nothing is metered")])
+def test_a_plant_without_meters_sees_its_devices_and_how_to_have_figures(
+    shown: Stage, browser: Browser, language: str, said: str
+) -> None:
+    with window(browser, language) as context:
+        page = context.new_page()
+        complained = complaints(page)
+        page.goto(shown.url)
+        expect(page.locator(".fill")).to_contain_text(said)
+        expect(page.locator(".fill")).to_contain_text("e_import")
+        expect(page.locator(".tree")).to_be_visible()
+        expect(page.locator(".figure .big b")).to_have_count(4)
+        expect(page.locator(".big-one")).to_have_count(0)
+        assert complained == []
+
+
 def test_language_and_theme_are_kept_when_switched(shown: Stage, browser: Browser) -> None:
     with window(browser, "zh") as context:
         page = context.new_page()
