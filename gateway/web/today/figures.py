@@ -29,6 +29,10 @@ UNITS: Final[dict[FigureName, str]] = {
 }  # fmt: skip
 
 
+DOUBTS: Final = ("overlap", "negative")
+"""Some meters may count the same energy; meters contradict each other."""
+
+
 class _Power(NamedTuple):
     kw: Fraction
     first: int
@@ -119,6 +123,7 @@ def _summed(days: Days, name: FigureName, found: Found, earlier: Sequence[Found]
             "against": told,
             "wanted": found.wanted,
             "notes": found.notes,
+            "doubts": [each for each in total.flags if each in DOUBTS],
             **worth(total),
         }
     )
@@ -137,5 +142,5 @@ def nothing(days: Days, name: FigureName) -> TodayFigure:
     return TodayFigure(
         name=name, unit=UNITS[name], value=None, start=today.first // MS, end=reached // MS,
         so_far=None, until=today.first // MS, against=[],
-        measured=0.0, estimated=0.0, manual=0.0, completeness=0.0, wanted=[], notes=[],
+        measured=0.0, estimated=0.0, manual=0.0, completeness=0.0, wanted=[], notes=[], doubts=[],
     )  # fmt: skip

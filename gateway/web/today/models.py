@@ -41,6 +41,8 @@ class TodayFigure(Answer):
     wanted: list[Wanted]
     notes: list[str]
     """Names of the tariffs it rests on."""
+    doubts: list[str]
+    """Words of what makes the sum itself doubtful: overlap, negative."""
 
 
 class TodayDemand(Answer):

@@ -780,6 +780,7 @@ export interface TodayFigure {
   completeness: number;
   wanted: Wanted[];
   notes: string[];
+  doubts: string[];
 }
 
 export interface TokenMade {

@@ -3,7 +3,7 @@ import type { Today, TodayAgainst, TodayFigure } from "../api";
 import { evidenceOf, share } from "../energy/share";
 import { clock, figure, inZone } from "../format";
 import { Mark } from "../parts";
-import { language, t } from "../words";
+import { language, t, word } from "../words";
 
 const NAMES = ["power", "energy", "cost", "coal", "co2"] as const;
 type Name = (typeof NAMES)[number];
@@ -58,6 +58,7 @@ function Big({ name, found, today }: { name: Name; found: TodayFigure; today: To
       {value !== null && <About name={name} found={found} today={today} />}
       {value !== null && found.measured < WEAK && <p class="note weak"><Mark tone="look" /> {t("energy.weak", { part: share(found.measured) })}</p>}
       {value !== null && found.completeness < INCOMPLETE && <p class="note weak"><Mark tone="look" /> {t("energy.incomplete")}</p>}
+      {found.doubts.map((each) => <p class="note weak" key={each}><Mark tone="look" /> {word("eflag", each)}</p>)}
       {value !== null && <Comparisons name={name} found={found} />}
       {found.wanted.slice(0, 1).map((each) => <p class="note lack" key={each.choice} title={each[language.get()]}>{each[language.get()]}</p>)}
       {value === null && found.wanted.length === 0 && <p class="note">{t(today.is_booked ? "today.unread" : "today.unbooked")}</p>}
