@@ -13,18 +13,21 @@ the same. What changes by itself (when it was made, by which release) is no part
 
 import hashlib
 import json
+import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
-from typing import IO, Any, Final, Literal, NamedTuple
+from typing import IO, Any, Final, Literal, NamedTuple, get_args
+from zoneinfo import ZoneInfo
 
 from config.base import Text
 from config.problems import Language, Phrase
 from gateway.energy.carbon.exact import rounded
 
 FORMAT: Final = "wanglian.report/1"
+_NUMBER: Final = re.compile(r"-?\d{1,80}(\.\d{1,80})?")
 DEEPEST: Final = 12
 """Decimal places of a number that does not end."""
 Kind = Literal["ledger", "carbon", "networking"]
@@ -140,7 +143,15 @@ class Content:
         found = json.loads(next(self.lines(), b"null"))
         if not isinstance(found, dict) or found.pop("format", None) != FORMAT:
             raise ValueError("these are no lines of a report")
-        return Head(**found)
+        head = Head(**found)
+        texts = (head.site, head.gateway, head.zone, head.period, head.interval)
+        if head.kind not in get_args(Kind) or not all(isinstance(each, str) for each in texts):
+            raise ValueError("these are no lines of a report")
+        try:
+            ZoneInfo(head.zone)
+        except (LookupError, OSError) as error:
+            raise ValueError("there is no such time zone") from error
+        return head
 
     def tables(self) -> Iterator[Table]:
         """Yield the tables in order; rows of one that are not read by the next are passed over."""
@@ -149,7 +160,7 @@ class Content:
         opened: list[dict[str, Any]] = [json.loads(each) for each in (next(lines, b""),) if each]
         while opened:
             told = opened.pop()
-            columns = tuple(Column(*each) for each in told["columns"])
+            columns = tuple(_column(*each) for each in told["columns"])
             rows = _rows(lines, opened)
             yield Table(told["table"], columns, rows)
             for _ in rows:
@@ -193,9 +204,9 @@ def _coded(cell: object) -> object:  # noqa: PLR0911  one line a kind of cell
 def _cell(told: Any) -> Any:  # noqa: PLR0911
     match told:
         case {"n": number, "f": formula}:
-            return Computed(Decimal(number), formula)
+            return Computed(_decimal(number), formula)
         case {"n": number}:
-            return Decimal(number)
+            return _decimal(number)
         case {"t": ns}:
             return Moment(ns)
         case {"zh": zh, "en": en}:
@@ -206,6 +217,19 @@ def _cell(told: Any) -> Any:  # noqa: PLR0911
             return [_cell(each) for each in told]
         case _:
             return told
+
+
+def _column(key: str, kind: ColumnKind, places: int, width: int) -> Column:
+    if kind not in get_args(ColumnKind) or not 0 <= places <= DEEPEST or not 1 <= width <= 255:
+        raise ValueError(key)
+    return Column(key, kind, places, width)
+
+
+def _decimal(told: str) -> Decimal:
+    """Return a number as it was written: a power of ten in a file from elsewhere could be gigabytes long."""
+    if not _NUMBER.fullmatch(told):
+        raise ValueError(told)
+    return Decimal(told)
 
 
 def number(amount: Fraction | None, places: int = DEEPEST) -> Decimal | None:

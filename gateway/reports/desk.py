@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager, closing
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import NamedTuple, cast, get_args
 
 from config.plant import Plant
 from config.version import wanglian_version
 from connectors import Clock
 from gateway.energy.holidays import calendar_of_plant
 from gateway.energy.query import NoBooks
-from gateway.reports.content import Content, Kind, Wording
+from gateway.reports.content import Content, Head, Kind, Wording
 from gateway.reports.cover import Made
 from gateway.reports.ground import Ground, ground_of
 from gateway.reports.make import check_ending, expected, gather, write
@@ -41,6 +41,9 @@ class Done(NamedTuple):
 class Checked(NamedTuple):
     """A report that was checked."""
 
+    head: Head
+    made: Made
+    """As the file says."""
     hash: str
     today: str
     """What the books give now."""
@@ -83,15 +86,17 @@ class Desk:
             OSError, sqlite3.Error, NewerFormat: books or file can't be read.
         """
         with closing(Content()) as content, closing(Content()) as today:
-            with progress("report.checking", None):
-                found = verify(file, content)
+            with progress("report.checking", None) as tick:
+                found = verify(file, content, tick)
             head = content.head()
+            if head.interval not in get_args(ReportInterval):
+                raise Refused("E-RP-0005", file=file.name, reason=head.interval)
             if (head.site, head.gateway) != (self._plant.gateway.site, self._plant.gateway.id):
                 raise Refused("E-RP-0011", site=head.site, gateway=head.gateway)
             ground = self._ground(head.period, cast("ReportInterval", head.interval), equipment)
             with progress("report.gathering", content.rows) as tick:
                 self._gather(today, head.kind, ground, tick)
-            return Checked(content.hash, today.hash, found.changed)
+            return Checked(head, found.made, content.hash, today.hash, found.changed)
 
     def _gather(self, content: Content, kind: Kind, ground: Ground, tick: Callable[[], None]) -> None:
         try:

@@ -1,6 +1,7 @@
 """A4 pages of a PDF report: the font, the text of cells, tables that go on over pages, the footer."""
 
 import re
+from bisect import bisect_right
 from datetime import UTC, datetime
 from decimal import Decimal
 from importlib import resources
@@ -15,6 +16,8 @@ from gateway.reports.content import Cell, Column, Computed, Content, Moment, wor
 from gateway.reports.cover import Made
 
 FONT: Final = "NotoSansSC-Wanglian.otf"
+_FITS_NOWHERE: Final = 1_000
+"""Characters that are wider than a page."""
 MARGIN: Final = 12.0
 WIDTH: Final = 297.0 - 2 * MARGIN
 BOTTOM: Final = 210.0 - 16.0
@@ -26,6 +29,7 @@ class Paper(FPDF):
 
     def __init__(self, content: Content, made: Made) -> None:
         super().__init__("L", "mm", "A4")
+        created = datetime.fromtimestamp(made.at // 1_000_000_000, UTC)
         self.head = content.head()
         self.wording = made.wording
         self.zone = ZoneInfo(self.head.zone)
@@ -40,7 +44,7 @@ class Paper(FPDF):
         self.set_margin(MARGIN)
         self.set_subject(f"SHA-256 {content.hash}")
         self.set_producer(f"Wanglian {made.release}")
-        self.set_creation_date(datetime.fromtimestamp(made.at // 1_000_000_000, UTC))
+        self.set_creation_date(created)
 
     def __enter__(self) -> Self:
         return self
@@ -88,12 +92,12 @@ class Paper(FPDF):
 
     def broken(self, text: str, width: float) -> list[str]:
         """Return text in lines that are no wider than `width`, mm."""
-        if self.get_string_width(text) <= width:
+        if not self._is_wide(text, width):
             return [text]
         lines, line = [], ""
         for piece in filter(None, _PIECE.findall(text)):
             part = piece
-            while self.get_string_width(line + part) > width:
+            while self._is_wide(line + part[:_FITS_NOWHERE], width):
                 if line:
                     lines.append(line)
                     line = ""
@@ -104,9 +108,11 @@ class Paper(FPDF):
             line += part
         return [*lines, line] if line.strip() else lines
 
+    def _is_wide(self, text: str, width: float) -> bool:
+        return len(text) > _FITS_NOWHERE or self.get_string_width(text) > width
+
 
 def _fitting(pdf: Paper, text: str, width: float) -> int:
-    count = len(text)
-    while count > 1 and pdf.get_string_width(text[:count]) > width:
-        count -= 1
-    return count
+    """Return how many characters of a text fit."""
+    counts = range(1, min(len(text), _FITS_NOWHERE) + 1)
+    return bisect_right(counts, width, key=lambda count: pdf.get_string_width(text[:count]))

@@ -15,6 +15,7 @@ _FORMS: Final = {
     "month": re.compile(r"(\d{4})-(\d{2})$"),
     "day": re.compile(r"(\d{4})-(\d{2})-(\d{2})$"),
 }
+LONGEST_DAYS: Final = 3_700
 _LONG: Final = 62 * DAY_NS
 _SHORT: Final = 2 * DAY_NS
 
@@ -25,7 +26,8 @@ def period_of(calendar: Calendar, text: str) -> Span:
     Days, months and years are whole, the last one included; an end with a clock time is no longer in it.
 
     Raises:
-        Refused: E-RP-0001, it is no period; E-RP-0002, it does not lie on the books' boundaries.
+        Refused: E-RP-0001, it is no period; E-RP-0002, it does not lie on the books' boundaries; E-RP-0015,
+            it is longer than any books.
     """
     first, is_range, last = text.partition("..")
     try:
@@ -35,6 +37,8 @@ def period_of(calendar: Calendar, text: str) -> Span:
         raise Refused("E-RP-0001", period=text) from None
     if begin >= end or (not is_range and "T" in first):
         raise Refused("E-RP-0001", period=text)
+    if end - begin > LONGEST_DAYS * DAY_NS:
+        raise Refused("E-RP-0015", days=LONGEST_DAYS)
     if begin % calendar.grid or end % calendar.grid:
         raise Refused("E-RP-0002", minutes=calendar.grid // 60_000_000_000)
     return Span(begin, end, text)

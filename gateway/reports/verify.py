@@ -1,13 +1,16 @@
 """Checks a report: is what it shows what its hash is of, and do the books still say the same?
 
 A file carries the lines its hash is of. From these it is made again and the two are compared: a PDF to the
-A file carries the lines its hash is of. From these it is made again and both are compared: a PDF to the
-making another file with another hash: that the figures are those of the books, only the books can tell.
+byte, a workbook cell by cell, since saving one again changes its bytes. Nobody is kept from making another
+file with another hash: that the figures are those of the books, only the books can tell. Files come from
+anywhere: whatever is wrong with one is E-RP-0005.
 """
 
 import re
 import tempfile
-from collections.abc import Iterator
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
 from itertools import zip_longest
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -19,6 +22,11 @@ from gateway.reports.pdf import ATTACHED, write_pdf
 from gateway.reports.refused import Refused
 from gateway.reports.workbook import Workbook, is_same
 
+_MALFORMED: Final = (
+    ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError, EOFError,
+    SyntaxError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+"""What readers of JSON, XML and zip raise for bytes that are none, or none of ours."""
 _ATTACHMENT: Final = re.compile(rb"/Type /EmbeddedFile\n>>\nstream\n(.*?)\nendstream", re.DOTALL)
 
 
@@ -30,8 +38,8 @@ class Verified(NamedTuple):
     """Where it differs from what its content makes; empty: it is sound."""
 
 
-def verify(file: Path, content: Content) -> Verified:
-    """Take a file's lines into `content` and compare the file with what they make.
+def verify(file: Path, content: Content, tick: Callable[[], None] = lambda: None) -> Verified:
+    """Take a file's lines into `content`, compare the file with what they make; `tick` is called once a row.
 
     Raises:
         Refused: E-RP-0005, it is no report of ours. OSError: it can't be read.
@@ -45,17 +53,32 @@ def verify(file: Path, content: Content) -> Verified:
         with tempfile.TemporaryDirectory() as folder:
             again = Path(folder) / f"again{file.suffix.lower()}"
             if again.suffix == ".pdf":
-                write_pdf(content, again, made)
+                write_pdf(content, again, made, tick)
                 is_equal = again.read_bytes() == file.read_bytes()
                 changed: tuple[str, ...] = () if is_equal else ("PDF",)
             else:
-                write_excel(content, again, made)
+                write_excel(content, again, made, tick)
                 changed = tuple(_differences(Workbook(file), Workbook(again)))
-    except (ValueError, KeyError, TypeError, IndexError) as error:
-        if isinstance(error, Refused):
-            raise
-        raise Refused("E-RP-0005", file=file.name, reason=str(error) or type(error).__name__) from error
+    except Refused:
+        raise
+    except _MALFORMED as error:
+        raise _no_report(file, error) from error
     return Verified(made, changed)
+
+
+def unpacked(file: Path) -> int:
+    """Return how many bytes a workbook unpacks to; 0 for what is none. Raises as `verify`."""
+    if not zipfile.is_zipfile(file):
+        return 0
+    try:
+        with zipfile.ZipFile(file) as packed:
+            return sum(each.file_size for each in packed.infolist())
+    except _MALFORMED as error:
+        raise _no_report(file, error) from error
+
+
+def _no_report(file: Path, error: Exception) -> Refused:
+    return Refused("E-RP-0005", file=file.name, reason=str(error) or type(error).__name__)
 
 
 def _hidden(file: Path) -> Iterator[bytes]:

@@ -29,6 +29,7 @@ Act = Literal[
     "audit.verified", "audit.exported", "audit.shortened", "exported", "config.apply", "config.rollback",
     "certificate.trusted", "certificate.rejected", "quarantine.deleted",
     "quarantine.retried",
+    "report.ordered", "report.made", "report.deleted",
     "alarm.acknowledged", "alarm.shelved", "alarm.unshelved",
 ]  # fmt: skip
 """What can be done; the page has a word for each."""

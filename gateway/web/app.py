@@ -32,7 +32,7 @@ from gateway.web.models import Mistake, Overview, TagPage, Trends, Whole, Why
 from gateway.web.overview import overview
 from gateway.web.quarantine import add_quarantine
 from gateway.web.refused import PageRefused
-from gateway.web.reports import add_reports
+from gateway.web.reports.routes import add_reports
 from gateway.web.rows import Which, tag_page
 from gateway.web.stream import Desk as StreamDesk
 from gateway.web.stream import add_stream
@@ -88,7 +88,7 @@ def create_app(
     add_energy(app, desk)
     add_carbon(app, desk)
     add_today(app, desk)
-    add_reports(app, desk)
+    add_reports(app, house, desk.books)
     add_stream(app, stream)
     add_topics(app, directory or Path())
     add_quarantine(app, house, directory or Path())

@@ -196,24 +196,6 @@ class EnergyFlows(Answer):
     """Meters of which nothing is known in this period."""
 
 
-class ReportJob(Answer):
-    """A report that was ordered."""
-
-    number: int
-    name: str
-    """Of the file."""
-    state: Literal["gathering", "writing", "done", "failed"]
-    rows: int
-    """Done in this step …"""
-    total: int | None
-    """… of so many."""
-    hash: str
-    """SHA-256 of its content, once it is done."""
-    en: str
-    """Why it failed."""
-    zh: str
-
-
 class CarbonLine(Answer):
     """One quantity times one factor."""
 

@@ -29,7 +29,8 @@ MOST_HEAD: Final = 16 * 1024
 MOST_BODY: Final = 64 * 1024
 MOST_PLANT: Final = 4 * 2**20
 """Of a body that holds a plant file as JSON."""
-_PLANTS: Final = "/api/config/"
+MOST_REPORT: Final = 16 * 2**20
+_BODIES: Final = {"/api/config/": MOST_PLANT, "/api/reports/check": MOST_REPORT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,7 @@ class Guard:
         if client is not None and not self._pace.is_kept(client[0]):
             return 429, Phrase("E-PG-0014")
         length = headers.get("content-length", "0")
-        most = MOST_PLANT if scope["path"].startswith(_PLANTS) else MOST_BODY
+        most = next((most for path, most in _BODIES.items() if scope["path"].startswith(path)), MOST_BODY)
         if "transfer-encoding" in headers or not length.isdecimal() or int(length) > most:
             return 413, Phrase("E-PG-0015", {"most": most})
         return None

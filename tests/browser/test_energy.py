@@ -19,7 +19,7 @@ from tests.processes import wait_for
 pytestmark = [pytest.mark.system, pytest.mark.server, pytest.mark.timeout(240)]
 # Keys of the plant file are named on purpose.
 UNTRANSLATED = re.compile(
-    r"\b(?!carbon\.(?:media|primary|electricity|residual))(nav|energy|carbon|report|wording|charge|metric|every|span|how|band|eflag|confidence|figure|trend|unit)\.\w"
+    r"\b(?!carbon\.(?:media|primary|electricity|residual))(nav|energy|carbon|reports?|wording|ending|charge|metric|every|span|how|band|eflag|confidence|figure|trend|unit)\.\w"
 )
 WORDS = {
     "zh": ("能源", "碳", "负荷", "合计", "示例，不是真实价格", "读数中断", "等价值"),
@@ -84,20 +84,38 @@ def text_of(saved: Download) -> str:
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
-def test_a_report_is_ordered_watched_and_saved(books: Books, browser: Browser, language: str) -> None:
-    make, save = {"zh": ("生成 PDF", "保存"), "en": ("Make PDF", "Save")}[language]
+def test_a_report_is_ordered_watched_saved_and_checked(
+    books: Books, browser: Browser, tmp_path: Path, language: str
+) -> None:
+    words = {
+        "zh": ("出这段时间的报告", "生成", "保存", "核对", "台账现在的数与它一致", "文件被改过"),
+        "en": ("Report of these days", "Make", "Save", "Check", "The books say the same", "was changed"),
+    }
+    to_order, make, save, check, same, changed = words[language]
     with window(browser, language, "light") as context:
         page = context.new_page()
         complained = complaints(page)
-        page.goto(f"{books.url}#/energy?how=report&span=yesterday")
-        page.get_by_role("button", name=make).click()
+        page.goto(f"{books.url}#/energy?span=yesterday")
+        page.get_by_role("link", name=to_order).click()
+        page.locator(".order select").last.select_option("pdf")
+        page.get_by_role("button", name=make, exact=True).click()
         expect(page.get_by_role("progressbar")).to_have_count(1)
-        expect(page.get_by_role("link", name=save)).to_have_count(1, timeout=60_000)
+        expect(page.locator(".order ~ div a.button")).to_have_count(1, timeout=60_000)
+        row = page.locator(".links tbody tr").first
         with page.expect_download() as saved:
-            page.get_by_role("link", name=save).click()
-        assert Path(saved.value.path()).read_bytes().startswith(b"%PDF")
-        assert saved.value.suggested_filename.endswith(".pdf")
-        assert not UNTRANSLATED.search(page.inner_text("body"))
+            row.get_by_role("link", name=save).click()
+        file = tmp_path / saved.value.suggested_filename
+        file.write_bytes(Path(saved.value.path()).read_bytes())
+        assert file.read_bytes().startswith(b"%PDF")
+        assert file.suffix == ".pdf"
+        row.get_by_role("button", name=check).click()
+        expect(page.locator("tr.verdict")).to_contain_text(same)
+        page.locator("input[type=file]").set_input_files(file)
+        expect(page.locator("[role=status] .judged")).to_contain_text(same)
+        file.write_bytes(file.read_bytes().replace(b"%%EOF", b"% %EOF"))
+        page.locator("input[type=file]").set_input_files(file)
+        expect(page.locator("[role=status] .judged")).to_contain_text(changed)
+        assert not UNTRANSLATED.search(page.locator("main").inner_text())
         assert complained == []
 
 

@@ -33,6 +33,7 @@ RECHECK_S: Final = 5.0
 """How long a stream may outlive the session or token it was opened with."""
 SAFE: Final = frozenset({"GET", "HEAD"})
 LOOPBACK: Final = frozenset({"127.0.0.1", "::1"})
+_KINDS: Final = {"json": "application/json", "file": "application/octet-stream"}
 _NOT_OURS: Final = frozenset({"cross-site", "same-site"})
 _NOT_A_USE: Final = frozenset({"/api/events"})
 """Streams that a page opens by itself keep no session alive."""
@@ -114,7 +115,8 @@ class Gate:
             return 403, Phrase("E-PG-0006")
         if scope["method"] not in SAFE:
             is_door = all(rule.right is Right.NOBODY for rule in rules)
-            refusal = self._forged(who, headers, is_door=is_door)
+            kinds = {_KINDS[rule.body] for rule in rules}
+            refusal = self._forged(who, headers, kinds, is_door=is_door)
             if refusal is not None:
                 return refusal
         for rule in rules:
@@ -126,7 +128,9 @@ class Gate:
                 return 403, Phrase("E-PG-0005", {"right": Phrase(f"right.{rule.right.value}")})
         return None
 
-    def _forged(self, who: Who | None, headers: Headers, *, is_door: bool) -> tuple[int, Phrase] | None:
+    def _forged(
+        self, who: Who | None, headers: Headers, kinds: set[str], *, is_door: bool
+    ) -> tuple[int, Phrase] | None:
         """Return why a request that changes something may be another page's; a door needs no proof."""
         origin = headers.get("origin")
         is_token = who is not None and who.role == "token"
@@ -135,8 +139,8 @@ class Gate:
         if origin is not None and origin.partition("://")[2].lower() != headers.get("host", "").lower():
             return 403, Phrase("E-PG-0006")
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-        if headers.get("content-length", "0") != "0" and kind != "application/json":
-            return 415, Phrase("E-PG-0008")
+        if headers.get("content-length", "0") != "0" and kind not in kinds:
+            return 415, Phrase("E-PG-0008", {"kinds": sorted(kinds)})
         if (
             not is_door
             and who is not None

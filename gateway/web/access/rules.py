@@ -23,6 +23,8 @@ class Rule:
     right: Right
     audited: Act | Literal[""] = ""
     """The audit log's word for it, where what is taken away is noted."""
+    body: Literal["json", "file"] = "json"
+    """What may be sent; a file is `application/octet-stream`, which no other origin sends unasked either."""
 
 
 _Rules = dict[tuple[str, str], Rule]
@@ -95,8 +97,12 @@ RULES: Final[_Rules] = {
     ("POST", "/api/alarms/{number}/acknowledge"): _CONFIG,
     ("POST", "/api/alarms/{number}/shelve"): _CONFIG,
     ("POST", "/api/alarms/{number}/unshelve"): _CONFIG,
-    ("GET", "/api/reports/order"): _READ,
+    ("GET", "/api/reports"): _READ,
+    ("POST", "/api/reports"): _READ,
+    ("POST", "/api/reports/check"): Rule(Right.READ, body="file"),
     ("GET", "/api/reports/{number}"): _READ,
+    ("DELETE", "/api/reports/{number}"): _CONFIG,
+    ("GET", "/api/reports/{number}/verdict"): _READ,
     ("GET", "/api/reports/{number}/file"): Rule(Right.READ, "exported"),
 }
 _PATTERNS: Final[list[tuple[re.Pattern[str], str, Rule]]] = [

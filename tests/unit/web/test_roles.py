@@ -28,7 +28,9 @@ WHO_MAY = (
     (r"\w+ /api/(users|tokens)", {"administrator"}),
     (r"\w+ /api/audit", {"auditor"}),
     (r"GET /api/stream", STREAMERS),
-    (r"POST /api/(quarantine|alarms/)|\w+ /api/(config|certificates)", {"engineer", "token config"}),
+    (r"POST /api/(quarantine|alarms/)|DELETE /api/reports/", {"engineer", "token config"}),
+    (r"\w+ /api/(config|certificates)", {"engineer", "token config"}),
+    (r"POST /api/reports", READERS),
     (r"GET /api/", READERS),
 )
 

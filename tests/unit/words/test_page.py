@@ -78,6 +78,6 @@ def test_every_word_of_the_catalogue_is_used() -> None:
     words = orjson.loads((SOURCE / "words" / "zh.json").read_bytes())
     text = "\n".join(file.read_text(encoding="utf-8") for file in FILES)
     said = set(re.findall(r'"([\w.%]+)"', text))
-    begun = set(re.findall(r"[`\"]([\w.]+)\.\$\{", text)) | set(re.findall(r'(?:word|w)\("([\w.]+)",', text))
+    begun = set(re.findall(r"[`\"]([\w.]+)\.\$\{", text)) | set(re.findall(r'\bword(?:\(|=)"([\w.]+)"', text))
     dead = [key for key in words if key not in said and not any(key.startswith(f"{each}.") for each in begun)]
     assert dead == []

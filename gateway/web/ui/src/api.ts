@@ -563,6 +563,10 @@ export interface Refused {
   retry: number;
 }
 
+export interface ReportGone {
+  number: number;
+}
+
 export interface ReportJob {
   number: number;
   name: string;
@@ -570,8 +574,51 @@ export interface ReportJob {
   rows: number;
   total: number | null;
   hash: string;
+  code: string;
   en: string;
   zh: string;
+}
+
+export interface ReportKept {
+  number: number;
+  name: string;
+  kind: "ledger" | "carbon" | "networking";
+  period: string;
+  interval: string;
+  language: "zh" | "en" | "both";
+  ending: "xlsx" | "pdf";
+  who: string;
+  made: number;
+  rows: number;
+  bytes: number;
+  hash: string;
+}
+
+export interface ReportOrder {
+  kind: "ledger" | "carbon" | "networking";
+  period: string;
+  interval: "15min" | "60min" | "day" | "week" | "month" | "shift" | "billing" | null;
+  language: "zh" | "en" | "both";
+  ending: "xlsx" | "pdf";
+}
+
+export interface ReportVerdict {
+  name: string;
+  kind: "ledger" | "carbon" | "networking";
+  period: string;
+  made: number;
+  hash: string;
+  today: string;
+  changed: string[];
+  kept: number[];
+}
+
+export interface Reports {
+  reports: ReportKept[];
+  making: ReportJob | null;
+  bytes: number;
+  most: number;
+  most_bytes: number;
 }
 
 export interface ServerCertificate {

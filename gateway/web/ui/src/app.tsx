@@ -12,12 +12,13 @@ import { nextTheme, theme } from "./theme";
 import { WhyView } from "./why";
 import { language, speak, t, type Key } from "./words";
 
-const VIEWS = ["overview", "energy", "carbon", "live", "trend", "why", "alarms", "delivery", "topics", "config"] as const;
+const VIEWS = ["overview", "energy", "carbon", "reports", "live", "trend", "why", "alarms", "delivery", "topics", "config"] as const;
 const LATER = {
   live: () => import("./live/view"),
   trend: () => import("./trend/view"),
   energy: () => import("./energy/view"),
   carbon: () => import("./carbon/view"),
+  reports: () => import("./reports/view"),
   alarms: () => import("./alarms/view"),
   delivery: () => import("./delivery/view"),
   topics: () => import("./topics/view"),

@@ -24,10 +24,11 @@ export async function learn(): Promise<void> {
 /** Who one is taken for, and what one may, is not what the page thought: sign in, no right, another session. */
 const WHO = ["E-PG-0004", "E-PG-0005", "E-PG-0009"];
 
-export async function change<T>(method: "POST" | "DELETE", path: string, body?: object): Promise<T> {
+export async function change<T>(method: "POST" | "DELETE", path: string, body?: object | Blob): Promise<T> {
   const headers: Record<string, string> = { "X-Proof": session.get()?.proof ?? "" };
-  if (body) headers["Content-Type"] = "application/json";
-  const answer = await fetch(`api/${path}`, { method, headers, body: body && JSON.stringify(body) });
+  const isFile = body instanceof Blob;
+  if (body) headers["Content-Type"] = isFile ? "application/octet-stream" : "application/json";
+  const answer = await fetch(`api/${path}`, { method, headers, body: isFile ? body : body && JSON.stringify(body) });
   if (answer.ok) return (await answer.json()) as T;
   const { why, code } = await refusal(answer);
   if (WHO.includes(code)) learn().catch(() => undefined);

@@ -59,4 +59,10 @@ export function everyOf([from, to]: [number, number], isPower: boolean, hasShift
   return fits.includes(best) ? [best, ...fits.filter((each) => each !== best)] : fits;
 }
 
+/** Where a report of these days is ordered. */
+export function reportOf(from: number, to: number): string {
+  const [first, last] = [inField(from).slice(0, 10), inField(to - 1).slice(0, 10)];
+  return `#/reports?from=${first}&to=${last}`;
+}
+
 export const spoken = (from: number, to: number): string => (date(from) === date(to - 1) ? date(from) : `${date(from)} – ${date(to - 1)}`);

@@ -18,10 +18,9 @@ import { colourOf, usePaint } from "./colours";
 import { moved } from "./cursor";
 import { useAnswer } from "./data";
 import { Legend } from "./legend";
-import { before, boundsOf, DAY, everyOf, periodInAddress, periodOf, SPANS, spoken, wholeDays, type Every, type Period } from "./period";
+import { before, boundsOf, DAY, everyOf, periodInAddress, periodOf, reportOf, SPANS, spoken, wholeDays, type Every, type Period } from "./period";
 import { share } from "./share";
 import { csv, exact, Figures } from "./table";
-import { Report } from "./report";
 import { EnergyTree } from "./tree";
 import "./energy.css";
 
@@ -29,7 +28,7 @@ const METRICS = ["load", "energy", "cost", "demand", "coal_equivalent", "coal_pr
 export type Metric = (typeof METRICS)[number];
 const OF_ELECTRICITY = new Set<Metric>(["load", "cost", "demand"]);
 const NOT_COUNTED = /^(electricity_|production)/;
-const HOWS = ["curve", "calendar", "flow", "report"] as const;
+const HOWS = ["curve", "calendar", "flow"] as const;
 type How = (typeof HOWS)[number];
 const AGAIN = 30_000;
 
@@ -112,9 +111,11 @@ function Energy({ plant }: { plant: EnergyPlant }) {
           {(choice.how === "curve" || choice.how === "calendar") && <Picker label={t("energy.metric")} names={metricsOf(choice.medium).filter((each) => choice.how !== "calendar" || adds(each))} is={choice.how === "calendar" && !adds(choice.metric) ? "energy" : choice.metric} nameOf={(each) => word("metric", each)} go={(metric) => (location.hash = href({ metric, every: "" }))} />}
           {choice.how === "curve" && <Picker label={t("energy.every")} names={[...choice.everies].sort()} is={choice.every} nameOf={(each) => word("every", each)} go={(every) => (location.hash = href({ every }))} />}
           <span class="note">{spoken(choice.from, choice.to)} · {state.get()?.strip.zone}</span>
+          <span class="space" />
+          <a href={reportOf(choice.from, choice.to)}>{t("energy.report")}</a>
         </div>
         {plant.example && choice.metric === "cost" && <p class="notice" role="note">{t("energy.example", { tariff: plant.example })}</p>}
-        {choice.how === "curve" ? <Curve plant={plant} choice={choice} /> : choice.how === "report" ? <Report choice={choice} /> : <More plant={plant} choice={choice} />}
+        {choice.how === "curve" ? <Curve plant={plant} choice={choice} /> : <More plant={plant} choice={choice} />}
       </div>
     </div>
   );
