@@ -12,7 +12,7 @@ from tests.unit.words.tsx import Said, literals
 
 SOURCE: Final = ROOT / "gateway" / "web" / "ui" / "src"
 FILES: Final = sorted(file for ending in ("ts", "tsx") for file in SOURCE.rglob(f"*.{ending}"))
-NAMES: Final = {"中文", "English", "CSV", "PNG", "JSON", "SHA-256", "kWh", "CNY", "kgCO₂e"}
+NAMES: Final = {"中文", "English", "CSV", "PNG", "JSON", "SHA-256", "kW", "kWh", "CNY", "kgCO₂e"}
 """Each language's own name, file formats, and units, which are the same in both."""
 READ_ALOUD: Final = {"title", "aria-label", "aria-description", "placeholder", "alt"}
 PASSED_ON: Final = {"label", "note", "submit"}
