@@ -23,7 +23,7 @@ SENTENCE: Final = re.compile(r"[A-Za-z]{2,},? [A-Za-z]{2,}|[一-鿿]")
 
 def outside(source: str) -> list[Said]:
     """Return what a reader would see that stands in the source itself."""
-    return [each for each in literals(source) if each.text not in NAMES and is_seen(each)]
+    return [each for each in literals(source) if each.text.strip("(): ") not in NAMES and is_seen(each)]
 
 
 def is_seen(said: Said) -> bool:
