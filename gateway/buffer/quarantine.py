@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from connectors import Batch, Columns, Delivery, Epoch, Kind, Refusal, Tag
 from connectors.quality import BAD, name
 from gateway.buffer.codec import decode, encode, pack_tags, tag_bytes, tag_from_json, unpack_tags
+from gateway.buffer.known_tags import tags_of
 from gateway.buffer.records import Changes, Discard, Held
 from gateway.buffer.segment import checksum, epoch_seed
 from gateway.buffer.state import NAME, SCHEMA, State
@@ -205,7 +206,7 @@ class Quarantine:
 
     def export(self, sink: str | None = None) -> Iterator[bytes]:
         """Yield one JSON line a refused row, for people and scripts."""
-        tags = self._tags()
+        tags = tags_of(self._open)
         for entry in self.list(sink):
             for part, numbers in zip(entry.delivery.batch.parts, entry.delivery.row_numbers(), strict=True):
                 yield from _lines(entry, part, numbers, tags)
@@ -233,10 +234,6 @@ class Quarantine:
                 )
             self._open.executemany(f"{statement} WHERE id = ?", numbers)
         return sum(rows for _, rows in chosen)
-
-    def _tags(self) -> dict[int, Tag]:
-        rows = self._open.execute("SELECT number, record FROM tags").fetchall()
-        return {number: tag_from_json(record) for number, record in rows}
 
 
 def _where(sink: str | None) -> tuple[str, tuple[str, ...]]:

@@ -1,6 +1,5 @@
 """Which tags there are: the store's catalogue, read-only, in the order of their paths."""
 
-import sqlite3
 from collections import OrderedDict
 from pathlib import Path
 from typing import Final
@@ -10,9 +9,7 @@ from numpy.typing import NDArray
 
 from config.units import find_unit
 from connectors import Tag
-from gateway.buffer.codec import tag_from_json
-from gateway.buffer.state import NAME
-from gateway.sqlite import connect_for_reading
+from gateway.buffer.known_tags import read_tags
 
 _SEARCHES_KEPT: Final = 32
 
@@ -80,21 +77,5 @@ def read_catalogue(store: Path, active: NDArray[np.uint8], version: int) -> Cata
 
     Raises sqlite3.Error while there is no store to read.
     """
-    connection = connect_for_reading(store / NAME, sealed=False)
-    try:
-        rows = connection.execute("SELECT number, record FROM tags").fetchall()
-    except sqlite3.Error:
-        connection.close()
-        raise
-    connection.close()
-    tags = {
-        number: tag
-        for number, record in rows
-        if number < len(active) and active[number] and not (tag := tag_from_json(record)).for_sink
-    }
-    return Catalogue(tags, version)
-
-
-def is_own(source: str) -> bool:
-    """Tell whether the gateway makes these tags itself: no link of the plant file can have such a name."""
-    return source.startswith("gateway/")
+    found = read_tags(store, lambda number: number < len(active) and bool(active[number]))
+    return Catalogue({number: tag for number, tag in found.items() if not tag.for_sink}, version)

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from config.reasons import in_words
 from connectors.quality import name as quality_name
+from gateway.buffer.known_tags import is_own
 from gateway.supervise import LinkState
 from gateway.told import LinkTold, Told
-from gateway.web.catalogue import is_own
 from gateway.web.models import Attention, Device, DeviceState, Link, Overview, Strip
 from gateway.web.rows import ms, severity
 from gateway.web.view import View

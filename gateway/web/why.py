@@ -14,9 +14,9 @@ import numpy as np
 from config.glob import glob_pattern
 from config.reasons import in_words
 from connectors import Tag, quality
+from gateway.buffer.known_tags import is_own
 from gateway.supervise import LinkState
 from gateway.told import LinkTold, Told
-from gateway.web.catalogue import is_own
 from gateway.web.models import Fact, Step, StepState, TagRow, Why
 from gateway.web.overview import HISTORY_LATE_S, LATE_S, is_capped, link_answer
 from gateway.web.rows import ms, tag_row
