@@ -59,6 +59,19 @@ def consumer(block: int, folder: Path, *arguments: object) -> tuple[list[str | P
     return [*python(home / "consume.py"), *map(str, arguments)], home
 
 
+def kill_both(rig: Rig, command: list[str | Path], home: Path) -> None:
+    """Let gateway and consumer run and be killed again and again, in any order, after any number of rows."""
+    seed = random.randrange(2**32)
+    print("seed", seed)
+    chance = random.Random(seed)
+    for _ in range(KILLS):
+        with rig.gateway() as gateway, started("consumer", command, home) as process:
+            wanted = count(home) + chance.randrange(500, 4000)
+            wait_for(lambda: count(home) >= wanted, "some rows", 90)  # noqa: B023
+            for each in chance.sample([gateway, process], 2):
+                each.end(signal.SIGKILL)
+
+
 def with_page(rig: Rig) -> int:
     """Let the rig's plant have a page; return its port."""
     port = free_port()
@@ -71,17 +84,9 @@ def with_page(rig: Rig) -> int:
 @pytest.mark.server
 @pytest.mark.timeout(900)
 def test_who_keeps_the_place_with_the_rows_has_every_stored_row_exactly_once(rig: Rig) -> None:
-    seed = random.randrange(2**32)
-    print("seed", seed)
-    chance = random.Random(seed)
     port = with_page(rig)
     command, home = consumer(1, rig.folder, f"http://127.0.0.1:{port}")
-    for _ in range(KILLS):
-        with rig.gateway() as gateway, started("consumer", command, home) as process:
-            wanted = count(home) + chance.randrange(500, 4000)
-            wait_for(lambda: count(home) >= wanted, "some rows", 90)  # noqa: B023
-            for each in chance.sample([gateway, process], 2):
-                each.end(signal.SIGKILL)
+    kill_both(rig, command, home)
     with rig.gateway() as gateway:
         wait_for(lambda: rig.metric("sink_up") == 1, "a gateway that runs", 60)
         rig.copy_store()
@@ -98,19 +103,11 @@ def test_who_keeps_the_place_with_the_rows_has_every_stored_row_exactly_once(rig
 @pytest.mark.server
 @pytest.mark.timeout(900)
 def test_who_writes_by_key_and_acknowledges_after_has_every_row_of_mqtt_once(rig: Rig) -> None:
-    seed = random.randrange(2**32)
-    print("seed", seed)
-    chance = random.Random(seed)
     command, home = consumer(0, rig.folder, rig.broker.host, rig.broker.port)
     with started("consumer", command, home):  # or its session would begin after the first rows
         wait_for(lambda: "warehouse" in rig.broker.log.read_text(), "the subscription")
         wait_for(lambda: "Sending SUBACK to warehouse" in rig.broker.log.read_text(), "the subscription")
-    for _ in range(KILLS):
-        with rig.gateway() as gateway, started("consumer", command, home) as process:
-            wanted = count(home) + chance.randrange(500, 4000)
-            wait_for(lambda: count(home) >= wanted, "some rows", 90)  # noqa: B023
-            for each in chance.sample([gateway, process], 2):
-                each.end(signal.SIGKILL)
+    kill_both(rig, command, home)
     with started("consumer", command, home), rig.gateway() as gateway:
         wait_for(lambda: rig.metric("sink_up") == 1, "the connection", 60)
         rig.copy_store()
