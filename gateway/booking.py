@@ -1,18 +1,28 @@
 """What the history and the energy books share as strict readers that keep their place in their own files."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
-from connectors import Epoch
+from connectors import Epoch, NotConnected
 from gateway.buffer import LogCursor
 
+log = logging.getLogger(__name__)
 PAUSE_S: Final = 10.0
 """How late a trend or a figure may be."""
 LOOK_S: Final = 0.5
 _SHARE: Final = 20.0
 """The pause is at least so many times as long as the booking took: five in a hundred of a core."""
+
+
+def must_be_there(path: Path, what: str, code: str) -> None:
+    """Raise NotConnected where an open file was deleted: what is booked there is nowhere, begin anew."""
+    if not path.exists():
+        log.error("%s deleted while written, beginning anew", what, extra={"code": code, "file": str(path)})
+        raise NotConnected(f"{what} begins anew: {path} was deleted")
 
 
 async def gathered(cursor: LogCursor, most_rows: int, took_s: float, hurry: asyncio.Event) -> None:

@@ -18,9 +18,10 @@ from typing import Final
 
 from config.plant import HistoryOptions
 from connectors import Clock, Delivery, NotConnected, Order, TagTable
-from gateway.booking import PAUSE_S, gathered, read_after
+from gateway.booking import PAUSE_S, gathered, must_be_there, read_after
 from gateway.buffer import Backlog, DiskBuffer, LogCursor
 from gateway.history.away import PutAwayFailed
+from gateway.history.files import HEAD
 from gateway.history.store import Store
 from gateway.select import Rules, Selection
 from gateway.sqlite import NewerFormat, is_full
@@ -137,6 +138,7 @@ class Historian:
         await gathered(cursor, MOST_ROWS, time.monotonic() - began, self.hurry)
 
     def _book(self, store: Store, selected: Sequence[Delivery], reached: Delivery) -> int:
+        must_be_there(self._directory / HEAD, "the history", "E-HI-0004")
         self._look_at_disk()
         rows = store.book(selected, reached)
         store.put_away(_PUT_AWAY_S)
@@ -146,7 +148,7 @@ class Historian:
         return rows
 
     def _look_at_disk(self) -> None:
-        place = self._directory if self._directory.exists() else self._directory.parent
+        place = next(each for each in (self._directory, *self._directory.absolute().parents) if each.exists())
         free = shutil.disk_usage(place).free
         if free < self._min_free:
             raise OSError(

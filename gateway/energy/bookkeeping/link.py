@@ -17,10 +17,11 @@ from typing import Final
 from config.energy import EnergyOptions
 from config.energy_meters import Meter
 from connectors import Clock, Delivery, NotConnected, Order, TagTable
-from gateway.booking import LOOK_S, PAUSE_S, gathered, read_after
+from gateway.booking import LOOK_S, PAUSE_S, gathered, must_be_there, read_after
 from gateway.buffer import Backlog, DiskBuffer, LogCursor
 from gateway.buffer.contract import StoreFailed
 from gateway.buffer.identity import StoreLock
+from gateway.energy.bookkeeping.files import NAME
 from gateway.energy.bookkeeping.ledger import Ledger
 from gateway.energy.carbon.choice import Choices
 from gateway.energy.periods import Calendar
@@ -131,6 +132,8 @@ class Bookkeeper:
         while True:
             deliveries = await self._next(cursor)
             began = time.monotonic()
+            file = self._directory / NAME
+            await asyncio.to_thread(must_be_there, file, "the book of energy", "E-EN-0007")
             self._link.moved(await asyncio.to_thread(ledger.book, deliveries, deliveries[-1]))
             await cursor.ack()
             if self.backlog().rows < _BEHIND_ROWS:  # else what is judged would lack what waits

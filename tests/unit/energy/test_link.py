@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -172,3 +173,23 @@ async def test_what_is_entered_is_booked_where_no_row_comes(
             await asyncio.sleep(0.01)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.mark.fault("A11")
+async def test_books_deleted_under_the_gateway_say_so_and_are_written_again(
+    buffer: DiskBuffer, tmp_path: Path, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    keeper = keeper_of(buffer, tmp_path, clock)
+    start = clock.now()
+    await append(buffer, start, 0, 5)
+    task = asyncio.create_task(keeper.session())
+    async with asyncio.timeout(20):
+        while keeper.backlog().rows or not keeper.is_running:
+            await asyncio.sleep(0.01)
+    shutil.rmtree(tmp_path / "energy")
+    await append(buffer, start, 5, 5)
+    with pytest.raises(NotConnected, match="was deleted"):
+        await asyncio.wait_for(task, 20)
+    assert "E-EN-0007" in {record.__dict__.get("code") for record in caplog.records}
+    await booked(keeper)
+    assert (tmp_path / "energy" / "energy.sqlite").exists()

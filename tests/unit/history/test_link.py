@@ -1,6 +1,6 @@
 import asyncio
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -139,3 +139,29 @@ async def test_what_the_buffer_gave_up_meanwhile_is_a_gap(
     assert rows.value[:5].tolist() == [0, 1, 2, 3, 4]
     assert rows.value[-5:].tolist() == list(range(4000, 4005))
     assert 0x809D0000 in quality[4:-5]
+
+
+@pytest.mark.fault("A11")
+async def test_a_history_deleted_under_the_gateway_says_so_and_begins_anew(
+    buffer: DiskBuffer,
+    tmp_path: Path,
+    clock: FakeClock,
+    caplog: pytest.LogCaptureFixture,
+    record_measure: Callable[..., None],
+) -> None:
+    await append(buffer, 0, 5)
+    each = made(buffer, tmp_path, clock)
+    task = asyncio.create_task(each.historian.session())
+    async with asyncio.timeout(20):
+        while each.historian.backlog().rows or not each.historian.is_running:
+            await asyncio.sleep(0.01)
+    shutil.rmtree(tmp_path / "history")
+    await append(buffer, 5, 5)
+    with pytest.raises(NotConnected, match=r"begins anew: .*head.sqlite was deleted"):
+        await asyncio.wait_for(task, 20)
+    assert {record.__dict__.get("code") for record in caplog.records} == {"E-HI-0004"}
+    await booked(each)
+    await append(buffer, 10, 5)
+    await booked(made(buffer, tmp_path, clock))
+    assert read(tmp_path)[-10:] == list(range(5, 15))
+    record_measure("the history deleted under the gateway: told, 10 of the 10 rows after it are there")
