@@ -1,5 +1,6 @@
 """Certificates for tests, made on the spot with the openssl program: an authority and what it signs."""
 
+import shutil
 import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -37,9 +38,9 @@ subjectKeyIdentifier = hash
 
 
 class Authority:
-    """A certificate authority in `directory`."""
+    """A certificate authority in `directory`; its own certificate is its own, or signed by another."""
 
-    def __init__(self, directory: Path, name: str = "Test CA") -> None:
+    def __init__(self, directory: Path, name: str = "Test CA", *, below: "Authority | None" = None) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self._directory = directory
         self.certificate = directory / "ca.pem"
@@ -47,6 +48,11 @@ class Authority:
         (directory / "serial").write_text("01\n")
         self._config = directory / "openssl.cnf"
         self._config.write_text(_CONFIG.format(directory=directory))
+        if below is not None:
+            signed = below.issue(name.replace(" ", "-"), extension="basicConstraints=critical,CA:true")
+            shutil.copy(signed.certificate, directory / "ca.pem")
+            shutil.copy(signed.key, directory / "ca.key")
+            return
         self._openssl(
             "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
             "-keyout", "ca.key", "-out", "ca.pem", "-subj", f"/CN={name}", "-extensions", "authority",
@@ -63,9 +69,11 @@ class Authority:
         key: tuple[str, ...] = ("ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
         purpose: str | None = None,
         digest: str = "sha256",
+        extension: str | None = None,
     ) -> Pair:
         """Sign a certificate for `address`, valid from now + `begins` to now + `ends`."""
         more = () if purpose is None else ("-addext", f"extendedKeyUsage={purpose}")
+        more += () if extension is None else ("-addext", extension)
         protection = ("-nodes",) if password is None else ("-passout", f"pass:{password}")
         self._openssl(
             "req", "-newkey", *key, *protection, "-keyout", f"{name}.key", "-out", f"{name}.csr",

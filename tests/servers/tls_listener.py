@@ -4,6 +4,7 @@ import contextlib
 import socket
 import ssl
 import threading
+import warnings
 from typing import Self
 
 from tests.servers.certificates import Pair
@@ -12,13 +13,17 @@ from tests.servers.certificates import Pair
 class TlsListener:
     """Listens on `port` of loopback while entered, shows a certificate, counts what it is told."""
 
-    def __init__(self, pair: Pair) -> None:
+    def __init__(self, pair: Pair, newest: ssl.TLSVersion = ssl.TLSVersion.MAXIMUM_SUPPORTED) -> None:
         self.heard = 0
         """Bytes that were said to it inside TLS."""
         self.met = 0
         """Connections."""
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.set_ciphers("DEFAULT:@SECLEVEL=0")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # as old as a test wants it
+            self._context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+            self._context.maximum_version = newest
         self._context.load_cert_chain(*pair)
 
     def __enter__(self) -> Self:
