@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from tests.benchmarks.harness import cpu_s
 from tests.processes import wait_for
 from tests.system.rig import SCALE, Rig, deliver_the_rest, rig
 from tests.verify.recovery import recovery, until_live
@@ -23,11 +24,13 @@ def test_kill_9_at_random_instants_loses_nothing_and_tells_nothing_wrong(rig: Ri
     seed = random.randrange(2**32)
     print(f"seed {seed}")
     chance = random.Random(seed)
-    starts = []
+    starts, used = [], []
     for _ in range(KILLS):
         enough = chance.uniform(500, 15_000)
         starts.append(time.time_ns())
         with rig.gateway() as gateway:
+            wait_for(lambda: rig.metric("sink_rows_total") > 0, "the first rows", 60)
+            used.append(cpu_s(gateway))
             wait_for(lambda: rig.metric("sink_rows_total") > enough, "a while of work", 60)  # noqa: B023  now
             gateway.end(signal.SIGKILL)
         rig.copy_store()
@@ -39,11 +42,13 @@ def test_kill_9_at_random_instants_loses_nothing_and_tells_nothing_wrong(rig: Ri
     # What can come twice is one write and the rows acknowledged since the cursor was saved, a second before.
     assert report.doubled <= KILLS * (20_000 + 2 * 5_000)
     back = sorted(until_live(rig.folder / "received.bin", starts))
-    print("live again after", [round(each, 1) for each in back])
+    print("live again after", [round(each, 1) for each in back], "s with", sorted(used), "s of a core")
+    # Of a processor's time, whoever else wants the machine; by the clock it is in `make bench`.
+    assert max(used) <= 5
     median = back[len(back) // 2]
-    assert median <= 5 or SCALE < 1
     counted = (
-        f"{report.accepted} accepted, 0 lost, {report.doubled} twice, live {median:.1f} s after the start"
+        f"{report.accepted} accepted, 0 lost, {report.doubled} twice, live {median:.1f} s after the start, "
+        f"{max(used):.1f} s of a core at most until the first rows"
     )
     record_measure(f"{KILLS} kills at 5,000 values a second: {counted}")
 

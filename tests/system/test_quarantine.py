@@ -119,5 +119,5 @@ async def test_what_mosquitto_finds_too_large_arrives_in_parts_and_holds_nothing
             assert metric(status, "sink_sessions_total") == sessions, "a connection for every large message"
             assert metric(status, "sink_quarantined_rows_total") == 0
     record_measure(
-        f"mosquitto refused and closed: in parts from then on, 0 set aside, learned in {sessions:.0f} sessions"
+        f"mosquitto refused and closed: then in parts, 0 set aside, learned in {sessions:.0f} sessions"
     )

@@ -44,7 +44,7 @@ def refused(error: Rejected) -> set[tuple[int, int]]:
 @pytest.mark.fault("B12")
 @pytest.mark.parametrize(("status", "partial"), [(400, False), (422, False), (422, True), (400, True)])
 async def test_of_a_refused_write_only_the_bad_rows_are_refused_and_the_others_are_there_in_order(
-    status: int, partial: bool
+    status: int, partial: bool, record_measure
 ) -> None:
     """Bisected to the bad point."""
     bad = set(random.Random(status).sample(range(ROWS), 7)) | {0, ROWS - 1}
@@ -60,6 +60,10 @@ async def test_of_a_refused_write_only_the_bad_rows_are_refused_and_the_others_a
         if not partial:
             arrived = [database.stored[series][at] for series, at in database.order if series[2] == "value"]
             assert arrived == sorted(arrived)
+    record_measure(
+        f"{status}{', some stored' if partial else ''}: 9 bad of {ROWS:,} points set aside, the rest there, "
+        f"{len(database.writes)} requests"
+    )
 
 
 @pytest.mark.fault("B12")
@@ -91,7 +95,7 @@ async def test_a_row_of_another_type_than_the_database_has_is_refused_alone() ->
 
 
 @pytest.mark.fault("B12")
-async def test_what_is_too_large_is_sent_in_smaller_pieces_and_the_size_is_remembered() -> None:
+async def test_what_is_too_large_is_sent_in_smaller_pieces_and_the_size_is_remembered(record_measure) -> None:
     """413."""
 
     def script(write: Write) -> Answer:
@@ -104,6 +108,7 @@ async def test_what_is_too_large_is_sent_in_smaller_pieces_and_the_size_is_remem
             await influx.write(many(1_000, first=10))
         assert len(database.values()["v"]) == 2_000
         assert all(len(write.points) <= 300 for write in database.writes[before:])
+    record_measure("413 above 300 points: 2,000 of 2,000 there, none refused twice for its size")
 
 
 @pytest.mark.fault("B12")
@@ -138,7 +143,7 @@ async def test_a_row_that_is_too_large_by_itself_is_refused() -> None:
     ],
 )
 async def test_an_answer_that_is_not_about_rows_ends_the_session(
-    status: int, person: bool, says: str
+    status: int, person: bool, says: str, record_measure
 ) -> None:
     """Nothing is refused, nothing is tried again at once."""
     with ScriptedInflux(lambda _: Answer(status, stores=nothing, headers={"Location": "/x"})) as database:
@@ -147,6 +152,7 @@ async def test_an_answer_that_is_not_about_rows_ends_the_session(
                 await influx.write(many(200))
         assert raised.value.needs_a_person == person
         assert len(database.writes) == 1
+    record_measure("401, 403, 404, 307, 405, 429, 500, 503, 504: nothing set aside, one request each")
 
 
 @pytest.mark.fault("B12")
@@ -175,7 +181,7 @@ async def test_the_wish_for_patience_is_passed_on(status: int, text: str, second
 
 
 @pytest.mark.fault("B12")
-async def test_the_wish_for_patience_may_be_a_date() -> None:
+async def test_the_wish_for_patience_may_be_a_date(record_measure) -> None:
     """Retry-After as an HTTP date."""
     date = email.utils.formatdate(time.time() + 90, usegmt=True)
     with ScriptedInflux(lambda _: Answer(503, headers={"Retry-After": date})) as database:
@@ -183,10 +189,11 @@ async def test_the_wish_for_patience_may_be_a_date() -> None:
             with pytest.raises(NotConnected) as raised:
                 await influx.write(many(100))
     assert raised.value.retry_after_s == pytest.approx(90, abs=10)
+    record_measure("Retry-After as seconds or date: waited for, an hour at most")
 
 
 @pytest.mark.fault("B6")
-async def test_an_answer_lost_after_the_rows_were_stored_leaves_no_double() -> None:
+async def test_an_answer_lost_after_the_rows_were_stored_leaves_no_double(record_measure) -> None:
     """The same rows again, from an earlier place, by a sink that knows nothing."""
     answers = [OK, Answer(drops=True)]
     with ScriptedInflux(lambda _: answers.pop(0) if answers else OK) as database:
@@ -199,6 +206,7 @@ async def test_an_answer_lost_after_the_rows_were_stored_leaves_no_double() -> N
             await influx.write(deliveries[2:])
         assert sorted(database.values()["v"].values()) == list(range(1_000))
         assert len(database.order) > 1_000
+    record_measure(f"the answer to a write lost: {len(database.order):,} points came, 1,000 after the upsert")
 
 
 @pytest.mark.fault("B2")

@@ -43,7 +43,7 @@ async def test_write_returns_once_everything_is_acknowledged(version: str) -> No
 
 
 @pytest.mark.fault("B5")
-async def test_bytes_the_broker_refuses_are_rejected_alone() -> None:
+async def test_bytes_the_broker_refuses_are_rejected_alone(record_measure) -> None:
     async with ScriptedBroker(answering(0x99, {2})) as broker, sink(broker.port) as mqtt:
         with pytest.raises(Rejected) as raised:
             await mqtt.write([delivery(1), delivery(2), delivery(3)])
@@ -54,6 +54,7 @@ async def test_bytes_the_broker_refuses_are_rejected_alone() -> None:
         assert data_of(broker) == [1, 2, 3]
         await mqtt.write([delivery(4)])
         assert mqtt.statistics()["refused"] == 1
+    record_measure("0x99 for one of three messages: its 10 rows set aside, the queue moves")
 
 
 @pytest.mark.fault("B5")
@@ -90,7 +91,7 @@ async def test_a_broker_that_only_says_too_large_is_sent_the_same_rows_in_smalle
     ],
 )
 async def test_a_refusal_that_is_not_the_bytes_fault_keeps_the_rows(
-    reason: int, person: bool, text: str
+    reason: int, person: bool, text: str, record_measure
 ) -> None:
     async with ScriptedBroker(answering(reason, {2})) as broker, sink(broker.port) as mqtt:
         with pytest.raises(NotConnected, match=f"(?s)on {DATA}.*{text}") as raised:
@@ -98,10 +99,11 @@ async def test_a_refusal_that_is_not_the_bytes_fault_keeps_the_rows(
         assert raised.value.needs_a_person is person
         with pytest.raises(NotConnected):
             await mqtt.write([delivery(3)])
+    record_measure("0x80, 0x83, 0x87, 0x90, 0x97: nothing set aside, every row kept")
 
 
 @pytest.mark.fault("B6")
-async def test_a_lost_acknowledgement_is_found_though_later_ones_come() -> None:
+async def test_a_lost_acknowledgement_is_found_though_later_ones_come(record_measure) -> None:
     async with ScriptedBroker(answering(None, {1})) as broker:
         mqtt = sink(broker.port, ack_timeout="1s", window=2)
         before = time.monotonic()
@@ -118,6 +120,7 @@ async def test_a_lost_acknowledgement_is_found_though_later_ones_come() -> None:
         sent = [p.payload for p in broker.published if p.topic == DATA]
         assert data_of(broker).count(1) == 2
         assert len(set(sent)) == 49
+    record_measure(f"PUBACK of one of 49 lost: {len(sent)} messages came, 49 after the upsert")
 
 
 @pytest.mark.fault("B2")
@@ -181,13 +184,14 @@ async def test_a_refused_connection_says_why(version: str, code: int, person: bo
 
 
 @pytest.mark.fault("B8")
-async def test_a_session_taken_over_says_the_client_id_is_in_use() -> None:
+async def test_a_session_taken_over_says_the_client_id_is_in_use(record_measure) -> None:
     async with ScriptedBroker() as broker, sink(broker.port) as mqtt:
         broker.disconnect(0x8E)
         await until(lambda: mqtt._session._lost is not None)
         with pytest.raises(NotConnected, match="client id is in use by another client") as raised:
             await mqtt.write([delivery(seq) for seq in range(100)])
         assert raised.value.needs_a_person
+    record_measure("0x8E: told as a client id in use, for a person")
 
 
 @pytest.mark.fault("B4", "B8")
@@ -279,7 +283,7 @@ async def test_a_broker_without_qos_1_needs_a_person() -> None:
 
 @pytest.mark.fault("B10")
 @pytest.mark.parametrize("stage", ["accepts and says nothing", "accepts nothing"])
-async def test_a_broker_that_stalls_is_given_up_at_the_connect_timeout(stage: str) -> None:
+async def test_a_broker_that_stalls_is_given_up_at_the_connect_timeout(stage: str, record_measure) -> None:
     with socket.socket() as stalled:
         stalled.bind(("127.0.0.1", 0))
         stalled.listen(8)
@@ -289,6 +293,9 @@ async def test_a_broker_that_stalls_is_given_up_at_the_connect_timeout(stage: st
         with pytest.raises(NotConnected, match=r"did not answer .* within 1 s"):
             await sink(port, connect_timeout="1s", **tls).__aenter__()
         assert time.monotonic() - started < 1 + 5
+    record_measure(
+        f"a peer that {stage}, a second allowed: given up after {time.monotonic() - started:.1f} s"
+    )
 
 
 async def test_nobody_listening_is_told_as_refused() -> None:

@@ -78,7 +78,7 @@ async def test_an_independent_reader_gets_data_catalogue_and_status(broker: Brok
 @pytest.mark.fault("B7")
 @pytest.mark.parametrize("ending", ["stop", "kill"])
 async def test_what_a_restarted_broker_missed_arrives_in_the_next_session(
-    broker: Broker, tmp_path: Path, ending: str
+    broker: Broker, tmp_path: Path, ending: str, record_measure
 ) -> None:
     async with listening(broker, tmp_path / "r.bin") as out:
         mqtt = sink(broker.port, ack_timeout="2s")
@@ -107,6 +107,8 @@ async def test_what_a_restarted_broker_missed_arrives_in_the_next_session(
     # A broker that is killed may lose what it had acknowledged and not yet handed on.
     missing = set(range(1, last + 1)) - seqs(out)
     assert not missing if ending == "stop" else max(missing, default=0) < unsent
+    how, lost = ("stopped", "0") if ending == "stop" else ("killed", f"{len(missing)} it had acknowledged")
+    record_measure(f"mosquitto {how}: {last} messages, {lost} lost, 0 of those it had not acknowledged")
 
 
 async def _resubscribed(out: Path, broker: Broker) -> None:
