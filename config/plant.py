@@ -12,6 +12,7 @@ from config.carbon import CarbonOptions
 from config.connections import AnySink, SourceOptions
 from config.derived import DerivedDevice
 from config.energy import EnergyOptions
+from config.reach import NetworkText
 from config.select import SelectRule
 from config.supply import SupplyEntries
 
@@ -34,6 +35,10 @@ class Gateway(Model):
     """Of what commands say; logs are in English. The machine's own when absent."""
     http_port: Annotated[int, Field(ge=0, le=65535)] = 9464
     """/healthz and /metrics on loopback; 0 takes a free port."""
+    reach: Annotated[tuple[NetworkText, ...], Field(strict=False)] = ()
+    """Networks a source or sink may lead to although nothing does by itself: link-local, multicast, clouds'
+    metadata. For devices that gave themselves an address, e.g. ``[169.254.7.0/24]``. A restart takes it
+    over, the page can't."""
 
     @property
     def zone(self) -> ZoneInfo:

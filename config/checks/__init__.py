@@ -15,6 +15,7 @@ from config.checks.opcua import check_opcua
 from config.checks.page import check_page
 from config.checks.paths import check_paths
 from config.checks.platforms import check_platforms
+from config.checks.reach import check_reach
 from config.checks.sinks import check_sinks
 from config.checks.sparkplug import check_sparkplug
 from config.checks.tags import check_tags
@@ -43,6 +44,7 @@ def check_plant(plant: Plant, document: Document, *, is_whole: bool) -> Iterator
     yield from check_buffer(plant, document)
     yield from check_history(plant, document, is_whole=is_whole)
     yield from check_page(plant, document)
+    yield from check_reach(plant, document)
     yield from check_derived(plant, document, is_whole=is_whole)
     yield from check_energy(plant, document, is_whole=is_whole)
     yield from check_tariffs(plant, document)

@@ -58,6 +58,7 @@ _CODES: Final = {
     "duration": "E-CF-0120",
     "size": "E-CF-0121",
     "host": "E-CF-0127",
+    "network": "E-CF-0128",
     "device_path": "E-CF-0791",
     "platform_id": "E-CF-0792",
     "device_columns": "E-CF-0793",

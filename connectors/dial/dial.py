@@ -21,6 +21,7 @@ from connectors.dial.stream import Stream, WebSocketStream
 from connectors.dial.traffic import Traffic
 from connectors.dial.websocket import NoWebSocket, upgrade
 from connectors.errors import NotConnected
+from connectors.reach import look_up
 from connectors.tls import certificates, tls_context
 from connectors.unreachable import unreachable
 
@@ -162,7 +163,7 @@ class Dial:
 
     def _reach(self, deadline: Deadline) -> socket.socket:
         """Connect to the first address that answers, each getting its share of the time."""
-        found = socket.getaddrinfo(*self._first, type=socket.SOCK_STREAM)
+        found = look_up(*self._first)
         self.step = "TCP"
         problem: OSError | None = None
         for i, (family, kind, protocol, _, address) in enumerate(found):

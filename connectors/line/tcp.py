@@ -9,6 +9,7 @@ from connectors.clock import Clock
 from connectors.line.dialogue import Dialogue
 from connectors.line.exchange import Exchange
 from connectors.line.statistics import Statistics
+from connectors.reach import addresses
 from connectors.unreachable import unreachable
 
 log = logging.getLogger(__name__)
@@ -49,8 +50,15 @@ class TcpLine:
     async def _connect(
         self, host: str, port: int, peer: str, clock: Clock, statistics: Statistics
     ) -> Exchange:
+        problem: OSError | None = None
         async with asyncio.timeout(self._timeout / 1e9):
-            _, exchange = await asyncio.get_running_loop().create_connection(
-                lambda: Exchange(peer, clock, self._make(clock, statistics)), host, port
-            )
-        return exchange
+            for address in await addresses(host, port):
+                try:
+                    _, exchange = await asyncio.get_running_loop().create_connection(
+                        lambda: Exchange(peer, clock, self._make(clock, statistics)), address, port
+                    )
+                except OSError as exc:
+                    problem = exc
+                else:
+                    return exchange
+        raise problem or OSError("no address")

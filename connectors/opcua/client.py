@@ -31,6 +31,8 @@ from asyncua.ua.ua_binary import nodeid_from_binary, struct_from_binary, uatcp_t
 from asyncua.ua.uaerrors import UaError
 from cryptography.exceptions import InvalidSignature
 
+from connectors.reach import addresses
+
 LARGEST_CHUNK: Final = 65_536
 """Bytes; asyncua alone would allow 2 GiB, and gathers a chunk in memory before it looks at it."""
 LARGEST_MESSAGE: Final = 96 * 2**20
@@ -115,6 +117,18 @@ class _Protocol(UASocketProtocol):
 
 
 class _UaClient(UaClient):
+    async def connect_socket(self, host: str, port: int) -> None:
+        """Connect to the first of the host's addresses that answers and may be reached."""
+        problem: OSError | None = None
+        for address in await addresses(host, port):
+            try:
+                await super().connect_socket(address, port)
+            except OSError as exc:
+                problem = exc
+            else:
+                return
+        raise problem or OSError("no address")
+
     def _make_protocol(self) -> UASocketProtocol:
         limits = _Limits(LARGEST_CHUNK, LARGEST_CHUNK, LARGEST_MESSAGE // 8192, LARGEST_MESSAGE)
         self.protocol = _Protocol(self._timeout, security_policy=self.security_policy, limits=limits)

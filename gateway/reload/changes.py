@@ -10,8 +10,8 @@ from config.plant import Plant
 
 How = Literal["added", "removed", "changed"]
 Part = Literal["source", "sink", "derived", "history", "energy", "page", "words", "webhook"]
-_FIXED: Final = ("id", "site", "data_dir", "http_port")
-"""Of `gateway`: who this is and where its data are; nobody changes while running."""
+_FIXED: Final = ("id", "site", "data_dir", "http_port", "reach")
+"""Of `gateway`: who this is, where its data are, how far it may reach; nobody changes that while running."""
 
 _STAYS: Final = ("modbus_tcp", "modbus_serial", "dlt645", "cjt188", "simulated")
 """Kinds of sources whose connection stays while their devices change (`connectors.Renewable`)."""

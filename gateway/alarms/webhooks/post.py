@@ -14,6 +14,7 @@ import threading
 from typing import Final
 from urllib.parse import urlsplit
 
+from config.reach import is_out_of_reach, meant
 from connectors import NotConnected
 from connectors.unreachable import unreachable
 
@@ -21,8 +22,6 @@ WITHIN_S: Final = 10.0
 _PATIENCE: Final = 3
 """Of all waits together, in single ones."""
 _MOST_ANSWER: Final = 16 * 1024
-_METADATA: Final = frozenset({ipaddress.ip_address(each) for each in ("100.100.100.200", "fd00:ec2::254")})
-"""Where clouds answer for their machines beside link-local: Alibaba's, and Amazon's over IPv6."""
 
 
 def post(
@@ -93,10 +92,8 @@ def _judged(host: str, port: int, *, is_local: bool) -> str:
 
 def forbidden(address: str, *, is_local: bool) -> str:
     """Return why an address must not be asked; empty when it may."""
-    ip = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
-        ip = ip.ipv4_mapped
-    if ip.is_link_local or ip in _METADATA or ip.is_unspecified or ip.is_multicast:
+    ip = meant(ipaddress.ip_address(address.partition("%")[0]))
+    if is_out_of_reach(ip):
         return "no webhook may lead there"
     if not ip.is_global and not is_local:
         return "only with local: true may a webhook lead into its own network"

@@ -1,0 +1,33 @@
+"""Addresses of sources and sinks: none that is out of reach, but where the plant file's machine allows it."""
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from config.plant import Plant
+from config.problems import Problem
+from config.reach import literal, may_reach
+from config.reading.document import Document, Path
+
+_HOSTS = ("host", "backup_host")
+_URLS = ("url", "endpoint")
+
+
+def check_reach(plant: Plant, document: Document) -> Iterator[Problem]:
+    """Yield every address nothing may lead to."""
+    for kind, links in (("sources", plant.sources), ("sinks", plant.sinks)):
+        for name, options in links.items():
+            for path, host in _hosts((kind, name), options):
+                address = literal(host)
+                if address is not None and not may_reach(address, plant.gateway.reach):
+                    yield document.problem("E-CF-0770", path, address=host)
+
+
+def _hosts(path: Path, options: object) -> Iterator[tuple[Path, str]]:
+    for field in _HOSTS:
+        if host := getattr(options, field, None):
+            yield (*path, field), host
+    for field in _URLS:
+        if url := getattr(options, field, None):
+            yield (*path, field), urlsplit(url).hostname or ""
+    if proxy := getattr(options, "proxy", None):
+        yield from _hosts((*path, "proxy"), proxy)
