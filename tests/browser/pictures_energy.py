@@ -3,9 +3,9 @@
 import tempfile
 from pathlib import Path
 
+from tests.browser.booked import running as stage
 from tests.browser.pictures import OUT
 from tests.browser.stage import chromium, window
-from tests.browser.test_energy import stage
 
 VIEWS = {
     "energy": "#/energy?span=yesterday&vs=1",

@@ -12,8 +12,8 @@ from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from edge_deploy import page as page_build
 from tests.browser import booked
+from tests.browser.booked import Books
 from tests.browser.stage import complaints, window
-from tests.browser.test_energy import Books, stage
 
 pytestmark = [pytest.mark.system, pytest.mark.server, pytest.mark.timeout(180)]
 ZONE: Final = ZoneInfo("Asia/Shanghai")
@@ -58,7 +58,7 @@ WORDS: Final = {
 def books(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Books]:
     if not page_build.is_built():
         page_build.build()
-    with stage(tmp_path_factory.mktemp("books")) as running:
+    with booked.running(tmp_path_factory.mktemp("books")) as running:
         yield running
 
 

@@ -135,7 +135,7 @@ function Sum({ line, medium, unit }: { line: CarbonLine; medium(name: string): s
       {line.used.map((each) => (
         <p class="factor" key={each.symbol + each.row}>
           {each.symbol} = {each.value} {each.unit === "1" ? "" : unitOf(each.unit)}
-          <span class="note"> {each.row}{each.instrument ? ` · ${each.instrument}` : ""} · {each.source} · {word("confidence", each.confidence)}</span>
+          <span class="note"> {each.row} · <cite lang="en">{each.instrument && `${each.instrument} · `}{each.source}</cite> · {word("confidence", each.confidence)}</span>
         </p>
       ))}
     </div>

@@ -52,7 +52,7 @@ export function Aside({ plant, found, past }: { plant: EnergyPlant; found: Energ
         ))}
         {found.wanted.map((each) => <p class="wanted" key={each.choice + each.en}><Mark tone="look" /> {each[language.get()]}</p>)}
         {found.factors.map((each) => (
-          <p class="factor" key={each.symbol + each.row}>{each.symbol} = {each.value} {each.unit === "1" ? "" : each.unit} <span class="note">{each.row} · {each.source} · {word("confidence", each.confidence)}</span></p>
+          <p class="factor" key={each.symbol + each.row}>{each.symbol} = {each.value} {each.unit === "1" ? "" : each.unit} <span class="note">{each.row} · <cite lang="en">{each.source}</cite> · {word("confidence", each.confidence)}</span></p>
         ))}
         {found.notes.length > 0 && <p class="note">{t("energy.tariff", { name: found.notes.join(", ") })}{plant.example ? ` · ${t("energy.examples")}` : ""}</p>}
         {value !== null && last > first && <p><a href={evidenceOf(found, first, last)} target="_blank" rel="noreferrer">{t("energy.evidence")}</a></p>}

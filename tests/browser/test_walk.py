@@ -1,0 +1,187 @@
+"""A walk over every view, by whoever may see it, in both languages and both themes: what is on the screen?
+
+One gateway with three weeks of books, one browser. Of every view: the right heading and title, no
+key of a word, no value that is none, nothing in the other language, no complaint of the browser, no request
+that failed, and the theme's colours in force.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+import orjson
+import pytest
+from playwright.sync_api import Browser, Page, Response
+
+from config.problems import catalogue
+from edge_deploy import page as page_build
+from gateway.security import House, Role
+from gateway.security.sessions import open_session
+from gateway.web.access.gate import Cookie
+from tests.browser import booked
+from tests.browser.stage import LOCALES, complaints, window
+from tests.processes import ROOT
+from tests.unit.web.people import HERE, take
+
+pytestmark = [pytest.mark.system, pytest.mark.server, pytest.mark.timeout(240)]
+
+TAG: Final = "cz_plant/press_shop/line_1/press_meter/e_import"
+WALKS: Final[dict[Role, tuple[str, ...]]] = {
+    "engineer": (
+        "overview", "energy?span=yesterday", "energy?metric=cost&span=yesterday", "energy?how=calendar",
+        "energy?how=flow&span=yesterday", "carbon?span=yesterday", "reports", "live", "trend",
+        f"trend?tags={TAG}&span=1h", "why", f"why/{TAG}", "alarms", "alarms/unacknowledged", "alarms/cleared",
+        "alarms/all", "delivery", "delivery/gaps", "delivery/quarantine", "delivery/days", "topics", "config",
+        "config/versions", "account", "account/certificates", "nowhere",
+    ),
+    "administrator": ("account/users", "account/tokens"),
+    "auditor": ("account/audit",),
+}  # fmt: skip
+"""Every address of the page by who may see it; a view of the rail that is in none fails the last test."""
+WORDS: Final = {
+    language: orjson.loads((ROOT / f"gateway/web/ui/src/words/{language}.json").read_bytes())
+    for language in LOCALES
+}
+TOLD: Final = "\n".join(text for texts in (*WORDS.values(), *catalogue().values()) for text in texts.values())
+OF_THE_PLANT_FILE: Final = re.compile(r"carbon\.(media|primary|electricity|residual)")
+"""Named on purpose: what is to be written there."""
+PREFIXES: Final = {key.partition(".")[0] for key in WORDS["zh"]}
+KEY: Final = re.compile(r"(?<![\w./-])[a-z]\w*(?:\.[a-z_]\w*)+")
+NOTHING: Final = re.compile(r"\b(undefined|NaN|Invalid Date|Infinity)\b|\[object|\{\w+\}")
+ENGLISH: Final = re.compile(r"[A-Za-z]{2,}(?:,? [A-Za-z]{2,}){2,}")
+CHINESE: Final = re.compile(r"[一-鿿]")
+ON_SCREEN: Final = """() => {
+  const said = [];
+  const mine = document.documentElement.lang;
+  const skip = (each) => each.closest("code, pre, textarea, script, style, [lang]").tagName !== "HTML";
+  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walk.nextNode()) {
+    const text = walk.currentNode.textContent.trim();
+    const at = walk.currentNode.parentElement;
+    if (text && at.checkVisibility() && !skip(at)) said.push(text);
+  }
+  for (const each of document.querySelectorAll("[title], [aria-label], [placeholder], [alt]")) {
+    if (skip(each)) continue;
+    for (const name of ["title", "aria-label", "placeholder", "alt"]) {
+      const text = each.getAttribute(name);
+      if (text) said.push(text);
+    }
+  }
+  const head = document.querySelector("main h1, main h2");
+  return { mine, said, head: head ? head.textContent : "", title: document.title };
+}"""
+SETTLED: Final = """(loading) => {
+  const main = document.querySelector("main");
+  return main && main.innerText.trim() && !main.innerText.includes(loading);
+}"""
+LIGHT: Final = "() => getComputedStyle(document.documentElement).backgroundColor.match(/\\d+/g).slice(0, 3)"
+
+
+@pytest.fixture(scope="module")
+def peopled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, dict[Role, dict[str, Any]]]]:
+    """Yield the page's address, and a cookie for each role."""
+    if not page_build.is_built():
+        page_build.build()
+    folder = tmp_path_factory.mktemp("walk")
+    with booked.running(folder) as running, House(running.data) as house:
+        port = int(running.url.rstrip("/").rpartition(":")[2])
+        cookies: dict[Role, dict[str, Any]] = {}
+        for role in WALKS:
+            take(house, role, role)
+            name = Cookie.of(port, is_secure=False).name
+            cookies[role] = {"name": name, "value": open_session(house, role, HERE), "url": running.url}
+        yield running.url, cookies
+
+
+@pytest.mark.parametrize("language", list(LOCALES))
+def test_every_view_says_what_it_should_in_its_language_and_nothing_else(
+    peopled: tuple[str, dict[Role, dict[str, Any]]], browser: Browser, language: str
+) -> None:
+    url, cookies = peopled
+    wrong: list[str] = []
+    for role, views in WALKS.items():
+        with window(browser, language) as context:
+            context.add_cookies([cookies[role]])  # type: ignore[list-item]
+            page = context.new_page()
+            complained, failed = complaints(page), failures(page)
+            page.goto(f"{url}#/{views[0]}")
+            for view in views:
+                page.goto(f"{url}#/{view}")
+                wrong += [f"{view}: {each}" for each in looked_at(page, view, language)]
+            wrong += [f"{role}: {each}" for each in complained + failed]
+    assert not wrong, "\n".join(wrong)
+
+
+def failures(page: Page) -> list[str]:
+    """Collect the answers that refuse something from now on."""
+    found: list[str] = []
+
+    def look(response: Response) -> None:
+        if response.status >= 400:
+            found.append(f"{response.status} {response.url}")
+
+    page.on("response", look)
+    return found
+
+
+def looked_at(page: Page, view: str, language: str) -> Iterator[str]:
+    """Yield what is wrong with a view."""
+    words = WORDS[language]
+    page.wait_for_function(SETTLED, arg=words["page.loading"])
+    seen = page.evaluate(ON_SCREEN)
+    if seen["mine"] != language:
+        yield f"the language is {seen['mine']}"
+    name = re.split(r"[/?]", view)[0]
+    if name != "nowhere" and not seen["title"].startswith(words[f"nav.{name}"]):
+        yield f"the title is {seen['title']}"
+    if name != "nowhere" and not seen["head"]:
+        yield "no heading"
+    for text in [*seen["said"], seen["head"]]:
+        yield from wrong_with(text, language)
+    for theme, is_light in (("light", True), ("dark", False)):
+        page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+        if (sum(map(int, page.evaluate(LIGHT))) > 400) != is_light:
+            yield f"the background is not {theme}"
+
+
+def wrong_with(text: str, language: str) -> Iterator[str]:
+    """Yield what nobody should read."""
+    if NOTHING.search(text):
+        yield f"a value that is none: {text}"
+    for key in KEY.findall(text):
+        is_meant = key in TOLD or OF_THE_PLANT_FILE.match(key)
+        if key.partition(".")[0] in PREFIXES and not is_meant:
+            yield f"a key: {text}"
+    if language == "en" and CHINESE.search(text):
+        yield f"Chinese: {text}"
+    if language == "zh" and not CHINESE.search(text) and ENGLISH.search(text):
+        yield f"English: {text}"
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("nav.overview_title", "zh"), ("{n} rows", "en"), ("undefined kWh", "en"), ("NaN", "zh"),
+        ("[object Object]", "en"), ("没有报警", "en"), ("Nothing is known of this", "zh"),
+    ],
+)  # fmt: skip
+def test_what_nobody_should_read_is_found(text: str, language: str) -> None:
+    assert list(wrong_with(text, language))
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("cz_plant/press_shop/line_1/press_meter/e_import", "zh"), ("energy.meters", "zh"), ("No data", "en"),
+        ("没有 quality code 的测点", "zh"), ("OPC UA", "zh"), ("1,234.5 kWh", "zh"),
+    ],
+)  # fmt: skip
+def test_what_may_be_read_is_let_pass(text: str, language: str) -> None:
+    assert not list(wrong_with(text, language))
+
+
+def test_every_view_of_the_rail_is_walked() -> None:
+    source = (ROOT / "gateway/web/ui/src/app.tsx").read_text(encoding="utf-8")
+    views = re.findall(r'"(\w+)"', re.search(r"const VIEWS = \[(.*?)\]", source, re.DOTALL)[1])  # type: ignore[index]
+    assert len(views) > 9
+    assert {re.split(r"[/?]", each)[0] for each in WALKS["engineer"]} >= set(views)
