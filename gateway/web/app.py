@@ -47,6 +47,8 @@ NOT_BUILT: Final = (
     "The page is not built. In a checkout: make page (needs Node 20.19).\n页面尚未构建，请运行 make page。\n"
 )
 MOST_ROWS: Final = 500
+MOST_LISTED: Final = 100
+"""Tags of a watch list."""
 _LAST_MS: Final = 4_102_444_800_000
 """2100."""
 _Path = Annotated[str, Field(max_length=400)]
@@ -121,9 +123,10 @@ def _add_interface(app: FastAPI, view: View, events: Events) -> None:
         which: Which = "all",
         offset: Whole = 0,
         limit: Annotated[int, Query(ge=1, le=MOST_ROWS)] = 100,
+        path: Annotated[list[_Path], Query(max_length=MOST_LISTED)] = [],  # noqa: B006  FastAPI copies it
     ) -> TagPage:
         await view.fresh()
-        return tag_page(view, q, which, offset, limit)
+        return tag_page(view, q, which, offset, limit, paths=path)
 
     @app.get("/api/why", responses=_MISTAKES)
     async def read_why(tag: Annotated[str, Query(max_length=400)]) -> Why:

@@ -1,5 +1,6 @@
 """A tag's newest row as a browser gets it."""
 
+from collections.abc import Sequence
 from typing import Final, Literal
 
 import numpy as np
@@ -71,9 +72,21 @@ def _value(view: View, number: int) -> Value:
             return float(bits.view(np.float64)[0])
 
 
-def tag_page(view: View, words: str, which: Which, offset: int, limit: int) -> TagPage:
-    """Return the tags whose path holds every word and whose newest row is so, in the order of paths."""
-    numbers = view.catalogue.number[view.catalogue.search(words)]
+def tag_page(
+    view: View, words: str, which: Which, offset: int, limit: int, *, paths: Sequence[str] = ()
+) -> TagPage:
+    """Return the tags whose path holds every word and whose newest row is so, in the order of paths.
+
+    Of these paths only, in their order, where there are any.
+    """
+    catalogue = view.catalogue
+    if paths:
+        wanted = words.lower().split()
+        listed = [path for path in dict.fromkeys(paths) if all(word in path.lower() for word in wanted)]
+        known = [catalogue.by_path[path] for path in listed if path in catalogue.by_path]
+        numbers = np.array(known, np.int32)
+    else:
+        numbers = catalogue.number[catalogue.search(words)]
     if which != "all":
         numbers = numbers[severity(view, numbers) == _SEVERITY[which]]
     shown = numbers[offset : offset + limit]

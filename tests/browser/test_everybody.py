@@ -1,10 +1,10 @@
-"""Every view for who has no mouse, another eye or a telephone: axe's rules, both schemes, 390 pixels."""
+"""Every view for who has no mouse, another eye or a telephone, and for a day on which nothing answers."""
 
 import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from edge_deploy import page as page_build
 from tests.browser import booked
@@ -18,7 +18,7 @@ ENGINEERS = {
     "overview": ".tree, .overview .card",
     "energy": ".u-over",
     "energy?metric=cost&span=yesterday": "tr.total",
-    "energy?show=flow": "main canvas",
+    "energy?how=flow&span=yesterday": "main canvas",
     "carbon": ".scope",
     "live": ".scroll .row .tag",
     "live?q=nosuchtag": ".empty",
@@ -39,6 +39,7 @@ ENGINEERS = {
     "elsewhere": ".empty",
 }
 """Each view and its parts, and what is there once it is drawn."""
+ASK_NOTHING = {"overview", "trend", "why", "elsewhere"}
 PEOPLE = {
     "eva": ("engineer", ENGINEERS),
     "anna": ("administrator", {"account/users": "form", "account/tokens": "form"}),
@@ -89,6 +90,23 @@ def test_axe_finds_nothing_in_any_view_and_none_is_wider_than_a_phone(books: Boo
                 page.goto(f"{books.url}#/{view}")
                 expect(page.locator(there).first).to_be_visible()
                 is_for_everybody(page, view)
+
+
+def test_no_view_stays_empty_when_its_questions_are_refused(books: Books, browser: Browser) -> None:
+    why = "the store can't be read now"
+
+    def refused(asked: Route) -> None:
+        asked.fulfill(status=503, json={"detail": why, "en": why, "zh": "现在读不了", "code": "E-XX-0000"})
+
+    with window(browser, "en") as context:
+        page = context.new_page()
+        signed_in(page, books.url)
+        page.route(re.compile("/api/(?!session|events)"), refused)
+        for view in ENGINEERS:
+            if view in ASK_NOTHING:
+                continue
+            page.goto(f"{books.url}#/{view}")
+            expect(page.get_by_role("alert").filter(has_text=why).first).to_be_visible()
 
 
 def test_the_keyboard_comes_to_the_view_first_and_shows_where_it_is(books: Books, browser: Browser) -> None:

@@ -53,6 +53,32 @@ async def test_tags_are_found_by_words_and_quality_in_the_order_of_their_paths(p
     assert await found("q=nothing") == []
 
 
+async def test_each_further_letter_looks_only_at_what_was_found_before(plant: Plant) -> None:
+    plant.announce(*(tag(f"cz/a/l/{device}/x{i}") for device in ("pump", "press") for i in range(20)))
+    catalogue = plant.catalogue
+    for words in ("p", "pu", "pum x", "pum x1", "x1 pum", "p r", "none", ""):
+        wanted = words.split()
+        paths = [catalogue.tags[n].path for n in catalogue.number[catalogue.search(words)].tolist()]
+        assert paths == [path for path in sorted(catalogue.by_path) if all(word in path for word in wanted)]
+
+
+async def test_a_list_of_paths_is_answered_in_its_order_without_what_there_is_not(plant: Plant) -> None:
+    for number in plant.announce(*(tag(f"cz/a/l/d/{name}") for name in "abc")):
+        plant.put(number, 1.0, BAD_TIMEOUT if number == 2 else 0)
+    app = create_app(plant)
+    listed = "path=cz/a/l/d/c&path=cz/a/l/d/none&path=cz/a/l/d/a&path=cz/a/l/d/c"
+
+    async def found(query: str) -> list[str]:
+        answer = (await ask(app, f"/api/tags?{query}")).json()
+        assert answer["total"] == len(answer["rows"])
+        return [row["path"][-1] for row in answer["rows"]]
+
+    assert await found(listed) == ["c", "a"]
+    assert await found(f"{listed}&which=bad") == ["c"]
+    assert await found(f"{listed}&q=D/A") == ["a"]
+    assert (await ask(app, "/api/tags?" + "&".join(["path=x"] * 101))).status == 422
+
+
 @pytest.mark.parametrize("query", ["limit=0", "limit=501", "offset=-1", "which=odd", "q=" + "x" * 201])
 async def test_a_question_out_of_bounds_is_refused(plant: Plant, query: str) -> None:
     assert (await ask(create_app(plant), f"/api/tags?{query}")).status == 422

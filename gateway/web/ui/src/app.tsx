@@ -33,7 +33,7 @@ function Later({ view }: { view: keyof typeof LATER }) {
   const [error, fail] = useState("");
   useEffect(() => {
     show(null);
-    LATER[view]().then((chunk) => show(() => chunk.default), (reason: Error) => fail(reason.message));
+    LATER[view]().then((chunk) => show(() => chunk.default), () => fail(t("page.unreached")));
   }, [view]);
   if (error) return <Failed reason={error} retry={() => location.reload()} />;
   return View ? <View /> : <Loading />;

@@ -1,7 +1,7 @@
 // What the gateway says, once a second: one stream of events for the whole page, closed while nobody looks.
 import type { Attention, Device, Link, Strip, TagRow } from "./api";
 import { observable } from "./observable";
-import { refusal } from "./refusal";
+import { answered, refusal } from "./refusal";
 import { learn, may, session } from "./session";
 
 export interface State {
@@ -91,7 +91,7 @@ session.follow(() => {
 /** Ask the interface once; throws with the reason it gave. */
 export async function ask<T>(path: string, query: Record<string, string | number | string[]>, signal?: AbortSignal, unattended = false): Promise<T> {
   const words = Object.entries(query).flatMap(([name, value]) => [value].flat().map((each) => [name, String(each)]));
-  const answer = await fetch(`api/${path}?${new URLSearchParams(words)}`, { signal, headers: unattended ? { "X-Unattended": "1" } : {} });
+  const answer = await answered(`${path}?${new URLSearchParams(words)}`, { signal, headers: unattended ? { "X-Unattended": "1" } : {} });
   if (answer.status === 401) learn().catch(() => undefined);
   if (!answer.ok) throw new Error((await refusal(answer)).why);
   return (await answer.json()) as T;

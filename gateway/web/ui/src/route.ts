@@ -41,8 +41,9 @@ export function settle(hash: string): void {
 
 const encoded = (path: string): string => path.split("/").map(encodeURIComponent).join("/");
 
-export const liveOf = (words: string, which = "all"): string =>
-  `#/live?${new URLSearchParams({ q: words, ...(which === "all" ? {} : { which }) })}`;
+/** `list` names a watch list; with `tags` the address carries it whole. */
+export const liveOf = (words: string, which = "all", list = "", tags: string[] = []): string =>
+  `#/live?${new URLSearchParams({ q: words, ...(which === "all" ? {} : { which }), ...(list ? { list } : {}) })}${tags.length ? `&tags=${tags.map(encoded).join(",")}` : ""}`;
 export const whyOf = (path: string): string => `#/why/${encoded(path)}`;
 /** `stretch` is `span=8h`, or `from=…&to=…` in ms. */
 export const trendOf = (paths: string[], stretch = "span=1h"): string =>

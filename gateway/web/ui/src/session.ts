@@ -1,7 +1,7 @@
 // Who the page speaks to, and the one way to change something: with the proof that this page may.
 import type { SessionTold } from "./api";
 import { observable } from "./observable";
-import { refusal } from "./refusal";
+import { answered, refusal } from "./refusal";
 
 export const session = observable<SessionTold | null>(null);
 
@@ -14,7 +14,7 @@ export class Refused extends Error {
 
 export async function learn(): Promise<void> {
   const before = session.get();
-  const answer = await fetch("api/session");
+  const answer = await answered("session");
   if (!answer.ok) throw new Error((await refusal(answer)).why);
   const said = (await answer.json()) as SessionTold;
   // Who has signed in meanwhile is known better than by an answer to an older question.
@@ -28,7 +28,7 @@ export async function change<T>(method: "POST" | "DELETE", path: string, body?: 
   const headers: Record<string, string> = { "X-Proof": session.get()?.proof ?? "" };
   const isFile = body instanceof Blob;
   if (body) headers["Content-Type"] = isFile ? "application/octet-stream" : "application/json";
-  const answer = await fetch(`api/${path}`, { method, headers, body: isFile ? body : body && JSON.stringify(body) });
+  const answer = await answered(path, { method, headers, body: isFile ? body : body && JSON.stringify(body) });
   if (answer.ok) return (await answer.json()) as T;
   const { why, code } = await refusal(answer);
   if (WHO.includes(code)) learn().catch(() => undefined);

@@ -145,7 +145,7 @@ function More({ plant, choice }: { plant: EnergyPlant; choice: Choice }) {
   const [View, show] = useState<ComponentType<{ plant: EnergyPlant; choice: Choice }> | null>(null);
   const [error, fail] = useState("");
   useEffect(() => {
-    import("./more").then((chunk) => show(() => chunk.default), (reason: Error) => fail(reason.message));
+    import("./more").then((chunk) => show(() => chunk.default), () => fail(t("page.unreached")));
   }, []);
   if (error) return <Failed reason={error} retry={() => location.reload()} />;
   return View ? <View plant={plant} choice={choice} /> : <Loading />;

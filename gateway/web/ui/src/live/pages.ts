@@ -28,6 +28,11 @@ class Question {
     return this.pages.get(Math.floor(index / PAGE))?.[index % PAGE];
   }
 
+  /** Whether a tag is on a page that is here; a list is one page. */
+  has(path: string): boolean {
+    return [...this.pages.values()].some((rows) => rows.some((row) => row.path === path));
+  }
+
   /** Fetch what lacks of these rows: at once, or when the rest since the last look is over. */
   look(first: number, last: number): void {
     this.first = Math.floor(first / PAGE);
@@ -100,6 +105,8 @@ class Question {
 
 export interface Found {
   total: number | null;
+  /** Of a list: what the plant file no longer has. */
+  lacks: string[];
   error: string;
   row(index: number): TagRow | undefined;
   look(first: number, last: number): void;
@@ -107,20 +114,22 @@ export interface Found {
 }
 
 /** The tags that answer a question; those of the one before stay until the first answer is there. */
-export function useTags(words: string, which: string): Found {
+export function useTags(words: string, which: string, listed?: string[]): Found {
   const [error, fail] = useState("");
   const [, drawn] = useState({});
   const known = usePart(state, (said) => (said ? said.strip.good + said.strip.uncertain + said.strip.bad + said.strip.waiting : 0));
   const shown = useRef<Question | null>(null);
   const question = useMemo(() => {
-    const made: Question = new Question({ q: words, which }, (reason) => {
+    const made: Question = new Question({ q: words, which, path: listed ?? [] }, (reason) => {
       if (!reason) shown.current = made;
       fail(reason);
       drawn({});
     });
     return made;
-  }, [words, which, known]);
+  }, [words, which, known, listed?.join("\n")]);
+  const isEmpty = listed?.length === 0;
   useEffect(() => {
+    if (isEmpty) return;
     question.fetch();
     // Tags by quality come and go.
     const timer = which === "all" ? 0 : window.setInterval(() => document.hidden || question.again(), AGAIN);
@@ -138,5 +147,6 @@ export function useTags(words: string, which: string): Found {
   }, [question]);
   const look = useCallback((first: number, last: number) => question.look(first, last), [question]);
   const { current } = shown;
-  return { total: current?.total ?? null, error, row: (index) => current?.row(index), look, again: () => question.again() };
+  const lacks = current === question && listed ? listed.filter((path) => !current.has(path)) : [];
+  return { total: current?.total ?? null, lacks, error, row: (index) => current?.row(index), look, again: () => question.again() };
 }

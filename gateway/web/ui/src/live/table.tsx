@@ -9,14 +9,23 @@ import { devicePath, qualityWord, toneOf } from "../quality";
 import { trendOf, whyOf } from "../route";
 import { drawnPast, keepsHistory, recall, recallings } from "../spark";
 import { language, t } from "../words";
+import { lists, listOf, starred } from "./lists";
 import type { Found } from "./pages";
 
 /** Pixels; the head is as high as a row. */
 const ROW = 32;
 const BEYOND = 4;
-const COLUMNS = ["device", "tag", "value", "unit", "quality", "age", "trend"] as const;
+const COLUMNS = ["star", "device", "tag", "value", "unit", "quality", "age", "trend"] as const;
 
-export function Table({ total, found, question }: { total: number; found: Found; question: string }) {
+interface Given {
+  total: number;
+  found: Found;
+  /** Another one begins at the top. */
+  question: string;
+  star(path: string): void;
+}
+
+export function Table({ total, found, question, star }: Given) {
   const box = useRef<HTMLDivElement>(null);
   const [top, setTop] = useState(0);
   const [height, setHeight] = useState(600);
@@ -25,6 +34,9 @@ export function Table({ total, found, question }: { total: number; found: Found;
   useValue(newest);
   useValue(recallings);
   useValue(state);
+  useValue(lists);
+  const into = starred();
+  const stars = new Set(listOf(into)?.tags);
   const keeps = usePart(state, keepsHistory);
   const first = Math.max(0, Math.floor(top / ROW) - BEYOND);
   const last = Math.min(total - 1, Math.ceil((top + height) / ROW) + BEYOND);
@@ -61,6 +73,10 @@ export function Table({ total, found, question }: { total: number; found: Found;
     const row = found.row(chosen);
     if (event.key === "Enter" && row) location.hash = whyOf(row.path);
     if (event.key.toLowerCase() === "t" && row) location.hash = trendOf([row.path]);
+    if (event.key === " " && row) {
+      event.preventDefault();
+      star(row.path);
+    }
     const screen = Math.max(1, Math.floor(height / ROW) - 1);
     const steps: Record<string, number> = { ArrowDown: 1, ArrowUp: -1, PageDown: screen, PageUp: -screen, Home: -total, End: total };
     const step = steps[event.key];
@@ -87,10 +103,10 @@ export function Table({ total, found, question }: { total: number; found: Found;
         onKeyDown={move}
       >
         <div class="head" role="row" aria-rowindex={1}>
-          {COLUMNS.map((each) => <span key={each} role="columnheader" class={each}>{t(`live.${each}`)}</span>)}
+          {COLUMNS.map((each) => <span key={each} role="columnheader" class={each}>{each === "star" ? <span class="hidden">{t("watch.lists")}</span> : t(`live.${each}`)}</span>)}
         </div>
         <div class="tall" role="rowgroup" style={{ height: `${total * ROW}px` }}>
-          {rows.map(([index, row]) => <Row key={index} index={index} row={row} chosen={index === chosen} />)}
+          {rows.map(([index, row]) => <Row key={index} index={index} row={row} chosen={index === chosen} into={into} isStarred={row !== undefined && stars.has(row.path)} star={star} />)}
         </div>
       </div>
     </div>
@@ -98,7 +114,7 @@ export function Table({ total, found, question }: { total: number; found: Found;
 }
 
 /** Drawn anew only where it says something else than before: thirty rows are looked at every second and while one scrolls. */
-function Row({ index, row, chosen }: { index: number; row: TagRow | undefined; chosen: boolean }) {
+function Row({ index, row, chosen, into, isStarred, star }: { index: number; row: TagRow | undefined; chosen: boolean; into: string; isStarred: boolean; star: (path: string) => void }) {
   const now = row && (newest.get().get(row.number) ?? row);
   const old = now ? age(now.arrived) : "";
   const line = row ? drawnPast(row.number) : "";
@@ -113,6 +129,9 @@ function Row({ index, row, chosen }: { index: number; row: TagRow | undefined; c
         aria-selected={chosen}
         style={{ transform: `translateY(${index * ROW}px)` }}
       >
+        <span role="gridcell" class="star">
+          {row && <button type="button" tabIndex={-1} aria-pressed={isStarred} aria-label={t(isStarred ? "watch.unstar" : "watch.star", { tag: row.path, list: into })} onClick={() => star(row.path)}>{isStarred ? "★" : "☆"}</button>}
+        </span>
         <span role="gridcell" class="device" title={row?.path}>{row ? devicePath(row.path.slice(0, cut)) : "…"}</span>
         <span role="gridcell" class="tag"><a href={row && whyOf(row.path)} tabIndex={-1}>{row?.path.slice(cut + 1)}</a></span>
         <span role="gridcell" class={typeof now?.value === "string" ? "value text" : "value"} title={now && now.value !== null ? String(now.value) : undefined}>{now && shown(now.value)}</span>
@@ -122,7 +141,7 @@ function Row({ index, row, chosen }: { index: number; row: TagRow | undefined; c
         <span role="gridcell" class="trend"><a href={row && trendOf([row.path])} tabIndex={-1} aria-label={row && t("live.open", { tag: row.path })}><Line path={line} /></a></span>
       </div>
     );
-  }, [index, row, now, old, line, chosen, language.get()]);
+  }, [index, row, now, old, line, chosen, into, isStarred, language.get()]);
 }
 
 const times = (time: number, arrived: number | null): string => t("live.times", { time: moment(time), read: arrived === null ? "—" : moment(arrived) });
