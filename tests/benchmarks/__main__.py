@@ -12,7 +12,18 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.benchmarks import derive, find, influx, live_view, month, mqtt_in, opcua, sinks, sparkplug
+from tests.benchmarks import (
+    derive,
+    find,
+    first_view,
+    influx,
+    live_view,
+    month,
+    mqtt_in,
+    opcua,
+    sinks,
+    sparkplug,
+)
 from tests.benchmarks import page as page_beside
 from tests.benchmarks.energy import table as energy_table
 from tests.benchmarks.history import table as history_table
@@ -43,6 +54,7 @@ PARTS = (
     "derive",
     "page",
     "live",
+    "first",
     "month",
     "energy",
 )
@@ -215,6 +227,8 @@ def main() -> None:
             page += ["", "## The Live view with 100,000 tags", "", live_view.text(folder / "live")]
         if "month" in asked:
             page += ["", "## A month of load curve on the screen", "", month.text(folder / "month")]
+        if "first" in asked:
+            page += ["", "## The first view", "", first_view.text(folder / "first")]
         if "energy" in asked:
             page += ["", "## Energy books", "", "| what | cost |", "|---|---|", *energy_table()]
     text = "\n".join(page) + "\n"

@@ -2,6 +2,7 @@
 import type { Attention, Device, Link, Strip, TagRow } from "./api";
 import { observable } from "./observable";
 import { answered, refusal } from "./refusal";
+import { route } from "./route";
 import { learn, may, session } from "./session";
 
 export interface State {
@@ -85,6 +86,11 @@ session.follow(() => {
   const who = session.get();
   const now = `${who?.state} ${who?.proof}`;
   if (heardAs && now !== heardAs) open();
+  if (!heardAs) {
+    // The first view need not be drawn before it is heard what there is.
+    watchesDevices = route.get().view === "overview";
+    open();
+  }
   heardAs = now;
 });
 

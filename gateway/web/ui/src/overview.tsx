@@ -25,11 +25,12 @@ export function Overview() {
   useValue(connection);
   useValue(language);
   const [every, ask] = useState({ today: AGAIN, curve: CURVE_AGAIN });
-  const { answer: today, error } = useAnswer<Today>("today", said ? {} : null, every.today);
+  const { answer: today, error } = useAnswer<Today>("today", {}, every.today);
   const { answer: curve } = useAnswer<TodayCurve>("today/curve", today?.has_meters ? {} : null, every.curve);
   const wanted = { today: today?.is_pending ? SOON : AGAIN, curve: curve?.is_pending ? SOON : CURVE_AGAIN };
   useEffect(() => ask(wanted), [wanted.today, wanted.curve]);
-  if (!said) return <Loading />;
+  // Beside the stream, and both before anything is drawn: nothing moves to another place when the second comes.
+  if (!said || !(today || error)) return <Loading />;
   if (today?.has_meters) return <OfToday said={said} today={today} curve={curve} />;
   return (
     <div class="overview">
@@ -48,6 +49,7 @@ export function Overview() {
 }
 
 function OfToday({ said, today, curve }: { said: State; today: Today; curve: TodayCurve | null }) {
+  const [isOpen, open] = useState(false);
   return (
     <div class="overview today">
       <h1 class="hidden">{t("nav.overview")}</h1>
@@ -59,15 +61,17 @@ function OfToday({ said, today, curve }: { said: State; today: Today; curve: Tod
         <Demands demands={today.demands} />
         <Consumers today={today} />
       </div>
-      <details class="machines">
+      <details class="machines" onToggle={(event) => open(event.currentTarget.open)}>
         <summary>{t("today.works")}</summary>
-        <div class="both">
-          <Plant />
-          <div>
-            <Links title={t("links.sinks")} links={said.links.filter((link) => link.role === "sink" || link.role === "history")} />
-            <Links title={t("links.sources")} links={said.links.filter((link) => link.role === "source")} />
+        {isOpen && (
+          <div class="both">
+            <Plant />
+            <div>
+              <Links title={t("links.sinks")} links={said.links.filter((link) => link.role === "sink" || link.role === "history")} />
+              <Links title={t("links.sources")} links={said.links.filter((link) => link.role === "source")} />
+            </div>
           </div>
-        </div>
+        )}
       </details>
     </div>
   );
@@ -78,7 +82,7 @@ function Curve({ today, curve }: { today: Today; curve: TodayCurve | null }) {
   const [View, show] = useState<ComponentType<{ today: Today; curve: TodayCurve }> | null>(null);
   const [error, fail] = useState("");
   useEffect(() => {
-    import("./overview/curve").then((chunk) => show(() => chunk.default), (reason: Error) => fail(reason.message));
+    import("./overview/curve").then((chunk) => show(() => chunk.default), () => fail(t("page.unreached")));
   }, []);
   if (View && curve) return <View today={today} curve={curve} />;
   return <Card title={t("today.curve")} label="plotted">{error ? <p class="empty">{t("page.failed", { reason: error })}</p> : <Loading />}</Card>;
