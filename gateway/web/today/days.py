@@ -1,8 +1,9 @@
 """What the books say of today and of earlier days, read no oftener than it changes and a machine can bear.
 
-A day that is over is read once an hour, for late readings still change it; today once in twenty seconds, and
-never so often that reading it takes more than a twentieth of the time. An answer that has read for a second
-goes out with what there is; what was never read is missing in it (`NotYet`) and comes with the next.
+A day that is over and known is read once in ten minutes, for late readings still change it; today, and a day
+with holes, once in twenty seconds; nothing so often that reading takes more than a twentieth of the time. An
+answer that has read for a second goes out with what there is; what was never read is missing in it (`NotYet`)
+and comes with the next.
 """
 
 import time
@@ -23,7 +24,7 @@ T = TypeVar("T")
 MEDIUM: Final = "electricity"
 Earlier = Literal["yesterday", "weekday"]
 BACK: Final[dict[Earlier, int]] = {"yesterday": 1, "weekday": 7}
-_OVER_S: Final = 3600.0
+_OVER_S: Final = 600.0
 _TODAY_S: Final = 20.0
 _SHARE: Final = 20
 _BUDGET_S: Final = 1.0
@@ -111,7 +112,8 @@ class Days:
         if kept is not None:
             at, took, found = kept
             known: T = found
-            if now - at < max(_OVER_S if back else _TODAY_S, _SHARE * took) or now >= self._until:
+            long = _OVER_S if back and _is_whole(found) else _TODAY_S
+            if now - at < max(long, _SHARE * took) or now >= self._until:
                 return known
         elif now >= self._until:
             raise NotYet
@@ -119,3 +121,10 @@ class Days:
         end = self._monotonic()
         self._kept[what, day] = end, end - now, new
         return new
+
+
+def _is_whole(found: object) -> bool:
+    """Tell whether every quarter of a day is known; a backlog may still fill what is not."""
+    if isinstance(found, Answer):
+        return all(each.quanta is not None for each in found.figures)
+    return isinstance(found, Found) and all(each is not None for each in found.values)

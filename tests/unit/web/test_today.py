@@ -390,6 +390,41 @@ def test_a_large_plants_first_answer_goes_out_after_a_second_and_the_next_ones_f
     assert [each.name for each in answers[-1].figures] == ["power", "energy", "cost", "coal", "co2"]
 
 
+def test_a_day_with_holes_is_read_again_soon_for_a_backlog_may_fill_it(tmp_path: Path) -> None:
+    found = Office(tmp_path, is_lost=lambda _name, back, minute: back > 1 or (back == 1 and minute < 480))
+    accounts, now = found.books.accounts(), [0.0]
+    query = Counted(found.folder / FOLDER, accounts.query.meters, accounts.query.calendar)
+    kept = Days(replace(accounts, query=query), lambda: now[0])
+    asked = []
+    for now[0] in (0.0, 30.0):
+        kept.begin()
+        query.asked = 0
+        kept.quarters(1)
+        kept.quarters(0)
+        asked.append(query.asked)
+    assert asked == [2, 2]
+
+
+def test_a_day_that_is_over_and_known_is_kept_for_minutes(office: Office) -> None:
+    accounts, now = office.books.accounts(), [0.0]
+    query = Counted(office.folder / FOLDER, accounts.query.meters, accounts.query.calendar)
+    kept = Days(replace(accounts, query=query), lambda: now[0])
+    for now[0] in (0.0, 30.0, 500.0, 700.0):
+        kept.begin()
+        kept.quarters(1)
+    assert query.asked == 2
+
+
+class Counted(Query):
+    """Counts the questions."""
+
+    asked = 0
+
+    def energy(self, *asked: Any) -> Any:
+        self.asked += 1
+        return super().energy(*asked)
+
+
 def test_twenty_browsers_cost_one_reading(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     first = office.today()
     monkeypatch.setattr("gateway.energy.query.connect_for_reading", lambda *_, **__: pytest.fail("read"))

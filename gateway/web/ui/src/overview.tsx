@@ -17,6 +17,8 @@ import "./overview/overview.css";
 const SOON = 2_000;
 const AGAIN = 15_000;
 const CURVE_AGAIN = 60_000;
+/** Nothing is booked yet: the first quarter of an hour may come at any moment. */
+const CURVE_SOON = 10_000;
 const SOME_NEEDS = 3;
 
 export function Overview() {
@@ -27,11 +29,12 @@ export function Overview() {
   const [every, ask] = useState({ today: AGAIN, curve: CURVE_AGAIN });
   const { answer: today, error } = useAnswer<Today>("today", {}, every.today);
   const { answer: curve } = useAnswer<TodayCurve>("today/curve", today?.has_meters ? {} : null, every.curve);
-  const wanted = { today: today?.is_pending ? SOON : AGAIN, curve: curve?.is_pending ? SOON : CURVE_AGAIN };
+  const wanted = { today: today?.is_pending ? SOON : AGAIN, curve: curve?.is_pending ? SOON : curve?.today ? CURVE_AGAIN : CURVE_SOON };
   useEffect(() => ask(wanted), [wanted.today, wanted.curve]);
   // Beside the stream, and both before anything is drawn: nothing moves to another place when the second comes.
   if (!said || !(today || error)) return <Loading />;
   if (today?.has_meters) return <OfToday said={said} today={today} curve={curve} />;
+  if (!today && !error) return <Unread said={said} />;
   return (
     <div class="overview">
       <h1 class="hidden">{t("nav.overview")}</h1>
@@ -44,6 +47,18 @@ export function Overview() {
         )}
         {!today && error && <Card title={t("today.fill")}><p class="empty">{t("today.failed", { reason: error })}</p></Card>}
       </Works>
+    </div>
+  );
+}
+
+/** What is known before the books are: is it working, does anything wait? */
+function Unread({ said }: { said: State }) {
+  return (
+    <div class="overview today">
+      <h1 class="hidden">{t("nav.overview")}</h1>
+      <StateLine said={said} />
+      <Card title={t("today.curve")} label="plotted"><Loading /></Card>
+      <div class="right"><Needs attention={said.attention} most={SOME_NEEDS} /></div>
     </div>
   );
 }

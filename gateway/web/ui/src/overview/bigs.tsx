@@ -23,7 +23,7 @@ export const percent = (part: number): string => `${part < 0 ? "−" : "+"}${Mat
 
 export function Bigs({ today }: { today: Today }) {
   return (
-    <section class="bigs" aria-label={t("today.curve")}>
+    <section class="bigs" aria-label={t("today.figures")}>
       {NAMES.map((name) => {
         const found = today.figures.find((each) => each.name === name);
         return found ? <Big key={name} name={name} found={found} today={today} /> : <Empty key={name} name={name} />;
