@@ -29,7 +29,7 @@ from tests.benchmarks.energy import table as energy_table
 from tests.benchmarks.history import table as history_table
 from tests.benchmarks.outage import text as outage_text
 from tests.benchmarks.polling import Load, Result, measure
-from tests.benchmarks.special import bare_loop, drain, start_up_s
+from tests.benchmarks.special import back_after_kill, bare_loop, drain, start_up_s
 from tests.benchmarks.stages import table as stage_table
 from tests.benchmarks.tariff import table as tariff_table
 from tests.processes import ROOT
@@ -195,6 +195,7 @@ def main() -> None:
             page += [
                 f"{cold:.1f} s with an empty store, {warm:.1f} s with a known catalogue; {memory:.0f} MB."
             ]
+            page += ["", back_after_kill(folder / "killed")]
         if "drain" in asked:
             found = drain(folder / "drain", outage_s=options.seconds)
             page += ["", "## Drain of a backlog", ""]

@@ -20,6 +20,7 @@ EACH_ROW = (
 MQTT: dict[str, dict[str, Any]] = {
     "mqtt, json": {"kind": "json"},
     "mqtt, values": {"kind": "values"},
+    "mqtt, values, list": {"kind": "values", "list": True},
     "mqtt, values, plain": {"kind": "values", "plain": True},
     "mqtt, per_tag": {"kind": "per_tag"},
     "mqtt, per_tag, bare": {"kind": "per_tag", "bare": True},

@@ -3,13 +3,15 @@
 import contextlib
 import json
 import shutil
+import signal
 import time
 from pathlib import Path
 
-from tests.benchmarks.harness import GATEWAY_CORE, OTHER_CORE, median, rss_mb
+from tests.benchmarks.harness import GATEWAY_CORE, OTHER_CORE, cpu_s, median, rss_mb
 from tests.benchmarks.polling import Load, Running, running, simulator
 from tests.processes import free_port, python, started, wait_for
 from tests.servers.broker import Broker
+from tests.verify.metrics import metric
 
 
 def start_up_s(folder: Path, devices: int = 100, values: int = 1000) -> tuple[list[float], float]:
@@ -35,6 +37,36 @@ def start_up_s(folder: Path, devices: int = 100, values: int = 1000) -> tuple[li
             found.append(time.monotonic() - began)
             memory = rss_mb(gateway)
     return found, memory
+
+
+def back_after_kill(folder: Path, kills: int = 10) -> str:
+    """Kill a gateway under 2,000 values a second, start it again; tell how soon the broker has rows again."""
+    folder.mkdir(parents=True)
+    status = free_port()
+    tags = {"v": {"count": 100, "period": "3s"}}
+    with Broker(folder / "broker", core=OTHER_CORE) as broker:
+        plant = {
+            "page": {"enabled": False},
+            "gateway": {"id": "bench", "site": "cz", "http_port": status},
+            "sources": {"s": {"kind": "simulated", "devices": {"d": {"scan": "50ms", "tags": tags}}}},
+            "sinks": {"cloud": {"kind": "mqtt", "host": "127.0.0.1", "port": broker.port}},
+        }
+        (folder / "plant.yaml").write_text(json.dumps(plant))
+        run = python("-m", "gateway", "run", folder / "plant.yaml")
+        seconds, used = [], []
+        for attempt in range(kills + 1):
+            began = time.monotonic()
+            with started(f"killed{attempt}", run, folder, core=GATEWAY_CORE) as gateway:
+                wait_for(lambda: metric(status, "sink_rows_total") > 0, "the first rows", 60)
+                seconds.append(time.monotonic() - began)
+                used.append(cpu_s(gateway))
+                wait_for(lambda: metric(status, "sink_rows_total") > 5_000, "a while of work", 60)
+                gateway.end(signal.SIGKILL)
+    return (
+        f"Killed under 2,000 values/s and started again, {kills} times: rows at the broker after "
+        f"{median(seconds[1:]):.1f} s (median), {max(seconds[1:]):.1f} s at most (bar: 5 s); "
+        f"{max(used[1:]):.1f} s of a core."
+    )
 
 
 def drain(folder: Path, *, outage_s: float) -> dict[str, float]:
