@@ -88,9 +88,9 @@ async def test_one_row_that_is_too_large_by_itself_is_set_aside_alone_and_costs_
             )
             return replace(numbers, batch=replace(numbers.batch, parts=(*numbers.batch.parts, text)))
 
-        first, refused = await delivered(mqtt, with_text(1, 2000))
+        first, refused = await delivered(mqtt, with_text(1, 1000))
         assert [(each.delivery, each.rows.tolist()) for each in refused] == [(0, [10])]
-        again, refused = await delivered(mqtt, with_text(2, 2100), with_text(3, 10))
+        again, refused = await delivered(mqtt, with_text(2, 1100), with_text(3, 10))
         assert [(each.delivery, each.rows.tolist()) for each in refused] == [(0, [10])]
         assert again == 0
         smaller, refused = await delivered(mqtt, with_text(4, 600))

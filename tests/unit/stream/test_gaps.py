@@ -34,13 +34,38 @@ async def test_a_source_that_is_away_is_told_at_once_and_when_it_is_back(tmp_pat
         assert (told(page), page.deliveries) == ([(1, True)], [])
         assert page.after != place
         assert log.read(page.after, 100).after == page.after, "told twice at one place"
-        await note(buffer, "a", None, T0 + 5)
         await fill(buffer, [2])
-        again = log.read(page.after, 100)
+        between = log.read(page.after, 100).after
+        await note(buffer, "a", None, T0 + 5)
+        await fill(buffer, [3])
+        again = log.read(between, 100)
         assert told(again) == [(1, False)]
-        assert [number_of(each) for each in again.deliveries] == [2]
+        assert [number_of(each) for each in again.deliveries] == [3]
         # Who only kept the key of the last row is told of all since then.
-        assert told(log.read(Position(place.epoch, place.seq), 100)) == [(1, False)]
+        assert told(log.read(Position(between.epoch, between.seq), 100)) == [(1, False)]
+    log.close()
+
+
+async def test_how_far_gaps_were_told_means_nothing_in_another_epoch(tmp_path: Path) -> None:
+    """A state that was lost counts anew: its first gap is no old one."""
+    log = StoredLog(tmp_path)
+    async with opened(tmp_path / STORE) as buffer:
+        await fill(buffer, [9])  # it has rows of every tag, so that the catalogue comes back whole
+        for source in ("a", "b", "c"):
+            await note(buffer, source, T0, None)
+        place = log.read(log.ends().before_all, 100).after
+        assert place.told == 3
+    for file in (tmp_path / STORE).glob("state.sqlite*"):
+        file.unlink()
+    async with opened(tmp_path / STORE) as buffer:
+        await fill(buffer, [2, 3])
+        await note(buffer, "d", T0, None)
+        await fill(buffer, [4])
+        found = []
+        while (page := log.read(place, 1)).after != place:
+            found += [*told(page), *(number_of(each) for each in page.deliveries)]
+            place = page.after
+        assert found == [2, (1, True), 3, 4]
     log.close()
 
 
