@@ -32,6 +32,11 @@ def expected(device: int, index: NDArray[np.int64], version: int) -> NDArray[np.
     return np.where(index == 0, version, others) % MODULUS + 0.0
 
 
+def version_of(device: int, index: int, value: float) -> int:
+    """Return the version a value is of, as the value itself says."""
+    return (int(value) - (7919 * index + 104_729 * device if index else 0)) % MODULUS
+
+
 @dataclass(frozen=True, slots=True)
 class Journal:
     """When each version of each device was first served."""

@@ -56,7 +56,7 @@ async def check_goes_on(directory: Path, stored: list[int], *, exact: bool = Tru
 
 
 @pytest.mark.fault("A3")
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 async def test_the_newest_segment_cut_anywhere_in_its_last_pages_keeps_the_rest(
     tmp_path: Path, record_measure
 ) -> None:
@@ -78,7 +78,7 @@ async def test_the_newest_segment_cut_anywhere_in_its_last_pages_keeps_the_rest(
 
 
 @pytest.mark.fault("A3")
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 async def test_a_torn_wal_loses_no_more_than_its_tail(tmp_path: Path) -> None:
     for attempt in count():
         lines = run_and_kill(tmp_path / f"{attempt}" / "store", 1, 0.3)
@@ -101,7 +101,7 @@ async def test_a_torn_wal_loses_no_more_than_its_tail(tmp_path: Path) -> None:
 
 
 @pytest.mark.fault("A4")
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 async def test_bit_flips_in_sealed_segments_cost_what_they_hit_and_are_counted(
     tmp_path: Path, record_measure
 ) -> None:

@@ -111,7 +111,7 @@ async def test_f1_what_a_short_queue_lost_while_the_connection_was_away_is_read_
             await it.read_to_the_end(before)
         for _ in range(12):
             await it.ask("advance")
-            await asyncio.sleep(0.06)  # each is sampled; five are sent in vain, the queue holds two
+            await asyncio.sleep(0.2)  # each is sampled; five are sent in vain, the queue holds two
         last = (await it.ask("state"))["tick"]
         await it.proxy.mend()
         history: list[tuple[Batch, list[Row]]] = []
