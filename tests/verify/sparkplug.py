@@ -188,9 +188,11 @@ class Follower:
             self.devices[device] = found
 
     def _gaps_of(self, said: Any) -> None:
+        born = next(metrics for device, metrics in reversed(self.births) if not device)
         for metric in said.metrics:
-            named = metric.name == "Properties/Gap" and not metric.HasField("alias")
-            self._must(named and metric.HasField("timestamp"), f"{metric.name} of the node")
+            known = born.get(metric.alias)
+            is_named = known is not None and known.name == "Properties/Gap"
+            self._must(is_named and metric.HasField("timestamp"), f"alias {metric.alias} of the node")
             self.gaps.append(json.loads(metric.v_s))
 
     def _data(self, device: str, said: Any) -> None:

@@ -25,6 +25,7 @@ from connectors.sparkplug.schema import Payload
 from connectors.tags import Kind, Tag, TagTable
 
 BDSEQ_ALIAS: Final = 0
+GAP_ALIAS: Final = 1
 GAP: Final = "Properties/Gap"
 """The node's metric that tells what is missing, in JSON."""
 Wants = Callable[[NDArray[np.int32]], NDArray[np.bool_]]
@@ -103,7 +104,9 @@ def of_node(bd_seq: int, now: int, gap: str | None) -> bytes:
     said = _payload(now)
     _add_bd_seq(said, bd_seq, now).alias = BDSEQ_ALIAS
     said.metrics.add(name=REBIRTH, timestamp=_ms(now), datatype=int(DataType.BOOLEAN), boolean_value=False)
-    newest_gap = said.metrics.add(name=GAP, timestamp=_ms(now), datatype=int(DataType.STRING))
+    newest_gap = said.metrics.add(
+        name=GAP, alias=GAP_ALIAS, timestamp=_ms(now), datatype=int(DataType.STRING)
+    )
     if gap is None:
         newest_gap.is_null = True
     else:
@@ -114,7 +117,7 @@ def of_node(bd_seq: int, now: int, gap: str | None) -> bytes:
 def of_gap(ms: int, gap: str) -> bytes:
     """Return NDATA that tells of a gap, without its sequence number."""
     said = Payload(timestamp=ms)
-    said.metrics.add(name=GAP, timestamp=ms, datatype=int(DataType.STRING), string_value=gap)
+    said.metrics.add(alias=GAP_ALIAS, timestamp=ms, string_value=gap)
     return _bytes(said)
 
 

@@ -11,6 +11,7 @@ from gateway.supervise import LinkState
 from tests.faults.sparkplug.edge import Edge, plant, until
 from tests.servers.mqtt_tap import Connect, Disconnect, Packet, Publish, Subscribe
 from tests.servers.sparkplug_host import Host
+from tests.unit.ledger.news import Waiting, record
 from tests.unit.sparkplug.edge.hosted import GONE
 from tests.verify.sparkplug import Payload
 
@@ -95,7 +96,8 @@ def sessions_of(packets: list[Packet]) -> list[Session]:
 
 async def _talk(folder: Path, version: str) -> Conversation:
     with plant(folder) as (broker, tap, host):
-        edge = Edge(tap.port, folder, version=version, primary_host="scada", rebirth="200ms")
+        gaps = Waiting(record(1), record(2))
+        edge = Edge(tap.port, folder, gaps, version=version, primary_host="scada", rebirth="200ms")
         edge.made.announce("m/f", "m/g", "n/f")
         edge.made.announce("m/i", kind=Kind.INT64, unit="C62")
         edge.made.announce("m/u", kind=Kind.UINT64, unit="KWH")
@@ -138,6 +140,7 @@ async def _talk(folder: Path, version: str) -> Conversation:
             await until(lambda: len(edge.sinks) > 1, "the end of the session")
             host.state(at=300)
             await edge.connected()
+            gaps.tell(record(1, end=9))
             await edge.read(("m/f", 502, 7.0, 0))
             tap.cut()
             await until(lambda: edge.link.state is not LinkState.CONNECTED, "the end of the cut session")

@@ -9,6 +9,7 @@ from typing import Any
 
 from config.connections import SparkplugSink
 from connectors import Context, Delivery, NotConnected, SystemClock, TagTable
+from connectors.contract import Gaps
 from connectors.sparkplug.edge import SparkplugEdge
 from gateway.supervise import Link, LinkState, supervise
 from tests.servers.broker import Broker
@@ -31,7 +32,7 @@ def plant(folder: Path) -> Iterator[tuple[Broker, Tap, Host]]:
 class Edge:
     """One sink over all its sessions, forwarded to as the gateway does."""
 
-    def __init__(self, port: int, folder: Path, **more: Any) -> None:
+    def __init__(self, port: int, folder: Path, gaps: Gaps | None = None, **more: Any) -> None:
         self.made = Hosted()
         self.link = Link("scada", "sink", SystemClock())
         self.sinks: list[SparkplugEdge] = []
@@ -39,7 +40,10 @@ class Edge:
             {"kind": "sparkplug", "host": "127.0.0.1", "port": port, "group": "g", "node": "node"}
             | {"device": "{device}", **more}
         )
-        self._context = Context("gw", self.made.tags, SystemClock(), last=self.made.newest, directory=folder)
+        told = {} if gaps is None else {"gaps": gaps}
+        self._context = Context(
+            "gw", self.made.tags, SystemClock(), last=self.made.newest, directory=folder, **told
+        )
         self._sink: SparkplugEdge | None = None
         self._writes: asyncio.Queue[tuple[list[Delivery], asyncio.Future[None]]] = asyncio.Queue()
 

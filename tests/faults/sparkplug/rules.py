@@ -169,6 +169,14 @@ def in_order(talk: Conversation) -> bool:
     return any(metric.is_historical for metric in talk.metrics("DDATA"))
 
 
+def the_nodes_are_in_order(talk: Conversation) -> bool:
+    """What the node says of itself never goes back in time."""
+    times = [
+        [m.timestamp for each in s.of("NBIRTH", "NDATA") for m in each.said.metrics] for s in talk.sessions
+    ]
+    return bool(talk.of("NDATA")) and all(each == sorted(each) for each in times)
+
+
 def a_command_is_answered(talk: Conversation) -> bool:
     """No data between the request and the whole birth; then they go on."""
     asked, answered = talk.commanded
@@ -293,6 +301,11 @@ CHECKS: dict[str, Check] = {
     "topics-dbirth-timestamp": dated("DBIRTH"),
     "topics-dbirth-metric-reqs": all_are_named,
     "topics-dbirth-metrics": every_metric("DBIRTH", holds=complete),
+    "topics-ndata-topic": topic("NDATA"),
+    "topics-ndata-mqtt": both(qos("NDATA"), not_retained("NDATA")),
+    "topics-ndata-seq-num": in_sequence("NDATA"),
+    "topics-ndata-timestamp": dated("NDATA"),
+    "topics-ndata-payload": every("NDATA", holds=lambda each: bool(each.said.metrics)),
     "topics-ddata-topic": topic("DDATA"),
     "topics-ddata-mqtt": both(qos("DDATA"), not_retained("DDATA")),
     "topics-ddata-seq-num": both(in_sequence("DDATA"), wraps),
@@ -344,6 +357,7 @@ CHECKS: dict[str, Check] = {
     "operational-behavior-edge-node-birth-sequence-wait": waits,
     "operational-behavior-data-publish-nbirth": all_are_named,
     "operational-behavior-data-publish-nbirth-values": every_metric("NBIRTH", holds=complete),
+    "operational-behavior-data-publish-nbirth-order": the_nodes_are_in_order,
     "operational-behavior-data-publish-dbirth": all_are_named,
     "operational-behavior-data-publish-dbirth-values": every_metric("DBIRTH", holds=complete),
     "operational-behavior-data-publish-dbirth-order": in_order,
@@ -400,6 +414,12 @@ CHECKS: dict[str, Check] = {
     "payloads-dbirth-order": devices_are_born_behind_the_node,
     "payloads-dbirth-qos": qos("DBIRTH"),
     "payloads-dbirth-retain": not_retained("DBIRTH"),
+    "payloads-ndata-timestamp": dated("NDATA"),
+    "payloads-ndata-seq": numbered("NDATA"),
+    "payloads-ndata-seq-inc": in_sequence("NDATA"),
+    "payloads-ndata-order": births_come_first,
+    "payloads-ndata-qos": qos("NDATA"),
+    "payloads-ndata-retain": not_retained("NDATA"),
     "payloads-ddata-timestamp": dated("DDATA"),
     "payloads-ddata-seq": numbered("DDATA"),
     "payloads-ddata-seq-inc": both(in_sequence("DDATA"), wraps),

@@ -28,7 +28,10 @@ def test_a_birth_says_name_type_unit_and_the_newest_value_of_every_metric() -> N
     ])  # fmt: skip
     edge.be_born()
     (_, node), (device, born) = edge.host.births
-    assert [(m.name, m.datatype, m.value) for m in node.values()] == [("bdSeq", INT64, 0)]
+    assert [(m.name, m.datatype, m.value) for m in node.values()] == [
+        ("bdSeq", INT64, 0),
+        ("Properties/Gap", STRING, None),
+    ]
     assert device == "m"
     found = {m.name: (m.datatype, m.value) for m in born.values()}
     assert found == {
