@@ -290,6 +290,49 @@ def test_a_file_that_would_lie_outside_is_refused(archive: Path, tmp_path: Path,
     assert not (tmp_path / "never").exists()
 
 
+@pytest.mark.fault("S4")
+def test_a_link_in_an_archive_becomes_no_link(archive: Path, tmp_path: Path, record_measure) -> None:
+    forged, text = tmp_path / "forged.zip", str(tmp_path / "victim").encode()
+    import hashlib
+
+    with zipfile.ZipFile(archive) as old, zipfile.ZipFile(forged, "w") as new:
+        manifest = json.loads(old.read("manifest.json"))
+        told = {"name": "data/link", "size": len(text), "sha256": hashlib.sha256(text).hexdigest()}
+        manifest["files"].append(told)
+        for member in old.namelist():
+            if member != "manifest.json":
+                new.writestr(member, old.read(member))
+        link = zipfile.ZipInfo("data/link")
+        link.external_attr = (0o120777) << 16
+        new.writestr(link, text)
+        said = json.dumps(manifest).encode()
+        new.writestr("manifest.json", said)
+        new.comment = hashlib.sha256(said).hexdigest().encode()
+    restore_backup(forged, tmp_path / "new")
+    assert not [each for each in (tmp_path / "new").rglob("*") if each.is_symlink()]
+    assert not (tmp_path / "victim").exists()
+    record_measure("6 names that lead outside refused, a link restored as a plain file", row="S4")
+
+
+@pytest.mark.fault("S4")
+def test_links_in_the_data_directory_are_not_followed_into_an_archive(tmp_path: Path, record_measure) -> None:
+    plant = write_plant(tmp_path / "a")
+    data, outside = tmp_path / "a" / "data", tmp_path / "outside"
+    asyncio.run(make_store(data / "buffer", range(1, 20)))
+    (outside / "deep").mkdir(parents=True)
+    for name in ("secret", "deep/secret"):
+        (outside / name).write_text("canary-7f3a91")
+    (data / "history").mkdir()
+    for place in (data, data / "buffer", data / "history"):
+        (place / "link").symlink_to(outside / "secret")
+        (place / "folder").symlink_to(outside / "deep")
+    make_backup(plant, tmp_path / "b.zip")
+    with zipfile.ZipFile(tmp_path / "b.zip") as made:
+        found = [name for name in made.namelist() if b"canary-7f3a91" in made.read(name)]
+    assert found == []
+    record_measure("6 links out of the data directory: none followed into the archive", row="S4")
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     place = tmp_path / "disk"
