@@ -10,6 +10,8 @@ from functools import lru_cache
 from typing import Final
 
 _PIECES: Final = re.compile(r"\*\*/|\*\*|.", re.DOTALL)
+ANYTHING: Final = "?*"
+"""Of one level, but something: a name can't hold a character of a glob's own."""
 _MOST_KEPT: Final = 1_000
 """Sets; beyond, all are forgotten and met again."""
 

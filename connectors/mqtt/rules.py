@@ -12,6 +12,7 @@ from typing import Any, Final
 from config.base import is_name
 from config.connections import MqttMessages, MqttSource, MqttTag
 from config.connections.mqtt_source import PLACE, json_steps
+from config.glob import ANYTHING, Glob, glob_pattern
 from config.units import find_unit
 from connectors.describe import describe, device_path
 from connectors.mqtt.extract import Extraction
@@ -221,7 +222,7 @@ class Rules:
     def _describe(self, path: str, tag: MqttTag) -> Tag:
         return describe(self._name, path, KIND_OF_TYPE[tag.type], tag)
 
-    def _shapes(self) -> Iterator[tuple[re.Pattern[str] | None, str, MqttTag]]:
+    def _shapes(self) -> Iterator[tuple[Glob | None, str, MqttTag]]:
         """Yield (pattern of its path, or None when it is fixed; path; tag) of every tag of the plant file."""
         for _, entry in self._entries:
             for name, tag in entry.tags.items():
@@ -262,7 +263,7 @@ def _filled(text: str, parts: list[str]) -> str:
     return PLACE.sub(lambda match: parts[int(match[1]) - 1], text)
 
 
-def _path_pattern(path: str) -> re.Pattern[str]:
+def _path_pattern(path: str) -> Glob:
     # Every second piece is the number of a wildcard.
     pieces = PLACE.split(path)
-    return re.compile("".join("[^/]+" if i % 2 else re.escape(each) for i, each in enumerate(pieces)))
+    return glob_pattern("".join(ANYTHING if i % 2 else each for i, each in enumerate(pieces)))

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 from config.base import LONGEST_NAME, NAME_CHARACTERS, is_name
 from config.connections import SparkplugNodes, SparkplugSource, SparkplugTag
 from config.connections.sparkplug import PLACE
-from config.glob import glob_pattern
+from config.glob import ANYTHING, Glob, glob_pattern
 from config.units import find_unit
 from connectors.describe import describe, device_path, is_scaled
 from connectors.sparkplug.counts import Statistics
@@ -171,17 +171,17 @@ def _filled(text: str, who: tuple[str, str, str]) -> str:
     return PLACE.sub(lambda match: tag_name(ids[match[1]]), text)
 
 
-def _path_pattern(site: str, entry: SparkplugNodes) -> re.Pattern[str]:
+def _path_pattern(site: str, entry: SparkplugNodes) -> Glob:
     pieces = PLACE.split(f"{entry.at}/{entry.name}")
     ids: dict[str, Any] = {"group": entry.group, "node": entry.node, "device": entry.device}
-    return re.compile(re.escape(site) + "/" + "".join(_pieces(pieces, ids)))
+    return glob_pattern(f"{site}/{''.join(_pieces(pieces, ids))}")
 
 
 def _pieces(pieces: list[str], ids: dict[str, str]) -> Iterator[str]:
     for i, piece in enumerate(pieces):
         if i % 2 == 0:
-            yield re.escape(piece)
+            yield piece
         elif ids[piece] == "+" or piece == "device":
-            yield "[^/]+"
+            yield ANYTHING
         else:
-            yield re.escape(tag_name(ids[piece]))
+            yield tag_name(ids[piece])
