@@ -29,6 +29,8 @@ from config.reading.document import Document, Mapping
 
 MOST_DEVICES: Final = 1_000
 """In one range."""
+MOST_IN_ALL: Final = 50_000
+"""In all ranges of a plant."""
 HIGHEST_UNIT_ID: Final = 255
 _THROUGH_BOTH: Final = ("power", "reactive power", "apparent power", "energy", "reactive energy")
 """Quantities measured through current and voltage transformers."""
@@ -50,24 +52,33 @@ def name_ranges(document: Document) -> tuple[Ranges, list[Problem]]:
     """Give each range of devices its first device's name, in place; return the names to copy it to."""
     ranges: Ranges = {}
     problems: list[Problem] = []
+    left = MOST_IN_ALL
     for source, devices in _devices_of_sources(document):
+        meant: set[str] = set()
+        called: dict[str, str | None] = {}
         for key in [key for key in devices if _looks_like_range(key)]:
             names = _names(key)
-            taken = [name for name in names if name in devices or _is_in(ranges, source, name)]
-            if names and not taken and len(names[-1]) <= LONGEST_NAME:
-                _rename(devices, key, names[0])
+            taken = [name for name in names if name in devices or name in meant]
+            is_too_many = len(names) > left
+            if names and not taken and len(names[-1]) <= LONGEST_NAME and not is_too_many:
+                called[key] = names[0]
                 ranges[source, names[0]] = names
+                meant.update(names)
+                left -= len(names)
                 continue
             path = ("sources", source, "devices", key)
-            if not names:
-                args: dict[str, object] = {"key": quote(key), "most": MOST_DEVICES}
+            if not names or is_too_many:
+                most = MOST_IN_ALL if is_too_many else MOST_DEVICES
+                args: dict[str, object] = {"key": quote(key), "most": most}
                 problems.append(document.problem_with("E-CF-0304", path, args, at_key=True))
             elif taken:
                 args = {"key": quote(key), "taken": taken[:3]}
                 problems.append(document.problem_with("E-CF-0305", path, args, at_key=True))
             else:
                 problems.append(document.problem("E-CF-0122", path, at_key=True, found=found(names[-1])))
-            _rename(devices, key, _stand_in(devices, key))
+            called[key] = _stand_in(devices, key, meant)
+            meant.add(called[key] or "")
+        _rename(devices, called)
     return ranges, problems
 
 
@@ -124,13 +135,11 @@ def _names(key: str) -> tuple[str, ...]:
     return tuple(f"{before}{number:0{width}d}{behind}" for number in range(int(first), int(last) + 1))
 
 
-def _is_in(ranges: Ranges, source: str, name: str) -> bool:
-    return any(name in names for (of, _), names in ranges.items() if of == source)
-
-
-def _rename(devices: Mapping, old: str, new: str | None) -> None:
-    """Give an entry another key in the same order, or leave it out."""
-    entries = [(new if key == old else key, value, devices.places[key]) for key, value in devices.items()]
+def _rename(devices: Mapping, called: dict[str, str | None]) -> None:
+    """Give entries other keys in the same order, or leave them out."""
+    if not called:
+        return
+    entries = [(called.get(key, key), value, devices.places[key]) for key, value in devices.items()]
     devices.clear()
     devices.places.clear()
     for key, value, place in entries:
@@ -139,10 +148,10 @@ def _rename(devices: Mapping, old: str, new: str | None) -> None:
             devices.places[key] = place
 
 
-def _stand_in(devices: Mapping, key: str) -> str | None:
+def _stand_in(devices: Mapping, key: str, meant: set[str]) -> str | None:
     """Return a name for a range that can't be spelled out, so that what it holds is checked all the same."""
     name = key.replace("{", "").replace("}", "")[:LONGEST_NAME]
-    return None if not name or name in devices else name
+    return None if not name or name in devices or name in meant else name
 
 
 def _from_template(

@@ -26,6 +26,8 @@ M = TypeVar("M", bound=BaseModel)
 _HOLDS_ENTRIES: Final = ("sources", "devices", "tags", "sinks", "derived")
 _STAND_INS: Final = {"gateway": {"id": "gateway", "site": "site"}}
 """What takes the place of a section that can't be left out."""
+MOST_MISTAKES: Final = 1_000
+"""Told of a file, beyond those of its form: nobody reads more, and each takes a look at its place."""
 _ROUNDS: Final = 4
 """Leaving out a tag may empty its device, that its source, that the plant."""
 _WANTS_NO_TEXT: Final = ("int_type", "int_from_float", "float_type", "bool_type", "number")
@@ -127,7 +129,10 @@ def validate(document: Document, model: type[M], folder: Folder | None = None) -
     result, errors = _attempt(model, document.root, folder)
     if errors and _read_references(document, errors):
         result, errors = _attempt(model, document.root, folder)
-    problems = [problem for error in errors if (problem := _problem(document, model, error))]
+    found = (_problem(document, model, error) for error in errors[:MOST_MISTAKES])
+    problems = [problem for problem in found if problem]
+    if len(errors) > MOST_MISTAKES:
+        return Validated(None, problems, is_whole=False)
     is_whole = not errors
     data: dict[str, Any] = document.root
     for _ in range(_ROUNDS):
