@@ -67,7 +67,7 @@ export function Watched({ list, gone, words, which }: Given) {
       )}
       <span class="note" role="status">{said}</span>
       {list && !kept && list.tags.length > 0 && (
-        <p class="notice">{t("watch.unkept")} {hasRoom && <button type="button" onClick={() => settle(liveOf(words, which, make(list.name, list.tags)))}>{t("watch.keep")}</button>}</p>
+        <p class="notice">{t("watch.unkept", { list: list.name })} {hasRoom && <button type="button" onClick={() => settle(liveOf(words, which, make(list.name, list.tags)))}>{t("watch.keep")}</button>}</p>
       )}
       {list && gone.length > 0 && (
         <p class="notice">{t("watch.gone", { n: gone.length, tags: gone.join(", ") })} {kept && <button type="button" onClick={() => forget(list.name, gone)}>{t("watch.forget")}</button>}</p>
