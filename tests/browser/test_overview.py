@@ -62,6 +62,15 @@ def books(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Books]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def overview(books: Books, browser: Browser) -> Iterator[Page]:
+    """One window in English, for tests that only look."""
+    with window(browser, "en") as context:
+        page = context.new_page()
+        open_overview(page, books)
+        yield page
+
+
 class Moment:
     """The newest reading, and what the meters had counted by then."""
 
@@ -83,12 +92,17 @@ class Moment:
     def sums(self, back: int = 0) -> dict[str, float]:
         """Return energy, standard coal and carbon of the same stretch."""
         days = timedelta(days=back)
-        kwh, gas = (booked.passed(name, self.midnight - days, self.until - days) for name in ("grid", "gas"))
-        return {
-            "energy": kwh,
-            "coal": kwh * KGCE_A_KWH + gas * KGCE_A_M3,
-            "co2": kwh * KG_A_KWH + gas * KG_A_M3,
-        }
+        return sums(self.midnight - days, self.until - days)
+
+
+def sums(first: datetime, last: datetime) -> dict[str, float]:
+    """Return what kWh, kgce and kg of CO2 the meters counted."""
+    kwh, gas = (booked.passed(name, first, last) for name in ("grid", "gas"))
+    return {
+        "energy": kwh,
+        "coal": kwh * KGCE_A_KWH + gas * KGCE_A_M3,
+        "co2": kwh * KG_A_KWH + gas * KG_A_M3,
+    }
 
 
 def number(locator: Locator) -> float:
@@ -128,9 +142,10 @@ def test_the_figures_on_the_screen_are_what_the_meters_counted(
         }
         for card, title in zip(big.values(), words["figures"], strict=True):
             expect(card).to_contain_text(title)
-        shown = number(big["energy"].locator(".big b"))
-        least, most = (booked.passed("grid", moment.midnight, at) for at in (moment.least, moment.most))
-        assert least * 0.999 - 0.1 <= shown <= most * 1.001 + 0.1
+        least, most = (sums(moment.midnight, at) for at in (moment.least, moment.most))
+        for name, size in (("energy", 1), ("coal", 1000), ("co2", 1000)):
+            shown = number(big[name].locator(".big b")) * size
+            assert least[name] * 0.999 - 0.1 <= shown <= most[name] * 1.001 + 0.1, name
         for name in ("energy", "coal", "co2"):
             if moment.until == moment.midnight:
                 expect(big[name]).to_contain_text(words["early"])
@@ -152,75 +167,71 @@ def test_the_figures_on_the_screen_are_what_the_meters_counted(
         assert complained == []
 
 
-def test_the_same_amounts_stand_in_the_energy_and_the_carbon_view(books: Books, browser: Browser) -> None:
-    with window(browser, "en") as context:
-        page = context.new_page()
-        open_overview(page, books)
-        here = {
-            name: number(page.locator(f'[data-figure="{name}"] .big b')) for name in ("energy", "cost", "co2")
-        }
-        for name in ("energy", "cost"):
-            page.goto(f"{books.url}#/energy?metric={name}&span=today&every=60min")
-            expect(page.locator("tr.total")).to_have_count(1)
-            there = number(page.locator("tr.total td").first)
-            assert here[name] == pytest.approx(there, rel=6e-4)
-        page.goto(f"{books.url}#/carbon?span=today")
-        expect(page.locator("main")).to_contain_text("Scopes 1 and 2, location-based")
-        both = page.locator("main").inner_text()
-        told = re.search(r"Scopes 1 and 2, location-based\s+([\d,.]+) kg", both)
-        assert told, both
-        assert here["co2"] == pytest.approx(float(told[1].replace(",", "")) / 1000, rel=6e-4)
+def test_the_same_amounts_stand_in_the_energy_and_the_carbon_view(books: Books, overview: Page) -> None:
+    page = overview
+    open_overview(page, books)
+    here = {
+        name: number(page.locator(f'[data-figure="{name}"] .big b')) for name in ("energy", "cost", "co2")
+    }
+    for name in ("energy", "cost"):
+        page.goto(f"{books.url}#/energy?metric={name}&span=today&every=60min")
+        expect(page.locator("tr.total")).to_have_count(1)
+        there = number(page.locator("tr.total td").first)
+        assert here[name] == pytest.approx(there, rel=6e-4)
+    page.goto(f"{books.url}#/carbon?span=today")
+    expect(page.locator("main")).to_contain_text("Scopes 1 and 2, location-based")
+    both = page.locator("main").inner_text()
+    told = re.search(r"Scopes 1 and 2, location-based\s+([\d,.]+) kg", both)
+    assert told, both
+    assert here["co2"] == pytest.approx(float(told[1].replace(",", "")) / 1000, rel=6e-4)
 
 
 def test_the_load_is_read_by_keys_and_as_a_table_and_yesterday_stands_beside_it(
-    books: Books, browser: Browser
+    books: Books, overview: Page
 ) -> None:
-    with window(browser, "en") as context:
-        page = context.new_page()
-        open_overview(page, books)
-        moment = Moment(page, books)
-        rows = page.locator(".plotted tbody tr")
-        texts = rows.first.locator("th, td").all_inner_texts()
-        yesterday = booked.passed(
-            "grid", moment.midnight - timedelta(days=1), moment.midnight - timedelta(days=1, minutes=-15)
-        )
-        assert texts[0] == "00:00"
-        assert float(texts[2]) == pytest.approx(yesterday * 4, rel=0.01)
-        page.locator(".plotted .canvas").focus()
-        page.keyboard.press("Home")
-        expect(page.get_by_role("status").last).to_contain_text("00:00–00:15")
-        expect(page.get_by_role("status").last).to_contain_text("kW")
-        page.keyboard.press("Escape")
-        expect(page.get_by_role("status").last).to_have_text("")
+    page = overview
+    open_overview(page, books)
+    moment = Moment(page, books)
+    rows = [row.locator("th, td").all_inner_texts() for row in page.locator(".plotted tbody tr").all()]
+    assert rows[0][0] == "00:00"
+    for clock, _, yesterday in rows[:12]:
+        hour, minute = map(int, clock.split(":"))
+        at = moment.midnight + timedelta(days=-1, hours=hour, minutes=minute)
+        counted = booked.passed("grid", at, at + timedelta(minutes=15)) * 4
+        assert float(yesterday) == pytest.approx(counted, abs=0.15), clock
+    page.locator(".plotted .canvas").focus()
+    page.keyboard.press("Home")
+    expect(page.get_by_role("status").last).to_contain_text("00:00–00:15")
+    expect(page.get_by_role("status").last).to_contain_text("kW")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("status").last).to_have_text("")
 
 
-def test_the_gauge_and_the_largest_consumers_say_their_numbers(books: Books, browser: Browser) -> None:
-    with window(browser, "en") as context:
-        page = context.new_page()
-        open_overview(page, books)
-        gauge = page.get_by_role("meter")
-        expect(gauge).to_have_attribute("aria-valuemax", "400")
-        expect(gauge).to_have_attribute("aria-label", re.compile(r"^grid: demand [\d.]+ kW, [\d.]+ %$"))
-        moment = Moment(page, books)
-        if moment.until > moment.midnight + timedelta(hours=1):
-            taken = {name: booked.passed(name, moment.midnight, moment.until) for name in booked.BEHIND}
-            first = max(taken, key=lambda name: taken[name])
-            row = page.locator(".consumers tr").first
-            expect(row).to_contain_text(first)
-            share = float(row.locator(".part").inner_text().removesuffix(" %"))
-            assert share == pytest.approx(100 * taken[first] / moment.kwh(), abs=2)
-        page.locator(".consumers a").first.click()
-        expect(page).to_have_url(re.compile(r"#/energy\?at=\w+&metric=energy&span=today"))
+def test_the_gauge_and_the_largest_consumers_say_their_numbers(books: Books, overview: Page) -> None:
+    page = overview
+    open_overview(page, books)
+    gauge = page.get_by_role("meter")
+    expect(gauge).to_have_attribute("aria-valuemax", "400")
+    expect(gauge).to_have_attribute("aria-label", re.compile(r"^grid: demand [\d.]+ kW, [\d.]+ %$"))
+    moment = Moment(page, books)
+    if moment.until > moment.midnight + timedelta(hours=1):
+        taken = {name: booked.passed(name, moment.midnight, moment.until) for name in booked.BEHIND}
+        first = max(taken, key=lambda name: taken[name])
+        row = page.locator(".consumers tr").first
+        expect(row).to_contain_text(first)
+        share = float(row.locator(".part").inner_text().removesuffix(" %"))
+        assert share == pytest.approx(100 * taken[first] / moment.kwh(), abs=2)
+    page.locator(".consumers a").first.click()
+    expect(page).to_have_url(re.compile(r"#/energy\?at=\w+&metric=energy&span=today"))
 
 
-def test_a_figure_leads_to_its_evidence(books: Books, browser: Browser) -> None:
-    with window(browser, "en") as context:
-        page = context.new_page()
-        open_overview(page, books)
-        link = figure(page, "energy").get_by_role("link", name="Evidence").get_attribute("href")
-        told = json.loads(page.request.get(books.url + (link or "")).text())
-        shown = number(figure(page, "energy").locator(".big b"))
-        assert float(told["figure"]["amount"]) == pytest.approx(shown, rel=6e-4, abs=0.1)
+def test_a_figure_leads_to_its_evidence(books: Books, overview: Page) -> None:
+    page = overview
+    open_overview(page, books)
+    link = figure(page, "energy").get_by_role("link", name="Evidence").get_attribute("href")
+    told = json.loads(page.request.get(books.url + (link or "")).text())
+    shown = number(figure(page, "energy").locator(".big b"))
+    assert float(told["figure"]["amount"]) == pytest.approx(shown, rel=6e-4, abs=0.1)
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
@@ -246,15 +257,14 @@ def test_a_notebooks_screen_shows_it_without_scrolling_and_a_phone_in_the_order_
         assert heights == sorted(heights)
 
 
-def test_devices_and_links_are_one_click_away(books: Books, browser: Browser) -> None:
-    with window(browser, "en") as context:
-        page = context.new_page()
-        open_overview(page, books)
-        expect(page.locator(".tree")).not_to_be_visible()
-        page.get_by_text("Devices and links").focus()
-        page.keyboard.press("Enter")
-        expect(page.locator(".tree")).to_be_visible()
-        expect(page.locator(".links").first).to_contain_text("platform")
+def test_devices_and_links_are_one_click_away(books: Books, overview: Page) -> None:
+    page = overview
+    open_overview(page, books)
+    expect(page.locator(".tree")).not_to_be_visible()
+    page.get_by_text("Devices and links").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(".tree")).to_be_visible()
+    expect(page.locator(".links").first).to_contain_text("platform")
 
 
 def changed(change: Callable[[Any], None]) -> Callable[[Route], None]:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 import pytest
+from fastapi import FastAPI
 
 from config.energy_meters import meters
 from config.load import read_plant
@@ -19,11 +20,11 @@ from gateway.energy.bookkeeping.ledger import Ledger
 from gateway.energy.holidays import calendar_of_plant
 from gateway.energy.periods import MINUTE_NS
 from gateway.energy.query import Query
-from gateway.web.app import create_app
+from gateway.web.carbon import add_carbon
+from gateway.web.energy import Desk, add_energy
 from gateway.web.energy_books import Books
 from gateway.web.today.days import Days
-from gateway.web.today.routes import today_of
-from gateway.web.view import View
+from gateway.web.today.routes import add_today, today_of
 from tests.asgi import ask
 from tests.unit.energy.lab import Clock
 from tests.unit.energy.test_page import CARBON, TARIFF
@@ -102,7 +103,9 @@ class Office:
         if is_booked:
             self._book(folder, found, calendar, is_lost)
         self.books = Books(folder, file, lambda: self.now)
-        self.app = create_app(View(folder, 0), books=self.books)
+        self.app, desk = FastAPI(), Desk(self.books)
+        for add in (add_today, add_energy, add_carbon):
+            add(self.app, desk)
 
     def _book(self, folder: Path, found: Any, calendar: Any, is_lost: Any) -> None:
         tags = TagTable()
@@ -115,20 +118,22 @@ class Office:
         )
         ledger = Ledger(folder / FOLDER, found, calendar, tags, Clock(self.now))
         ledger.open()
-        made = []
-        total = 1000.0
+        moments, totals, total = [], [], 1000.0
         for back in range(8, -1, -1):
-            begin = calendar.midnight(TODAY - timedelta(days=back))
             for minute in range(0, 1440 if back else NOW_MIN, EVERY):
-                is_asked = back in LEVEL or minute % 60 == 0  # fewer readings of days nobody asks for
-                rows = [i for i, name in enumerate(names) if is_asked and not is_lost(name, back, minute)]
-                at = np.full(len(rows), begin + minute * MINUTE_NS, np.int64)
-                factor = np.array([SHARES.get(names[i], GAS) for i in rows])
-                good = np.zeros(len(rows), np.uint32)
-                columns = Columns(numbers[rows].astype(np.int32), at, np.round(total * factor, 3), good)
-                if rows:
-                    made.append(Delivery(Batch((columns,), int(at[0])), Epoch(1, 1), len(made)))
+                if back in LEVEL or minute % 60 == 0:  # fewer readings of days nobody asks for
+                    moments.append((back, minute))
+                    totals.append(total)
                 total += sum(kw(each, back) for each in range(minute, minute + EVERY)) / 60
+        begins = [calendar.midnight(TODAY - timedelta(days=back)) for back in range(9)]
+        made = []
+        for seq, (name, number) in enumerate(zip(names, numbers.tolist(), strict=True)):
+            kept = [i for i, moment in enumerate(moments) if not is_lost(name, *moment)]
+            at = np.array([begins[moments[i][0]] + moments[i][1] * MINUTE_NS for i in kept], np.int64)
+            value = np.round(np.array([totals[i] for i in kept]) * SHARES.get(name, GAS), 3)
+            columns = Columns(np.full(len(kept), number, np.int32), at, value, np.zeros(len(kept), np.uint32))
+            if kept:
+                made.append(Delivery(Batch((columns,), self.now), Epoch(1, 1), seq))
         ledger.book(made, made[-1])
         ledger.close()
 

@@ -20,21 +20,29 @@ const CURVE_AGAIN = 60_000;
 /** Nothing is booked yet: the first quarter of an hour may come at any moment. */
 const CURVE_SOON = 10_000;
 const SOME_NEEDS = 3;
+/** Books that take longer to read leave the state of delivery to be seen without them. */
+const PATIENCE = 1_000;
 
 export function Overview() {
   const said = useValue(state);
   useEffect(() => watch([], true), []);
   useValue(connection);
   useValue(language);
+  const [waited, wait] = useState(false);
+  useEffect(() => {
+    const timer = window.setTimeout(() => wait(true), PATIENCE);
+    return () => window.clearTimeout(timer);
+  }, []);
   const [every, ask] = useState({ today: AGAIN, curve: CURVE_AGAIN });
   const { answer: today, error } = useAnswer<Today>("today", {}, every.today);
   const { answer: curve } = useAnswer<TodayCurve>("today/curve", today?.has_meters ? {} : null, every.curve);
   const wanted = { today: today?.is_pending ? SOON : AGAIN, curve: curve?.is_pending ? SOON : curve?.today ? CURVE_AGAIN : CURVE_SOON };
   useEffect(() => ask(wanted), [wanted.today, wanted.curve]);
   // Beside the stream, and both before anything is drawn: nothing moves to another place when the second comes.
-  if (!said || !(today || error)) return <Loading />;
+  const isRead = today || error;
+  if (!said || !(isRead || waited)) return <Loading />;
+  if (!isRead) return <Unread said={said} />;
   if (today?.has_meters) return <OfToday said={said} today={today} curve={curve} />;
-  if (!today && !error) return <Unread said={said} />;
   return (
     <div class="overview">
       <h1 class="hidden">{t("nav.overview")}</h1>
