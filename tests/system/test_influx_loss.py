@@ -112,7 +112,9 @@ def test_kill_9_at_random_instants_leaves_every_row_once_in_the_database(
 
 
 @pytest.mark.fault("B1")
-def test_a_database_that_is_away_gets_everything_when_it_is_back(rig: Rig) -> None:
+def test_a_database_that_is_away_gets_everything_when_it_is_back(
+    rig: Rig, record_measure: Callable[..., None]
+) -> None:
     """Into InfluxDB, and again after the gateway itself was killed meanwhile."""
     with rig.run() as gateway:
         wait_for(lambda: rig.metric("sink_rows_total") > 2_000, "rows in the database", 60)
@@ -132,3 +134,6 @@ def test_a_database_that_is_away_gets_everything_when_it_is_back(rig: Rig) -> No
     print(report)
     assert report.ok, report
     assert report.accepted > AWAY_ROWS
+    record_measure(
+        f"a database away, the gateway killed meanwhile: {report.accepted} accepted, 0 lost, 0 twice"
+    )

@@ -1,6 +1,7 @@
 """Gaps in a followed log: each before the rows behind it, once per position, and again when it ends."""
 
 import asyncio
+import json
 import random
 from pathlib import Path
 
@@ -10,7 +11,8 @@ from gateway.buffer import DiskBuffer
 from gateway.buffer.contract import STORE
 from gateway.ledger import Gap
 from gateway.ledger.gap import LINK_DOWN
-from gateway.stream import Page, Position, StoredLog
+from gateway.stream import KnownTags, Lines, Page, Position, StoredLog
+from gateway.web.stream import Found, _events_of, _in_order
 from tests.faults.buffer.lab import T0, fill, number_of, opened
 
 
@@ -119,3 +121,39 @@ async def test_over_pages_restarts_and_new_epochs_every_gap_is_told_before_the_r
 def test_what_is_no_position_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="no position"):
         Position.parse(text)
+
+
+async def test_as_events_a_gap_has_the_place_behind_it_and_a_loss_lies_between_two_rows(
+    tmp_path: Path,
+) -> None:
+    async with opened(tmp_path / STORE) as buffer:
+        await fill(buffer, [9])
+        await note(buffer, "a", T0, None)
+        await fill(buffer, [10])
+        await note(buffer, "b", T0, None)
+        loss = Gap("max_age", 1, 1, 1, 7, T0, sources={"src": 7})
+        buffer._shelf.note(loss)
+        await buffer.come_round()
+        buffer._tick()
+        await buffer.come_round()
+        log = StoredLog(tmp_path)
+        after = log.ends().before_all
+        page = log.read(after, 10_000)
+        lines = Lines("gw-1", KnownTags(tmp_path), [])
+        found = Found(list(_in_order(page, after, lines)), page.after, page.more)
+        epoch = str(buffer.epoch)
+    assert [(kind, place.removeprefix(epoch)) for kind, place, _ in found.told] == [
+        ("gap", ""), ("rows", ",1"), ("gap", ",1,1"), ("rows", ",2,1"), ("gap", ",2,2"),
+    ]  # fmt: skip
+    events = b"".join(_events_of(found)).split(b"\n\n")
+    assert [each.partition(b"\n")[0] for each in events if each] == [
+        b"event: gap", b"event: rows", b"event: gap", b"event: rows", b"event: gap",
+    ]  # fmt: skip
+    said = [json.loads(line)["gap"] for kind, _, some in found.told if kind == "gap" for line in some]
+    assert [(each["reason"], each.get("seq"), each.get("rows")) for each in said] == [
+        ("max_age", [1, 1], 7), (LINK_DOWN, None, None), (LINK_DOWN, None, None),
+    ]  # fmt: skip
+    assert [(each["gw"], each["epoch"], each["gap"]) for each in said] == [
+        ("gw-1", epoch, 3), ("gw-1", epoch, 1), ("gw-1", epoch, 2),
+    ]  # fmt: skip
+    assert str(found.after) == f"{epoch},2,2"
