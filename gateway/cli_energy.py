@@ -10,6 +10,7 @@ import typer
 
 from config.energy_meters import Meter, meters
 from config.problems import Language, Phrase
+from config.sheets import sheet_text
 from connectors import SystemClock
 from gateway.console import AsJson, Lang, PlantFile, data_dir, fail, load, print_json, print_table, say
 from gateway.energy.bookkeeping.files import FOLDER
@@ -174,11 +175,7 @@ def import_(
     except OSError as exc:
         fail(say(plant.language, "energy.none", reason=exc.strerror or exc))
     try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = data.decode("gb18030", errors="replace")
-    try:
-        found = from_csv(text, plant.meters, plant.calendar, plant.site, plant.clock.now())
+        found = from_csv(sheet_text(data), plant.meters, plant.calendar, plant.site, plant.clock.now())
     except Refused as exc:
         plant.refuse(exc)
     plant.enter(found, by)

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from config.plant import Plant
 from config.problems import Phrase
+from config.sheets import sheet_text
 from connectors import Tag
 from gateway.energy.carbon.networking import Item, Rate
 from gateway.energy.periods import QUARTER_NS, Span
@@ -68,12 +69,7 @@ def read_equipment(file: Path, devices: list[str]) -> list[Listed]:
     Raises:
         Refused: E-RP-0009. OSError: it can't be read.
     """
-    data = file.read_bytes()
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = data.decode("gb18030", errors="replace")
-    table = csv.DictReader(io.StringIO(text))
+    table = csv.DictReader(io.StringIO(sheet_text(file.read_bytes())))
     if not set(table.fieldnames or ()) >= _COLUMNS:
         raise Refused("E-RP-0009", line=1, reason=", ".join(table.fieldnames or ()))
     found: list[Listed] = []

@@ -91,7 +91,9 @@ def apply_a_change(file: Path, plant: dict[str, Any], number: int, gateway: Proc
 
 @pytest.mark.fault("H2")
 @pytest.mark.system
-def test_a_start_with_a_broken_file_runs_the_last_good_one_and_says_so(tmp_path: Path) -> None:
+def test_a_start_with_a_broken_file_runs_the_last_good_one_and_says_so(
+    tmp_path: Path, record_measure
+) -> None:
     file, status = tmp_path / "plant.yaml", free_port()
     plant = {
         "gateway": {"id": "g1", "site": "cz", "http_port": status},
@@ -120,3 +122,4 @@ def test_a_start_with_a_broken_file_runs_the_last_good_one_and_says_so(tmp_path:
     broken.write_text(good.replace("simulated", "imaginary"))
     with started("fresh", python("-m", "gateway", "run", broken), broken.parent) as fresh:
         assert fresh.popen.wait(30) == 2
+    record_measure("a broken file at start: the last good one runs and says so; else exit code 2", row="H2")

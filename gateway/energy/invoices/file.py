@@ -14,6 +14,7 @@ from config.exact import Exact, Month
 from config.problems import ConfigurationError, Problem
 from config.reading.structure import validate
 from config.reading.yaml_tree import read_document
+from config.sheets import sheet_text
 
 InvoiceItem = Literal[
     "purchase",
@@ -81,7 +82,7 @@ def read_invoice_csv(data: bytes, name: str) -> Invoice:
         ConfigurationError: a row is not of this form.
     """
     found: dict[str, Any] = {"kwh": {}, "lines": []}
-    text = data.decode("utf-8-sig", errors="replace")
+    text = sheet_text(data)
     for number, row in enumerate(csv.reader(io.StringIO(text)), 1):
         cells = [cell.strip() for cell in row] + ["", "", ""]
         if not any(cells) or cells[:3] == ["item", "band", "value"]:

@@ -88,9 +88,10 @@ def test_another_encoding_is_named_at_its_first_byte(data: bytes, place: tuple[i
 
 
 @pytest.mark.fault("H6")
-def test_a_gbk_file_is_recognised() -> None:
+def test_a_gbk_file_is_recognised(record_measure) -> None:
     _, (problem,) = read("site: 常州\n".encode("gbk"))
     assert "GBK" in problem.message("zh")
+    record_measure("a plant file in GBK or UTF-16: refused, its encoding and first byte named", row="H6")
 
 
 def test_a_file_of_the_largest_size_is_read_and_one_byte_more_is_not() -> None:

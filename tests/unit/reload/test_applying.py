@@ -120,7 +120,7 @@ async def test_a_source_that_is_gone_leaves_nothing_behind_and_may_come_back(tmp
 
 
 @pytest.mark.fault("H3")
-async def test_what_changes_nothing_restarts_nothing_however_often(tmp_path: Path) -> None:
+async def test_what_changes_nothing_restarts_nothing_however_often(tmp_path: Path, record_measure) -> None:
     async with running(tmp_path) as gateway:
         applier = gateway.applier
         assert applier is not None
@@ -131,11 +131,12 @@ async def test_what_changes_nothing_restarts_nothing_however_often(tmp_path: Pat
         assert (done.version, done.changes) == (2, ())
         assert (tmp_path / "plant.yaml").read_bytes() == commented
         assert {each.sessions_total for each in gateway.observer.links} == {1}
+    record_measure("100 reloads that change nothing: 0 connections made anew", row="H3")
 
 
 @pytest.mark.fault("H2")
 async def test_a_file_with_mistakes_is_refused_with_their_places_and_the_last_good_one_goes_on(
-    tmp_path: Path,
+    tmp_path: Path, record_measure
 ) -> None:
     async with running(tmp_path) as gateway:
         applier = gateway.applier
@@ -151,6 +152,7 @@ async def test_a_file_with_mistakes_is_refused_with_their_places_and_the_last_go
     found = last_good(tmp_path / "plant.yaml")
     assert found is not None
     assert (found.version.number, set(found.plant.sources)) == (1, {"one", "two"})
+    record_measure("a bad file on reload: refused with its places, the last good one goes on", row="H2")
 
 
 async def test_what_was_changed_by_another_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
@@ -243,7 +245,7 @@ async def test_commands_need_the_secret_only_the_gateways_user_can_read(tmp_path
 
 @pytest.mark.fault("H4")
 async def test_a_disk_that_takes_no_file_leaves_plant_and_file_as_they_were(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, record_measure
 ) -> None:
     async with running(tmp_path) as gateway:
         applier = gateway.applier
@@ -258,3 +260,4 @@ async def test_a_disk_that_takes_no_file_leaves_plant_and_file_as_they_were(
         assert refused.value.code == "E-AP-0004"
         assert (tmp_path / "plant.yaml").read_bytes() == text()
         assert all(each.state is LinkState.CONNECTED for each in gateway.observer.links)
+    record_measure("a disk that takes no file: refused, the old file whole, every link connected", row="H4")
