@@ -16,7 +16,6 @@ pytestmark = [pytest.mark.system, pytest.mark.server, pytest.mark.timeout(240)]
 METER = "cz_plant/press_shop/line_1/press_meter/e_import"
 ENGINEERS = {
     "overview": ".tree, .overview .card",
-    "energy": ".u-over",
     "energy?metric=cost&span=yesterday": "tr.total",
     "energy?how=flow&span=yesterday": "main canvas",
     "carbon": ".scope",
@@ -107,6 +106,15 @@ def test_no_view_stays_empty_when_its_questions_are_refused(books: Books, browse
             if view not in ASK_NOTHING:
                 page.goto(f"{books.url}#/{view}")
                 expect(page.locator("main")).to_contain_text(why)
+        # Nor is what is old hard to read.
+        page.goto(f"{books.url}#/alarms")
+        page.unroute_all()
+        page.goto(f"{books.url}#/live")
+        expect(page.locator(".scroll .row .tag").first).to_be_visible()
+        context.set_offline(True)
+        page.get_by_role("searchbox").fill("grid")
+        expect(page.locator(".frame.stale")).to_be_visible()
+        is_for_everybody(page, "lost")
 
 
 def test_the_keyboard_comes_to_the_view_first_and_shows_where_it_is(books: Books, browser: Browser) -> None:
