@@ -35,6 +35,8 @@ page: $(BUILT)
 
 pictures: $(VENV)/ready $(BUILT) peers
 	$(BIN)/python -m tests.browser.pictures
+	$(BIN)/python -m tests.browser.pictures_energy
+	$(BIN)/python -m tests.browser.pictures_people
 
 peers:
 	edge_deploy/peers.sh

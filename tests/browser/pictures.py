@@ -1,11 +1,15 @@
 """`make pictures`: the demo's plant after a shift, each view in both languages, for docs/pictures."""
 
+import re
 import sys
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 
+from playwright.sync_api import Page
+
 from tests.browser.hours import SPEED, stage
-from tests.browser.stage import chromium, window
+from tests.browser.stage import add_people, chromium, signed_in, window
 from tests.processes import ROOT
 
 OUT = ROOT / "docs" / "pictures"
@@ -20,12 +24,13 @@ VIEWS = {
     "topics": "#/topics",
     "why": f"#/why/{SITE}/press_shop/line_1/press_meter/p",
 }
+CHANGE = (r"(at: utilities/compressed_air\s+scan: )2s", r"\g<1>5s")
 A_MINUTE_MS = 62_000
 UNPLUGGED_MS = 12_000
 
 
-def main(speed: int = SPEED) -> None:
-    """Let the plant work, look for a minute, then take the pictures."""
+def main(views: Collection[str], speed: int = SPEED) -> None:
+    """Let the plant work, look for a minute, then take the pictures of these views."""
     OUT.mkdir(exist_ok=True)
     with (
         tempfile.TemporaryDirectory(prefix="wanglian-pictures-", ignore_cleanup_errors=True) as folder,
@@ -34,21 +39,45 @@ def main(speed: int = SPEED) -> None:
     ):
         pages = {}
         for language in ("zh", "en"):
-            for view, path in VIEWS.items():
+            for view, path in ((each, VIEWS[each]) for each in VIEWS if each in views):
                 pages[view, language] = page = window(browser, language).new_page()
                 page.goto(url + path)
         page.wait_for_timeout(A_MINUTE_MS)
         for (view, language), page in pages.items():
+            if view == "topics":
+                page.locator(".topics .as-link").filter(has_text="/assembly_1").first.click()
+                page.locator(".topics pre").wait_for()
             if view != "why":
                 page.screenshot(path=OUT / f"{view}-{language}.png")
         # Why is worth a look when something is wrong: somebody pulls the plug of the meters.
         plant.stop("meters")
-        for language in ("zh", "en"):
-            page = pages["why", language]
-            page.locator(".path li.cause").wait_for()
-            page.wait_for_timeout(UNPLUGGED_MS)
-            page.screenshot(path=OUT / f"why-{language}.png")
+        for (view, language), page in pages.items():
+            if view == "why":
+                page.locator(".path li.cause").wait_for()
+                page.wait_for_timeout(UNPLUGGED_MS)
+                page.screenshot(path=OUT / f"why-{language}.png")
+        if "config" in views:
+            add_people(Path(folder) / "data", eva="engineer")
+            for language in ("zh", "en"):
+                with window(browser, language) as context:
+                    page = context.new_page()
+                    signed_in(page, url)
+                    a_draft(page, url)
+                    page.screenshot(path=OUT / f"config-{language}.png")
+
+
+def a_draft(page: Page, url: str) -> None:
+    """Show what a change of the plant file would do."""
+    page.goto(f"{url}#/config")
+    area = page.locator("textarea.plant")
+    area.wait_for()
+    text = area.input_value()
+    changed = re.sub(*CHANGE, text)
+    assert changed != text
+    area.fill(changed)
+    page.locator(".config .tools button").first.click()
+    page.locator(".effects").wait_for()
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main(sys.argv[1:] or [*VIEWS, "config"])

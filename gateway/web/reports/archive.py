@@ -28,7 +28,7 @@ from gateway.sqlite import (
 FOLDER: Final = "reports"
 TABLE: Final = "reports.sqlite"
 MOST: Final = 200
-MOST_BYTES: Final = 512 * 2**20
+MOST_BYTES: Final = 500_000_000
 _OURS: Final = re.compile(r"\.?(\d+)\.(xlsx|pdf)(\.part)?$")
 _SCHEMA: Final[Sequence[Sequence[str]]] = (
     (

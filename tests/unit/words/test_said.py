@@ -25,6 +25,8 @@ COMMANDS: Final = {
 CODE: Final = re.compile(r"[EW]-[A-Z]{2}-\d{4}$")
 OF_A_LIBRARY: Final = {"Value error, "}
 """Taken off before it is printed."""
+LOOKS_UP: Final = re.compile(r"Refused$|^(Phrase|Problem|NoSuchFigure|NoEnergy|problem)$")
+"""What is given a code of the catalogue; the code of a log line stands there only where people look it up."""
 CHINESE: Final = re.compile(r"[一-鿿]")
 SENTENCE: Final = re.compile(r"[A-Za-z]{2,},? [A-Za-z]{2,}|[一-鿿]")
 
@@ -63,7 +65,9 @@ def calls(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:
 
 def codes_given(tree: ast.AST) -> Iterator[str]:
     """Yield the codes that are handed to something that looks them up, not those a log line carries."""
-    for _, call in calls(tree):
+    for name, call in calls(tree):
+        if not LOOKS_UP.search(name):
+            continue
         for each in call.args:
             if isinstance(each, ast.Constant) and CODE.match(str(each.value)):
                 yield str(each.value)

@@ -26,7 +26,7 @@ export function Check() {
   return (
     <Card title={t("reports.check_file")} note={t("reports.check_note")}>
       <div class="order">
-        <label>{t("reports.choose")} <input type="file" accept=".xlsx,.pdf" disabled={isBusy} onChange={(event) => look(event.currentTarget)} /></label>
+        <label class="button file"><input type="file" class="hidden" accept=".xlsx,.pdf" disabled={isBusy} onChange={(event) => look(event.currentTarget)} />{t("reports.choose")}</label>
       </div>
       <div role="status">
         {isBusy && <p class="said-here">{t("reports.checking")}</p>}

@@ -76,13 +76,13 @@ function Row({ report, again, tell }: { report: ReportKept; again: () => void; t
         <td>{report.who || "—"}</td>
         <td class="num" title={t("report.rows", { n: figure(report.rows) })}>{bytes(report.bytes)}</td>
         <td><code title={report.hash}>{report.hash.slice(0, 12)}…</code></td>
-        <td class="acts">
+        <td><span class="acts">
           <a href={`api/reports/${report.number}/file`} download={report.name} aria-label={`${t("reports.save")} ${name}`}>{t("reports.save")}</a>
           <button type="button" disabled={isBusy} aria-label={`${t("reports.check")} ${name}`} onClick={check}>{t(isBusy ? "reports.checking" : "reports.check")}</button>
           {may("config") && (isSure
             ? <button type="button" class="do" onClick={forget}>{t("reports.delete_sure")}</button>
             : <button type="button" aria-label={`${t("reports.delete")} ${name}`} onClick={() => sure(true)}>{t("reports.delete")}</button>)}
-        </td>
+        </span></td>
       </tr>
       {verdict && <tr class="verdict"><td colSpan={8}><Verdict found={verdict} /></td></tr>}
     </>

@@ -29,7 +29,7 @@ export default function TopicsView() {
                 <tbody>
                   {answer.topics.map((each) => (
                     <tr key={`${each.sink} ${each.topic}`} class={chosen?.topic === each.topic && chosen.sink === each.sink ? "chosen" : ""}>
-                      <th scope="row"><button type="button" class="as-link" aria-pressed={chosen?.topic === each.topic && chosen.sink === each.sink} onClick={() => choose(each)}>{each.topic}</button>{each.retained && <small> {t("topics.retained")}</small>}</th>
+                      <th scope="row"><button type="button" class="as-link" aria-pressed={chosen?.topic === each.topic && chosen.sink === each.sink} onClick={() => choose(each)}>{inLevels(each.topic)}</button>{each.retained && <small> {t("topics.retained")}</small>}</th>
                       <td>{each.sink}</td>
                       <td class="num">{age(each.at)}</td>
                       <td class="num">{figure(each.count)}</td>
@@ -46,6 +46,9 @@ export default function TopicsView() {
     </div>
   );
 }
+
+/** A long topic is broken between its levels. */
+const inLevels = (topic: string) => topic.split("/").flatMap((level, i) => (i ? ["/", <wbr key={i} />, level] : [level]));
 
 function Message({ of }: { of: Topic }) {
   const { answer, error, again } = useAnswer<MessageText>("topics/message", { sink: of.sink, topic: of.topic }, 2000);
