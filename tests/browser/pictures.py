@@ -17,7 +17,6 @@ SITE = "demo_factory"
 SHOWN = ("press_shop/line_1/press_1/state", "assembly_shop/line_1/assembly_meter/p",
          "assembly_shop/oven/oven_1/temperature", "press_shop/line_1/press_1/oil_temperature")  # fmt: skip
 VIEWS = {
-    "overview": "#/overview",
     "live": "#/live",
     "trend": f"#/trend?tags={','.join(f'{SITE}/{tag}' for tag in SHOWN)}&span=8h",
     "delivery": "#/delivery",

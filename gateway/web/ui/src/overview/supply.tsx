@@ -5,9 +5,11 @@ import { share } from "../energy/share";
 import { Card, Mark, type Tone } from "../parts";
 import { language, t } from "../words";
 
-const WIDE = 1.15;
 /** The gauge goes on behind the limit. */
+const WIDE = 1.15;
 const SHOWN = 5;
+/** From here on it matters what may still be used. */
+const NEAR = 0.7;
 
 export function Demands({ demands }: { demands: TodayDemand[] }) {
   if (!demands.length) return null;
@@ -27,7 +29,7 @@ function Demand({ found }: { found: TodayDemand }) {
       </p>
       {(present !== null || highest !== null) && <Gauge found={found} present={present} limit={limit} highest={highest} tone={tone} />}
       {highest !== null && <p class="note">{t("today.highest", { kw: kw(highest), at: found.highest_at === null ? "" : at(found.highest_at) })}</p>}
-      {found.may_use !== null && <p class="note">{Number(found.may_use) < 0 ? t("today.over") : t("today.may_use", { kw: kw(Number(found.may_use)) })}</p>}
+      {found.may_use !== null && part !== null && part >= NEAR && <p class="note">{Number(found.may_use) < 0 ? t("today.over") : t("today.may_use", { kw: kw(Number(found.may_use)) })}</p>}
       {found.wanted.map((each) => <p class="note lack" key={each.choice}>{each[language.get()]}</p>)}
     </Card>
   );
