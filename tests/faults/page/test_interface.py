@@ -29,14 +29,30 @@ from gateway.security.passwords import kept
 from gateway.web.access.gate import PROOF, Cookie
 from gateway.web.access.rules import RULES
 from tests.browser import booked
+from tests.faults.page.test_beyond import listening
 from tests.processes import Process, free_port, python, started, wait_for
 from tests.unit.web.people import as_user, take
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
 
 SCALE = float(os.environ.get("WL_SCALE", "0.1"))
-EXAMPLES = max(2, round(20 * SCALE))
+EXAMPLES = max(1, int(20 * SCALE - 0.5))
 """Of each route, twice: as it should be asked, and as it should not."""
+NOBODY = {"host": "127.0.0.1", "port": 1}
+HEARD = {"topic": "a", "device": "h", "tags": {"x": {}}}
+SERVER = {"endpoint": "opc.tcp://127.0.0.1:1", "security": {"policy": "none"}}
+LINKS: dict[str, dict[str, Any]] = {
+    "sources": {
+        "sim": {"kind": "simulated", "devices": {"mill": {"tags": {"speed": {}}}}},
+        "opcua": {"kind": "opcua", **SERVER, "devices": {"c": {"tags": {"x": {"node": "nsu=urn:x;s=x"}}}}},
+        "mqtt": {"kind": "mqtt", "messages": [HEARD], **NOBODY},
+    },
+    "sinks": {
+        "edge": {"kind": "sparkplug", "group": "g", **NOBODY},
+        "influx": {"kind": "influxdb", "url": "http://127.0.0.1:1", "bucket": "b"},
+    },
+}
+"""Beside the Modbus line and the broker of the plant with books: a link of every kind, to nobody."""
 PEOPLE = ("administrator", "engineer", "auditor")
 DECLARED = [
     status_code_conformance,
@@ -91,7 +107,8 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     folder, port = tmp_path_factory.mktemp("interface"), free_port()
     file = booked.write(folder, free_port(), port)
     plant = json.loads(file.read_text())
-    plant["sources"]["sim"] = {"kind": "simulated", "devices": {"mill": {"tags": {"speed": {}}}}}
+    for section, links in LINKS.items():
+        plant[section] |= links
     file.write_text(json.dumps(plant))
     with started("gateway", python("-m", "gateway", "run", file), folder) as gateway:
         wait_for(lambda: gateway.said("page running"), "the page", 60)
@@ -100,6 +117,18 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
             for role in PEOPLE:
                 take(house, role, role, stored=stored)
             yield Page(f"http://127.0.0.1:{port}", gateway, house, Cookie.of(port, is_secure=False))
+
+
+@pytest.mark.fault("S14")
+def test_no_link_of_any_kind_opens_a_port(page: Page, record_measure) -> None:
+    for link in ("opcua", "mqtt", "edge", "influx"):
+        wait_for(lambda link=link: page.gateway.said(f"link='{link}'"), link, 60)  # type: ignore[misc]
+    told = listening(page.gateway)
+    assert {host for host, _ in told} == {"127.0.0.1"}
+    assert len(told) == 2  # the status port and the page's
+    assert int(page.url.rpartition(":")[2]) in {port for _, port in told}
+    kinds = len(LINKS["sources"]) + len(LINKS["sinks"]) + 2
+    record_measure(f"links of {kinds} kinds at work: 2 listeners, TCP and UDP, both on loopback", row="S14")
 
 
 @pytest.fixture(scope="module")
