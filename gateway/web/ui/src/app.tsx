@@ -48,7 +48,9 @@ export function App() {
     fail("");
     learn().catch((reason: Error) => fail(reason.message));
   };
-  useEffect(look, []);
+  useEffect(() => {
+    if (!session.get()) look();
+  }, []);
   useEffect(() => {
     document.documentElement.lang = speaks;
   }, [speaks]);

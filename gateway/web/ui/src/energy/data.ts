@@ -1,5 +1,5 @@
 // Asked again while the period runs; an answer to an older question is never shown.
-import { useEffect, useState } from "preact/hooks";
+import { useLayoutEffect, useState } from "preact/hooks";
 import { ask } from "../feed";
 
 export interface Asked<T> {
@@ -14,7 +14,8 @@ export function useAnswer<T>(path: string, query: Record<string, string | number
   const [error, fail] = useState("");
   const [times, repeat] = useState(0);
   const key = query && `${path}?${new URLSearchParams(Object.entries(query).map(([name, value]) => [name, String(value)]))}`;
-  useEffect(() => {
+  // Before the first paint, so that the question is on its way while the page is drawn.
+  useLayoutEffect(() => {
     fail("");
     if (!key || !query) return;
     const stop = new AbortController();
