@@ -45,8 +45,9 @@ TAGS = (
 )
 VIEWS = {
     "engineer": (
-        "overview", "live", "trend", "why", "energy", "carbon", "alarms", "delivery", "delivery/gaps",
-        "delivery/quarantine", "delivery/days", "topics", "config", "account", "account/certificates",
+        "overview", "live", "trend", "why", "energy", "carbon", "reports", "alarms", "delivery",
+        "delivery/gaps", "delivery/quarantine", "delivery/days", "topics", "config", "account",
+        "account/certificates",
     ),
     "administrator": ("live", "account/users", "account/tokens"),
     "auditor": ("live", "account/audit"),
