@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.sync_api import Browser, Download, expect
@@ -187,7 +186,7 @@ def test_both_results_of_a_changed_factor_stand_side_by_side_and_a_batch_has_its
     with window(browser, language) as context:
         page = context.new_page()
         complained = complaints(page)
-        today = datetime.now(ZoneInfo("Asia/Shanghai")).replace(hour=0, minute=0, second=0, microsecond=0)
+        today = datetime.now(booked.ZONE).replace(hour=0, minute=0, second=0, microsecond=0)
         first, last = (today - timedelta(days=back) for back in (booked.BACK, booked.BACK - 1))
         page.goto(f"{books.url}#/carbon?from={first.timestamp() * 1000:.0f}&to={last.timestamp() * 1000:.0f}")
         card = page.locator(".card", has=page.get_by_role("heading", name=kept))

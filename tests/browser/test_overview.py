@@ -5,18 +5,16 @@ import re
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from edge_deploy import page as page_build
 from tests.browser import booked
-from tests.browser.booked import Books
+from tests.browser.booked import ZONE, Books
 from tests.browser.stage import complaints, window
 
 pytestmark = [pytest.mark.system, pytest.mark.server, pytest.mark.timeout(180)]
-ZONE: Final = ZoneInfo("Asia/Shanghai")
 UNTRANSLATED: Final = re.compile(
     r"\b(?!carbon\.electricity|energy\.meters)(nav|today|energy|needs|figure|band)\.\w"
 )
