@@ -1,5 +1,7 @@
 """`make bench`: print the table; with --write it goes into docs/reference/performance.md too.
 
+Of a run of some parts their sections alone are renewed there, each with its day.
+
 python -m tests.benchmarks [--seconds 30] [--write] [--only w1,w2,opcua,find,rate,w3,stages,start,drain,…]
 """
 
@@ -67,7 +69,7 @@ ratios within a table and orders of magnitude. The gateway is pinned to one core
 where one is compared); simulator, broker and subscriber share the other. CPU is of one core, threads and
 kernel time included. Latency runs from the simulator serving a value to the subscriber having it; the
 value is on disk before it is sent. Lost, doubled and wrong are counted over the whole run, value by value.
-But for the last table history and page are off; by default the history adds about 1.2 % of the core and
+History and page are off but where a table is of them; by default the history adds about 1.2 % of the core and
 9 MB at 10,000 values/s."""
 SAMPLED = """\
 The subscriber gets one device of them, checked value by value; the others are counted by PUBACK."""
@@ -154,6 +156,16 @@ def highest_rate(folder: Path, seconds: float) -> str:
     )
 
 
+def renewed(page: str, measured: str) -> str:
+    """Return the page with the measured sections in their places, new ones at its end."""
+    head, *_ = page.split("\n## ")
+    found = dict(each.split("\n", 1) for each in page.split("\n## ")[1:])
+    for section in measured.split("\n## ")[1:]:
+        title, text = section.split("\n", 1)
+        found[title] = f"\nMeasured by itself on {datetime.now(UTC):%Y-%m-%d}.\n{text}"
+    return "\n## ".join([head, *(f"{title}\n{text.rstrip()}\n" for title, text in found.items())])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=30.0)
@@ -235,7 +247,8 @@ def main() -> None:
     text = "\n".join(page) + "\n"
     print(text)
     if options.write:
-        PAGE.write_text(text, encoding="utf-8")
+        is_whole = set(PARTS) <= set(asked)
+        PAGE.write_text(text if is_whole else renewed(PAGE.read_text("utf-8"), text), encoding="utf-8")
 
 
 if __name__ == "__main__":
