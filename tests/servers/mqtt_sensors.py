@@ -10,7 +10,7 @@ sensors together, in turn. `--count` ends it after so many; SIGTERM ends it too,
 
 The journal has a line `<s> <t> <n>` for each message the broker acknowledged, written before anything else
 happens. Prints `publishing` when the connection is up for the first time. A broker that goes away is waited
-for; what it had not acknowledged is sent again.
+for; what it had not acknowledged is sent again, with such a line in FILE.again: the broker may have it twice.
 """
 
 import argparse
@@ -54,6 +54,7 @@ class Sensors:
         self._lock = threading.Lock()
         self._room = threading.Semaphore(options.window)
         self._told = False
+        self._again = options.journal.with_name(options.journal.name + ".again")
         is_v5 = options.version == "5"
         self.client = Client(
             CallbackAPIVersion.VERSION2,
@@ -121,6 +122,8 @@ class Sensors:
         if not self._told:
             self._told = True
             print("publishing", flush=True)
+        with self._lock, self._again.open("a", encoding="ascii") as file:
+            file.writelines(self._waiting.values())
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from connectors import Context, Kind, Tag, TagTable
+from connectors.mqtt.form import Limit
 from connectors.mqtt.forms.announcements import Announcements
 from tests.conftest import FakeClock
 
@@ -21,7 +22,7 @@ class Told:
     def __init__(self, tags: TagTable, clock: FakeClock) -> None:
         self._clock = clock
         self._beside = Announcements("wl", "cz", Context("g", tags, clock, status=dict))
-        self._beside.begin(lambda _: 10_000)
+        self._beside.begin(Limit(lambda _: 10_000))
 
     def now(self) -> dict[str, bytes]:
         said = [each for each in self._beside.due(self._clock.monotonic()) if each is not None]
