@@ -99,9 +99,14 @@ def running(image: Image, namespace: Namespace, folder: Path) -> Iterator[Contai
     command = namespace.run(*alone, sys.executable, START, json.dumps(spec))
     (folder / "wanglian.log").unlink(missing_ok=True)
     with started("wanglian", command, folder) as process:
+        container = Container(image, process, folder / service["volumes"][0].split(":")[0])
         try:
             wait_for(lambda: process.said("gateway running") or process.popen.poll() is not None, "the start")
             assert process.said("gateway running"), process.log.read_text()
-            yield Container(image, process, folder / service["volumes"][0].split(":")[0])
+            yield container
         finally:
-            process.end(signal.SIGKILL)  # unshare hears nothing else, and takes its child with it
+            # The first process of the namespace takes all others with it; that its parent dies it does not
+            # hear, for it has changed its user since.
+            with contextlib.suppress(OSError, ValueError):
+                os.kill(container.pid, signal.SIGKILL)
+            process.end(signal.SIGKILL)
