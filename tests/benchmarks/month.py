@@ -102,14 +102,15 @@ def plant(page_port: int) -> dict[str, Any]:
 
 def drawn(page: Page, url: str, end: int) -> tuple[list[Drawn], dict[str, Any]]:
     """Draw the month that ends then (ms) again and again; return the times and the last answer."""
-    month = f"from={end - MINUTES * 60_000}&to={end}"
+    first = end - MINUTES * 60_000
+    month = f"from={first}&to={end}"
     found: list[Drawn] = []
     told: dict[str, Any] = {}
     for run in range(RUNS + 1):
         # From an hour to a month: the view's code is there, the month is asked for anew.
         page.goto(f"{url}#/trend?tags={quote(PATH)}&from={end - 3_600_000}&to={end}")
         page.wait_for_function(_DRAWN)
-        with page.expect_response(lambda answer: "/api/trend" in answer.url) as answer:
+        with page.expect_response(lambda answer: f"start={first}" in answer.url) as answer:
             page.evaluate(f"location.hash = '#/trend?tags={quote(PATH)}&{month}'")
         told = answer.value.json()
         at = page.wait_for_function(_DRAWN).json_value()
