@@ -25,7 +25,7 @@ from gateway.energy.bookkeeping.files import NAME
 from gateway.energy.bookkeeping.ledger import Ledger
 from gateway.energy.carbon.choice import Choices
 from gateway.energy.periods import Calendar
-from gateway.energy.query import Query
+from gateway.energy.query import NoBooks, Query
 from gateway.energy.results.keeper import ResultsKeeper
 from gateway.energy.watch import SOURCE, Watch, say
 from gateway.live import LiveValues
@@ -132,8 +132,7 @@ class Bookkeeper:
         while True:
             deliveries = await self._next(cursor)
             began = time.monotonic()
-            file = self._directory / NAME
-            await asyncio.to_thread(must_be_there, file, "the book of energy", "E-EN-0007")
+            await self._must_be_there()
             self._link.moved(await asyncio.to_thread(ledger.book, deliveries, deliveries[-1]))
             await cursor.ack()
             if self.backlog().rows < _BEHIND_ROWS:  # else what is judged would lack what waits
@@ -155,10 +154,16 @@ class Bookkeeper:
 
     async def _beside(self) -> None:
         """Do what is done beside the books, one thing of each."""
-        if self.watch:
-            await self._look()
-        if not self.hurry.is_set():
-            await asyncio.to_thread(self._results.make_one, self._clock.now(), self._ledger.revised)
+        try:
+            if self.watch:
+                await self._look()
+            if not self.hurry.is_set():
+                await asyncio.to_thread(self._results.make_one, self._clock.now(), self._ledger.revised)
+        except NoBooks:
+            await self._must_be_there()
+
+    async def _must_be_there(self) -> None:
+        await asyncio.to_thread(must_be_there, self._directory / NAME, "the book of energy", "E-EN-0007")
 
     async def _look(self) -> None:
         """Look at what is watched; store what came of it before it is said."""
