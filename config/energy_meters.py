@@ -165,6 +165,7 @@ def meters(plant: Plant) -> dict[str, Meter]:
     known = {source.path: source for source in sources(plant)}
     own = by_themselves(plant)
     given = plant.energy.meters
+    renamed = plant.renamed
     taken = {path for each in given.values() if each.enabled for path in (each.tag, each.power)}
     found = {}
     for name in sorted({*own, *given}):
@@ -178,7 +179,7 @@ def meters(plant: Plant) -> dict[str, Meter]:
         meter = None if medium is None else _meter(plant, name, options, source, medium)
         if meter is not None:
             path = "" if name not in own else f"{plant.gateway.site}/{own[name][0].device}"
-            old = plant.renamed.get(path)
+            old = renamed.get(path)
             found[name] = meter if old is None else replace(meter, formerly=_formerly(old, own[name][1]))
     return found
 

@@ -7,13 +7,14 @@ gateway to its own cloud's secrets, nor to another address between the look and 
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
 
 from config.problems import Phrase
 from config.reach import is_out_of_reach, literal
 from connectors.errors import NotConnected
 
+T = TypeVar("T")
 Found = tuple[Any, Any, int, str, Any]
 """What `getaddrinfo` gives: family, kind, protocol, canonical name, socket address."""
 
@@ -32,6 +33,17 @@ async def addresses(host: str, port: int) -> list[str]:
     """Return the same as texts to connect to, in order. Raises as `look_up`."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(each[4][0]) for each in judged(host, port, found)))
+
+
+async def first_that_answers(host: str, port: int, connect: Callable[[str], Awaitable[T]]) -> T:
+    """Return what connecting to the first of a host's addresses that answers gives. Raises as `look_up`."""
+    problem: OSError | None = None
+    for address in await addresses(host, port):
+        try:
+            return await connect(address)
+        except OSError as exc:
+            problem = exc
+    raise problem or OSError("no address")
 
 
 def judged(host: str, port: int, found: Sequence[Found]) -> list[Found]:

@@ -75,7 +75,6 @@ class Parts:
     sinks: dict[str, Sink] = field(default_factory=dict)
     collectors: dict[str, Collector] = field(default_factory=dict)
     booking: dict[Part, Historian | Bookkeeper] = field(default_factory=dict)
-    page: Page | None = None
     alarms: AlarmKeeper = field(init=False)
 
     def import_(self, plant: Plant, change: Change) -> None:
@@ -350,5 +349,5 @@ class Parts:
 
     def _start_page(self) -> None:
         link = Link("page", "page", self.clock)
-        self.page = Page(link, self.plant().page, self.directory, self.status_port, self.plant_file)
-        self.links.spawn("page", link, self.page.session)
+        page = Page(link, self.plant().page, self.directory, self.status_port, self.plant_file)
+        self.links.spawn("page", link, page.session)

@@ -9,7 +9,7 @@ from connectors.clock import Clock
 from connectors.line.dialogue import Dialogue
 from connectors.line.exchange import Exchange
 from connectors.line.statistics import Statistics
-from connectors.reach import addresses
+from connectors.reach import first_that_answers
 from connectors.unreachable import unreachable
 
 log = logging.getLogger(__name__)
@@ -50,15 +50,11 @@ class TcpLine:
     async def _connect(
         self, host: str, port: int, peer: str, clock: Clock, statistics: Statistics
     ) -> Exchange:
-        problem: OSError | None = None
+        async def connect(address: str) -> Exchange:
+            _, exchange = await asyncio.get_running_loop().create_connection(
+                lambda: Exchange(peer, clock, self._make(clock, statistics)), address, port
+            )
+            return exchange
+
         async with asyncio.timeout(self._timeout / 1e9):
-            for address in await addresses(host, port):
-                try:
-                    _, exchange = await asyncio.get_running_loop().create_connection(
-                        lambda: Exchange(peer, clock, self._make(clock, statistics)), address, port
-                    )
-                except OSError as exc:
-                    problem = exc
-                else:
-                    return exchange
-        raise problem or OSError("no address")
+            return await first_that_answers(host, port, connect)

@@ -31,7 +31,7 @@ from asyncua.ua.ua_binary import nodeid_from_binary, struct_from_binary, uatcp_t
 from asyncua.ua.uaerrors import UaError
 from cryptography.exceptions import InvalidSignature
 
-from connectors.reach import addresses
+from connectors.reach import first_that_answers
 
 LARGEST_CHUNK: Final = 65_536
 """Bytes; asyncua alone would allow 2 GiB, and gathers a chunk in memory before it looks at it."""
@@ -119,15 +119,8 @@ class _Protocol(UASocketProtocol):
 class _UaClient(UaClient):
     async def connect_socket(self, host: str, port: int) -> None:
         """Connect to the first of the host's addresses that answers and may be reached."""
-        problem: OSError | None = None
-        for address in await addresses(host, port):
-            try:
-                await super().connect_socket(address, port)
-            except OSError as exc:
-                problem = exc
-            else:
-                return
-        raise problem or OSError("no address")
+        connect = super().connect_socket
+        await first_that_answers(host, port, lambda address: connect(address, port))
 
     def _make_protocol(self) -> UASocketProtocol:
         limits = _Limits(LARGEST_CHUNK, LARGEST_CHUNK, LARGEST_MESSAGE // 8192, LARGEST_MESSAGE)

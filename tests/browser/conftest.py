@@ -9,6 +9,8 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from edge_deploy import page as page_build
+from tests.browser import booked
+from tests.browser.booked import Books
 from tests.browser.stage import Stage, chromium, stage
 
 expect.set_options(timeout=30_000)  # the page's process runs when nobody else wants the core
@@ -26,3 +28,11 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 def browser() -> Iterator[Browser]:
     with chromium() as opened:
         yield opened
+
+
+@pytest.fixture(scope="module")
+def books(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Books]:
+    if not page_build.is_built():
+        page_build.build()
+    with booked.running(tmp_path_factory.mktemp("books")) as running:
+        yield running

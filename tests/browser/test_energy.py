@@ -2,14 +2,12 @@
 
 import json
 import re
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Download, expect
 
-from edge_deploy import page as page_build
 from tests.browser import booked
 from tests.browser.booked import Books
 from tests.browser.stage import complaints, window
@@ -24,14 +22,6 @@ WORDS = {
     "zh": ("能源", "碳", "负荷", "合计", "示例，不是真实价格", "读数中断", "等价值"),
     "en": ("Energy", "Carbon", "Load", "Total", "examples, not real", "readings stopped", "primary"),
 }
-
-
-@pytest.fixture(scope="module")
-def books(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Books]:
-    if not page_build.is_built():
-        page_build.build()
-    with booked.running(tmp_path_factory.mktemp("books")) as running:
-        yield running
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -9,7 +9,6 @@ from typing import Any, Final
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
-from edge_deploy import page as page_build
 from tests.browser import booked
 from tests.browser.booked import ZONE, Books
 from tests.browser.stage import complaints, window
@@ -50,14 +49,6 @@ WORDS: Final = {
         "most": "Most energy today",
     },
 }
-
-
-@pytest.fixture(scope="module")
-def books(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Books]:
-    if not page_build.is_built():
-        page_build.build()
-    with booked.running(tmp_path_factory.mktemp("books")) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ from connectors.clock import Clock
 from connectors.contract import GapNews
 from connectors.mqtt.form import Answer, Heard, Limit, Message, SignIn
 from connectors.mqtt.profiles.packs import Cell, Ends, Frame, Limits
-from connectors.mqtt.profiles.platform import LONGEST_TEXT, PlatformForm
+from connectors.mqtt.profiles.platform import PlatformForm
 from connectors.mqtt.profiles.rows import DeviceRows
 from connectors.mqtt.profiles.signin import aliyun, aliyun_sign
 from connectors.mqtt.profiles.verdicts import ALIYUN, Reply, Verdict, parse_reply, refused_properties
@@ -89,12 +89,8 @@ class Aliyun(PlatformForm):
         """Yield an event a gap, if the product model has one for it."""
         event = self._options.gaps
         for each in () if event is None else gaps:
-            value = {
-                "value": {"record": each.json(LONGEST_TEXT).decode()},
-                "time": self._clock.now() // _NS_PER_MS,
-            }
             method = f"thing.event.{event}.post"
-            rest = {"version": "1.0", "sys": {"ack": 1}, "method": method, "params": value}
+            rest = {"version": "1.0", "sys": {"ack": 1}, "method": method, "params": self._recorded(each)}
             yield self._event(f"{self._topic}/thing/event/{event}/post", {"id": ""} | rest)
 
     def heard(self, topic: str, payload: bytes) -> Heard:  # noqa: ARG002  the id tells

@@ -22,7 +22,7 @@ from connectors.contract import GapNews
 from connectors.errors import NotConnected
 from connectors.mqtt.form import Answer, Heard, Limit, Message, SignIn
 from connectors.mqtt.profiles.packs import Cell, Ends, Frame, Limits
-from connectors.mqtt.profiles.platform import LONGEST_TEXT, PlatformForm
+from connectors.mqtt.profiles.platform import PlatformForm
 from connectors.mqtt.profiles.rows import DeviceRows
 from connectors.mqtt.profiles.signin import onenet
 from connectors.mqtt.profiles.verdicts import ONENET, Verdict, parse_reply
@@ -33,7 +33,6 @@ MOST_BYTES: Final = 64 * 1024
 MOST_DEVICES: Final = 10
 MOST_READINGS: Final = 100
 _ANY: Final = 1 << 30
-_NS_PER_MS: Final = 1_000_000
 _NS_PER_S: Final = 1_000_000_000
 _EARLY: Final = 20
 """A session is renewed when a twentieth of its token's time is left."""
@@ -93,11 +92,7 @@ class OneNet(PlatformForm):
         """Yield an event a gap, if the thing model has one for it."""
         event = self._options.gaps
         for each in () if event is None else gaps:
-            value = {
-                "value": {"record": each.json(LONGEST_TEXT).decode()},
-                "time": self._clock.now() // _NS_PER_MS,
-            }
-            said = {"id": "", "version": "1.0", "params": {event: value}}
+            said = {"id": "", "version": "1.0", "params": {event: self._recorded(each)}}
             yield self._event(f"{self._topic}/event/post", said)
 
     def heard(self, topic: str, payload: bytes) -> Heard:  # noqa: ARG002  the id tells

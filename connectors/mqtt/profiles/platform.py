@@ -20,7 +20,7 @@ import orjson
 from config.connections import PlatformForm as PlatformOptions
 from config.platform_names import property_name
 from connectors.clock import Clock
-from connectors.contract import Delivery
+from connectors.contract import Delivery, GapNews
 from connectors.errors import NotConnected
 from connectors.mqtt.form import SEVERAL, Answer, Form, Heard, Limit, Message
 from connectors.mqtt.profiles.packs import Cell, Frame, Limits, Pack, pack
@@ -33,6 +33,7 @@ LONGEST_TEXT: Final = 2_048
 """Bytes of a text every product model can take."""
 GAP: Final = "wanglian_gap"
 """What gaps are called where the platform needs no model of them."""
+_NS_PER_MS: Final = 1_000_000
 _ASK_AGAIN_NS: Final = 60_000_000_000
 """A device that was refused is asked for again so often; by then a person may have entered it."""
 
@@ -190,6 +191,11 @@ class PlatformForm(Form):
                 return Heard([Answer(number, refusal=self._refused[devices[0]])])
             case _:
                 raise self._trouble(verdict, words)
+
+    def _recorded(self, gap: GapNews) -> dict[str, Any]:
+        """Return a gap as the value of an event that has one text, ``record``."""
+        text = gap.json(LONGEST_TEXT).decode()
+        return {"value": {"record": text}, "time": self._clock.now() // _NS_PER_MS}
 
     def _event(self, topic: str, said: Mapping[str, Any]) -> Message:
         """Return a message beside the readings that the platform answers; its ``id`` is put in."""

@@ -41,7 +41,7 @@ def carbon_of(days: Days) -> list[TodayFigure]:
     over = sorted(
         set.intersection(*(set(over_of(days.accounts, each.figures, _known(each))) for each in now.values()))
     )
-    so_far = _sums(days, now, dict.fromkeys(now, over))
+    so_far = _sums(days, now, over)
     figures = next(iter(now.values())).figures
     told: dict[Name, list[TodayAgainst]] = {name: [] for name in _NAMES}
     for day, back in BACK.items():
@@ -77,21 +77,14 @@ def _side_by_side(days: Days, now: Mapping[str, Answer], before: Mapping[str, An
         found = set(paired(days.accounts, mine.figures, _known(mine), theirs.figures, _known(theirs)))
         pairs = found if pairs is None else pairs & found
     mine_of, theirs_of = (sorted(pair[i] for pair in pairs or ()) for i in (0, 1))
-    return (
-        _sums(days, now, dict.fromkeys(now, mine_of)),
-        _sums(days, before, dict.fromkeys(before, theirs_of)),
-    )
+    return _sums(days, now, mine_of), _sums(days, before, theirs_of)
 
 
-def _sums(days: Days, answers: Mapping[str, Answer], which: Mapping[str, Sequence[int]]) -> _Sums:
+def _sums(days: Days, answers: Mapping[str, Answer], which: Sequence[int]) -> _Sums:
     """Return what some quarters come to; None while a choice is missing, or where meters contradict."""
     nothing_known: _Sums = dict.fromkeys(_NAMES)
     try:
-        found = [
-            quantity(answer, answer.figures[i], days.site)
-            for name, answer in answers.items()
-            for i in which[name]
-        ]
+        found = [quantity(answer, answer.figures[i], days.site) for answer in answers.values() for i in which]
         if not found:
             return nothing_known
         coal = standard_coal(found, days.accounts.choices).equivalent.exact
