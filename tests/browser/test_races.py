@@ -70,3 +70,23 @@ def test_a_quality_chosen_while_letters_settle_stays_chosen(shown: Stage, browse
         }""")
         expect(page).to_have_url(re.compile(r"q=compressor&which=bad$"))
         expect(page.get_by_role("searchbox")).to_have_value("compressor")
+
+
+def test_an_address_that_changes_while_the_first_view_is_drawn_is_followed(
+    shown: Stage, browser: Browser
+) -> None:
+    with window(browser, "en") as context:
+        page = context.new_page()
+        # Without the stream nothing else draws the frame anew.
+        page.route(re.compile("/api/events"), lambda _: None)
+        # Just drawn, and the effects that begin to follow have not run.
+        page.add_init_script("""
+            new MutationObserver((_, watcher) => {
+                if (!document.querySelector("main#view")) return;
+                watcher.disconnect();
+                location.hash = "#/live";
+            }).observe(document, { childList: true, subtree: true });
+        """)
+        page.goto(shown.url)
+        expect(page).to_have_url(re.compile("#/live"))
+        expect(page.get_by_role("link", name="Live", exact=True)).to_have_attribute("aria-current", "page")

@@ -1,7 +1,7 @@
 """A gateway's buffer in a process of its own, to be killed: prints what was accepted and what it is acking.
 
 `child.py DIRECTORY FIRST [SEGMENT_BYTES]`: appends batches FIRST, FIRST+1, … for ever; one line each:
-`accepted <k> <seq>` after the receipt, `acking <seq>` before the ack.
+`offered <k>` before it is appended, `accepted <k> <seq>` after the receipt, `acking <seq>` before the ack.
 """
 
 import asyncio
@@ -22,6 +22,7 @@ async def main(directory: Path, first: int, segment_bytes: int) -> None:
             group.create_task(take(cursor))
             k = first
             while True:
+                print(*(f"offered {n}" for n in range(k, k + 3)), sep="\n", flush=True)
                 receipts = [(n, await buffer.append("src", batch_of(n))) for n in range(k, k + 3)]
                 k += 3
                 for n, receipt in receipts:

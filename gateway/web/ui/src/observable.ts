@@ -26,8 +26,14 @@ export function observable<T>(first: T): Observable<T> {
 /** The value, and a new rendering whenever it is set. */
 export function useValue<T>(source: Observable<T>): T {
   const [, render] = useState({});
-  useEffect(() => source.follow(() => render({})), [source]);
-  return source.get();
+  const drawn = source.get();
+  useEffect(() => {
+    const again = () => render({});
+    // What was set after it was drawn and before anybody followed.
+    if (source.get() !== drawn) again();
+    return source.follow(again);
+  }, [source]);
+  return drawn;
 }
 
 /** A part of the value, and a new rendering only when that part is another. */
