@@ -138,7 +138,7 @@ class Historian:
         await gathered(cursor, MOST_ROWS, time.monotonic() - began, self.hurry)
 
     def _book(self, store: Store, selected: Sequence[Delivery], reached: Delivery) -> int:
-        must_be_there(self._directory / HEAD, "the history", "E-HI-0004")
+        self._must_be_there()
         self._look_at_disk()
         rows = store.book(selected, reached)
         store.put_away(_PUT_AWAY_S)
@@ -146,6 +146,9 @@ class Historian:
         if self._bookings % _LET_GO_EVERY == 1:
             store.let_go()
         return rows
+
+    def _must_be_there(self) -> None:
+        must_be_there(self._directory / HEAD, "the history", "E-HI-0004")
 
     def _look_at_disk(self) -> None:
         place = next(each for each in (self._directory, *self._directory.absolute().parents) if each.exists())
@@ -156,6 +159,8 @@ class Historian:
             )
 
     def _stopped(self, exc: Exception) -> NotConnected:
+        if self.is_running:  # deleted in the middle of a booking, the disk says nothing better than "error"
+            self._must_be_there()
         cause = exc.__cause__ if isinstance(exc, PutAwayFailed) else exc
         is_disk_full = isinstance(cause, sqlite3.Error) and is_full(cause)
         reason = f"the history has stopped, collection goes on: {'the disk is full' if is_disk_full else exc}"

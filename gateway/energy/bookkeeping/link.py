@@ -132,7 +132,7 @@ class Bookkeeper:
         while True:
             deliveries = await self._next(cursor)
             began = time.monotonic()
-            await self._must_be_there()
+            await asyncio.to_thread(self._must_be_there)
             self._link.moved(await asyncio.to_thread(ledger.book, deliveries, deliveries[-1]))
             await cursor.ack()
             if self.backlog().rows < _BEHIND_ROWS:  # else what is judged would lack what waits
@@ -160,10 +160,10 @@ class Bookkeeper:
             if not self.hurry.is_set():
                 await asyncio.to_thread(self._results.make_one, self._clock.now(), self._ledger.revised)
         except NoBooks:
-            await self._must_be_there()
+            await asyncio.to_thread(self._must_be_there)
 
-    async def _must_be_there(self) -> None:
-        await asyncio.to_thread(must_be_there, self._directory / NAME, "the book of energy", "E-EN-0007")
+    def _must_be_there(self) -> None:
+        must_be_there(self._directory / NAME, "the book of energy", "E-EN-0007")
 
     async def _look(self) -> None:
         """Look at what is watched; store what came of it before it is said."""
@@ -178,6 +178,8 @@ class Bookkeeper:
             say(each)
 
     def _stopped(self, exc: Exception) -> NotConnected:
+        if self.is_running:  # deleted in the middle of a booking, the disk says nothing better than "error"
+            self._must_be_there()
         is_disk_full = isinstance(exc, sqlite3.Error) and is_full(exc)
         reason = f"energy is not booked, collection goes on: {'the disk is full' if is_disk_full else exc}"
         if self._link.told[1] != reason:

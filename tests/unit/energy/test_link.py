@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import shutil
+import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -193,3 +194,19 @@ async def test_books_deleted_under_the_gateway_say_so_and_are_written_again(
     assert "E-EN-0007" in {record.__dict__.get("code") for record in caplog.records}
     await booked(keeper)
     assert (tmp_path / "energy" / "energy.sqlite").exists()
+
+
+@pytest.mark.fault("A11")
+async def test_books_deleted_in_the_middle_of_a_booking_are_called_deleted_and_not_a_broken_disk(
+    buffer: DiskBuffer, tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeper = keeper_of(buffer, tmp_path, clock)
+    await append(buffer, clock.now(), 0, 5)
+
+    def deleted(*_: object) -> int:
+        shutil.rmtree(tmp_path / "energy")
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr(keeper._ledger, "book", deleted)
+    with pytest.raises(NotConnected, match="was deleted"):
+        await asyncio.wait_for(keeper.session(), 20)

@@ -1,5 +1,6 @@
 import asyncio
 import shutil
+import sqlite3
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -165,3 +166,19 @@ async def test_a_history_deleted_under_the_gateway_says_so_and_begins_anew(
     await booked(made(buffer, tmp_path, clock))
     assert read(tmp_path)[-10:] == list(range(5, 15))
     record_measure("the history deleted under the gateway: told, 10 of the 10 rows after it are there")
+
+
+@pytest.mark.fault("A11")
+async def test_a_history_deleted_in_the_middle_of_a_booking_is_called_deleted_and_not_a_broken_disk(
+    buffer: DiskBuffer, tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await append(buffer, 0, 5)
+    each = made(buffer, tmp_path, clock)
+
+    def deleted(*_: object) -> int:
+        shutil.rmtree(tmp_path / "history")
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr(each.historian._store, "book", deleted)
+    with pytest.raises(NotConnected, match="was deleted"):
+        await asyncio.wait_for(each.historian.session(), 20)
