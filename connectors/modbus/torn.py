@@ -1,11 +1,15 @@
-"""Counters a device changes while it sends them: high word of one moment, low word of another.
+"""Counters a device changes while it sends them: some words of one moment, the others of another.
 
 Within one reply nobody keeps a device from renewing a value between its registers. From 0000 FFFF to
 0001 0000 such a reply says 0001 FFFF or 0000 0000: a jump or a fall of 65535 that no later reading takes
-back. It shows: the high word has moved, or the value fell. Then the request is asked again, until two replies
-in a row agree in the high word and do not fall. A counter's high word moves once in 65536 counts, so this
-costs nothing; of values that go up and down it would cost every second request, and nothing of them adds up:
-they are left.
+back. It shows: a word above the lowest has moved, or the value fell. Then the request is asked again, until
+two replies in a row agree in all words but the lowest and do not fall. Of a float only the highest word is
+compared, for the others change with every count.
+
+What it costs: a counter's second word moves once in 65536 counts (10000 of a bcd), so a meter pays next to
+nothing. One that counts more than that in a scan is asked for twice in each, the request it lies in and no
+other, and never more than three times. Of values that go up and down it would cost every second request, and
+nothing of them adds up: they are left.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,7 +19,8 @@ from connectors.line.dialogue import Answers
 from connectors.modbus.plan import Request
 from connectors.quality import GOOD
 
-_Significant = tuple[bytes, ...]
+_Significant = tuple[tuple[bytes, bytes], ...]
+"""Of each counter the bytes that seldom move, then all the others; highest first."""
 
 
 class Counters:
@@ -35,7 +40,7 @@ class Counters:
             before = self._last.get(slot)
             self._last[slot] = now
             if before is not None and any(
-                new[:2] != old[:2] or new < old for new, old in zip(now, before, strict=True)
+                new[0] != old[0] or new < old for new, old in zip(now, before, strict=True)
             ):
                 found.append(slot)
         return found
@@ -43,13 +48,19 @@ class Counters:
 
 def _reader(request: Request) -> Callable[[bytes], _Significant] | None:
     """Return what takes the bytes of each counter of several registers out of a reply, highest first."""
-    getters = []
+    takers = []
     for value in request.values:
         tag = value.tag
         if tag.counter and not tag.is_bits and tag.registers > 1 and tag.type != "string":
-            start = 2 * (value.address - request.address)
-            order = sorted(range(2 * tag.registers), key=tag.byte_order.__getitem__)
-            getters.append(itemgetter(*(start + place for place in order)))
-    if not getters:
+            start, width = 2 * (value.address - request.address), 2 * tag.registers
+            order = sorted(range(width), key=tag.byte_order.__getitem__)
+            calm = 2 if tag.type in ("float32", "float64") else width - 2
+            takers.append((itemgetter(*(start + place for place in order)), calm))
+    if not takers:
         return None
-    return lambda data: tuple(bytes(get(data)) for get in getters)
+
+    def read(data: bytes) -> _Significant:
+        whole = ((bytes(get(data)), calm) for get, calm in takers)
+        return tuple((each[:calm], each[calm:]) for each, calm in whole)
+
+    return read

@@ -55,6 +55,7 @@ WRONG = {
     "duplicate": RIGHT + RIGHT,
     "echo": ASKED + RIGHT,
     "slow_bytes=1ms": RIGHT,
+    "torn=10ms": RIGHT,
     "exception=6": bytes.fromhex("0007 0000 0003 02 83 06"),
     "missing_address=6": bytes.fromhex("0007 0000 0003 02 83 02"),
     "missing_address=7": RIGHT,

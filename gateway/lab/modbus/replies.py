@@ -163,6 +163,23 @@ def babbling(seconds: float) -> Script:
     return script
 
 
+def torn(seconds: float) -> Script:
+    """Every second register as it was when asked, the others as they are so much later."""
+
+    def script(request: Request) -> Steps:
+        before = request.data()
+        yield seconds
+        now = request.data()
+        if request.function in (1, 2):
+            yield reply(request, now)
+        else:
+            yield reply(
+                request, b"".join((before, now)[i // 2 % 2][i : i + 2] for i in range(0, len(now), 2))
+            )
+
+    return script
+
+
 def exception(code: int) -> Script:
     """Refuse with an exception."""
     return lambda request: [frame(request, bytes((request.unit, request.function | 0x80, code)))]
@@ -242,6 +259,7 @@ FAULTS: Final[Mapping[str, Callable[[str | float | None], Script]]] = {
     "echo": _plain(echoing),
     "slow_bytes": _seconds(0.02, lambda pause: in_slices(1, pause)),
     "babble": _seconds(10.0, babbling),
+    "torn": _seconds(0.3, torn),
     "exception": _number(4, exception),
     "missing_address": _number(0, without),
     "deaf_at_first": _seconds(1.0, deaf_at_first),

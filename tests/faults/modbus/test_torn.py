@@ -1,6 +1,7 @@
 """No value is put together from two moments: not over two replies, and no counter within one."""
 
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ from connectors import Batch
 from connectors.quality import GOOD
 from gateway.lab.modbus import frames
 from gateway.lab.modbus.line import SerialEquipment
-from gateway.lab.modbus.replies import exception
+from gateway.lab.modbus.meter import Point, octets, ordered
+from gateway.lab.modbus.replies import exception, faulty, honest
 from tests.faults.modbus.lab import SCALE, content, device, source
 
 WIDTH = {"uint16": 1, "uint32": 2, "int64": 4, "uint64": 4}
@@ -73,40 +75,87 @@ async def test_d10_values_of_any_width_and_order_are_each_of_one_moment(
     record_measure(f"{values} values of {LAYOUTS} layouts with a hole each: 0 of two requests")
 
 
+BORDER = {"uint32": 1 << 16, "uint64": 1 << 16, "int64": 1 << 16, "bcd": 10_000}
+"""Counts after which the second word moves."""
+
+
+class Counting:
+    """A counter's registers: some counts more at each look, and often past a border of words."""
+
+    def __init__(self, wire: str, order: str) -> None:
+        self.now = {"bcd": 10**8, "uint32": 1 << 16}.get(wire, 1 << 32) - 32  # more than one word moves first
+        self.served: set[bytes] = set()
+        self._chance = random.Random(wire + order)
+        self._border = BORDER[wire]
+        self._point = Point("energy", "holding", 0, wire, order, length=3 if wire == "bcd" else None)
+
+    def __call__(self, *_: int) -> bytes:
+        self.now += self._chance.choice((5, 9, 13))
+        if 78 < self.now % self._border < self._border - 30:  # soon at the next border
+            self.now += self._border - 30 - self.now % self._border
+        lying = ordered(octets(replace(self._point, order="ABCD"), self.now), self._point.order)
+        self.served.add(lying)
+        return lying
+
+
 @pytest.mark.fault("D10")
-@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize(
+    ("wire", "order"), [(wire, ORDERS[(n + more) % 4]) for n, wire in enumerate(BORDER) for more in (0, 1)]
+)
 async def test_d10_a_counter_the_device_renews_between_its_words_brings_no_spike(
-    order: str, tmp_path: Path, record_measure
+    wire: str, order: str, tmp_path: Path, record_measure
 ) -> None:
-    """Half of the replies that pass a border of words have one word of before it, either one."""
-    chance = random.Random(order)
-    torn = [0]
-    state = {"now": 0xFFE0}
+    """The lab's `torn`: every second word of most replies is of the moment before."""
+    registers = Counting(wire, order)
+    spoilt, torn = faulty("torn=0s@70%", seed=ORDERS.index(order)), [0]
 
-    def script(request: Any) -> Any:
-        before = state["now"]
-        now = state["now"] = before + 9
-        high, low = now >> 16, now & 0xFFFF
-        if before >> 16 != high and chance.random() < 0.7:
-            torn[0] += 1
-            high, low = (high, before & 0xFFFF) if chance.random() < 0.5 else (before >> 16, low)
-            state["now"] = now
-        whole = dict(zip("ABCD", (high << 16 | low).to_bytes(4, "big"), strict=True))
-        if now & 0xFFFF > 0x60:  # soon at the next border
-            state["now"] = (now | 0xFFFF) - 0x40 if now & 0xFFFF < 0xFF00 else now
-        return [frames.reply(request, bytes(whole[letter] for letter in order))]
+    def script(request: frames.Request) -> Any:
+        for step in spoilt(request):
+            torn[0] += isinstance(step, bytes) and step[3:-2] not in registers.served
+            yield step
 
-    tags = {"energy": {"address": 0, "type": "uint32", "order": order, "counter": True}}
+    tags = {"energy": {"address": 0, "type": wire, "order": order, "counter": True}}
+    if wire == "bcd":
+        tags["energy"]["length"] = 3
     read = 0
     async with (
-        SerialEquipment(tmp_path / "line", script) as line,
-        source(line.path, {"m": device(tags=tags)}, timeout="200ms") as it,
+        SerialEquipment(tmp_path / "line", script, memory=registers) as line,
+        source(line.path, {"m": device(tags=tags, max_registers=125)}, timeout="200ms") as it,
     ):
-        last = -1.0
-        for _ in range(int(60 + 600 * SCALE)):
-            for value, quality in content(await it.read()):
+        last = -1
+        for _ in range(int(80 + 600 * SCALE)):
+            for value, quality in content(await it.scan("m")):
                 if quality == GOOD:
-                    assert last <= value <= state["now"], "neither a fall nor ahead of the device"
-                    last, read = value, read + 1
+                    assert last <= value <= registers.now, "neither a fall nor ahead of the device"
+                    last, read = int(value), read + 1
     assert torn[0] >= 3
-    record_measure(f"{read} readings of a counter torn {torn[0]} times: no spike")
+    record_measure(f"{read} readings of {wire} counters torn {torn[0]} times: no spike")
+
+
+@pytest.mark.fault("D10")
+@pytest.mark.parametrize(("moves", "most"), [("scan", 2), ("request", 3)])
+async def test_d10_a_counter_that_is_faster_than_its_words_costs_a_request_or_two_more_and_is_had(
+    moves: str, most: int, tmp_path: Path, record_measure
+) -> None:
+    """A million counts between two scans; what can't agree at all is taken as it is in the end."""
+    now = [0]
+
+    def count(_unit: int, _function: int, _address: int, registers: int) -> bytes:
+        now[0] += 1_000_000 if moves == "request" else 0
+        return now[0].to_bytes(8, "big").ljust(2 * registers, b"\0")
+
+    tags: dict[str, Any] = {"fast": {"address": 0, "type": "uint64", "counter": True}}
+    tags |= {"slow": {"address": 100, "type": "uint16", "count": 9}}
+    async with (
+        SerialEquipment(tmp_path / "line", honest, memory=count) as line,
+        source(line.path, {"m": device(tags=tags, max_registers=125)}, timeout="200ms") as it,
+    ):
+        await it.scan("m")
+        before = line.count
+        for _ in range(5):
+            now[0] += 1_000_000
+            batch = await it.scan("m")
+            assert {q for part in batch.parts for q in part.quality.tolist()} == {GOOD}
+        asked = [request.address for request in line.requests[before:]]
+    assert (asked.count(0), asked.count(100)) == (5 * most, 5)
+    record_measure(f"a million counts a {moves}: {most} requests a scan instead of one")
