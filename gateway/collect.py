@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,7 +54,13 @@ class Collector:
         self._live = live
         self._reviews = reviews
         self._gap_from = buffer.last_arrived(link.name)
+        self._told_until = 0
+        """Until when our own absence is noted, ns UTC; 0 is not yet."""
+        self._is_down = False
+        """A gap of the link has begun and not ended."""
         self._told_lost = False
+        """Its tags are Bad in the store."""
+        self._first_read = 0
         self._read_at = 0
         self.source: Source | None = None
         """The source of the running session, for its statistics."""
@@ -83,10 +90,15 @@ class Collector:
     async def lost(self) -> None:
         """Mark the tags Bad after a session has ended, once, until something is read again."""
         await self._tell_gap()
-        if not self._told_lost:
-            self._told_lost = True
-            self._note(LINK_DOWN, self._link.moved_at or self._clock.now(), None)
+        if not self._is_down:
+            # From the last batch that is on disk: what was read behind it the store may have refused.
+            stored = self._buffer.last_arrived(self._link.name)
+            start = stored + 1 if stored is not None else self._first_read or self._clock.now()
+            self._note(LINK_DOWN, max(start, self._told_until), None)
+            self._is_down = True
+        if not self._told_lost:  # nor after the store has refused to take it
             await self._append_bad(self._clock.now(), BAD_NO_COMMUNICATION)
+            self._told_lost = True
 
     async def _read(self, source: Source, unacked: Unacked) -> None:
         pipeline = build_pipeline(self._tags, self._clock, self._reviews)
@@ -96,10 +108,11 @@ class Collector:
         last: Receipt | None = None
         while True:
             read = await source.read()
+            self._first_read = self._first_read or read.arrived
             if not isinstance(source, Relayed) or source.is_heard:
                 self._link.become(LinkState.CONNECTED)
-                if self._told_lost:
-                    self._told_lost = False
+                if self._is_down:
+                    self._is_down = self._told_lost = False
                     self._note(LINK_DOWN, None, read.arrived)
             self._note_lost(read)
             stored = late(read) if read.origin is Origin.BACKFILL else pipeline(read)
@@ -111,19 +124,27 @@ class Collector:
                     await _settled(last)
                     token = resume(read)
                 receipt = last = await self._buffer.append(self._link.name, stored, token)
-                self._link.moved(len(stored))
+                receipt.add_done_callback(partial(self._count, len(stored)))
             if self._live is not None:
                 self._live.put(read, stored)
             unacked.put_nowait((read, receipt))
 
+    def _count(self, rows: int, receipt: Receipt) -> None:
+        """Count what is on disk, also when the session that read it is over."""
+        if not receipt.cancelled() and receipt.exception() is None:
+            self._link.moved(rows)
+
     async def _tell_gap(self) -> None:
         """Store a gap record from the last stored batch of an earlier run to now: our absence counts too."""
         if self._gap_from is not None:
-            since, self._gap_from = self._gap_from, None
-            # Of a link that was down when we went, nobody knows more.
-            self._note(LINK_DOWN, None, self._clock.now())
-            self._note(AWAY, since + 1, self._clock.now())
-            await self._append_bad(since + 1, BAD_DATA_LOST)
+            start = self._gap_from + 1
+            if not self._told_until:
+                self._told_until = self._clock.now()
+                # Of a link that was down when we went, nobody knows more.
+                self._note(LINK_DOWN, None, self._told_until)
+                self._note(AWAY, start, self._told_until)
+            await self._append_bad(start, BAD_DATA_LOST)
+            self._gap_from = None
 
     def _note_lost(self, read: Batch) -> None:
         """Note what a source itself says is lost."""

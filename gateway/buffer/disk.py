@@ -293,16 +293,16 @@ class DiskBuffer:
             self._lock.__exit__(None, None, None)
             self._lock = lock
             fresh = State(self._directory / NAME)
-            fresh.persist(old.tags.items())
-            for record in old.epochs:
-                fresh.add_epoch(record)
+            fresh.take_over(old)
             fresh.save(Changes(meta={"host": fingerprint(self._directory), "clean": "0"}))
             self._state = self._shelf.state = fresh
             old.close()
+        # First the epoch: a gap of the old one would get a number that is taken there.
+        epoch = self._renew("directory lost", next_seq)
         for segment in [each for each in self._shelf.segments if not each.path.exists()]:
             self._shelf.replace(segment, None, "directory_lost")
         self._shelf.on_loop(self._shelf.everything_moved)
-        return self._renew("directory lost", next_seq)
+        return epoch
 
     def _open(self) -> None:
         try:

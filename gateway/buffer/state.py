@@ -93,6 +93,7 @@ class State:
             keep_older(self._connection, path, SCHEMA)
             migrate(self._connection, SCHEMA)
             self._read_all()
+            self._revisions_before = 0
             self.gap_revision = self._revision() - 1
             """The newest revision of a gap that is on disk."""
         except BaseException:
@@ -175,6 +176,23 @@ class State:
             )
         self.tags.update(changed)
         self._tidy()
+
+    def take_over(self, old: "State") -> None:
+        """Go on where another State ended whose file was deleted; with its gaps if they can still be read."""
+        self.persist(old.tags.items())
+        for record in old.epochs:
+            self.add_epoch(record)
+        self._revisions_before = self.gap_revision = old.gap_revision
+        try:
+            gaps, told = old.gaps(), old.query("SELECT sink, revision FROM gaps_told")
+        except sqlite3.Error as exc:
+            log.error("the gaps told so far are lost with the directory", extra={"reason": str(exc)})  # noqa: TRY400
+            return
+        marks = ", ".join("?" * GAP.count(",")) + ", ?"
+        with self._lock, transaction(self._connection):
+            rows = [to_row(gap, gap.id, gap.revision) for gap in gaps]
+            self._connection.executemany(f"INSERT INTO gaps ({GAP}) VALUES ({marks})", rows)  # noqa: S608
+            self._connection.executemany("INSERT INTO gaps_told VALUES (?, ?)", told)
 
     def add_epoch(self, record: EpochRecord) -> None:
         """Store a new epoch; durable when it returns."""
@@ -291,7 +309,7 @@ class State:
     def _revision(self) -> int:
         """Return the revision the next gap gets."""
         (found,) = self._connection.execute("SELECT ifnull(max(revision), 0) FROM gaps").fetchone()
-        return int(found) + 1
+        return max(int(found), self._revisions_before) + 1
 
     def _tidy(self) -> None:
         """Keep the WAL short; a reader in another process may postpone it."""

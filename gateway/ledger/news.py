@@ -46,7 +46,8 @@ class News:
         store = self._store
         if self._told is None:
             self._told = await store.gaps_told(self._sink)
-        if store.gap_revision <= self._told:
+        newest = store.gap_revision  # one that comes while we look is told next time
+        if newest <= self._told:
             return ()
         found = [
             GapNews(each.revision, record(self._gateway, each, each.sinks.get(self._sink, 0)))
@@ -54,7 +55,7 @@ class News:
             if each.concerns(self._sink) and (each.end is None or each.noted >= self._since())
         ]
         if not found:
-            await self.told(store.gap_revision)
+            await self.told(newest)
         return found[:_AT_ONCE]
 
     async def told(self, revision: int) -> None:

@@ -20,7 +20,9 @@ def cpu_s(process: Process) -> float:
     tasks = Path(f"/proc/{process.popen.pid}/task")
     spent = 0
     for task in tasks.iterdir():
-        with contextlib.suppress(FileNotFoundError):  # a thread may end while it is looked at
+        with contextlib.suppress(
+            FileNotFoundError, ProcessLookupError
+        ):  # a thread may end while it is looked at
             spent += int((task / "schedstat").read_text().split()[0])
     return spent / 1e9
 

@@ -1,5 +1,6 @@
 import asyncio
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,7 @@ from connectors.quality import BAD_DATA_LOST, BAD_NO_COMMUNICATION, GOOD
 from gateway.buffer import MemoryBuffer
 from gateway.buffer.contract import StoreFailed
 from gateway.collect import Collector, bad_batch
+from gateway.ledger.gap import AWAY, LINK_DOWN
 from gateway.supervise import Link, LinkState, supervise
 from tests.fakes import T0, ReplaySource, batch_of, simple_tags
 
@@ -181,6 +183,78 @@ async def test_a_token_is_stored_only_behind_batches_that_are(clock) -> None:
             await task
         assert len(buffer.receipts) == 2, "nothing is appended behind what failed"
         assert len(source.acked) == 1
+
+
+class RefusingBuffer(MemoryBuffer):
+    """Takes batches into its queue and refuses to store what `refuses` says so of."""
+
+    def __init__(self, clock) -> None:
+        super().__init__(clock)
+        self.refuses: Callable[[int], bool] = lambda _: False
+        self.asked = 0
+
+    async def append(self, source: str, batch: Batch, resume: bytes | None = None) -> asyncio.Future[int]:
+        self.asked += 1
+        if not self.refuses(self.asked):
+            return await super().append(source, batch, resume)
+        refused: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().call_later(0.01, refused.set_exception, StoreFailed("the disk"))
+        return refused
+
+
+@pytest.mark.fault("A8")
+async def test_what_the_store_refused_is_within_the_gap_and_not_counted(clock) -> None:
+    async with RefusingBuffer(clock) as buffer:
+        buffer.refuses = lambda asked: asked > 1
+        reads = [batch_of([float(i)] * 3, time=T0 + 1000 * i) for i in range(4)]
+        source = ReplaySource(TagTable(), simple_tags(), [])
+        collects = collector(buffer, clock, source, tags=source._tags)
+        source._script.extend(reads)
+        with pytest.RaisesGroup(StoreFailed):
+            await collects.session()
+        clock.move(5)
+        with contextlib.suppress(StoreFailed):
+            await collects.lost()
+        (down,) = buffer.gaps
+        assert down.start is not None
+        assert reads[0].arrived < down.start <= reads[1].arrived
+        assert collects._link.rows_total == 3
+
+
+@pytest.mark.fault("A8")
+async def test_a_link_that_is_lost_while_the_store_refuses_is_bad_once_it_takes_rows_again(clock) -> None:
+    async with RefusingBuffer(clock) as buffer:
+        buffer.refuses = lambda asked: asked == 2
+        tags = TagTable()
+        reads = ReplaySource(tags, simple_tags(), [batch_of([1.0] * 3), NotConnected("cable")])
+        again = ReplaySource(tags, simple_tags(), [batch_of([2.0] * 3), NotConnected("cable")])
+        collects = collector(buffer, clock, reads, again, tags=tags)
+        with pytest.RaisesGroup(NotConnected):
+            await collects.session()
+        with pytest.raises(StoreFailed):
+            await collects.lost()
+        await collects.lost()
+        assert [quality for _, _, quality in await stored(buffer)] == [{GOOD}, {BAD_NO_COMMUNICATION}]
+        with pytest.RaisesGroup(NotConnected):
+            await collects.session()
+        begun, ended = buffer.gaps
+        assert (begun.lasts, ended.start, ended.end) == (True, None, T0)
+
+
+@pytest.mark.fault("A8")
+async def test_our_absence_is_told_once_and_its_rows_are_stored_once_the_store_takes_them(clock) -> None:
+    async with RefusingBuffer(clock) as buffer:
+        tags = TagTable()
+        tags.announce(simple_tags())
+        await buffer.append("meters", batch_of([1.0] * 3))
+        buffer.refuses = lambda asked: asked == 2
+        sources = [ReplaySource(tags, simple_tags(), [NotConnected("cable")]) for _ in range(2)]
+        collects = collector(buffer, clock, *sources, tags=tags)
+        for expected in (StoreFailed, ExceptionGroup):
+            with pytest.raises(expected):
+                await collects.session()
+        assert [quality for _, _, quality in await stored(buffer)] == [{GOOD}, {BAD_DATA_LOST}]
+        assert [each.reason for each in buffer.gaps] == [LINK_DOWN, AWAY]
 
 
 class Converter(ReplaySource):

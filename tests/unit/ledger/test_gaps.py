@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import shutil
+import sqlite3
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -146,7 +149,7 @@ async def test_a_collector_notes_its_absence_a_lost_link_and_what_its_source_los
         (LINK_DOWN, None, T0 + 9),
         (SOURCE_LOST, T0 + 7, T0 + 9),
         (SOURCE_LOST, T0, T0 + 11),
-        (LINK_DOWN, now + 2 * SECOND, None),
+        (LINK_DOWN, now, None),  # these batches arrived before; no gap begins before our absence ended
     ]
     assert buffer.gaps[4].devices == ("s/a/l/d",)
     assert [each.tags for each in buffer.gaps[1:6]] == [3, 3, 3, 1, 1]
@@ -189,3 +192,57 @@ async def test_a_gap_the_broker_has_not_taken_is_told_in_the_next_session() -> N
         broker.script = lambda _: 0
         async with sink:
             assert (gaps_of(broker), gaps.heard) == ([1, 1], [1])
+
+
+async def test_a_gap_that_comes_while_the_news_are_looked_up_is_told_next_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(tmp_path) as buffer:
+        news = News(buffer, "gw-1", "cloud", lambda: T0 + 1)
+        await noted(buffer, down("a", T0 - 9, T0 - 5))  # over before this sink began: nobody's business
+        look = buffer.gaps_after
+
+        async def slowly(revision: int) -> Sequence[Gap]:
+            found = await look(revision)
+            buffer.note(down("b", T0 + 5, None))
+            await look(0)
+            return found
+
+        with monkeypatch.context() as patch:
+            patch.setattr(buffer, "gaps_after", slowly)
+            assert not await news.untold()
+        ((_, record),) = await news.untold()
+        assert record["sources"] == ["b"]
+
+
+@pytest.mark.fault("A11")
+@pytest.mark.parametrize("is_readable", [True, False], ids=["as it was", "not even to be read"])
+async def test_gaps_go_on_where_the_directory_was_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_readable: bool
+) -> None:
+    async with opened(tmp_path / "store") as buffer:
+        news = News(buffer, "gw-1", "cloud", lambda: 0)
+        buffer.cursor("cloud", Order.STRICT)
+        buffer.ready()
+        await fill(buffer, [1, 2])
+        await noted(buffer, down("a", T0, None), down("a", None, T0 + 9), down("b", T0, None))
+        first = list(await news.untold())
+        await news.told(first[-1].revision)
+        await noted(buffer, down("c", T0, None))
+        shutil.rmtree(tmp_path / "store")
+        if not is_readable:
+
+            def refused(*_: object) -> None:
+                raise sqlite3.OperationalError("disk I/O error")
+
+            monkeypatch.setattr(buffer._state, "gaps", refused)
+        await fill(buffer, [3])
+        second = list(await news.untold())
+        reasons = [each.record["reason"] for each in second]
+        assert reasons == (["link_down"] if is_readable else []) + ["directory_lost"]
+        await news.told(second[-1].revision)
+        assert not await news.untold()
+    keys = [(each.record["epoch"], each.record["gap"]) for each in (*first, *second)]
+    assert len(set(keys)) == len(keys)
+    async with opened(tmp_path / "store") as buffer:
+        assert not await News(buffer, "gw-1", "cloud", lambda: 0).untold()
