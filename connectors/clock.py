@@ -1,7 +1,10 @@
 """The clock is a parameter: wall time stamps, monotonic time measures."""
 
 import time
-from typing import Protocol
+from typing import Final, Protocol
+
+_GOES_ON: Final[int | None] = getattr(time, "CLOCK_BOOTTIME", None)
+"""Linux' clock that goes on while the machine sleeps; Windows' monotonic clock does by itself."""
 
 
 class Clock(Protocol):
@@ -12,7 +15,7 @@ class Clock(Protocol):
         ...
 
     def monotonic(self) -> int:
-        """Return a reading that never steps back, ns from an arbitrary origin."""
+        """Return a reading that never steps back, ns from an arbitrary origin; it goes on while we sleep."""
         ...
 
 
@@ -24,5 +27,5 @@ class SystemClock:
         return time.time_ns()
 
     def monotonic(self) -> int:
-        """Return the machine's monotonic clock in ns."""
-        return time.monotonic_ns()
+        """Return ns since the machine was started, or its monotonic clock where there is no such reading."""
+        return time.monotonic_ns() if _GOES_ON is None else time.clock_gettime_ns(_GOES_ON)

@@ -33,7 +33,7 @@ from gateway.buffer.contract import STORE
 from gateway.energy.bookkeeping.entered import BATCH
 from gateway.energy.bookkeeping.files import FOLDER
 from gateway.energy.bookkeeping.manual import Entering, write_down
-from gateway.pipeline import build_pipeline
+from gateway.pipeline import ClockWatch, build_pipeline
 
 DAYS_A_CORE: Final = 3
 MOST_DAYS: Final = 31
@@ -85,7 +85,7 @@ async def fill(plant_file: Path, data: Path, past: Past) -> int:
     rows = 0
     async with DiskBuffer(data / STORE, plant.buffer, clock) as buffer:
         tags = TagTable(buffer.catalogue(), buffer.persist)
-        pipeline = build_pipeline(tags, clock)
+        pipeline = build_pipeline(tags, ClockWatch(clock))
         for source, shown in _by_source(plant, tags):
             for part in _parts(past):
                 columns = [_column(part, *each) for each in shown]

@@ -25,7 +25,7 @@ from connectors.quality import BAD_DATA_LOST, BAD_NO_COMMUNICATION, has_overflow
 from gateway.buffer.contract import Buffer, Receipt
 from gateway.ledger.gap import AWAY, LINK_DOWN, MOST_DEVICES, SOURCE_LOST, Gap
 from gateway.live import LiveValues
-from gateway.pipeline import build_pipeline
+from gateway.pipeline import ClockWatch, build_pipeline
 from gateway.review import Reviews
 from gateway.supervise import Link, LinkState
 
@@ -43,6 +43,7 @@ class Collector:
         buffer: Buffer,
         clock: Clock,
         *,
+        watch: ClockWatch | None = None,
         live: LiveValues | None = None,
         reviews: Reviews | None = None,
     ) -> None:
@@ -51,6 +52,7 @@ class Collector:
         self._tags = tags
         self._buffer = buffer
         self._clock = clock
+        self._watch = watch or ClockWatch(clock)
         self._live = live
         self._reviews = reviews
         self._gap_from = buffer.last_arrived(link.name)
@@ -100,10 +102,15 @@ class Collector:
             await self._append_bad(self._clock.now(), BAD_NO_COMMUNICATION)
             self._told_lost = True
 
+    def stood_still(self, since: int, until: int) -> None:
+        """Note that nothing was collected because the gateway itself stood still; ns UTC."""
+        if self._gap_from is None:  # else the gap of the last run goes on
+            self._note(AWAY, since, until)
+
     async def _read(self, source: Source, unacked: Unacked) -> None:
-        pipeline = build_pipeline(self._tags, self._clock, self._reviews)
+        pipeline = build_pipeline(self._tags, self._watch, self._reviews)
         # What was must not move the deadband of what is.
-        late = build_pipeline(self._tags, self._clock, self._reviews)
+        late = build_pipeline(self._tags, self._watch, self._reviews)
         resume = source.resume_token if isinstance(source, Resumable) else None
         last: Receipt | None = None
         while True:

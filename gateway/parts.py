@@ -43,6 +43,7 @@ from gateway.observe import (
     observe_meter,
 )
 from gateway.page import Page
+from gateway.pipeline import ClockWatch
 from gateway.recompute import Recomputer, Recomputing
 from gateway.reload import Change, Part
 from gateway.review import Reviews
@@ -70,6 +71,7 @@ class Parts:
     traffic: Days
     expiries: Expiries
     links: Links
+    watch: ClockWatch
     status_port: int
     cursors: dict[str, LogCursor] = field(default_factory=dict)
     sinks: dict[str, Sink] = field(default_factory=dict)
@@ -116,6 +118,7 @@ class Parts:
         match change.part:
             case "source":
                 await self.links.end(f"source/{name}")
+                self.collectors.pop(name, None)
                 self._retire(name)
                 gone = "source", name, ""
             case "sink":
@@ -166,6 +169,7 @@ class Parts:
             self.tags,
             self.buffer,
             self.clock,
+            watch=self.watch,
             live=self.live,
             reviews=self.reviews,
         )
@@ -185,6 +189,11 @@ class Parts:
             directory=self.directory,
             kept=kept,
         )
+
+    def stood_still(self, since: int, until: int) -> None:
+        """Note for every source that the gateway itself stood still; ns UTC."""
+        for each in self.collectors.values():
+            each.stood_still(since, until)
 
     def _start_sink(self, name: str, options: AnySink) -> None:
         rules = Rules(name, options.select, self.tags)
@@ -234,7 +243,7 @@ class Parts:
         made = formulas(self.plant())
         if made:
             link = self.links.link(DERIVED, "source", About("source", "derived"))
-            self._recompute(link, lambda: Deriver(made, self.tags, self.clock), live=self.live)
+            self._recompute(link, lambda: Deriver(made, self.tags, self.watch), live=self.live)
 
     def _recompute(
         self,

@@ -16,7 +16,7 @@ from connectors.describe import device_path
 from connectors.factory import build_source
 from connectors.quality import name as quality_name
 from gateway.console import say
-from gateway.pipeline import build_pipeline
+from gateway.pipeline import ClockWatch, build_pipeline
 from gateway.review import held_in
 
 DEVICE_WITHIN_S = 30.0
@@ -99,7 +99,7 @@ async def _probe_source(plant: Plant, name: str, directory: Path) -> list[Readin
                 if not isinstance(source, Scannable):
                     return [Reading(name, "", None, "", "BadNotSupported", None)]
                 connected = True
-                pipeline = build_pipeline(tags, clock)
+                pipeline = build_pipeline(tags, ClockWatch(clock))
                 while waiting:
                     began = clock.monotonic()
                     async with asyncio.timeout(DEVICE_WITHIN_S):
@@ -137,7 +137,7 @@ async def _listen(plant: Plant, name: str, directory: Path) -> list[Reading]:
         batch = await source.listen(LISTEN_S)
     except NotConnected as exc:
         return [Reading(name, "", None, "", "BadNoCommunication", None, str(exc))]
-    stored = None if batch is None else build_pipeline(tags, clock)(batch)
+    stored = None if batch is None else build_pipeline(tags, ClockWatch(clock))(batch)
     if stored is None:
         error = f"no message with a value in it came within {LISTEN_S:g} s"
         return [Reading(name, "", None, "", "BadWaitingForInitialData", None, error)]

@@ -24,6 +24,7 @@ from gateway.control import Control
 from gateway.energy.bookkeeping.link import Bookkeeper
 from gateway.history import Historian
 from gateway.http import StatusServer
+from gateway.ledger.absence import look_for_absence
 from gateway.links import Links
 from gateway.live import LiveValues
 from gateway.mapped import live_folder
@@ -35,6 +36,7 @@ from gateway.observe import (
     observe_store,
 )
 from gateway.parts import Parts
+from gateway.pipeline import ClockWatch
 from gateway.published import published_verbs
 from gateway.reload import Applier, Change, on_hang_up, verbs
 from gateway.review import Reviews
@@ -109,6 +111,7 @@ class Gateway:
             manager = ServiceManager()
             parts.links.run("expiries", parts.expiries.keep())
             parts.links.run("traffic", parts.traffic.keep())
+            parts.links.run("absence", look_for_absence(parts.watch, parts.stood_still))
             parts.links.run("watchdog", manager.feed(buffer.come_round))
             self.running.set()
             manager.tell("READY=1")
@@ -139,6 +142,7 @@ class Gateway:
             traffic=at_end.enter_context(Days(self.directory, self.clock, plant.gateway.zone)),
             expiries=Expiries(self.clock),
             links=links,
+            watch=ClockWatch(self.clock),
             status_port=self.status_port,
         )
         at_end.callback(self.parts.live.close)

@@ -32,6 +32,7 @@ class Simulated:
         self._clock = clock
         self._numbers: dict[str, NDArray[np.int32]] = {}
         self._schedule = Schedule((), 0)
+        self._overruns = 0
 
     async def __aenter__(self) -> Self:
         """Announce the tags; there is nothing to connect to."""
@@ -57,7 +58,7 @@ class Simulated:
             if self._options is options and wait <= _NOTICE:
                 break
         name, device = list(options.devices.items())[place]
-        self._schedule.answered(place, self._clock.now())
+        self._overruns += self._schedule.answered(place, self._clock.now())
         return self._compute(name, (now + wait) // device.scan * device.scan)
 
     async def ack(self, batch: Batch) -> None:
@@ -67,6 +68,10 @@ class Simulated:
         self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
     ) -> None:
         """Nothing to close."""
+
+    def statistics(self) -> dict[str, int]:
+        """Return how many scans fell out because nobody asked in time."""
+        return {"overruns": self._overruns}
 
     def devices(self) -> list[str]:
         """Return the devices' names."""

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from config.expression import is_truth
 from config.formulas import Formula
-from connectors import Batch, Clock, Columns, Delivery, Kind, Origin, TagTable
+from connectors import Batch, Columns, Delivery, Kind, Origin, TagTable
 from connectors.describe import describe
 from connectors.quality import (
     BAD,
@@ -32,7 +32,7 @@ from connectors.quality import (
 )
 from gateway.derive.arithmetic import Column, compute
 from gateway.derive.held import Held
-from gateway.pipeline import PerColumn, build_pipeline, turns
+from gateway.pipeline import ClockWatch, PerColumn, build_pipeline, turns
 from gateway.recompute import joined_columns
 
 DERIVED: Final = "derive/tags"
@@ -79,7 +79,7 @@ class Deriver:
 
     source = DERIVED
 
-    def __init__(self, formulas: Sequence[Formula], tags: TagTable, clock: Clock) -> None:
+    def __init__(self, formulas: Sequence[Formula], tags: TagTable, watch: ClockWatch) -> None:
         self._tags = tags
         made = {each.path for each in formulas}
         inputs = {i.path: i for each in formulas for i in each.inputs if i.path not in made}
@@ -91,7 +91,7 @@ class Deriver:
         self._version = -1
         self._wanted = PerColumn(tags, self._find)
         self._made = self._announce(formulas)
-        self._pipeline = build_pipeline(tags, clock)
+        self._pipeline = build_pipeline(tags, watch)
 
     def resume(self, token: bytes | None) -> int | None:
         """Take up a stored place; return the seq to read from, None to begin now."""

@@ -5,24 +5,24 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from connectors import Batch, Clock, Columns, TagTable
-from gateway.pipeline.clock_sanity import clock_sanity
+from connectors import Batch, Columns, TagTable
+from gateway.pipeline.clock_sanity import ClockWatch, clock_sanity
 from gateway.pipeline.deadband import deadband, turns
 from gateway.pipeline.gather import PerColumn
 from gateway.pipeline.limits import limits
 from gateway.pipeline.scale import finite, scale
 from gateway.review import Reviews, hold
 
-__all__ = ["PerColumn", "Pipeline", "build_pipeline", "by_device", "turns"]
+__all__ = ["ClockWatch", "PerColumn", "Pipeline", "build_pipeline", "by_device", "turns"]
 
 Pipeline = Callable[[Batch], Batch | None]
 """A read batch in, the batch to store out; None when no row is worth storing."""
 
 
-def build_pipeline(tags: TagTable, clock: Clock, reviews: Reviews | None = None) -> Pipeline:
+def build_pipeline(tags: TagTable, watch: ClockWatch, reviews: Reviews | None = None) -> Pipeline:
     """Return the pipeline of one session; it forgets what was reported when the session ends."""
     held = () if reviews is None else (hold(tags, reviews),)
-    stages = (scale(tags), finite, limits(tags), clock_sanity(clock), *held, deadband(tags), by_device(tags))
+    stages = (scale(tags), finite, limits(tags), clock_sanity(watch), *held, deadband(tags), by_device(tags))
 
     def run(batch: Batch) -> Batch | None:
         parts = []

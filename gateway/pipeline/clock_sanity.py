@@ -23,16 +23,15 @@ _TOGETHER_NS: Final = 100_000_000
 """Two readings further apart say nothing: the process was held up between them."""
 
 
-def clock_sanity(clock: Clock) -> Stage:
+def clock_sanity(watch: "ClockWatch") -> Stage:
     """Return a stage: Good rows stamped in the future or before 2020 become Uncertain.
 
     So does every Good row for a minute after the gateway's own clock was set: by the monotonic clock, the
     wall clock has moved further than time has passed.
     """
-    watch = ClockWatch(clock)
 
     def stage(columns: Columns) -> Columns:
-        latest = clock.now() + MOST_AHEAD_NS
+        latest = watch.clock.now() + MOST_AHEAD_NS
         time, is_unsettled = columns.time, watch.is_unsettled()
         if not is_unsettled and time.min() >= EARLIEST_NS and time.max() <= latest:
             return columns
@@ -47,18 +46,18 @@ def clock_sanity(clock: Clock) -> Stage:
 
 
 class ClockWatch:
-    """Whether the wall clock was set lately."""
+    """Whether the wall clock was set lately; one for all of a gateway, so that no lost link forgets it."""
 
     def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+        self.clock = clock
         self._offset = clock.now() - clock.monotonic()
         self._until: int | None = None
 
     def is_unsettled(self) -> bool:
         """Tell whether the wall clock moved by itself in the last minute."""
-        before = self._clock.monotonic()
-        wall = self._clock.now()
-        steady = self._clock.monotonic()
+        before = self.clock.monotonic()
+        wall = self.clock.now()
+        steady = self.clock.monotonic()
         if steady - before < _TOGETHER_NS:
             offset, step = wall - steady, wall - steady - self._offset
             self._offset = offset

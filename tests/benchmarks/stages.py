@@ -18,7 +18,7 @@ from connectors.modbus.plan import plan_requests, values_of
 from connectors.mqtt.payload import Encoder
 from gateway.buffer import DiskBuffer
 from gateway.buffer.codec import decode, encode
-from gateway.pipeline import build_pipeline
+from gateway.pipeline import ClockWatch, build_pipeline
 
 ROWS = (1, 10, 50, 100, 1_000, 5_000)
 
@@ -63,8 +63,9 @@ def modbus_decode(rows: int) -> Callable[[], object]:
 
 def stages(rows: int) -> dict[str, Callable[[], object]]:
     batch, epoch = batch_of(rows), Epoch(1, 1)
-    plain = build_pipeline(tags_of(rows), SystemClock())
-    scaled = build_pipeline(tags_of(rows, scale=0.1, low=0.0, high=1e6, deadband=0.0), SystemClock())
+    watch = ClockWatch(SystemClock())
+    plain = build_pipeline(tags_of(rows), watch)
+    scaled = build_pipeline(tags_of(rows, scale=0.1, low=0.0, high=1e6, deadband=0.0), watch)
     stored, tag = encode(batch), batch.parts[0].tag
     encoder = Encoder("gw", tags_of(rows), lambda _: 10**9)
     delivery = Delivery(batch, epoch, 1)

@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import signal
+import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ import pytest
 from connectors.quality import GOOD, UNCERTAIN
 from tests.processes import Process, free_port, python, started, wait_for
 from tests.servers.broker import Broker
+from tests.verify.metrics import metric
 from tests.verify.recording import read
 
 SCALE = float(os.environ.get("WL_SCALE", "0.1"))
@@ -48,8 +50,9 @@ class Rig:
         self.offset = folder / "offset"
         self.recorded = folder / "received.bin"
         device = {"scan": f"{round(2 * SCAN_S * 1000)}ms", "tags": {"x": {"shape": "counter"}}}
+        self.port = free_port()
         plant = {
-            "gateway": {"id": "g", "site": "s", "http_port": free_port()},
+            "gateway": {"id": "g", "site": "s", "http_port": self.port},
             "page": {"enabled": False},
             "sources": {"sim": {"kind": "simulated", "devices": {"d_{1..2}": device}}},
             "sinks": {"platform": {"kind": "mqtt", "host": "127.0.0.1", "port": broker.port}},
@@ -85,6 +88,14 @@ class Rig:
                 quality = said.get("q", [GOOD])[0]
                 found.append(Rows(record.received / 1e9, said["dev"], said["seq"], said["t0"] / 1e9, quality))
         return found
+
+    def away(self) -> list[tuple[float, float]]:
+        """Return from when to when the gateway has told that it was away."""
+        said = [json.loads(each.payload) for each in read(self.recorded) if each.topic.endswith("/_gaps")]
+        return [(each["start"] / 1e9, each["end"] / 1e9) for each in said if each["reason"] == "gateway_away"]
+
+    def overruns(self) -> float:
+        return metric(self.port, "source_overruns_total")
 
     def own(self) -> set[int]:
         """Return the numbers of what the gateway stored itself: that its clock was set is an alarm."""
@@ -187,19 +198,21 @@ def test_a_gateway_that_starts_in_1970_says_so_until_it_has_a_clock(
         later = rig.wait_for_rows(20, lambda row: row.time > YEAR_S)
     rows = rig.rows()
     assert account(rows, rig.own()) == (0, 0, 0)
-    off = max(abs(row.time - row.received) for row in later if row.time > YEAR_S)
-    assert off < 60
-    record_measure(f"{len(early)} rows of 1970 uncertain, 0 lost; times right {silence(rows):.1f} s after")
+    # Their way here, on a busy machine, is in it.
+    off = [abs(row.time - row.received) for row in later if row.time > YEAR_S]
+    assert statistics.median(off) <= 1
+    told = f"{len(early)} rows of 1970 uncertain, 0 lost; once set, times are right within"
+    record_measure(f"{told} {statistics.median(off):.3f} s, {max(off):.3f} s at most")
 
 
 @pytest.mark.fault("C6")
 def test_a_gateway_that_was_stopped_for_a_while_reads_on_at_its_rate(
     rig: Rig, record_measure: Callable[..., None]
 ) -> None:
-    away_s = 600 * SCALE / 10
+    away_s = 60 * SCALE
     with rig.gateway() as gateway:
         rig.wait_for_rows(20)
-        before = len(rig.rows())
+        before, missed = len(rig.rows()), rig.overruns()
         gateway.popen.send_signal(signal.SIGSTOP)
         gone = time.time()
         wait_for(lambda: time.time() - gone > away_s, "the pause", away_s + 10)
@@ -212,8 +225,16 @@ def test_a_gateway_that_was_stopped_for_a_while_reads_on_at_its_rate(
         recovered = later[0].received - back
         assert recovered < 10
         assert len(later) <= passed / SCAN_S + 10, "missed scans are not caught up"
+        missed = rig.overruns() - missed
+        assert missed >= 2 * (away_s / (2 * SCAN_S) - 1), "they are counted, of either device"
+        wait_for(lambda: len(rig.away()) > 0, "the gap that is told")
+    ((start, end),) = rig.away()
+    assert gone - 5 < start < gone + 0.5, "from when it was last alive"
+    assert back - 0.5 < end < back + 10
+    assert {row.quality for row in rig.rows()} == {GOOD}, "the time is right"
     lost, doubled, turned = account(rig.rows(), rig.own())
     # A broker that hears nothing for the keep-alive ends the session: what was under way comes twice.
     assert (lost, turned) == (0, 0)
     assert doubled <= IN_FLIGHT
-    record_measure(f"{away_s:.0f} s away: read again after {recovered:.2f} s, no scan caught up")
+    told = f"{away_s:.0f} s away: read again after {recovered:.2f} s, {missed:.0f} scans missed and counted"
+    record_measure(f"{told}, none caught up; told as a gap of {end - start:.1f} s")

@@ -11,7 +11,7 @@ from connectors.quality import GOOD, UNCERTAIN_ENGINEERING_UNITS_EXCEEDED
 from gateway.lab.modbus.line import SerialEquipment
 from gateway.lab.modbus.meter import Meter, Point
 from gateway.lab.modbus.replies import honest
-from gateway.pipeline import build_pipeline
+from gateway.pipeline import ClockWatch, build_pipeline
 from tests.faults.modbus.lab import device, source
 
 LOW, HIGH = 180.0, 260.0
@@ -65,7 +65,7 @@ async def test_d7_no_value_of_a_wrong_map_is_good_within_limits(
         SerialEquipment(tmp_path / "line", honest, memory=meter) as line,
         source(line.path, {"m": device(tags=tags, max_registers=120)}) as it,
     ):
-        batch = build_pipeline(it._tags, SystemClock())(await it.read())
+        batch = build_pipeline(it._tags, ClockWatch(SystemClock()))(await it.read())
     assert batch is not None
     quality = {
         it._tags[number].name: each

@@ -16,7 +16,7 @@ from connectors.mqtt import Mqtt
 from connectors.quality import BAD_INVALID_TIMESTAMP, GOOD, UNCERTAIN
 from gateway.lab.mqtt import FAULTS, Message, Sensors, value
 from gateway.lab.scenario import Fault, Scenario
-from gateway.pipeline import build_pipeline
+from gateway.pipeline import ClockWatch, build_pipeline
 from tests.servers.broker import Broker
 
 pytestmark = pytest.mark.server
@@ -46,7 +46,7 @@ async def read(messages: list[Message], folder: Path) -> Found:
             asyncio.timeout(30),
             Mqtt("in", options, gateway="g", site="s", tags=tags, clock=clock) as it,
         ):
-            pipeline, found = build_pipeline(tags, clock), []
+            pipeline, found = build_pipeline(tags, ClockWatch(clock)), []
             client.connect(broker.host, broker.port)
             client.loop_start()
             for message in messages:

@@ -8,6 +8,7 @@ from config.formulas import formulas
 from config.load import read_plant_bytes
 from connectors import Batch, Clock, Columns, Delivery, Epoch, Kind, Origin, Tag, TagTable
 from gateway.derive import Deriver
+from gateway.pipeline import ClockWatch
 from tests.conftest import FakeClock
 
 T0 = 1_790_000_000_000_000_000
@@ -38,7 +39,7 @@ class Lab:
 
     def again(self) -> Deriver:
         """Return a Deriver that knows nothing yet, as after a start."""
-        return Deriver(self.formulas, self.tags, self.clock)
+        return Deriver(self.formulas, self.tags, ClockWatch(self.clock))
 
     def stored(
         self,

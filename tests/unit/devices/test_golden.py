@@ -16,7 +16,7 @@ from connectors.modbus.decode import Decoder
 from connectors.modbus.layout import compile_layout, kind_of
 from connectors.modbus.plan import plan_requests, values_of
 from connectors.quality import BAD
-from gateway.pipeline import build_pipeline
+from gateway.pipeline import ClockWatch, build_pipeline
 from tests.unit.devices.struct_reader import meaning, read_case, registers
 
 CASES = sorted((Path(__file__).parents[2] / "cases" / "devices").glob("*.yaml"))
@@ -40,7 +40,7 @@ def decoded(name: str, memory: dict[int, bytes]) -> dict[str, float | None]:
     decoder = Decoder(compile_layout(requests), numbers)
     now = clock.now()
     answers = Answers(replies, [0] * len(replies), [now] * len(replies))
-    batch = build_pipeline(tags, clock)(Batch(decoder.columns(answers), now))
+    batch = build_pipeline(tags, ClockWatch(clock))(Batch(decoder.columns(answers), now))
     return {
         tags[number].name: None if quality >= BAD else value
         for part in batch.parts

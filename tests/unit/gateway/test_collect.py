@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from connectors import Batch, NotConnected, Order, Origin, Tag, TagTable
-from connectors.quality import BAD_DATA_LOST, BAD_NO_COMMUNICATION, GOOD
+from connectors.quality import BAD_DATA_LOST, BAD_NO_COMMUNICATION, GOOD, UNCERTAIN
 from gateway.buffer import MemoryBuffer
 from gateway.buffer.contract import StoreFailed
 from gateway.collect import Collector, bad_batch
@@ -116,6 +116,30 @@ async def test_our_own_absence_is_a_gap_record_stored_before_anything_else(buffe
     gap = (await cursor.next(1000))[1].batch
     assert set(gap.parts[0].time.tolist()) == {T0 + 1}
     assert gap.arrived == clock.now()
+
+
+@pytest.mark.fault("C1")
+async def test_rows_are_uncertain_after_the_clock_was_set_although_the_link_was_away_or_drops(
+    buffer, clock
+) -> None:
+    tags = TagTable()
+    sessions = [
+        ReplaySource(tags, simple_tags(), [batch_of([1.0] * 3), NotConnected("cable")]) for _ in "abcd"
+    ]
+    collects = collector(buffer, clock, *sessions, tags=tags)
+
+    async def session() -> None:
+        with pytest.RaisesGroup(NotConnected):
+            await collects.session()
+
+    await session()
+    clock.wall += 3600 * 10**9  # while nobody is connected
+    await session()
+    clock.move(59)
+    await session()
+    clock.move(1)
+    await session()
+    assert [quality for _, _, quality in await stored(buffer)] == [{GOOD}, {UNCERTAIN}, {UNCERTAIN}, {GOOD}]
 
 
 async def test_a_bug_in_a_source_comes_through(buffer, clock) -> None:

@@ -13,7 +13,7 @@ from connectors.quality import (
     UNCERTAIN,
     UNCERTAIN_ENGINEERING_UNITS_EXCEEDED,
 )
-from gateway.pipeline import PerColumn, build_pipeline, by_device
+from gateway.pipeline import ClockWatch, PerColumn, build_pipeline, by_device
 from gateway.pipeline.clock_sanity import clock_sanity
 from gateway.pipeline.deadband import deadband, turns
 from gateway.pipeline.limits import limits
@@ -100,7 +100,7 @@ def test_limits_read_an_unsigned_64_bit_value_as_unsigned() -> None:
 @pytest.mark.fault("C1", "C5")
 @pytest.mark.parametrize("year_ns", [0, 946_684_800_000_000_000, T0 + 120 * 10**9])
 def test_a_clock_at_1970_2000_or_in_the_future_makes_rows_uncertain(clock, year_ns: int) -> None:
-    stage = clock_sanity(clock)
+    stage = clock_sanity(ClockWatch(clock))
     out = stage(columns([0, 1], [1.0, 2.0], times=[year_ns, clock.now()]))
     assert out.quality.tolist() == [UNCERTAIN, GOOD]
     assert out.time[0] == year_ns
@@ -111,7 +111,7 @@ def test_a_clock_at_1970_2000_or_in_the_future_makes_rows_uncertain(clock, year_
 def test_rows_are_uncertain_for_a_minute_after_the_clock_was_set(
     clock, by_s: float, caplog: pytest.LogCaptureFixture
 ) -> None:
-    stage = clock_sanity(clock)
+    stage = clock_sanity(ClockWatch(clock))
 
     def quality() -> int:
         return stage(columns([0], [1.0], times=[clock.now()])).quality.tolist()[0]
@@ -128,7 +128,7 @@ def test_rows_are_uncertain_for_a_minute_after_the_clock_was_set(
 
 @pytest.mark.fault("C2")
 def test_a_clock_that_is_corrected_by_half_a_second_again_and_again_spoils_no_row(clock) -> None:
-    stage = clock_sanity(clock)
+    stage = clock_sanity(ClockWatch(clock))
     for minute in range(100):
         clock.move(60)
         clock.wall += 500_000_000 * (-1) ** minute
@@ -147,7 +147,7 @@ def test_a_process_that_was_held_up_between_two_readings_takes_nothing_for_a_ste
         def monotonic(self) -> int:
             return self.steady
 
-    stage = clock_sanity(Held())
+    stage = clock_sanity(ClockWatch(Held()))
     for _ in range(3):
         assert stage(columns([0], [1.0])).quality.tolist() == [GOOD]
 
@@ -280,7 +280,7 @@ def test_rows_are_grouped_by_device_and_keep_their_order_within_it() -> None:
 
 def test_a_batch_of_which_nothing_is_worth_storing_is_none(clock) -> None:
     tags = table(tag(deadband=1.0))
-    run = build_pipeline(tags, clock)
+    run = build_pipeline(tags, ClockWatch(clock))
     assert run(Batch((columns([0], [1.0]),), T0)) is not None
     assert run(Batch((columns([0], [1.0]),), T0)) is None
 
@@ -289,7 +289,7 @@ def test_a_new_session_begins_with_a_full_report(clock) -> None:
     tags = table(tag(deadband=1.0))
     batch = Batch((columns([0], [1.0]),), T0)
     for _ in range(2):
-        assert build_pipeline(tags, clock)(batch) is not None
+        assert build_pipeline(tags, ClockWatch(clock))(batch) is not None
 
 
 def test_what_is_remembered_of_a_column_goes_with_the_column() -> None:
