@@ -4,6 +4,7 @@
                      └────────────────▶ cleared  log's own tags, a webhook) remembers the last it told.
 
 Shelving belongs to the subject, not the occurrence: what begins meanwhile is noted and told to nobody.
+What was goes after 400 days on which something happened: a clock set far ahead makes one such day.
 """
 
 import secrets
@@ -20,8 +21,8 @@ from gateway.alarms.condition import AlarmKind, Condition, Facts, Key, Turn
 from gateway.sqlite import check_version, checkpoint, connect_for_reading, open_sound, transaction
 
 ALARMS: Final = "alarms.sqlite"
-KEEP_NS: Final = 400 * 86_400_000_000_000
-_DAY_NS: Final = 86_400_000_000_000
+KEPT_DAYS: Final = 400
+DAY_NS: Final = 86_400_000_000_000
 What = Literal["began", "raised", "cleared", "acknowledged", "shelved", "unshelved"]
 Which = Literal["active", "unacknowledged", "cleared", "all"]
 WHICH: Final[tuple[Which, ...]] = get_args(Which)
@@ -101,7 +102,7 @@ class Table:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._connection: sqlite3.Connection | None = None
-        self._shortened = 0
+        self._looked = -1
         self.identity = ""
         """Tells this table from one that took its place."""
 
@@ -248,11 +249,15 @@ class Table:
             self._event(alarm, "unshelved", now, who)
 
     def _shorten(self, now: int) -> None:
-        if now - self._shortened < _DAY_NS:
+        if now // DAY_NS == self._looked:
             return
-        self._shortened = now
-        self._db.execute("DELETE FROM alarms WHERE cleared > 0 AND cleared < ?", (now - KEEP_NS,))
-        self._db.execute("DELETE FROM events WHERE alarm NOT IN (SELECT id FROM alarms)")
+        self._looked = now // DAY_NS
+        days = "SELECT max(number) AS last FROM events GROUP BY at / ? ORDER BY last DESC LIMIT 1 OFFSET ?"
+        row = self._db.execute(days, (DAY_NS, KEPT_DAYS)).fetchone()
+        if row is not None:
+            later = "SELECT alarm FROM events WHERE number > ?"
+            self._db.execute(f"DELETE FROM alarms WHERE cleared > 0 AND id NOT IN ({later})", row)  # noqa: S608
+            self._db.execute("DELETE FROM events WHERE alarm NOT IN (SELECT id FROM alarms)")
 
     def _get(self, number: int) -> Alarm | None:
         found = _alarms(self._db, "id = ?", (number,))

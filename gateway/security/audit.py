@@ -4,7 +4,9 @@ Entries are only ever appended, by the page and by commands alike. What is chang
 between breaks the chain; what is cut off at the end, or a chain made anew from some entry on, shows against a
 hash that was noted elsewhere (`wanglian audit verify` prints it, every start of the page logs it). Entries go
 after 400 days, never before six months (Cybersecurity Law of China, art. 21); going is an entry too, and
-names the hash the chain then begins with.
+names the hash the chain then begins with. Days are those on which something was noted: a clock that is
+set 80 years ahead, and back, makes one or two of them, so a wrong clock takes nothing away. A quiet gateway
+keeps its entries longer.
 """
 
 import hashlib
@@ -35,9 +37,9 @@ Act = Literal[
 """What can be done; the page has a word for each."""
 AUDIT: Final = "audit.sqlite"
 DAY_NS: Final = 86_400_000_000_000
-LEAST_KEEP_NS: Final = 184 * DAY_NS
+LEAST_DAYS: Final = 184
 """Six months, whichever."""
-KEEP_NS: Final = 400 * DAY_NS
+KEPT_DAYS: Final = 400
 SHORTENED: Final[Act] = "audit.shortened"
 _START: Final = bytes(32)
 _SCHEMA: Final[Sequence[Sequence[str]]] = (
@@ -48,9 +50,15 @@ _SCHEMA: Final[Sequence[Sequence[str]]] = (
         ) STRICT""",
         """CREATE TRIGGER never_changed BEFORE UPDATE ON entries
             BEGIN SELECT RAISE(ABORT, 'an entry of the audit log never changes'); END""",
-        f"""CREATE TRIGGER kept_long_enough BEFORE DELETE ON entries
-            WHEN OLD.at > CAST(strftime('%s', 'now') AS INTEGER) * 1000000000 - {LEAST_KEEP_NS}
+        """CREATE TRIGGER kept_long_enough BEFORE DELETE ON entries
+            WHEN OLD.at > CAST(strftime('%s', 'now') AS INTEGER) * 1000000000 - 15897600000000000
             BEGIN SELECT RAISE(ABORT, 'an entry of the audit log is kept for six months'); END""",
+    ),
+    (
+        "DROP TRIGGER kept_long_enough",
+        """CREATE TRIGGER kept_long_enough BEFORE DELETE ON entries
+            WHEN (SELECT what FROM entries ORDER BY number DESC LIMIT 1) IS NOT 'audit.shortened'
+            BEGIN SELECT RAISE(ABORT, 'an entry of the audit log goes only where an entry says so'); END""",
     ),
 )
 _COLUMNS: Final = "number, at, who, address, what, about, previous, hash"
@@ -109,10 +117,10 @@ class Verdict:
 class Audit:
     """The log of one gateway; calls may come from any thread, and wait for the disk."""
 
-    def __init__(self, directory: Path, clock: Clock, keep_ns: int = KEEP_NS) -> None:
+    def __init__(self, directory: Path, clock: Clock) -> None:
         self._directory = directory
         self._clock = clock
-        self._keep_ns = max(LEAST_KEEP_NS, keep_ns)
+        self._looked = -1
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
 
@@ -148,17 +156,19 @@ class Audit:
         return entry
 
     def _shorten(self, connection: sqlite3.Connection) -> None:
-        before = self._clock.now() - self._keep_ns
+        """Drop what has enough days behind it, by the entries themselves; look once a day."""
+        today = self._clock.now() // DAY_NS
         oldest = connection.execute("SELECT at FROM entries ORDER BY number LIMIT 1").fetchone()
-        if oldest is None or oldest[0] >= before - DAY_NS:  # once a day is often enough
+        if today == self._looked or oldest is None or today - oldest[0] // DAY_NS <= KEPT_DAYS:
             return
-        kept = connection.execute("SELECT min(number) FROM entries WHERE at >= ?", (before,)).fetchone()[0]
-        gone = "SELECT max(number) FROM entries WHERE ? IS NULL OR number < ?"
-        up_to = connection.execute(gone, (kept, kept)).fetchone()[0]
-        hash_ = connection.execute("SELECT hash FROM entries WHERE number = ?", (up_to,)).fetchone()[0]
-        about = {"up_to": up_to, "hash": hash_.hex(), "before": before}
-        self._add(connection, "", "", SHORTENED, about)
-        connection.execute("DELETE FROM entries WHERE number <= ?", (up_to,))
+        self._looked = today
+        days = "SELECT max(number) AS last FROM entries GROUP BY at / ? ORDER BY last DESC LIMIT 1 OFFSET ?"
+        row = connection.execute(days, (DAY_NS, KEPT_DAYS)).fetchone()
+        if row is None:
+            return
+        hash_ = connection.execute("SELECT hash FROM entries WHERE number = ?", row).fetchone()[0]
+        self._add(connection, "", "", SHORTENED, {"up_to": row[0], "hash": hash_.hex()})
+        connection.execute("DELETE FROM entries WHERE number <= ?", row)
 
 
 def entries(
@@ -192,6 +202,7 @@ def verify(directory: Path, noted: tuple[int, str] | None = None) -> Verdict:
     first: Entry | None = None
     before: Entry | None = None
     begins: dict[str, Any] | None = None
+    days: set[int] = set()
     seen = ""
     for entry in entries(directory):
         first = first or entry
@@ -199,7 +210,8 @@ def verify(directory: Path, noted: tuple[int, str] | None = None) -> Verdict:
         if not follows or entry.hash != entry.made():
             wrong.append(entry.number)
         if entry.what == SHORTENED:
-            begins = orjson.loads(entry.about) | {"at": entry.at}
+            begins = orjson.loads(entry.about) | {"days": len(days)}
+        days.add(entry.at // DAY_NS)
         if noted is not None and entry.number == noted[0]:
             seen = entry.hash.hex()
         before = entry
@@ -216,4 +228,4 @@ def _begins_rightly(first: Entry, begins: dict[str, Any] | None) -> bool:
     if begins is None:
         return first.number == 1 and first.previous == _START
     is_cut_there = (begins["up_to"] + 1, begins["hash"]) == (first.number, first.previous.hex())
-    return is_cut_there and begins["at"] - begins["before"] >= LEAST_KEEP_NS
+    return is_cut_there and begins["days"] >= LEAST_DAYS

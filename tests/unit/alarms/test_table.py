@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from gateway.alarms.condition import Condition, Turn
-from gateway.alarms.table import ALARMS, KEEP_NS, Table, read
+from gateway.alarms.table import ALARMS, DAY_NS, KEPT_DAYS, Table, read
 from gateway.alarms.words import line, sentence
 from tests.fakes import T0
 
@@ -88,16 +88,37 @@ def test_a_shelved_subject_is_noted_and_not_told_until_its_time_is_up(table: Tab
     assert told(table)[5:] == ["shelved 2", "unshelved 2"]
 
 
+def days(table: Table, begin: int, count: int) -> None:
+    """Something begins and ends on each of so many days."""
+    for i in range(count):
+        table.write([Turn("began", HOT)], begin + i * DAY_NS)
+        table.write([Turn("cleared", HOT)], begin + i * DAY_NS + S)
+
+
 def test_what_is_over_goes_after_four_hundred_days_and_what_stands_does_not(
-    table: Table, tmp_path: Path
+    table: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    table.write([Turn("began", HOT), Turn("began", DOWN)], T0)
-    table.write([Turn("cleared", HOT)], T0 + S)
-    table.write([], T0 + KEEP_NS)
-    assert read(tmp_path / ALARMS)[0] == 2
-    table.write([], T0 + KEEP_NS + 86_400 * S + 2 * S)
-    assert [each.subject for each in read(tmp_path / ALARMS)[1]] == ["sink/cloud"]
-    assert told(table) == ["began 2"]
+    assert KEPT_DAYS == 400
+    monkeypatch.setattr("gateway.alarms.table.KEPT_DAYS", 40)
+    table.write([Turn("began", DOWN)], T0)
+    days(table, T0, 40)
+    assert read(tmp_path / ALARMS)[0] == 41
+    days(table, T0 + 40 * DAY_NS, 3)
+    total, found = read(tmp_path / ALARMS)
+    assert (total, found[0].subject) == (41, "sink/cloud")
+    assert (found[-1].id, told(table)[:2]) == (5, ["began 1", "began 5"])
+
+
+@pytest.mark.fault("C1")
+def test_a_clock_set_far_ahead_takes_no_alarm_away(
+    table: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, record_measure
+) -> None:
+    monkeypatch.setattr("gateway.alarms.table.KEPT_DAYS", 45)
+    days(table, T0, 20)
+    days(table, T0 + 80 * 365 * DAY_NS, 20)
+    days(table, T0 + 20 * DAY_NS, 1)
+    assert read(tmp_path / ALARMS)[0] == 41
+    record_measure("a clock step of 80 years, 20 days there: 0 of 41 alarms gone", row="C1")
 
 
 def test_an_alarm_is_told_in_both_languages(table: Table) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from gateway.security.audit import AUDIT, DAY_NS, KEEP_NS, LEAST_KEEP_NS, Audit, entries, verify
+from gateway.security.audit import AUDIT, DAY_NS, KEPT_DAYS, LEAST_DAYS, Audit, entries, verify
 from tests.conftest import FakeClock
 
 
@@ -99,26 +99,75 @@ def test_line_ends_and_escapes_in_what_is_told_make_no_second_entry(log: Audit, 
     assert verify(tmp_path).is_whole
 
 
+@pytest.fixture
+def _tenth(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Days are a tenth as many, or these tests would wait for the disk."""
+    assert KEPT_DAYS >= 400 > LEAST_DAYS >= 184
+    monkeypatch.setattr("gateway.security.audit.KEPT_DAYS", KEPT_DAYS // 10)
+    monkeypatch.setattr("gateway.security.audit.LEAST_DAYS", LEAST_DAYS // 10)
+
+
+def days(log: Audit, clock: FakeClock, count: int) -> None:
+    """Somebody signs in on each of so many days."""
+    for _ in range(count):
+        clock.wall += DAY_NS
+        log.append("anna", "192.0.2.7", "login")
+
+
+@pytest.mark.usefixtures("_tenth")
 @pytest.mark.fault("S13")
 def test_entries_go_after_four_hundred_days_and_the_chain_tells_it(
     log: Audit, clock: FakeClock, tmp_path: Path
 ) -> None:
-    assert KEEP_NS >= LEAST_KEEP_NS >= 184 * DAY_NS
-    clock.wall -= KEEP_NS + LEAST_KEEP_NS
-    for _ in range(3):
-        log.append("anna", "192.0.2.7", "login")
-    clock.wall += KEEP_NS - DAY_NS
-    log.append("anna", "192.0.2.7", "login")
-    assert len(list(entries(tmp_path))) == 4
-    clock.wall += 3 * DAY_NS
-    log.append("anna", "192.0.2.7", "login")
+    days(log, clock, 41)
+    assert len(list(entries(tmp_path))) == 41
+    days(log, clock, 2)
     kept = list(entries(tmp_path))
-    assert [each.what for each in kept] == ["login", "audit.shortened", "login"]
-    assert kept[0].number == 4
+    assert [each.what for each in kept].count("audit.shortened") == 2
+    assert {each.at // DAY_NS for each in kept} == {clock.wall // DAY_NS - i for i in range(41)}
     assert verify(tmp_path).is_whole
+    first = kept[0].number
     log.close()
-    tamper(tmp_path, "DELETE FROM entries WHERE number = 4")
-    assert verify(tmp_path).wrong == (5,)
+    tamper(tmp_path, f"DELETE FROM entries WHERE number = {first}")
+    assert verify(tmp_path).wrong == (first + 1,)
+
+
+@pytest.mark.usefixtures("_tenth")
+@pytest.mark.fault("C1")
+@pytest.mark.fault("S13")
+def test_a_clock_set_far_ahead_takes_no_entry_away_however_long_it_stays_there(
+    log: Audit, clock: FakeClock, tmp_path: Path, record_measure
+) -> None:
+    days(log, clock, 20)
+    then = clock.wall
+    clock.wall += 80 * 365 * DAY_NS  # 2106
+    days(log, clock, 15)
+    log.close()
+    again = Audit(tmp_path, clock)
+    days(again, clock, 1)
+    clock.wall = then
+    days(again, clock, 1)
+    clock.wall += 80 * 365 * DAY_NS
+    days(again, clock, 1)
+    again.close()
+    kept = list(entries(tmp_path))
+    assert [each.number for each in kept] == list(range(1, 39))
+    assert verify(tmp_path).is_whole
+    record_measure("3 clock steps of 80 years, 15 days there, 40 days kept: 0 of 38 audit entries gone", row="C1")
+
+
+@pytest.mark.usefixtures("_tenth")
+@pytest.mark.fault("S13")
+def test_a_chain_that_says_it_was_shortened_too_early_is_not_whole(
+    log: Audit, clock: FakeClock, tmp_path: Path
+) -> None:
+    days(log, clock, 20)  # of which 10 are behind the cut, 18 are six months
+    cut = list(entries(tmp_path))[9]
+    clock.wall += 400 * DAY_NS
+    log.append("", "", "audit.shortened", {"up_to": cut.number, "hash": cut.hash.hex()})
+    log.close()
+    tamper(tmp_path, f"DELETE FROM entries WHERE number <= {cut.number}")
+    assert verify(tmp_path).wrong == (cut.number + 1,)
 
 
 def test_two_that_write_at_once_make_one_chain(clock: FakeClock, tmp_path: Path) -> None:
