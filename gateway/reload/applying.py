@@ -12,7 +12,7 @@ import logging
 import os
 import shutil
 import sqlite3
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -23,6 +23,8 @@ from config.problems import Phrase, Problem
 from connectors import Clock
 from gateway.reload.changes import Change, NeedsRestart, differences
 from gateway.reload.versions import Versions, digest
+from gateway.security import House
+from gateway.security.audit import Act
 from gateway.sqlite import NewerFormat, sync_directory
 
 log = logging.getLogger(__name__)
@@ -66,6 +68,8 @@ class Applier:
         self._gateway = gateway
         self._file = plant_file.resolve()
         self.versions = Versions(directory, clock)
+        self._directory = directory
+        self._clock = clock
         self._one_at_a_time = asyncio.Lock()
 
     async def begin(self) -> None:
@@ -81,27 +85,57 @@ class Applier:
         Raises:
             Refused: nothing has changed.
         """
-        async with self._one_at_a_time:
-            before = await asyncio.to_thread(self._file.read_bytes)
-            if base is not None and digest(before) != base:
-                raise Refused("E-AP-0002", file=self._file.name)
-            return await self._apply(text, before, who, note)
+        return await self._noted(who, lambda: self._replace(text, who, note, base))
 
     async def apply_file(self, *, who: str, note: str = "") -> Applied:
         """Take over the file as it stands; raises Refused."""
-        async with self._one_at_a_time:
-            try:
-                text = await asyncio.to_thread(self._file.read_bytes)
-            except OSError as exc:
-                raise Refused("E-AP-0004", file=self._file, reason=exc.strerror or exc) from exc
-            return await self._apply(text, text, who, note)
+        return await self._noted(who, lambda: self._take_over(who, note))
 
     async def roll_back(self, number: int, *, who: str, note: str = "") -> Applied:
         """Apply the text of a version again; raises Refused."""
+        return await self._noted(who, lambda: self._go_back(number, who, note))
+
+    async def _noted(self, who: str, work: Callable[[], Awaitable[Applied]]) -> Applied:
+        """Do one thing at a time; whoever asked, the audit log tells what came of it."""
+        async with self._one_at_a_time:
+            try:
+                done = await work()
+            except Refused as refused:
+                await asyncio.to_thread(self._note, who, "config.refused", {"code": refused.code})
+                raise
+            await asyncio.to_thread(self._note, who, "config.applied", {"version": done.version})
+        return done
+
+    def _note(self, who: str, what: Act, about: Mapping[str, object]) -> None:
+        try:
+            with House(self._directory, self._clock) as house:
+                house.audit.append(who, "", what, about)
+        except (OSError, sqlite3.Error, NewerFormat) as exc:
+            log.error("the audit log can't be written", extra={"what": what, "reason": str(exc)})  # noqa: TRY400
+
+    async def _replace(self, text: bytes, who: str, note: str, base: str | None) -> Applied:
+        before = await asyncio.to_thread(self._file.read_bytes)
+        if base is not None and digest(before) != base:
+            raise Refused("E-AP-0002", file=self._file.name)
+        done = await self._apply(text, before, who, note)
+        # What its author applies came out of the draft, also where a last word was changed.
+        await asyncio.to_thread(self.versions.drop_draft, text, who if base is not None else None)
+        return done
+
+    async def _take_over(self, who: str, note: str) -> Applied:
+        try:
+            text = await asyncio.to_thread(self._file.read_bytes)
+        except OSError as exc:
+            raise Refused("E-AP-0004", file=self._file, reason=exc.strerror or exc) from exc
+        done = await self._apply(text, text, who, note)
+        await asyncio.to_thread(self.versions.drop_draft, text)
+        return done
+
+    async def _go_back(self, number: int, who: str, note: str) -> Applied:
         text = await asyncio.to_thread(self.versions.text, number)
         if text is None:
             raise Refused("E-AP-0006", number=number)
-        return await self.apply(text, who=who, note=note or f"= {number}")
+        return await self._replace(text, who, note or f"= {number}", None)
 
     async def _apply(self, text: bytes, before: bytes, who: str, note: str) -> Applied:
         plant, warnings, changes = await self._compared(text)
@@ -122,7 +156,6 @@ class Applier:
             await self._take_back(old, plant, before)
             await asyncio.to_thread(self.versions.add, text, who, note, "failed")
             raise Refused("E-AP-0005", reason=f"{type(exc).__name__}: {exc}") from exc
-        await asyncio.to_thread(self.versions.drop_draft)
         log.info(
             "plant file applied",
             extra={"version": number, "who": who, "changes": len(changes), "file": self._file.name},

@@ -13,6 +13,7 @@ from gateway.sqlite import checkpoint, open_sound, transaction
 
 CONFIG: Final = "config.sqlite"
 KEPT: Final = 1_000
+_MS: Final = 1_000_000
 State = Literal["applied", "failed"]
 _SCHEMA: Final = (
     (
@@ -40,7 +41,7 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What somebody is writing; there is one, and who saves it last has it."""
+    """What somebody is writing; there is one, and nobody's is overwritten by who has not seen it."""
 
     time: int
     """ns UTC"""
@@ -48,6 +49,10 @@ class Draft:
     base: str
     """Digest of the file it began from."""
     text: bytes
+
+
+class Taken(Exception):
+    """Somebody else's draft would be overwritten; its words are the author's name."""
 
 
 def digest(text: bytes) -> str:
@@ -104,18 +109,26 @@ class Versions:
             row = connection.execute("SELECT time, who, base, text FROM draft").fetchone()
         return None if row is None else Draft(row[0], row[1], row[2], bytes(row[3]))
 
-    def save_draft(self, text: bytes, who: str, base: str) -> None:
-        """Keep what is being written."""
+    def save_draft(self, text: bytes, who: str, base: str, over_ms: int | None = None) -> None:
+        """Keep what is being written; `over_ms` is the time of the draft it goes on from.
+
+        Raises:
+            Taken: another's draft is there, and it is a later one than that, or none was seen.
+        """
         with self._open() as connection, transaction(connection):
+            row = connection.execute("SELECT who, time FROM draft WHERE who <> ?", (who,)).fetchone()
+            if row is not None and over_ms != row[1] // _MS:
+                raise Taken(row[0])
             connection.execute(
                 "INSERT OR REPLACE INTO draft VALUES (1, ?, ?, ?, ?)", (self._clock.now(), who, base, text)
             )
 
-    def drop_draft(self) -> None:
-        """Forget it."""
+    def drop_draft(self, text: bytes | None = None, who: str | None = None) -> None:
+        """Forget it: whatever it is, or only where it is this text or is of this author."""
         if self._path.exists():
             with self._open() as connection, transaction(connection):
-                connection.execute("DELETE FROM draft")
+                whose = "? IS NULL OR text = ? OR who = ?"
+                connection.execute(f"DELETE FROM draft WHERE {whose}", (text, text, who))  # noqa: S608  ours
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:

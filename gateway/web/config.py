@@ -18,8 +18,9 @@ from gateway.control import NoGateway, ask
 from gateway.reload import Change, NeedsRestart, Versions, differences
 from gateway.reload.commands import as_dict
 from gateway.reload.unified import unified
-from gateway.reload.versions import digest
+from gateway.reload.versions import Taken, digest
 from gateway.security import House
+from gateway.security.house import By
 from gateway.sqlite import NewerFormat
 from gateway.web.access.gate import by
 from gateway.web.config_models import (
@@ -51,7 +52,7 @@ _MISTAKES: Final[dict[int | str, dict[str, Any]]] = {
 
 def add_config(app: FastAPI, house: House, directory: Path, plant_file: Path | None) -> None:
     """Add the routes below /api/config."""
-    desk = _Desk(directory, plant_file)
+    desk = _Desk(directory, plant_file, house)
 
     @app.get("/api/config", responses=_MISTAKES)
     async def read_config() -> ConfigNow:
@@ -63,12 +64,12 @@ def add_config(app: FastAPI, house: House, directory: Path, plant_file: Path | N
 
     @app.post("/api/config/draft", responses=_MISTAKES)
     async def keep_draft(request: Request, asked: ConfigToKeep) -> ConfigNow:
-        await desk.ask(desk.keep, asked, by(request).name)
+        await desk.ask(desk.keep, asked, by(request))
         return await desk.ask(desk.now)
 
     @app.delete("/api/config/draft", responses=_MISTAKES)
-    async def drop_draft() -> ConfigNow:
-        await desk.ask(desk.versions.drop_draft)
+    async def drop_draft(request: Request) -> ConfigNow:
+        await desk.ask(desk.drop, by(request))
         return await desk.ask(desk.now)
 
     @app.post("/api/config/apply", responses=_MISTAKES)
@@ -98,8 +99,9 @@ def add_config(app: FastAPI, house: House, directory: Path, plant_file: Path | N
 class _Desk:
     """Reads the file and its versions; everything here waits for the disk, so it runs in a thread."""
 
-    def __init__(self, directory: Path, plant_file: Path | None) -> None:
+    def __init__(self, directory: Path, plant_file: Path | None, house: House) -> None:
         self._directory = directory
+        self._house = house
         self._file = None if plant_file is None else plant_file.resolve()
         self.versions = Versions(directory, SystemClock())
 
@@ -142,9 +144,22 @@ class _Desk:
             ),
         )
 
-    def keep(self, asked: ConfigToKeep, who: str) -> None:
-        """Keep a draft."""
-        self.versions.save_draft(asked.text.encode(), who, asked.base)
+    def keep(self, asked: ConfigToKeep, who: By) -> None:
+        """Keep a draft; 409 where another's would be overwritten."""
+        text = asked.text.encode()
+        try:
+            self.versions.save_draft(text, who.name, asked.base, asked.over)
+        except Taken as exc:
+            raise PageRefused(409, "E-AP-0007", who=exc) from exc
+        self._house.audit.append(who.name, who.address, "config.draft", {"digest": digest(text)})
+
+    def drop(self, who: By) -> None:
+        """Forget the draft, whosever it is."""
+        draft = self.versions.draft()
+        if draft is not None:
+            about = {"dropped": digest(draft.text), "of": draft.who}
+            self._house.audit.append(who.name, who.address, "config.draft", about)
+            self.versions.drop_draft()
 
     def look(self, text: bytes) -> ConfigLooked:
         """Return what applying this text would do."""

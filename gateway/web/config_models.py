@@ -79,11 +79,15 @@ class ConfigToKeep(Answer):
 
     text: _Text
     base: Annotated[str, Field(max_length=40)]
+    over: Whole | None = None
+    """Time of the draft it goes on from: another's that is later, or was not seen, is not overwritten."""
 
 
-class ConfigToApply(ConfigToKeep):
+class ConfigToApply(Answer):
     """A text that shall run."""
 
+    text: _Text
+    base: Annotated[str, Field(max_length=40)]
     note: _Note = ""
 
 

@@ -19,6 +19,8 @@ from gateway.reload import Refused
 from gateway.reload.last_good import last_good
 from gateway.reload.versions import digest
 from gateway.runtime import Gateway
+from gateway.security.audit import entries
+from gateway.security.house import SECURITY
 from gateway.supervise import LinkState
 
 FAST = {"scan": "20ms", "tags": {"x": {"shape": "ramp"}}}
@@ -225,6 +227,15 @@ async def test_the_signal_takes_the_file_over(tmp_path: Path) -> None:
         )
         os.kill(os.getpid(), signal.SIGHUP)
         await until(lambda: rows(gateway, "new") > 2)
+        (tmp_path / "plant.yaml").write_bytes(b"a: [")
+        os.kill(os.getpid(), signal.SIGHUP)
+        audit = tmp_path / "data" / SECURITY
+        await until(lambda: len([*entries(audit)]) == 2)
+    told = [(each.who, each.what, json.loads(each.about)) for each in entries(audit)]
+    assert told == [
+        ("SIGHUP", "config.applied", {"version": 2}),
+        ("SIGHUP", "config.refused", {"code": "E-AP-0001"}),
+    ]
 
 
 async def test_commands_need_the_secret_only_the_gateways_user_can_read(tmp_path: Path) -> None:

@@ -3,12 +3,16 @@
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from copy import copy
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from gateway.reload.versions import digest
 from gateway.runtime import Gateway
 from gateway.security import House
-from gateway.security.audit import entries
+from gateway.security.audit import entries, verify
 from gateway.web.app import create_app
 from gateway.web.view import View
 from tests.asgi import Answer, ask
@@ -30,6 +34,17 @@ class Caller:
         sent = b"" if body is None else json.dumps(body).encode()
         method = "POST" if body is not None else method
         return await ask(self.app, f"/api/config{path}", method=method, body=sent, **self.headers)
+
+    def as_who(self, headers: dict[str, str]) -> "Caller":
+        """The same page in somebody else's browser."""
+        other = copy(self)
+        other.headers = headers
+        return other
+
+
+def noted(house: House) -> list[tuple[str, str, dict[str, Any]]]:
+    found = [each for each in entries(house.directory) if each.what.startswith("config.")]
+    return [(each.who, each.what, json.loads(each.about)) for each in found]
 
 
 @asynccontextmanager
@@ -83,11 +98,55 @@ async def test_a_draft_is_applied_noted_and_taken_back_under_the_users_name(tmp_
             (1, "start", ""),
         ]
         assert '-  "one": {' in (await call("/versions/2")).json()["diff"]
-        noted = [
-            (each.who, each.what) for each in entries(house.directory) if each.what.startswith("config.")
+        assert noted(house) == [
+            ("eva", "config.draft", {"digest": digest(wanted.encode())}),
+            ("eva", "config.apply", {"note": "one is scrapped"}),
+            ("eva", "config.applied", {"version": 2}),
+            ("eva", "config.apply", {"note": ""}),
+            ("eva", "config.refused", {"code": "E-AP-0002"}),
+            ("eva", "config.rollback", {"note": "", "version": 1}),
+            ("eva", "config.applied", {"version": 3}),
         ]
-        assert ("eva", "config.apply") in noted
-        assert ("eva", "config.rollback") in noted
+
+
+@pytest.mark.fault("H3")
+async def test_nobodys_draft_is_lost_to_another(tmp_path: Path, record_measure) -> None:
+    async with page(tmp_path) as (gateway, eva, house):
+        take(house, "ben", "engineer")
+        ben = eva.as_who(as_user(house, "ben"))
+        base = (await eva("")).json()["base"]
+        kept = (await eva("/draft", {"text": "mine: [", "base": base})).json()["draft"]
+        assert (await eva("/draft", {"text": "mine: [1", "base": base})).status == 200
+        for over in ({}, {"over": None}, {"over": kept["time"] - 1}):
+            taken = await ben("/draft", {"text": "ben's", "base": base, **over})
+            assert (taken.status, taken.json()["code"]) == (409, "E-AP-0007")
+            assert "eva" in taken.json()["en"]
+        applier = gateway.applier
+        assert applier is not None
+        wanted = "# ben\n" + text().decode()
+        assert (await ben("/apply", {"text": wanted, "base": base})).json()["version"] == 2
+        assert (await ben("/rollback", {"version": 1})).json()["version"] == 3
+        (tmp_path / "plant.yaml").write_bytes(b"# by hand\n" + text())
+        await applier.apply_file(who="SIGHUP")
+        now = (await ben("")).json()
+        assert (now["draft"]["text"], now["draft"]["who"]) == ("mine: [1", "eva")
+        over = {"over": now["draft"]["time"]}
+        assert (await ben("/draft", {"text": "both", "base": base, **over})).json()["draft"]["who"] == "ben"
+        assert (await eva("/draft", {"text": "mine", "base": base, "over": kept["time"]})).status == 409
+        assert (await eva("/draft", method="DELETE")).json()["draft"] is None
+        assert noted(house)[-1] == ("eva", "config.draft", {"dropped": digest(b"both"), "of": "ben"})
+        assert ("SIGHUP", "config.applied", {"version": 4}) in noted(house)
+        assert verify(house.directory).is_whole
+    record_measure("a draft through another's apply, rollback, SIGHUP and 4 saves: 0 lost", row="H3")
+
+
+async def test_what_somebody_applies_is_no_draft_any_more_whatever_they_changed_last(tmp_path: Path) -> None:
+    async with page(tmp_path) as (_, eva, _house):
+        base = (await eva("")).json()["base"]
+        wanted = "# a\n" + text().decode()
+        assert (await eva("/draft", {"text": wanted, "base": base})).status == 200
+        assert (await eva("/apply", {"text": "# b\n" + wanted, "base": base})).status == 200
+        assert (await eva("")).json()["draft"] is None
 
 
 async def test_without_a_running_gateway_nothing_is_applied_and_the_draft_waits(tmp_path: Path) -> None:

@@ -235,6 +235,7 @@ export interface ConfigToGoBack {
 export interface ConfigToKeep {
   text: string;
   base: string;
+  over: number | null;
 }
 
 export interface ConfigVersion {

@@ -59,7 +59,7 @@ function Editor({ now, again }: { now: ConfigNow; again: () => void }) {
   }
   const look = async (): Promise<void> => show(await change<ConfigLooked>("POST", "config/check", { text }));
   const keep = async (): Promise<void> => {
-    await change("POST", "config/draft", { text, base });
+    await change("POST", "config/draft", { text, base, over: now.draft?.time ?? null });
     say(t("config.kept"));
   };
   const apply = async (): Promise<void> => {
