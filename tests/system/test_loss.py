@@ -3,15 +3,19 @@
 import random
 import signal
 import time
+from itertools import pairwise
 
 import pytest
 
 from tests.benchmarks.harness import cpu_s
 from tests.processes import wait_for
 from tests.system.rig import SCALE, Rig, deliver_the_rest, rig
-from tests.verify.recovery import recovery, until_live
+from tests.verify.recovery import recovery, runs, until_live
 
 __all__ = ["rig"]
+SAVED_S = 2.0
+"""A cursor is saved once a second; as much again for a busy machine."""
+ONE_NEXT = 1_000
 KILLS = 100 if SCALE >= 1 else max(2, round(20 * SCALE))
 AWAY_S = max(8.0, 30 * SCALE)  # beyond the 5 s after which what waits is history
 
@@ -26,28 +30,35 @@ def test_kill_9_at_random_instants_loses_nothing_and_tells_nothing_wrong(rig: Ri
     chance = random.Random(seed)
     starts, used = [], []
     for _ in range(KILLS):
-        enough = chance.uniform(500, 15_000)
+        enough = chance.uniform(500, 20_000)
         starts.append(time.time_ns())
         with rig.gateway() as gateway:
             wait_for(lambda: rig.metric("sink_rows_total") > 0, "the first rows", 60)
             used.append(cpu_s(gateway))
-            wait_for(lambda: rig.metric("sink_rows_total") > enough, "a while of work", 60)  # noqa: B023  now
+            wait_for(lambda: rig.metric("store_rows_total") > enough, "a while of work", 60)  # noqa: B023  now
             gateway.end(signal.SIGKILL)
         rig.copy_store()
+    starts.append(time.time_ns())
     deliver_the_rest(rig)
     report = rig.verdict()
     print(report.markdown())
     assert report.ok, report.json()
     assert report.accepted > KILLS * 500
-    # What can come twice is one write and the rows acknowledged since the cursor was saved, a second before.
-    assert report.doubled <= KILLS * (20_000 + 2 * 5_000)
+    # What comes twice after a start is what went out since the cursor was saved, and one write.
+    seen = runs(rig.folder / "received.bin", starts, SAVED_S)
+    print(*seen, sep="\n")
+    assert sum(each.doubled for each in seen) == report.doubled
+    for before, after in pairwise(seen):
+        assert after.doubled <= before.unsaved + ONE_NEXT
     back = sorted(until_live(rig.folder / "received.bin", starts))
     print("live again after", [round(each, 1) for each in back], "s with", sorted(used), "s of a core")
     # Of a processor's time, whoever else wants the machine; by the clock it is in `make bench`.
     assert max(used) <= 5
     median = back[len(back) // 2]
+    assert median <= 5 or SCALE < 1
     counted = (
-        f"{report.accepted} accepted, 0 lost, {report.doubled} twice, live {median:.1f} s after the start, "
+        f"{report.accepted} accepted, 0 lost, {report.doubled} twice, "
+        f"{max(each.doubled for each in seen)} after one kill at most, live {median:.1f} s after the start, "
         f"{max(used):.1f} s of a core at most until the first rows"
     )
     record_measure(f"{KILLS} kills at 5,000 values a second: {counted}")
@@ -77,10 +88,9 @@ def test_a_broker_that_is_away_gets_everything_when_it_is_back_and_live_values_f
     found = recovery(rig.folder / "received.bin", back)
     print(found.text())
     assert found.backlog >= AWAY_S * 5_000
-    if SCALE >= 1:
-        assert found.live_after_s <= 10
-        assert found.live_lag_max_s < 2
-        assert found.drain_per_s >= 10 * 5_000
+    assert found.live_after_s <= 10
+    assert found.drain_per_s >= 10 * 5_000
+    assert found.live_lag_max_s < 2 or SCALE < 1
     report = rig.verdict()
     print(report.markdown())
     assert report.ok, report.json()

@@ -72,6 +72,44 @@ def until_live(recording: Path, starts: Sequence[int]) -> list[float]:
     return [(int(received[live & (taken >= start)].min()) - start) / 1e9 for start in starts]
 
 
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a subscriber saw of the gateway between one start and the next."""
+
+    doubled: int
+    """Rows that had come before this run."""
+    unsaved: int
+    """Rows whose passing no cursor may have saved when the run ended: those of its last `save_s`, and if it
+    was shorter, what the run before left so."""
+
+
+def runs(recording: Path, starts: Sequence[int], save_s: float) -> list[Run]:
+    """Judge each run, from its start, ns UTC, to the next; a cursor is saved at least every `save_s`."""
+    rows = _rows(recording)
+    told: list[Run] = []
+    known: set[tuple[str, int, int]] = set()
+    for start, end in zip(starts, [*starts[1:], 2**63 - 1], strict=True):
+        mine = [each for each in rows if start <= each[0] < end]
+        keys = {each[1:] for each in mine}
+        first, last = (mine[0][0], mine[-1][0]) if mine else (start, start)
+        late = {each[1:] for each in mine if each[0] > last - save_s * 1e9}
+        before = told[-1].unsaved if told and last - first < save_s * 1e9 else 0
+        told.append(Run(len(mine) - len(keys - known), len(late) + before))
+        known |= keys
+    return told
+
+
+def _rows(recording: Path) -> list[tuple[int, str, int, int]]:
+    """Return when each row came, and its key."""
+    found = []
+    for record in read(recording):
+        if not record.topic.rpartition("/")[2].startswith("_"):
+            said = orjson.loads(record.payload)
+            numbers = said.get("row", range(len(said["v"])))
+            found += [(record.received, said["epoch"], said["seq"], number) for number in numbers]
+    return found
+
+
 def _columns(recording: Path, back: int) -> tuple[NDArray[np.int64], ...]:
     """Return when each message after `back` came, its oldest time, its rows, whether it is historical."""
     found = []
