@@ -132,7 +132,8 @@ class Comings:
         within = sum(each <= 2 * publish_s for each in back)
         told = (
             "the newest of all values read within two publishing intervals of an open session after "
-            f"{within} of {len(back)}, at most {max(back) * 1000:.0f} ms; a session was open within {max(waits):.2f} s"
+            f"{within} of {len(back)}, at most {max(back) * 1000:.0f} ms; "
+            f"a session was open within {max(waits):.2f} s"
         )
         assert max(back) <= 2 * publish_s + (0.0 if exactly else _BUSY_S), told
         return told
