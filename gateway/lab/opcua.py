@@ -3,7 +3,8 @@
 Variables are `nsu=urn:wanglian:lab:machine;s=v0` …, Double, value = 10 tick + index. With `swap_namespaces`
 a namespace with the same identifiers, whose values are all 777, takes the machine's index: whoever reads 777
 has gone by the index. What goes wrong happens to the whole server, once in each window a scenario names, or
-each second with a fault's share. The tests' other OPC UA server, of other hands, is in tests/servers/opcua.
+each second with a fault's share; limits and what spoils values hold while the scenario names them. The tests'
+other OPC UA server, of other hands, is in tests/servers/opcua.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from typing import Any, Final, Self
 from asyncua import Server, ua
 
 from gateway.lab import amounts
+from gateway.lab.opcua_sessions import ANY, Sessions, forget_sessions
 from gateway.lab.scenario import Fault, Moment, Scenario
 
 MACHINE: Final = "urn:wanglian:lab:machine"
@@ -27,7 +29,11 @@ FAULTS: Final = (
     "bad_status",
     "old_timestamps",
     "freeze",
+    "few_operations",
+    "few_items",
+    "few_connections",
 )
+_FEW: Final = 5
 TRAP: Final = 777.0
 
 
@@ -42,6 +48,7 @@ class Machine:
     def __init__(
         self, scenario: Scenario, *, port: int, host: str = "127.0.0.1", variables: int = 10
     ) -> None:
+        self.port = port
         self.endpoint = f"opc.tcp://{host}:{port}/lab"
         self.tick = 0
         self.swapped = False
@@ -62,7 +69,7 @@ class Machine:
 
     async def start(self) -> None:
         """Serve, with the namespaces as they are to be now."""
-        server: Any = Server()
+        server: Any = Server(iserver=Sessions())
         await server.init()
         server.set_endpoint(self.endpoint)
         server.set_server_name("Wanglian lab")
@@ -94,11 +101,20 @@ class Machine:
             elapsed = time.monotonic() - began
             second += 1
             fault = self._scenario.at(Moment(second, elapsed))
-            self._active = fault
+            self.hold(fault)
             if fault is not None and (fault.between is None or fault != last):
                 await self.suffer(fault)
             last = fault
             await self.advance()
+
+    def hold(self, fault: Fault | None) -> None:
+        """Let a fault that lasts begin, until another or none is held."""
+        self._active = fault
+        if self._server is not None:
+            inner = self._server.iserver
+            inner.most_operations = _few("few_operations", fault)
+            inner.most_items = _few("few_items", fault)
+            inner.max_connections = _few("few_connections", fault)
 
     async def advance(self) -> None:
         """Let every variable change."""
@@ -126,7 +142,13 @@ class Machine:
             for each in self._server.iserver.subscription_service.subscriptions.values():
                 each.publish_results = _nothing
         elif fault.fault == "lose_sessions":
-            self._server.iserver._external_sessions.clear()  # noqa: SLF001  no public way to forget
+            await forget_sessions(self._server)
+
+
+def _few(kind: str, fault: Fault | None) -> int:
+    if fault is None or fault.fault != kind:
+        return ANY
+    return _FEW if fault.value is None else int(fault.value)
 
 
 async def _nothing(*_: object) -> bool:

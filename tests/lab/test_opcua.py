@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from asyncua import Client, ua
+from asyncua.ua.ua_binary import struct_from_binary
 
 from gateway.lab.opcua import FAULTS, MACHINE, TRAP, Machine, value
 from gateway.lab.scenario import Fault, Scenario
@@ -64,6 +66,75 @@ async def test_a_silent_server_answers_reads_and_publishes_nothing() -> None:
         assert await node.read_value() == value(1, 2)
         await asyncio.sleep(0.3)
         assert value(1, 2) not in heard
+
+
+async def test_a_session_that_is_lost_is_told_so_whatever_is_asked_and_waited_for() -> None:
+    async with machine() as it, client(it) as connected:
+        subscription = await connected.create_subscription(1000, None)
+        index = await connected.get_namespace_index(MACHINE)
+        await subscription.subscribe_data_change(connected.get_node(ua.NodeId("v1", index)))
+        (session,) = it._server.bserver.clients
+        async with asyncio.timeout(10):
+            while not session.processor._publish_requests:
+                await asyncio.sleep(0.01)
+        waiting = connected.uaclient.protocol._callbackmap.copy()
+        await it.suffer(Fault(fault="lose_sessions"))
+        assert not it._server.iserver.subscription_service.subscriptions
+        ((_, waited),) = waiting.items()
+        answer = struct_from_binary(ua.ServiceFault, await waited)
+        assert answer.ResponseHeader.ServiceResult.value == ua.StatusCodes.BadSessionClosed
+        with pytest.raises(ua.uaerrors.BadSessionIdInvalid):
+            await connected.get_namespace_array()
+        async with client(it) as another:
+            assert await by_index(another, index) == value(1, 0)
+
+
+async def test_faults_that_last_are_seen_by_a_client_as_long_as_they_are_held() -> None:
+    async with machine() as it, client(it) as connected:
+        index = await connected.get_namespace_index(MACHINE)
+        nodes = [connected.get_node(ua.NodeId(f"v{i}", index)) for i in range(3)]
+
+        it.hold(Fault(fault="freeze"))
+        await it.advance()
+        assert await nodes[1].read_value() == value(1, 0)
+
+        it.hold(Fault(fault="old_timestamps", value="2h"))
+        await it.advance()
+        found = await nodes[1].read_data_value()
+        assert found.Value.Value == value(1, 2)
+        age = datetime.now(UTC) - found.SourceTimestamp.replace(tzinfo=UTC)
+        assert timedelta(hours=2) <= age < timedelta(hours=2, minutes=1)
+
+        it.hold(Fault(fault="few_operations", value="2"))
+        assert len(await connected.read_values(nodes[:2])) == 2
+        with pytest.raises(ua.uaerrors.BadTooManyOperations):
+            await connected.read_values(nodes)
+        with pytest.raises(ua.uaerrors.BadTooManyOperations):
+            await connected.browse_nodes(nodes)
+
+        it.hold(Fault(fault="few_items", value="2"))
+        subscription = await connected.create_subscription(1000, None)
+        made = await subscription.subscribe_data_change(nodes)
+        assert [isinstance(each, int) for each in made] == [True, True, False]
+        assert made[2].value == ua.StatusCodes.BadTooManyMonitoredItems
+
+        it.hold(Fault(fault="few_connections", value="1"))
+        reader, writer = await asyncio.open_connection("127.0.0.1", it.port)
+        assert await reader.read() == b""
+        writer.close()
+
+        it.hold(None)
+        await it.advance()
+        assert await connected.read_values(nodes) == [value(i, 3) for i in range(3)]
+        assert isinstance(await subscription.subscribe_data_change(nodes[2]), int)
+        async with client(it) as another:
+            assert await by_index(another, index) == value(1, 3)
+
+
+def test_every_fault_is_shown_above_or_below() -> None:
+    at_once = {"restart", "swap_namespaces", "silence", "lose_sessions"}
+    lasting = {"bad_status", "old_timestamps", "freeze", "few_operations", "few_items", "few_connections"}
+    assert at_once | lasting == set(FAULTS)
 
 
 async def test_a_scenario_restarts_it_once_in_its_window_and_spoils_values() -> None:
