@@ -33,6 +33,8 @@ class Outcome:
     """None when there is any error."""
     problems: tuple[Problem, ...]
     """Errors and warnings, in the order of the file."""
+    document: Document | None = None
+    """The file, for whoever has more to say of a place in it; None when it is no YAML."""
 
 
 def load_plant(path: Path, *, language: Language | None = None) -> Plant:
@@ -88,7 +90,7 @@ def read_plant_bytes(data: bytes, name: str, folder: Path) -> Outcome:
         problems += check_plant(plant, document, is_whole=is_whole)
         problems += check_factors(plant, document, Factors(library.own), is_whole=library.is_whole)
     is_usable = not any(problem.severity == "error" for problem in problems)
-    return Outcome(plant if is_usable else None, in_order(problems))
+    return Outcome(plant if is_usable else None, in_order(problems), document)
 
 
 def _entries(source: SourceOptions) -> Iterator[tuple[str, Sequence[MqttMessages | SparkplugNodes]]]:

@@ -176,10 +176,10 @@ def describe_published(options: AnySink, *, gateway: str, site: str, tags: Seque
             assert_never(options)
 
 
-def line_load(options: SourceOptions, delay: int = 0) -> float:
+def line_load(options: SourceOptions, delay: int | None = None) -> float:
     """Return the share of its time a connection needs for its scans; 0 where that is not known.
 
-    `delay` is what a device takes before it answers, ns; without it the share is the least there can be.
+    `delay` is what every device takes before it answers, ns, instead of its own `reply`.
     """
     match options:
         case ModbusSerialSource() | ModbusTcpSource():

@@ -47,6 +47,7 @@ from gateway.console import (
     print_table,
     say,
     stop_on_signal,
+    usable,
 )
 from gateway.sqlite import NewerFormat
 
@@ -87,20 +88,18 @@ def main() -> None:
 @app.command()
 def check(plant_file: PlantFile, *, lang: Lang = None, as_json: AsJson = False) -> None:
     """Report every mistake of a plant file at once. 一次报出配置文件的全部错误。"""
+    from gateway.forecast import foretold  # noqa: PLC0415
+
+    outcome = foretold(read_plant(plant_file))
     if as_json:
-        outcome = read_plant(plant_file)
         print_json([problem.as_dict(lang or default_language()) for problem in outcome.problems])
         raise typer.Exit(0 if outcome.plant else 2)
-    from gateway.forecast import overloaded_lines  # noqa: PLC0415
-
-    plant, language = load(plant_file, lang)
+    plant, language = usable(outcome, lang)
     if plant.page.enabled and plant.page.is_beyond:
         _must_have_user(data_dir(plant_file, plant), plant.page.listen, language)
     devices = [device for source in plant.sources.values() for device in source.devices.values()]
     tags = sum(tag.count for device in devices for tag in device.tags.values())
     counts = {"sources": len(plant.sources), "devices": len(devices), "tags": tags, "sinks": len(plant.sinks)}
-    for name, needed, asked in overloaded_lines(plant):
-        typer.echo(say(language, "overloaded", source=name, needed=needed, asked=asked), err=True)
     typer.echo(say(language, "fine", file=plant_file, **counts))
 
 
@@ -117,7 +116,9 @@ def _must_have_user(directory: Path, listen: str, language: Language) -> None:
 def plan(
     plant_file: PlantFile,
     *,
-    delay: Annotated[str, typer.Option(help="What a device takes to answer. 设备应答用时。")] = "20ms",
+    delay: Annotated[
+        str | None, typer.Option(help="As if every device took so long to answer. 假定的应答用时。")
+    ] = None,
     lang: Lang = None,
 ) -> None:
     """Print every request that will be sent, and how long a cycle takes. 列出每个请求和一轮所需时间。"""
@@ -126,7 +127,7 @@ def plan(
 
     plant, language = load(plant_file, lang)
     try:
-        waits = parse_duration(delay)
+        waits = None if delay is None else parse_duration(delay)
     except ValueError as exc:
         raise typer.BadParameter(str(exc), param_hint="--delay") from exc
     for name, source in plant.sources.items():
@@ -134,7 +135,7 @@ def plan(
             typer.echo(line.text(language))
     for name, load_, needed, asked in cycles(plant, waits):
         told = "cycle_too_long" if load_ > 1 else "cycle"
-        typer.echo(say(language, told, source=name, needed=needed, asked=asked, delay=delay))
+        typer.echo(say(language, told, source=name, needed=needed, asked=asked))
 
 
 @app.command()

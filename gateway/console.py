@@ -11,7 +11,7 @@ from typing import Annotated, Literal, NoReturn
 
 import typer
 
-from config.load import read_plant
+from config.load import Outcome, read_plant
 from config.plant import Plant
 from config.problems import Language, Phrase, default_language
 
@@ -30,7 +30,11 @@ def say(language: Language, key: str, **args: object) -> str:
 
 def load(path: Path, lang: Language | None) -> tuple[Plant, Language]:
     """Return the plant and the language to speak: asked for, else the plant's own, else the machine's."""
-    outcome = read_plant(path)
+    return usable(read_plant(path), lang)
+
+
+def usable(outcome: Outcome, lang: Language | None) -> tuple[Plant, Language]:
+    """Do the same for a file that was read: say what is wrong with it, end where it can't be used."""
     own = outcome.plant.gateway.language if outcome.plant else None
     language = lang or own or default_language()
     for problem in outcome.problems:

@@ -1,29 +1,35 @@
-"""Serial lines that can't do what is asked of them, told before the plant runs."""
+"""How long the cycles of a plant's lines take, told before it runs; also that some can't be done."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
+from config.load import Outcome
 from config.plant import Plant
+from config.problems import in_order
 from connectors.factory import line_load
 
 _NS = 1e9
 
 
-def overloaded_lines(plant: Plant) -> Iterator[tuple[str, str, str]]:
-    """Yield (source, time needed, time there is) of each line whose scans don't fit, in seconds as text.
+def foretold(outcome: Outcome) -> Outcome:
+    """Return it with a warning for each connection whose scans don't fit into their time."""
+    plant, document = outcome.plant, outcome.document
+    if plant is None or document is None:
+        return outcome
+    warnings = (
+        document.problem("W-LN-0001", ("sources", name), at_key=True, needed=needed, asked=asked)
+        for name, load, needed, asked in cycles(plant)
+        if load > 1
+    )
+    return replace(outcome, problems=in_order((*outcome.problems, *warnings)))
 
-    It is the least: devices take their time too.
-    """
-    for name, load, needed, asked in cycles(plant, 0):
-        if load > 1:
-            yield name, needed, asked
 
+def cycles(plant: Plant, delay: int | None = None) -> Iterator[tuple[str, float, str, str]]:
+    """Yield (source, share of its time needed, time needed, time there is) of each line or connection.
 
-def cycles(plant: Plant, delay: int) -> Iterator[tuple[str, float, str, str]]:
-    """Yield (source, share of its time needed, time needed, time there is) of each Modbus connection.
-
-    The time is that of the shortest scan interval on it, in seconds as text; `delay` is what a device takes
-    before it answers, ns.
+    The time is that of the shortest scan interval on it, in seconds as text; `delay` is what every device
+    takes before it answers, ns, instead of its own `reply`.
     """
     for name, source in plant.sources.items():
         load = line_load(source, delay)

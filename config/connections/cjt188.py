@@ -6,8 +6,9 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field, model_validator
 
 from config.base import DeviceName, Duration, Name
+from config.connections.asked import AskedDevice
 from config.connections.meter_line import MeterLine
-from config.tags import DeviceOptions, TagOptions
+from config.tags import TagOptions
 
 TYPES: Final = {"cold_water": 0x10, "hot_water": 0x11, "heat": 0x20, "gas": 0x30, "electricity": 0x40}
 UNIT_CODES: Final = {"MTQ": 0x2C, "KWH": 0x05}
@@ -43,7 +44,7 @@ class Cjt188Tag(TagOptions):
         return 1
 
 
-class Cjt188Device(DeviceOptions):
+class Cjt188Device(AskedDevice):
     """One meter."""
 
     address: Annotated[str, Field(pattern=r"^([0-9]{14}|any)$")]

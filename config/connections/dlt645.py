@@ -6,9 +6,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from config.base import DeviceName, Duration, Name
+from config.connections.asked import AskedDevice
 from config.connections.meter_line import MeterLine
 from config.dlt645_identifiers import TemplateName, identifiers, template
-from config.tags import DeviceOptions, TagOptions
+from config.tags import TagOptions
 
 
 class Dlt645Tag(TagOptions):
@@ -35,7 +36,7 @@ class Dlt645Tag(TagOptions):
         return 1
 
 
-class Dlt645Device(DeviceOptions):
+class Dlt645Device(AskedDevice):
     """One meter."""
 
     address: Annotated[str, Field(pattern=r"^([0-9]{12}|any)$")]

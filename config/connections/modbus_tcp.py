@@ -6,7 +6,8 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field, WithJsonSchema, model_validator
 
 from config.base import DeviceName, Duration, Host, Model, Name, Number
-from config.tags import DeviceOptions, TagOptions
+from config.connections.asked import AskedDevice
+from config.tags import TagOptions
 
 RegisterTable = Literal["holding", "input", "coil", "discrete"]
 WireType = Literal[
@@ -100,7 +101,7 @@ class ModbusTag(TagOptions):
         return "".join(words)
 
 
-class ModbusDevice(DeviceOptions):
+class ModbusDevice(AskedDevice):
     """One unit id on the connection."""
 
     unit_id: Annotated[int, Field(ge=0, le=255)] = 1

@@ -39,8 +39,8 @@ def line(options: Cjt188Source) -> Line:
     return line_of(options, frames_of(options))
 
 
-def line_load(options: Cjt188Source, delay: int = 0) -> float:
-    """Return the share of its time a line needs for all its scans; `delay` is a meter's own, ns."""
+def line_load(options: Cjt188Source, delay: int | None = None) -> float:
+    """Return the share of its time a line needs for its scans; `delay` stands for every `reply`, ns."""
     return load_of(options, frames_of(options), _meters(options), delay)
 
 

@@ -34,6 +34,11 @@ class MeterOptions(DeviceTerms, Protocol):
         """Area and line."""
         ...
 
+    @property
+    def reply(self) -> int:
+        """What it takes before it answers, ns."""
+        ...
+
 
 class Wanted(NamedTuple):
     """One value of a meter."""

@@ -25,12 +25,13 @@ def line_of(options: MeterLine, framing: Framing) -> Line:
     )
 
 
-def load_of(options: MeterLine, framing: Framing, meters: Iterable[Meter], delay: int) -> float:
+def load_of(options: MeterLine, framing: Framing, meters: Iterable[Meter], delay: int | None) -> float:
     """Return the share of its time the line needs for its scans; behind a server its bytes cost nothing."""
     pace, load = pace_of(options), 0.0
     character = pace.character if options.port is not None else 0
     for meter in meters:
+        waits = meter.options.reply if delay is None else delay
         for asking, length in zip(meter.poll.asking, meter.poll.lengths, strict=True):
             characters = len(framing.enclose(asking)) + framing.size(length)
-            load += (characters * character + pace.gap + pace.pause + delay) / meter.options.scan
+            load += (characters * character + pace.gap + pace.pause + waits) / meter.options.scan
     return load

@@ -11,15 +11,15 @@ _ANSWERING = 3
 """Unit, function and byte count, before the data."""
 
 
-def line_load(options: ModbusSerialSource | ModbusTcpSource, delay: int = 0) -> float:
+def line_load(options: ModbusSerialSource | ModbusTcpSource, delay: int | None = None) -> float:
     """Return the share of its time a connection needs for all its scans; above 1, scans fall out.
 
-    `delay` is what a device takes before it answers, ns. With 0 it is the least there can be: the bytes on
-    the wire and the silences between frames, every request answered at once. Over TCP bytes cost nothing,
-    so without a delay only the pauses are known; how long a line behind a serial server takes is not.
+    It adds up the bytes on the wire, the silences between frames and what each device takes before it
+    answers: its own `reply`, or `delay` for all, ns. Over TCP bytes cost nothing; how long they take on the
+    line behind a serial server is not known here.
     """
     return sum(
-        _cost(options, part, delay) / part.scan
+        _cost(options, part, part.reply if delay is None else delay) / part.scan
         for device in options.devices.values()
         for part in device.by_interval()
     )

@@ -55,7 +55,12 @@ def test_check_warns_of_a_line_that_can_not_do_what_is_asked(tmp_path: Path) -> 
     line = {"kind": "modbus_serial", "port": "/dev/x", "devices": {"m_{1..10}": {"scan": "1s", "tags": tags}}}
     done = wanglian("check", plant(tmp_path, sources={"hall": line}), "--lang", "en")
     assert done.returncode == 0
-    assert "the line hall the scans of every 1 s need at least 2.7 s" in done.stderr
+    assert "sources.hall: the scans of every 1 s take about 2.9 s" in done.stderr
+    (told,) = json.loads(wanglian("check", tmp_path / "plant.yaml", "--lang", "en", "--json").stdout)
+    assert (told["code"], told["severity"], told["path"]) == ("W-LN-0001", "warning", "sources.hall")
+    assert f":{told['line']}:{told['column']} sources.hall" in done.stderr
+    quick = wanglian("plan", tmp_path / "plant.yaml", "--delay", "0s", "--lang", "en")
+    assert "hall: the scans of every 1 s take about 2.7 s" in quick.stdout
 
 
 def test_check_reports_every_mistake_with_place_and_exit_code_2(tmp_path: Path) -> None:

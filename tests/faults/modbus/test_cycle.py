@@ -14,6 +14,7 @@ from connectors.modbus.forecast import line_load
 from connectors.quality import GOOD
 from gateway.lab.modbus import frames
 from gateway.lab.modbus.line import SerialEquipment
+from gateway.lab.modbus.replies import faulty
 from gateway.lab.modbus.tcp import TcpEquipment
 from tests.faults.modbus.lab import SCALE, source
 
@@ -86,4 +87,26 @@ async def test_d12_the_cycle_of_a_tcp_connection_is_foretold_within_fifteen_perc
         foretold = line_load(read, int(DELAY_S * 1e9)) * SCAN_NS / 1e9
     how = f"{in_flight} in flight, pause {pause}"
     record_measure(f"{how}: foretold {foretold * 1e3:.0f} ms, measured {measured * 1e3:.0f} ms a cycle")
+    assert foretold == pytest.approx(measured, rel=0.15)
+
+
+@pytest.mark.fault("D12")
+async def test_d12_the_cycle_of_devices_of_different_delays_is_foretold_within_fifteen_percent(
+    record_measure,
+) -> None:
+    """Each by its own `reply`, with the lab's `delay` behind it."""
+    replies = {1: "5ms", 2: "20ms", 3: "70ms"}
+    async with TcpEquipment(
+        faulty(*(f"delay={reply}/{unit}" for unit, reply in replies.items()))
+    ) as equipment:
+        made = devices(3)
+        for unit, reply in replies.items():
+            made[f"m{unit}"]["reply"] = reply
+        options = {"kind": "modbus_tcp", "host": "127.0.0.1", "port": equipment.port, "devices": made}
+        read = ModbusTcpSource.model_validate(options)
+        async with Modbus("line", read, TcpLine(read), site="s", tags=TagTable(), clock=SystemClock()) as it:
+            measured = await shortest_cycle(it, 3)
+    foretold = line_load(read) * SCAN_NS / 1e9
+    delays = f"devices that take {', '.join(replies.values())}"
+    record_measure(f"{delays}: foretold {foretold * 1e3:.0f} ms, measured {measured * 1e3:.0f} ms a cycle")
     assert foretold == pytest.approx(measured, rel=0.15)

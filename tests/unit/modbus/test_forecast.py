@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from config.connections import ModbusSerialSource
-from config.load import load_plant
+from config.load import read_plant
 from connectors import TagTable
 from connectors.modbus import Modbus
 from connectors.modbus.forecast import line_load
 from connectors.quality import GOOD
-from gateway.forecast import overloaded_lines
+from gateway.forecast import foretold
 from tests.conftest import FakeClock
 from tests.faults.modbus.test_silence import THINKS_NS, FakePort
 from tests.plants import modbus_sources
@@ -68,8 +68,38 @@ def test_a_line_that_can_not_do_it_is_told_with_what_it_needs(tmp_path: Path) ->
             "baud": 115200,
             "devices": {"q_{1..10}": devices["m_{1..10}"]},
         },
+        "meters": {
+            "kind": "dlt645",
+            "port": "/dev/ttyUSB2",
+            "devices": {
+                "e": {
+                    "address": "000000000001",
+                    "scan": "1s",
+                    "reply": "1.2s",
+                    "tags": {"u": {"di": "02010100"}},
+                }
+            },
+        },
+        "plc": {
+            "kind": "modbus_tcp",
+            "host": "127.0.0.1",
+            "devices": {
+                "old": {"scan": "1s", "reply": "300ms", "max_registers": 30, "tags": tags},
+                "new": {"unit_id": 2, "scan": "1s", "max_registers": 30, "tags": tags},
+            },
+        },
         **modbus_sources([1502], 10, "1s"),
     }
     file.write_text(json.dumps({"gateway": {"id": "g", "site": "s"}, "sources": sources}))
-    # Ten times 8 + 245 bytes of 10 bits and a gap of 35 bits, at 9600 bits a second.
-    assert list(overloaded_lines(load_plant(file))) == [("slow", "2.7", "1")]
+    outcome = foretold(read_plant(file))
+    assert outcome.plant is not None
+    told = {p.path: (p.args["needed"], p.args["asked"]) for p in outcome.problems if p.code == "W-LN-0001"}
+    assert told == {
+        # Ten times 8 + 245 bytes of 10 bits and a gap of 35 bits, at 9600 bits a second, and 20 ms each.
+        "sources.slow": ("2.9", "1"),
+        # 20 + 18 bytes of 11 bits, with the gap 0.19 s at 2400 bits a second, behind the meter's own 1.2 s.
+        "sources.meters": ("1.4", "1"),
+        # Four requests of 0.3 s and four of 20 ms.
+        "sources.plc": ("1.3", "1"),
+    }
+    assert foretold(outcome).problems == outcome.problems
