@@ -48,25 +48,27 @@ def build_source(  # noqa: PLR0911  one for each kind
     """Return the source; it touches nothing until it is entered.
 
     `gateway` is the gateway's id; what a connector must keep (certificates) lies below `directory`. `kept` is
-    the same for every session of a source: what was learned of a serial line outlives them.
+    the same for every session of a source: what was learned of a line and its devices outlives them.
     """
     kept = {} if kept is None else kept
     match options:
         case ModbusTcpSource():
             from connectors.modbus import Modbus, TcpLine
 
+            plans = kept.setdefault("plans", {})
             if options.framing == "tcp":
-                return Modbus(name, options, TcpLine(options), site=site, tags=tags, clock=clock)
+                return Modbus(name, options, TcpLine(options), site=site, tags=tags, clock=clock, plans=plans)
             from connectors.modbus.serial import SerialServer
 
             line = kept.setdefault("line", SerialServer(options))
-            return Modbus(name, options, line, site=site, tags=tags, clock=clock)
+            return Modbus(name, options, line, site=site, tags=tags, clock=clock, plans=plans)
         case ModbusSerialSource():
             from connectors.modbus import Modbus
             from connectors.modbus.serial import SerialPort
 
             line = kept.setdefault("line", SerialPort(options))
-            return Modbus(name, options, line, site=site, tags=tags, clock=clock)
+            plans = kept.setdefault("plans", {})
+            return Modbus(name, options, line, site=site, tags=tags, clock=clock, plans=plans)
         case Dlt645Source():
             from connectors import dlt645
 

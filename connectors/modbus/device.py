@@ -1,6 +1,7 @@
 """One device of a connection while it runs: its plan, what it has refused, whether it is there."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -24,15 +25,32 @@ _CUTS: Final = 4
 """Refused requests cut at a time, so that a map that is all wrong does not flood the line."""
 
 
+@dataclass(slots=True)
+class Learned:
+    """How a device wants to be asked, learned from its refusals; it outlives sessions."""
+
+    options: ModbusDevice
+    requests: tuple[Request, ...]
+    refused: set[int] = field(default_factory=set)
+    """Places of values that are refused even alone."""
+
+
+def planned(options: ModbusDevice) -> Learned:
+    """Return how a device is asked of which nothing is known yet."""
+    return Learned(options, plan_requests(options, values_of(options)))
+
+
 class Device:
     """The plan of one device, compiled once and cut finer where the device refuses it.
 
     Values of another interval are a device of their own by the same name and unit id.
     """
 
-    def __init__(self, name: str, options: ModbusDevice) -> None:
+    def __init__(self, name: str, learned: Learned) -> None:
+        """Remember; what it learns goes into `learned`."""
         self.name = name
-        self.options = options
+        self.options = options = learned.options
+        self._learned = learned
         self.statistics = Statistics()
         self.answered = True
         """Whether the device itself said anything of use in the last scan."""
@@ -42,8 +60,8 @@ class Device:
         """Whether the plan was cut in the last scan while other requests are answered: ask again at once."""
         self._values = values_of(options)
         self._numbers = np.arange(len(self._values), dtype=np.int32)
-        self._refused: set[int] = set()  # places of values that are refused even alone
-        self._plan(plan_requests(options, self._values))
+        self._refused = learned.refused
+        self._plan(learned.requests)
 
     @property
     def in_flight(self) -> int:
@@ -108,13 +126,14 @@ class Device:
         self.improvable = bool(cut) and GOOD in status
         if cut:
             finer = (halve(each) if slot in cut else (each,) for slot, each in enumerate(requests))
-            self._plan([request for requests in finer for request in requests])
+            self._plan(tuple(request for requests in finer for request in requests))
         return found
 
     def _rests(self, request: Request) -> bool:
         return len(request.values) == 1 and request.values[0].place in self._refused
 
-    def _plan(self, requests: Sequence[Request]) -> None:
+    def _plan(self, requests: tuple[Request, ...]) -> None:
+        self._learned.requests = requests
         self.poll = Poll(self.options.unit_id, requests)
         self.counters = Counters(requests)
         self._layout = compile_layout(requests)

@@ -24,7 +24,8 @@ one request that carries it. A value wider than the device's limit gets a reques
 
 A device may refuse a whole range because of one address in it (exception 2), and often the address is in a
 hole only we wanted to read. `halve` cuts such a request at its widest hole, or else in the middle, until what
-is refused is one value. All of this is arithmetic on addresses: no I/O, and done once per session or refusal.
+is refused is one value. All of this is arithmetic on addresses: no I/O, and done once per change of the
+plant file or refusal.
 """
 
 import zlib

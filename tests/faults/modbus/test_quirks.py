@@ -1,15 +1,17 @@
 """Devices with habits of their own, and the options that suit them."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from config.connections import ModbusTcpSource
-from connectors import NotConnected, SystemClock, TagTable
+from connectors import NotConnected, Source, SystemClock, TagTable
+from connectors.factory import build_source
 from connectors.modbus import Modbus, TcpLine
 from connectors.quality import BAD_CONFIGURATION_ERROR, BAD_TIMEOUT, GOOD
-from gateway.lab.modbus.replies import FAULTS, Script, honest, needs_rest
+from gateway.lab.modbus.replies import FAULTS, Script, honest, needs_rest, without
 from gateway.lab.modbus.tcp import TcpEquipment
 from tests.faults.modbus.lab import assert_none_wrong, content, device, qualities
 
@@ -73,6 +75,34 @@ async def test_a_device_that_answers_for_one_value_only_is_asked_for_each_alone(
             asked = equipment.count
             assert set(qualities(await it.read())) == {GOOD}
             assert equipment.count - asked == len(tags)
+
+
+@pytest.mark.fault("D6")
+async def test_d6_what_a_device_refused_is_remembered_by_the_next_session(
+    tmp_path: Path, record_measure
+) -> None:
+    """Until the plant file says something else of it."""
+    tags = {"a": {"address": 0, "count": 5}, "b": {"address": 10, "count": 5}, "c": {"address": 16}}
+    kept: dict[str, Any] = {}
+
+    def session(equipment: TcpEquipment, **habits: Any) -> Source:
+        options = source(equipment, {}, {"tags": tags, "max_registers": 125, **habits})._options
+        told = {"gateway": "g", "site": "s", "directory": tmp_path, "kept": kept}
+        return build_source("line", options, tags=TagTable(), clock=SystemClock(), **told)
+
+    async def asked(equipment: TcpEquipment, **habits: Any) -> list[tuple[int, int]]:
+        before = len(equipment.requests)
+        async with session(equipment, **habits) as it:
+            while qualities(await it.read()) != [GOOD] * 10 + [BAD_CONFIGURATION_ERROR]:
+                pass
+        return [(each.address, each.count) for each in equipment.requests[before:]]
+
+    async with asyncio.timeout(20), TcpEquipment(without(7, 16)) as equipment:
+        first = await asked(equipment)
+        assert (0, 17) in first
+        assert await asked(equipment) == [(0, 5), (10, 5), (16, 1)]
+        assert await asked(equipment, max_gap=10) == first
+    record_measure(f"a map with two holes: {len(first)} requests in the first session, 3 in the next")
 
 
 async def test_a_scan_that_is_left_while_it_rests_spoils_nothing_of_the_next() -> None:

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from config.connections import ModbusDevice
 from connectors import Columns, Tag, TagTable
-from connectors.modbus.device import Device
+from connectors.modbus.device import Device, planned
 from connectors.quality import BAD_TIMEOUT, GOOD, UNCERTAIN_CONFIGURATION_ERROR
 from gateway.cli import app
 from gateway.review import REVIEW, Reviews, hold
@@ -36,7 +36,7 @@ class Gateway:
             self.catalogue.update(changed)
 
         table = TagTable(self.catalogue.items(), persist)
-        device = Device("meter", ModbusDevice.model_validate({"tags": tags}))
+        device = Device("meter", planned(ModbusDevice.model_validate({"tags": tags})))
         device.announce("line", "site", table)
         return reviews, table, device
 

@@ -7,7 +7,7 @@ import pytest
 
 from config.connections import ModbusDevice
 from connectors.modbus.decode import Answers
-from connectors.modbus.device import Device
+from connectors.modbus.device import Device, planned
 from connectors.modbus.plan import Request, Value
 from connectors.quality import BAD_CONFIGURATION_ERROR, GOOD
 from tests.unit.modbus.test_plan import layout, limit_of, optimum
@@ -33,7 +33,7 @@ def is_refused(request: Request, missing: Missing) -> bool:
 
 def learned(options: ModbusDevice, missing: Missing) -> tuple[Request, ...]:
     """Return the plan once the device refuses none of it."""
-    device = Device("m", options)
+    device = Device("m", planned(options))
     for _ in range(SCANS):
         requests = device.poll.requests
         status = [BAD_CONFIGURATION_ERROR if is_refused(each, missing) else GOOD for each in requests]
@@ -51,7 +51,7 @@ def test_d6_around_the_addresses_a_device_lacks_hardly_more_is_asked_than_must_b
     asked = least = 0
     for _ in range(200):
         options = layout(chance)
-        values = Device("m", options)._values
+        values = Device("m", planned(options))._values
         missing = holes_of(values, chance)
         plan = learned(options, missing)
         best = 0
