@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
@@ -16,10 +17,19 @@ from config.connections import MqttSource, SimulatedSource
 from connectors import Batch, NotConnected, Origin, SystemClock, TagTable
 from connectors.mqtt import Mqtt
 from connectors.simulated import Simulated
+from tests.memory import forget_peak, peak_mb, resident_mb
 from tests.servers.broker import Broker
 from tests.servers.flood import compiled, read_journal, value
 
 SCALE = float(os.environ.get("WL_SCALE", "0.1"))
+RATE = 40_000
+"""Messages a second; a broker on a busy machine takes fewer."""
+LARGEST = 268_000_000
+"""Bytes; with topic and head a packet has 256 MiB at most."""
+SPARE_MB = 12
+"""What reading takes besides."""
+COPIES = 5
+"""paho's, of a message that is taken apart."""
 
 pytestmark = pytest.mark.server
 
@@ -57,10 +67,10 @@ def values(batches: list[Batch]) -> list[float]:
     return [value for batch in batches for part in batch.parts for value in part.value.tolist()]
 
 
-async def read_until(opened: Mqtt, last: float) -> list[Batch]:
+async def read_until(opened: Mqtt, last: float, within_s: float = 20) -> list[Batch]:
     """Read and acknowledge until a value is seen."""
     batches = []
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(within_s):
         while last not in values(batches[-1:]):
             batches.append(await opened.read())
             await opened.ack(batches[-1])
@@ -133,6 +143,29 @@ async def test_a_huge_message_is_refused_and_counted_with_mqtt_3(broker: Broker,
         assert values(await read_until(opened, 7.5)) == [7.5]
         assert opened.statistics()["too_large"] == 1
         assert opened.statistics()["acks"] == 2
+
+
+@pytest.mark.fault("G2")
+@pytest.mark.parametrize("version", ["5", "3.1.1"])
+async def test_the_largest_message_there_is_takes_no_memory_or_only_while_it_is_refused(
+    broker: Broker, publisher: Client, tmp_path: Path, version: str, record_measure
+) -> None:
+    """MQTT 3.1.1 has no word for the largest packet that is wanted: it comes, and goes again."""
+    huge = tmp_path / "huge"
+    huge.write_bytes(bytes(int(LARGEST * SCALE)))
+    size = huge.stat().st_size / 2**20
+    async with asyncio.timeout(120), source(broker, TagTable(), PLAIN, version=version) as opened:
+        before = forget_peak()
+        command = ["-p", str(broker.port), "-V", "mqttv5", "-q", "1", "-t", "plant/a", "-f", str(huge)]
+        sender = await asyncio.create_subprocess_exec("mosquitto_pub", *command)
+        assert await sender.wait() == 0
+        publish(publisher, "plant/a", b'{"x": 7.5}')
+        assert values(await read_until(opened, 7.5, 100)) == [7.5]
+        peak, after = peak_mb() - before, resident_mb() - before
+        assert opened.statistics()["too_large"] == (0 if version == "5" else 1)
+        assert peak < SPARE_MB + (0 if version == "5" else COPIES * size)
+        assert after < SPARE_MB
+    record_measure(f"{size:.0f} MiB, MQTT {version}: memory grew by {peak:.0f} MiB, {after:.0f} afterwards")
 
 
 @pytest.mark.fault("G3")
@@ -219,6 +252,10 @@ async def test_what_was_stored_and_not_acknowledged_is_known_when_it_comes_again
 async def test_a_flood_is_held_back_and_leaves_the_others_their_turn(
     broker: Broker, tmp_path: Path, record_measure
 ) -> None:
+    """In full the loop is at most 100 ms late, and who scans every 100 ms has nine of ten scans.
+
+    Else the machine may be busy with other tests.
+    """
     program, journal = compiled(tmp_path), tmp_path / "journal"
     entry = {
         "topic": "flood/+/data",
@@ -226,9 +263,12 @@ async def test_a_flood_is_held_back_and_leaves_the_others_their_turn(
         "tags": {f"v{i}": {"path": f"v.v{i}"} for i in range(10)} | {"n": {"path": "seq"}},
     }
     other = SimulatedSource.model_validate(
-        {"kind": "simulated", "devices": {"d": {"scan": "20ms", "tags": {"x": {}}}}}
+        {"kind": "simulated", "devices": {"d": {"scan": "100ms", "tags": {"x": {}}}}}
     )
-    window, scans, turns, batches, most = 200, 0, 0, 0, 0
+    loop = asyncio.get_running_loop()
+    window, scans, most = 200, 0, 0
+    late: list[float] = []
+    parts = []
 
     async def scan() -> None:
         nonlocal scans
@@ -237,41 +277,43 @@ async def test_a_flood_is_held_back_and_leaves_the_others_their_turn(
                 await simulated.read()
                 scans += 1
 
-    async def turn() -> None:
-        nonlocal turns
+    async def look() -> None:
         while True:
-            await asyncio.sleep(0)
-            turns += 1
+            due = loop.time() + 0.01
+            await asyncio.sleep(0.01)
+            late.append(loop.time() - due)
 
     async with running(source(broker, TagTable(), entry, window=window, version="3.1.1")) as opened:
-        loop = asyncio.get_running_loop()
-        others = [asyncio.create_task(scan()), asyncio.create_task(turn())]
         seconds = max(1.0, 10 * SCALE)
         command = ["127.0.0.1", str(broker.port), "100", "10", "0", str(seconds), "1", "500", str(journal)]
         flood = await asyncio.create_subprocess_exec(program, *command, stdout=asyncio.subprocess.DEVNULL)
-        began, seen = loop.time(), set()
+        await opened.ack(await opened.read())
+        others = [asyncio.create_task(scan()), asyncio.create_task(look())]
+        began = loop.time()
         while loop.time() - began < seconds:
             batch = await opened.read()
             assert len(batch) <= 1000 + 100 * 11
-            batches += 1
             most = max(most, len(opened._feed.waiting))
-            (part,) = batch.parts
-            rows = part.value.reshape(-1, 11)
-            for number, *found in rows[:, [10, *range(10)]].tolist():
-                assert number not in seen
-                seen.add(number)
-                assert found == [value(int(number), i) for i in range(10)]
+            parts += batch.parts
             await opened.ack(batch)
+        took = loop.time() - began
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
         await flood.wait()
+    rows = np.concatenate([part.value.reshape(-1, 11) for part in parts])
+    numbers = rows[:, 10].astype(np.int64)
+    assert len(set(numbers.tolist())) == len(numbers) > 100, "each once"
+    for i in range(10):
+        assert np.array_equal(rows[:, i], value(numbers, i))
     assert most <= 1001 + window, "reading stops while so many wait"
-    assert turns >= batches, "the event loop goes round between any two batches"
-    assert scans > 1
-    assert len(seen) > 100
-    assert len(read_journal(journal)) >= len(seen)
-    record_measure(f"{len(read_journal(journal))} messages sent, {len(seen)} read, at most {most} waiting")
+    sent = len(read_journal(journal))
+    assert sent >= len(numbers)
+    share, lag = scans / (took / 0.1), float(np.quantile(late, 0.99))
+    assert share >= (0.9 if SCALE >= 1 else 0.5)
+    assert SCALE < 1 or lag < 0.1
+    told = f"{sent / seconds:,.0f} messages/s sent, {len(numbers) / took:,.0f}/s read, at most {most} waiting"
+    record_measure(f"{told}; loop {lag * 1000:.1f} ms late (p99), {share:.0%} of the other source's scans")
 
 
 @pytest.mark.fault("G5")
@@ -311,23 +353,33 @@ async def test_a_backlog_larger_than_may_wait_does_not_hold_up_the_connection(
 
 
 @pytest.mark.fault("G6")
+@pytest.mark.timeout(600)
 async def test_topics_without_end_make_no_more_tags_than_allowed(
-    broker: Broker, publisher: Client, record_measure
+    broker: Broker, publisher: Client, tmp_path: Path, record_measure
 ) -> None:
-    topics, table = int(100_000 * SCALE), TagTable()
-    entry = {"topic": "#", "device": "{1}", "tags": {"x": {}}}
-    async with running(source(broker, table, entry, max_tags=500)) as opened:
-        for i in range(topics):
-            publisher.publish(f"plant/{i}", b"1.5", qos=0)
-        for i in range(topics):
-            publisher.publish(f"other/{i}", b"1.5", qos=0)
-        publish(publisher, "plant/0", b"7.5")
-        got = values(await read_until(opened, 7.5))
+    topics, table = int(1_000_000 * SCALE), TagTable()
+    entry = {"topic": "#", "device": "{1}", "tags": {"x": {"path": "seq"}}}
+    opened = source(broker, table, entry, max_tags=500)
+    async with asyncio.timeout(300), opened:
+        before = forget_peak()
+        # Every message has a topic of its own.
+        command = ["127.0.0.1", str(broker.port), str(2**31), "1", str(RATE), str(topics / RATE), "1", "500"]
+        flood = await asyncio.create_subprocess_exec(
+            compiled(tmp_path), *command, stdout=asyncio.subprocess.PIPE
+        )
+        read = asyncio.create_task(read_until(opened, 7.5, 300))
+        said, _ = await flood.communicate()
+        sent = int(said.split()[2])
+        publish(publisher, "flood/1/data", b'{"seq": 7.5}')
+        got = values(await read)
+        grown = peak_mb() - before
+        assert sent > topics / 2
         assert len(table.active()) == 500
         assert len(got) == 501
-        assert opened.statistics()["over_limit"] == 2 * topics - 500
-        record_measure(f"{2 * topics} topics: 500 tags, the rest counted")
+        assert opened.statistics()["over_limit"] == sent - 500
         assert len(opened._rules._of_topic) <= 500 + 10_000 + 200
+        assert grown < 100
+    record_measure(f"{sent} topics: 500 tags, the rest counted; memory grew by {grown:.0f} MiB at most")
 
 
 @pytest.mark.fault("G6")
