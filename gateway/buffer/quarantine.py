@@ -206,10 +206,23 @@ class Quarantine:
 
     def export(self, sink: str | None = None) -> Iterator[bytes]:
         """Yield one JSON line a refused row, for people and scripts."""
-        tags = tags_of(self._open)
+        tags = self.tags()
         for entry in self.list(sink):
-            for part, numbers in zip(entry.delivery.batch.parts, entry.delivery.row_numbers(), strict=True):
-                yield from _lines(entry, part, numbers, tags)
+            yield from lines_of(entry, tags)
+
+    def tags(self) -> dict[int, Tag]:
+        """Return the whole catalogue."""
+        return tags_of(self._open)
+
+    def places(self, sink: str | None = None) -> Sequence[tuple[int, int]]:
+        """Return number and rows of each entry, oldest first."""
+        where, values = _where(sink)
+        return self._open.execute(f"SELECT id, rows FROM quarantine {where} ORDER BY id", values).fetchall()  # noqa: S608
+
+    def one(self, number: int) -> Entry | None:
+        """Return an entry; None where it is gone or damaged."""
+        row = self._open.execute(f"SELECT {_COLUMNS} FROM quarantine WHERE id = ?", (number,)).fetchone()  # noqa: S608
+        return None if row is None else read_entry(row)
 
     @property
     def _open(self) -> sqlite3.Connection:
@@ -243,6 +256,12 @@ def _where(sink: str | None) -> tuple[str, tuple[str, ...]]:
 def _by_part(batch: Batch, numbers: NDArray[np.int32]) -> tuple[NDArray[np.int32], ...]:
     ends = np.cumsum([0, *(len(part) for part in batch.parts)])
     return tuple(numbers[a:b] for a, b in pairwise(ends))
+
+
+def lines_of(entry: Entry, tags: dict[int, Tag]) -> Iterator[bytes]:
+    """Yield the rows of an entry as JSON."""
+    for part, numbers in zip(entry.delivery.batch.parts, entry.delivery.row_numbers(), strict=True):
+        yield from _lines(entry, part, numbers, tags)
 
 
 def _lines(entry: Entry, part: Columns, numbers: NDArray[np.int32], tags: dict[int, Tag]) -> Iterator[bytes]:

@@ -45,7 +45,9 @@ def sign_in(house: House, name: str, password: str, by: By, *, agent: str = "", 
     with house.one_check:
         is_password = is_right(password, found[0][0] if found else NOBODYS)
     if not found or not is_password:
-        house.audit.append("", by.address, "login.refused", {"user": name[:80]})
+        # What is nobody's name may be a password that was typed into the wrong field.
+        is_name = house.rows("SELECT 1 FROM users WHERE name = ?", name)
+        house.audit.append("", by.address, "login.refused", {"user": name if is_name else "?"})
         raise AccessRefused("E-AC-0020")
     return open_session(house, name, by, agent=agent, before=before)
 

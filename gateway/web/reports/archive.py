@@ -1,5 +1,8 @@
 """Reports that were made: files and a table of them, kept over restarts; beyond a bound the oldest go.
 
+Whoever may not delete pushes out nobody's but their own, and has to wait where there is no place and none of
+theirs: then all are over the bound by one report's size at most.
+
 A row is written before its file is made, and says so once the file is on disk, whole: only then is it listed.
 What a process left half done goes when the next report is ordered. Numbers are never used twice.
 """
@@ -43,6 +46,13 @@ _INSERT: Final = (
     "INSERT INTO reports (name, kind, period, interval, wording, ending, who) VALUES (?, ?, ?, ?, ?, ?, ?)"
 )
 _MADE: Final = "UPDATE reports SET made = ?, rows = ?, bytes = ?, hash = ? WHERE number = ?"
+_HELD: Final = (
+    "SELECT count(*), ifnull(sum(bytes), 0), ifnull(sum(who = ?), 0) FROM reports WHERE made IS NOT NULL"
+)
+_OLDEST: Final = (
+    "SELECT number, bytes FROM reports WHERE made IS NOT NULL AND number <> ? "
+    "AND (who = (SELECT who FROM reports WHERE number = ?) OR ?) ORDER BY number"
+)
 _COLUMNS: Final = "number, name, kind, period, interval, wording, ending, who, made, rows, bytes, hash"
 
 
@@ -74,6 +84,10 @@ class Kept:
     hash: str
 
 
+class Full(Exception):
+    """There is no place, and none of the asker's own reports to make some."""
+
+
 class Archive:
     """The reports of one gateway; calls may come from any thread and wait for the disk.
 
@@ -87,11 +101,18 @@ class Archive:
         self._clock = clock
         self._lock = threading.Lock()
 
-    def begin(self, order: Ordered) -> int:
-        """Return the number of a report that will be made; nothing else is being made meanwhile."""
+    def begin(self, order: Ordered, *, may_delete: bool) -> int:
+        """Return the number of a report that will be made; nothing else is being made meanwhile.
+
+        Raises:
+            Full: who orders it may not delete others', and there is no place.
+        """
         make_private(self.folder)
         with self._writing() as table:
             table.execute("DELETE FROM reports WHERE made IS NULL")
+            count, size, own = table.execute(_HELD, (order.who,)).fetchone()
+            if not (may_delete or own or (count < self.most and size < self.most_bytes)):
+                raise Full
             number = int(table.execute(_INSERT, astuple(order)).lastrowid or 0)
             known = {each for (each,) in table.execute("SELECT number FROM reports")}
         for file in self.folder.iterdir():
@@ -100,8 +121,8 @@ class Archive:
                 file.unlink(missing_ok=True)
         return number
 
-    def finish(self, number: int, rows: int, digest: str) -> None:
-        """List a report whose file is written; the oldest go where there are too many."""
+    def finish(self, number: int, rows: int, digest: str, *, may_delete: bool) -> None:
+        """List a report whose file is written; the oldest go where there are too many, or the oldest own."""
         file = next(self.folder.glob(f"{number}.*"))
         with file.open("rb+") as written:
             os.fsync(written.fileno())
@@ -109,7 +130,7 @@ class Archive:
         with self._writing() as table:
             values = (self._clock.now(), rows, file.stat().st_size, digest, number)
             table.execute(_MADE, values)
-            gone = [*self._too_many(table)]
+            gone = [*self._too_many(table, number, may_delete=may_delete)]
             table.executemany("DELETE FROM reports WHERE number = ?", [(each,) for each in gone])
         self._unlink(gone)
 
@@ -141,14 +162,14 @@ class Archive:
         """Return where a report is to lie."""
         return self.folder / f"{number}.{ending}"
 
-    def _too_many(self, table: sqlite3.Connection) -> Iterator[int]:
-        """Yield what is beyond a bound; the newest stays whatever its size."""
-        query = "SELECT number, bytes FROM reports WHERE made IS NOT NULL ORDER BY number DESC"
-        size = 0
-        for place, (number, length) in enumerate(table.execute(query).fetchall()):
-            size += length
-            if place and (place >= self.most or size > self.most_bytes):
-                yield number
+    def _too_many(self, table: sqlite3.Connection, newest: int, *, may_delete: bool) -> Iterator[int]:
+        """Yield what is beyond a bound, the oldest first; the newest stays whatever its size."""
+        count, size, _ = table.execute(_HELD, ("",)).fetchone()
+        for number, length in table.execute(_OLDEST, (newest, newest, may_delete)).fetchall():
+            if count <= self.most and size <= self.most_bytes:
+                return
+            count, size = count - 1, size - length
+            yield number
 
     def _unlink(self, numbers: Sequence[int]) -> None:
         for number in numbers:

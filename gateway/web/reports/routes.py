@@ -7,8 +7,8 @@ from fastapi import FastAPI, Path, Request
 from fastapi.responses import FileResponse
 
 from connectors import SystemClock
-from gateway.security import House
-from gateway.web.access.gate import by
+from gateway.security import House, Right
+from gateway.web.access.gate import by, who_asks
 from gateway.web.energy_books import Books
 from gateway.web.models import Mistake
 from gateway.web.refused import PageRefused
@@ -26,7 +26,7 @@ from gateway.web.reports.workshop import Workshop, received
 Number = Annotated[int, Path(ge=1, le=2**53)]
 _MS: Final = 1_000_000
 _MISTAKES: Final[dict[int | str, dict[str, Any]]] = {
-    404: {"model": Mistake}, 422: {"model": Mistake}, 503: {"model": Mistake},
+    404: {"model": Mistake}, 409: {"model": Mistake}, 422: {"model": Mistake}, 503: {"model": Mistake},
 }  # fmt: skip
 _TYPES: Final = {
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
@@ -59,7 +59,8 @@ def add_reports(app: FastAPI, house: House, books: Books) -> None:
 
     @app.post("/api/reports", responses=_MISTAKES)
     async def order_report(request: Request, asked: ReportOrder) -> ReportJob:
-        return await asyncio.to_thread(workshop.begin, asked, by(request))
+        may = who_asks(request).may(Right.CONFIG)
+        return await asyncio.to_thread(workshop.begin, asked, by(request), may_delete=may)
 
     @app.post("/api/reports/check", responses=_MISTAKES, openapi_extra=_FILE)
     async def check_file(request: Request) -> ReportVerdict:

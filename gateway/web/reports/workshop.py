@@ -18,7 +18,7 @@ from gateway.security.house import By
 from gateway.sqlite import NewerFormat
 from gateway.web.energy_books import Books, NoEnergy
 from gateway.web.refused import PageRefused
-from gateway.web.reports.archive import Archive, Kept, Ordered
+from gateway.web.reports.archive import Archive, Full, Kept, Ordered
 from gateway.web.reports.models import ReportJob, ReportOrder, ReportVerdict
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ class _Job:
 
     number: int
     name: str
+    may_delete: bool = False
+    """Whether who ordered it may push out others'."""
     state: Literal["gathering", "writing", "done", "failed"] = "gathering"
     rows: int = 0
     total: int | None = None
@@ -68,7 +70,7 @@ class Workshop:
         self._busy = threading.Lock()
         self._job: _Job | None = None
 
-    def begin(self, asked: ReportOrder, who: By) -> ReportJob:
+    def begin(self, asked: ReportOrder, who: By, *, may_delete: bool) -> ReportJob:
         """Return a job that has begun. Raises PageRefused."""
         site = self._plant().gateway.site
         shown = "".join(each if each.isalnum() or each in "-." else "_" for each in asked.period)
@@ -79,8 +81,13 @@ class Workshop:
         try:
             about = {"kind": asked.kind, "period": asked.period, "name": name}
             self._house.audit.append(who.name, who.address, "report.ordered", about)
-            job = self._job = _Job(self.archive.begin(order), name)
+            job = self._job = _Job(
+                self.archive.begin(order, may_delete=may_delete), name, may_delete=may_delete
+            )
             threading.Thread(target=self._make, args=(job, order, who), name="report", daemon=True).start()
+        except Full as exc:
+            self._busy.release()
+            raise PageRefused(409, "E-RP-0017") from exc
         except OSError as exc:
             self._busy.release()
             raise PageRefused(503, "E-RP-0006", file=self.archive.folder.name, reason=exc.strerror) from exc
@@ -100,7 +107,9 @@ class Workshop:
         if job is not None and job.number == number and job.state != "done":
             return job.told()
         kept = self.kept(number)
-        return _Job(number, kept.order.name, "done", kept.rows, kept.rows, kept.hash).told()
+        return _Job(
+            number, kept.order.name, state="done", rows=kept.rows, total=kept.rows, hash=kept.hash
+        ).told()
 
     def kept(self, number: int) -> Kept:
         """Return a report that was made. Raises PageRefused for one that is not kept."""
@@ -187,7 +196,7 @@ class Workshop:
             done = self._desk().make(wanted, self.archive.place(job.number, order.ending), None, progress)
             about = {"number": job.number, "name": order.name, "hash": done.hash}
             self._house.audit.append(who.name, who.address, "report.made", about)
-            self.archive.finish(job.number, done.rows, done.hash)
+            self.archive.finish(job.number, done.rows, done.hash, may_delete=job.may_delete)
             job.hash, job.state = done.hash, "done"
         except Refused as exc:
             job.reason = Phrase(exc.code, exc.args_of_text)

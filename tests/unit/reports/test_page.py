@@ -19,7 +19,7 @@ from gateway.security import House
 from gateway.security.audit import entries
 from gateway.web.app import create_app
 from gateway.web.energy_books import Books
-from gateway.web.reports.archive import Archive, Ordered
+from gateway.web.reports.archive import Archive, Full, Ordered
 from gateway.web.view import View
 from tests.asgi import Answer, ask
 from tests.unit.reports.factory import filled, plant_in, plant_text
@@ -255,14 +255,35 @@ def ordered(who: str = "mei") -> Ordered:
     return Ordered("r.pdf", "ledger", "2026-10", "", "zh", "pdf", who)
 
 
+def kept(archive: Archive, size: int, who: str = "mei", *, may_delete: bool = True) -> int:
+    number = archive.begin(ordered(who), may_delete=may_delete)
+    archive.place(number, "pdf").write_bytes(bytes(size))
+    archive.finish(number, 1, "h", may_delete=may_delete)
+    return number
+
+
+@pytest.mark.fault("S10")
+def test_who_may_not_delete_pushes_out_only_their_own(tmp_path: Path, record_measure) -> None:
+    archive = Archive(tmp_path, SystemClock(), most=4, most_bytes=100)
+    others = [kept(archive, 10) for _ in range(2)]
+    mine = [kept(archive, 10, "vi", may_delete=False) for _ in range(20)]
+    assert [each.number for each in archive.all()] == [*mine[:-3:-1], *others[::-1]]
+    last = kept(archive, 200, "vi", may_delete=False)  # of whatever size: once
+    assert [each.number for each in archive.all()] == [last, *others[::-1]]
+    for who in ("token", "bo"):
+        with pytest.raises(Full):
+            archive.begin(ordered(who), may_delete=False)
+    assert [each.number for each in archive.all()] == [last, *others[::-1]]
+    kept(archive, 10, "eva")
+    assert len(archive.all()) == 1
+    record_measure("21 reports of a viewer beside 2 of an engineer: 0 of the engineer's gone", row="S10")
+
+
 def test_beyond_the_bounds_the_oldest_go_and_the_newest_stays_whatever_its_size(tmp_path: Path) -> None:
     archive = Archive(tmp_path, SystemClock(), most=3, most_bytes=100)
 
     def keep(size: int) -> int:
-        number = archive.begin(ordered())
-        archive.place(number, "pdf").write_bytes(bytes(size))
-        archive.finish(number, 1, "h")
-        return number
+        return kept(archive, size)
 
     first, *others = (keep(10) for _ in range(4))
     assert [each.number for each in archive.all()] == others[::-1]
@@ -277,22 +298,22 @@ def test_beyond_the_bounds_the_oldest_go_and_the_newest_stays_whatever_its_size(
 
 def test_what_a_process_left_half_made_is_never_listed_and_goes_with_the_next_order(tmp_path: Path) -> None:
     archive = Archive(tmp_path, SystemClock())
-    half = archive.begin(ordered())
+    half = archive.begin(ordered(), may_delete=True)
     archive.place(half, "pdf").write_bytes(b"%PDF-half")
     (archive.folder / f".{half}.pdf.part").write_bytes(b"%PDF-less")
     (archive.folder / "note.txt").write_text("somebody's")
     again = Archive(tmp_path, SystemClock())
     assert again.all() == []
-    number = again.begin(ordered())
+    number = again.begin(ordered(), may_delete=True)
     assert number > half
     assert {each.suffix for each in again.folder.iterdir()} == {".sqlite", ".txt"}
 
 
 def test_a_report_whose_file_somebody_took_away_is_no_longer_listed(tmp_path: Path) -> None:
     archive = Archive(tmp_path, SystemClock())
-    number = archive.begin(ordered())
+    number = archive.begin(ordered(), may_delete=True)
     archive.place(number, "pdf").write_bytes(b"%PDF")
-    archive.finish(number, 1, "h")
+    archive.finish(number, 1, "h", may_delete=True)
     assert archive.one(number) is not None
     archive.place(number, "pdf").unlink()
     assert archive.one(number) is None

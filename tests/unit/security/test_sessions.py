@@ -3,6 +3,7 @@ import time
 import pytest
 
 from gateway.security import AccessRefused, Right
+from gateway.security.audit import entries
 from gateway.security.files import USERS
 from gateway.security.rights import IDLE_NS, LONGEST_NS
 from gateway.security.sessions import (
@@ -40,6 +41,15 @@ def test_the_right_password_opens_a_session_and_a_wrong_one_says_no_more_than_a_
     assert said[0] == said[1]
     assert took[1] > took[0] / 3
     assert home.words() == ["login", "login.refused", "login.refused"]
+
+
+@pytest.mark.fault("S11")
+def test_a_password_that_was_typed_as_the_name_is_not_in_the_audit_log(home: Home) -> None:
+    home.take("anna", "engineer")
+    for name in ("anna", PASSWORD):
+        with pytest.raises(AccessRefused):
+            sign_in(home, name, "wrong", HERE)
+    assert [each.about for each in entries(home.directory)] == ['{"user":"anna"}', '{"user":"?"}']
 
 
 @pytest.mark.fault("S2")

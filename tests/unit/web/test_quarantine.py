@@ -3,32 +3,44 @@
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
-from connectors import Order, Refusal
+from connectors import Batch, Columns, Order, Refusal
 from gateway.buffer.contract import STORE
+from gateway.buffer.quarantine import Quarantine
 from gateway.security import House
 from gateway.security.audit import entries
 from gateway.web.app import create_app
 from gateway.web.view import View
 from tests.asgi import Answer, ask
-from tests.faults.buffer.lab import fill, opened
+from tests.faults.buffer.lab import batch_of, opened
 from tests.unit.web.people import as_user, take
 
 
+def many(batch: Batch, rows: int) -> Batch:
+    """The same numbers again and again, until there are so many."""
+    part, text = batch.parts
+    times = -(-rows // len(part))
+    columns = (np.tile(each, times) for each in (part.tag, part.time, part.value, part.quality))
+    return replace(batch, parts=(Columns(*columns), text))
+
+
 @asynccontextmanager
-async def refused(folder: Path) -> AsyncIterator[tuple[Any, House]]:
-    """A store in which the platform refused three rows of each of two batches."""
+async def refused(folder: Path, rows: int = 3) -> AsyncIterator[tuple[Any, House]]:
+    """A store in which the platform refused so many rows of each of two batches."""
     async with opened(folder / STORE) as buffer:
         cursor = buffer.cursor("cloud", Order.STRICT, start="oldest")
         buffer.ready()
-        await fill(buffer, [1, 2])
-        await cursor.next(10_000)
-        rows = np.arange(3, dtype=np.int32)
-        await cursor.ack([Refusal(0, rows, "value out of range"), Refusal(1, rows, "no such point")])
+        for k in (1, 2):
+            await (await buffer.append("src", many(batch_of(k), rows)))
+        await cursor.next(1_000_000)
+        named = np.arange(rows, dtype=np.int32)
+        await cursor.ack([Refusal(0, named, "value out of range"), Refusal(1, named, "no such point")])
         with House(folder) as house:
             app = create_app(View(folder, 0), directory=folder, house=house)
             for role in ("engineer", "viewer"):
@@ -66,3 +78,29 @@ async def test_entries_are_sent_again_or_deleted_by_number_and_that_is_noted(tmp
         assert (await call("/delete", chosen, who="viewer")).status == 403
         noted = [each.what for each in entries(house.directory) if each.what.startswith("quarantine")]
         assert sorted(noted) == ["quarantine.deleted", "quarantine.retried"]
+
+
+async def test_all_is_taken_away_however_many_there_are_and_nothing_is_deleted_unnamed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened_at_once: list[int] = []
+    is_open, enter, leave = [0], Quarantine.__enter__, Quarantine.__exit__
+
+    def entered(held: Quarantine) -> Quarantine:
+        is_open[0] += 1
+        opened_at_once.append(is_open[0])
+        return enter(held)
+
+    def left(held: Quarantine, *how: Any) -> None:
+        is_open[0] -= 1
+        leave(held, *how)
+
+    async with refused(tmp_path, rows=60_000) as (call, _):
+        monkeypatch.setattr(Quarantine, "__enter__", entered)
+        monkeypatch.setattr(Quarantine, "__exit__", left)
+        assert (await call("/file")).body.count(b"\n") == 120_000
+        assert max(opened_at_once) == 1
+        assert len(opened_at_once) == 3  # the numbers, and each entry by itself
+        for named in ({}, {"entries": []}):
+            assert (await call("/delete", {"sink": "cloud", **named})).status == 422
+        assert (await call("")).json()["total"] == 2

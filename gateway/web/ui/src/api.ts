@@ -555,6 +555,11 @@ export interface QuarantineEntry {
   devices: string[];
 }
 
+export interface QuarantineNamed {
+  sink: string;
+  entries: number[];
+}
+
 export interface Refused {
   reason: string;
   entries: number;
