@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 FIRST_DELAY_S: Final = 0.5
 LONGEST_DELAY_S: Final = 8.0
 """Between attempts at a peer that is away: live values flow within ten seconds of its return."""
+STORE_DELAY_S: Final = 3.0
+"""After our own store took nothing: no peer is to be spared, and what it can take it has in five seconds."""
 PATIENT_DELAY_S: Final = 60.0
 """After a bug, or when only a person can help."""
 STEADY_NS: Final = 10_000_000_000
@@ -29,6 +31,10 @@ TURNED_AWAY: Final = 3
 CROWD_DELAYS_S: Final = (30.0, 60.0)
 """After a peer that is there has ended so many sessions in a row: two clients with one id must not play
 ping-pong, and hundreds of gateways that come back at once must leave a broker room to take them in."""
+
+
+class _NotStored(NotConnected):
+    """The session ended because the store takes nothing."""
 
 
 class LinkState(Enum):
@@ -171,7 +177,7 @@ def _why(exc: BaseException) -> NotConnected | None:
     if isinstance(exc, NotConnected):
         return exc
     if isinstance(exc, StoreFailed):
-        return NotConnected(f"the store takes nothing: {exc}")
+        return _NotStored(f"the store takes nothing: {exc}")
     if isinstance(exc, BaseExceptionGroup):
         reasons = [_why(each) for each in exc.exceptions]
         return None if None in reasons else reasons[0]
@@ -189,5 +195,7 @@ def _after(link: Link, exc: Exception, reason: NotConnected | None, backoff: flo
         link.become(LinkState.NEEDS_A_PERSON, str(reason))
         return PATIENT_DELAY_S
     link.become(LinkState.WAITING, str(reason))
+    if isinstance(reason, _NotStored):
+        return min(backoff, STORE_DELAY_S)
     # Beside its wish, not instead: what it tells one it tells all.
     return backoff + (reason.retry_after_s or 0.0)

@@ -6,6 +6,8 @@
  * SHIM_FREE    M               … until write M
  * SHIM_TEAR    N               write number N writes half and kills the process
  * SHIM_SLEEP   ms              every sync first sleeps
+ * SHIM_WHILE   path            SHIM_FSYNC holds only while this file is there, and
+ * SHIM_SLOW    path            SHIM_SLEEP only while this one is
  * SHIM_READONLY path           while this file is there, whatever would change SHIM_MATCH's files fails with EROFS
  * SHIM_COUNT   path            at exit, a file with the numbers of writes and syncs seen
  */
@@ -42,6 +44,11 @@ static int concerns(int fd) {
     return strstr(path, match ? match : ".segment") != NULL;
 }
 
+static int is_wanted(const char *name) {
+    const char *flag = getenv(name);
+    return !flag || access(flag, F_OK) == 0;
+}
+
 static int is_readonly(void) {
     const char *flag = getenv("SHIM_READONLY");
     return flag && access(flag, F_OK) == 0;
@@ -51,13 +58,13 @@ static int sync_fails(int fd) {
     const char *mode = getenv("SHIM_FSYNC");
     if (!concerns(fd)) return 0;
     long ms = number("SHIM_SLEEP");
-    if (ms) {
+    if (ms && is_wanted("SHIM_SLOW")) {
         struct timespec pause = {ms / 1000, ms % 1000 * 1000000};
         nanosleep(&pause, NULL);
     }
     pthread_mutex_lock(&lock);
     long now = ++syncs;
-    int fails = mode && now > number("SHIM_AFTER") && (strcmp(mode, "always") == 0 || failed == 0);
+    int fails = mode && is_wanted("SHIM_WHILE") && now > number("SHIM_AFTER") && (strcmp(mode, "always") == 0 || failed == 0);
     failed += fails;
     pthread_mutex_unlock(&lock);
     return fails;

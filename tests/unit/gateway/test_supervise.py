@@ -5,7 +5,7 @@ import pytest
 
 from connectors import NotConnected
 from gateway.buffer.contract import StoreFailed
-from gateway.supervise import LONGEST_DELAY_S, PATIENT_DELAY_S, Link, LinkState, supervise
+from gateway.supervise import LONGEST_DELAY_S, PATIENT_DELAY_S, STORE_DELAY_S, Link, LinkState, supervise
 
 
 class Enough(Exception):
@@ -40,6 +40,11 @@ async def test_a_link_that_cannot_connect_is_tried_again_with_growing_jittered_w
     assert all(0.5 <= nap <= LONGEST_DELAY_S for nap in naps)
     assert link.crashes_total == 0
     assert "refused" in link.error
+
+
+async def test_a_store_that_takes_nothing_is_asked_again_soon(clock) -> None:
+    _, naps = await run(clock, lambda _: ExceptionGroup("", [StoreFailed("disk I/O error")]), most=40)
+    assert all(0.5 <= nap <= STORE_DELAY_S for nap in naps)
 
 
 async def test_authorisation_waits_for_a_person_at_the_longest_interval(clock, caplog) -> None:
