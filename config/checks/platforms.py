@@ -34,6 +34,8 @@ _OURS: Final = (
     "identity",
 )
 """What the platform's own sign-in, topics and messages leave no place for."""
+_MOST_ALIYUN: Final = 2_000
+"""Sub-devices online behind one gateway (help.aliyun.com, limits of gateways and sub-devices)."""
 _LEAST_KEEPALIVE: Final = 30_000_000_000
 _MOST_KEEPALIVE: Final = 1_200_000_000_000
 
@@ -83,6 +85,9 @@ def _terms(sink: MqttSink, form: PlatformForm, document: Document, path: Path) -
         yield document.problem("E-CF-0782", (*path, "keepalive"), platform=platform)
     if isinstance(form, ThingsBoardForm) and sink.tls is None and not is_this_machine(sink.host):
         yield document.problem("W-CF-0712", (*path, "format", "token"), at_key=True, host=quote(sink.host))
+    if isinstance(form, AliyunForm) and len(form.devices) > _MOST_ALIYUN:
+        at = (*path, "format", "devices")
+        yield document.problem("E-CF-0796", at, at_key=True, count=len(form.devices), most=_MOST_ALIYUN)
     if isinstance(form, OneNetForm):
         yield document.problem("W-CF-0788", (*path, "format", "kind"))
         try:

@@ -110,7 +110,7 @@ class AliyunForm(PlatformForm):
     one output ``record`` of type text; without it nobody is told."""
     devices: Annotated[
         dict[DevicePath, AliyunDevice],
-        Field(min_length=1, max_length=2_000),
+        Field(min_length=1),
         BeforeValidator(lambda value: read_table(value, AliyunDevice)),
     ]
     """Device path → sub-device; or ``${file:devices.csv}``, a table with the columns device, product_key,

@@ -15,8 +15,8 @@ from config.base import SecretText
 from config.problems import Phrase, Problem, quote
 from config.reading.document import Document, Listing, Mapping
 
-LARGEST_SECRET: Final = 65_536
-"""Bytes; certificates are named by path, so what is read here is a password or a token."""
+LARGEST_FILE: Final = 1_048_576
+"""Bytes; certificates are named by path: what is read here is a password, a token or a table of devices."""
 
 _REFERENCE: Final = re.compile(r"\$(?P<escaped>\$)?\{(?P<inside>[^{}]*)\}?")
 _NAMED: Final = re.compile(r"env:(?P<env>[A-Za-z_][A-Za-z0-9_]*)|file:(?P<file>[^\x00]+)")
@@ -122,11 +122,11 @@ def _read(name: str, folder: Path) -> str:
         if path.exists() and not path.is_file():
             raise _Unusable("E-CF-0203", name=quote(name), reason=Phrase("reason.no_file"))
         with path.open("rb") as file:
-            data = file.read(LARGEST_SECRET + 1)
+            data = file.read(LARGEST_FILE + 1)
     except OSError as error:
         raise _Unusable("E-CF-0203", name=quote(name), reason=why_unreadable(error)) from None
-    if len(data) > LARGEST_SECRET:
-        raise _Unusable("E-CF-0204", name=quote(name), limit=LARGEST_SECRET)
+    if len(data) > LARGEST_FILE:
+        raise _Unusable("E-CF-0204", name=quote(name), limit=LARGEST_FILE)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:

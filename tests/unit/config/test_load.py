@@ -219,7 +219,7 @@ def test_a_secret_file_must_be_small_text(tmp_path: Path) -> None:
     text = HEAD + MODBUS + "      m1: {tags: {u: {address: 0}}}\n" + (
         "sinks:\n  c: {kind: mqtt, host: h, username: u, tls: {}, password: '${file:token}'}\n"
     )  # fmt: skip
-    (tmp_path / "token").write_bytes(b"x" * 70_000)
+    (tmp_path / "token").write_bytes(b"x" * 1_100_000)
     assert load(text, tmp_path)[1] == ["E-CF-0204"]
     (tmp_path / "token").write_bytes(b"\xff\xfe")
     assert load(text, tmp_path)[1] == ["E-CF-0205"]

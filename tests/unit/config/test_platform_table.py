@@ -1,10 +1,13 @@
 """A platform's devices in a table of their own."""
 
+from pathlib import Path
+
 import pytest
 from pydantic import TypeAdapter
 
 from config.base import SecretText
 from config.connections import AliyunForm, HuaweiForm
+from config.load import read_plant_bytes
 
 TABLES = [
     "device,product_key,device_name,secret\ns/a/l/m1,pk,d1,pw-1\ns/a/l/m2,pk,d2,pw-2\n",
@@ -40,3 +43,33 @@ def test_a_column_that_may_be_empty_may_be_left_out() -> None:
     ):
         form = TypeAdapter(HuaweiForm).validate_python(said | {"devices": SecretText(text)})
         assert form.devices["s/a/l/m1"].service == service
+
+
+PLANT = """
+gateway: {id: g1, site: cz}
+sources: {sim: {kind: simulated, devices: {m0: {at: a/l, tags: {u: {shape: sine}}}}}}
+sinks:
+  cloud:
+    kind: mqtt
+    host: localhost
+    version: "3.1.1"
+    keepalive: 60s
+    format:
+      kind: aliyun
+      product_key: gwpk
+      device_name: gw1
+      secret: ${file:secret}
+      devices: ${file:devices.csv}
+"""
+
+
+@pytest.mark.parametrize(("devices", "codes"), [(2_000, []), (2_001, ["E-CF-0796"])])
+def test_aliyun_takes_two_thousand_sub_devices_of_one_gateway(
+    tmp_path: Path, devices: int, codes: list[str]
+) -> None:
+    secret = "5f0e6c1b2a7d4c39" * 2
+    rows = [f"cz/a/l/m{number},pk,meter_{number},{secret}" for number in range(devices)]
+    (tmp_path / "secret").write_text(secret)
+    (tmp_path / "devices.csv").write_text("\n".join(["device,product_key,device_name,secret", *rows]))
+    problems = read_plant_bytes(PLANT.encode(), "plant.yaml", tmp_path).problems
+    assert [each.code for each in problems if each.code.startswith("E")] == codes
