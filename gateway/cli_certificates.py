@@ -10,7 +10,9 @@ from gateway.cli_access import note
 from gateway.console import AsJson, Lang, PlantFile, data_dir, fail, load, print_json, print_table, say
 from gateway.security.audit import Act
 
-certificates_app = typer.Typer(no_args_is_help=True, help="Which OPC UA servers are trusted. 服务器证书。")
+certificates_app = typer.Typer(
+    no_args_is_help=True, help="Which OPC UA servers are trusted, and our own. 服务器证书和自己的证书。"
+)
 
 Thumbprint = Annotated[str, typer.Argument(help="Beginning of the thumbprint. 指纹的开头几位。")]
 
@@ -48,6 +50,28 @@ def certificates_trust(plant_file: PlantFile, thumbprint: Thumbprint, *, lang: L
 def certificates_reject(plant_file: PlantFile, thumbprint: Thumbprint, *, lang: Lang = None) -> None:
     """Trust a server no longer, from its next connection on. 不再信任，从下次连接起。"""
     _move_certificate(plant_file, thumbprint, "rejected", lang)
+
+
+@certificates_app.command("renew")
+def certificates_renew(plant_file: PlantFile, *, lang: Lang = None) -> None:
+    """Make the gateway's own OPC UA certificate anew; servers must trust it again. 更新网关自己的证书。"""
+    from connectors.factory import trusted_servers  # noqa: PLC0415  imports an OPC UA stack
+
+    plant, language = load(plant_file, lang)
+    servers = trusted_servers(data_dir(plant_file, plant))
+    before = servers.shown()
+    if before is None:
+        fail(say(language, "certificates.nothing"))
+    note(data_dir(plant_file, plant), language, "certificate.renewed", which="own", before=before.thumbprint)
+    try:
+        made = servers.renew()
+    except OSError as exc:
+        fail(say(language, "certificates.unwritable", reason=exc))
+    if made is not None:
+        ends = f"{made.ends:%Y-%m-%d}"
+        typer.echo(
+            say(language, "certificates.renewed", name=made.name, thumbprint=made.thumbprint, ends=ends)
+        )
 
 
 def _move_certificate(

@@ -24,7 +24,7 @@ from gateway.sqlite import NewerFormat
 
 config_app = typer.Typer(
     no_args_is_help=True,
-    help="Take over a changed plant file while the gateway runs, and go back. 在线应用、回退配置。",
+    help="Take over a changed plant file while the gateway runs, and go back. 在线生效、回退配置。",
 )
 Note = Annotated[str, typer.Option("--note", help="Why, for whoever reads the versions. 说明。")]
 Number = Annotated[int, typer.Argument(help="A version's number. 版本号。")]
@@ -51,7 +51,7 @@ def config_rollback(
 
 @config_app.command("versions")
 def config_versions(plant_file: PlantFile, *, lang: Lang = None, as_json: AsJson = False) -> None:
-    """Show what was applied, by whom and when. 列出历次应用。"""
+    """Show what was applied, by whom and when. 列出历次生效的配置。"""
     plant, language = _last(plant_file, lang)
     found = _versions(plant_file, plant, language).all()
     entries = [

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY_S: Final = 3600.0
-"""At the certificate's end."""
+LOOK_EVERY_S: Final = 60.0
+"""At the certificate's end; a person may have renewed or replaced it meanwhile."""
 READY_WITHIN_S: Final = 60.0
 """A loaded small machine imports for long."""
 NO_USER: Final = (
@@ -66,6 +66,11 @@ class Page:
         self._own: PageCertificate | None = None
         self.url = ""
         """Where the page is; empty while it isn't."""
+
+    @property
+    def ends(self) -> datetime | None:
+        """Return when the certificate ends; None without TLS."""
+        return None if self._own is None else self._own.ends
 
     async def session(self) -> None:
         """Run the page until its process ends."""

@@ -78,6 +78,7 @@ class Parts:
     collectors: dict[str, Collector] = field(default_factory=dict)
     booking: dict[Part, Historian | Bookkeeper] = field(default_factory=dict)
     alarms: AlarmKeeper = field(init=False)
+    page: Page | None = None
 
     def import_(self, plant: Plant, change: Change) -> None:
         """Build what is new once: an import on the loop would hold up every other link for seconds."""
@@ -138,6 +139,7 @@ class Parts:
                 gone = part, "local", f"gateway/{part}"
             case "page":
                 await self.links.end("page")
+                self.page = None
             case "webhook":
                 await self.links.end(f"webhook/{name}")
                 gone = "webhook", name, ""
@@ -332,6 +334,7 @@ class Parts:
         yield from look.links(self.observer.links, self.plant().alarms.link_after)
         yield from store.look(self.buffer.stats())
         yield from look.certificates(self.expiries.shown(), self.clock.now())
+        yield from look.page_certificate(None if self.page is None else self.page.ends, self.clock.now())
         yield wall.look()
         keeper = self.booking.get("energy")
         if isinstance(keeper, Bookkeeper):
@@ -358,5 +361,5 @@ class Parts:
 
     def _start_page(self) -> None:
         link = Link("page", "page", self.clock)
-        page = Page(link, self.plant().page, self.directory, self.status_port, self.plant_file)
-        self.links.spawn("page", link, page.session)
+        self.page = Page(link, self.plant().page, self.directory, self.status_port, self.plant_file)
+        self.links.spawn("page", link, self.page.session)

@@ -1,5 +1,6 @@
 """A certificate and its key: made for the gateway itself, or read from files a person gives."""
 
+import contextlib
 import os
 import socket
 from dataclasses import dataclass
@@ -29,8 +30,7 @@ class Own:
     @property
     def uri(self) -> str:
         """Return the ApplicationUri the certificate is for."""
-        names = self.certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        return next(iter(names.get_values_for_type(x509.UniformResourceIdentifier)), "")
+        return uri_of(self.certificate)
 
     @classmethod
     def load(cls, certificate: Path, key: Path, password: bytes | None = None) -> Self:
@@ -58,6 +58,12 @@ class Own:
         return cls(public, private)
 
 
+def uri_of(certificate: x509.Certificate) -> str:
+    """Return the ApplicationUri a certificate is for."""
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return next(iter(names.get_values_for_type(x509.UniformResourceIdentifier)), "")
+
+
 def read_certificate(file: Path) -> x509.Certificate:
     """Read a certificate, DER or PEM; OSError or ValueError when it is none."""
     data = file.read_bytes()
@@ -70,6 +76,44 @@ def make_own(certificate: Path, key: Path, uri: str) -> None:
 
     The key is in place before the certificate, so that a crash in between leaves no pair that does not match.
     """
+    certificate.unlink(missing_ok=True)
+    made, pem = _made(uri)
+    _write(key, pem, 0o600)
+    _write(certificate, made, 0o644)
+
+
+def make_next(certificate: Path, key: Path, uri: str) -> None:
+    """Make a pair that is to follow the one there is; the certificate's coming is what decides that it does.
+
+    `follow` puts it in place, now or, after a crash, whoever looks next.
+    """
+    next_certificate, next_key = _next(certificate), _next(key)
+    next_certificate.unlink(missing_ok=True)
+    made, pem = _made(uri)
+    _write(next_key, pem, 0o600)
+    _write(next_certificate, made, 0o644)
+
+
+def keep_aside(certificate: Path, key: Path, mark: str) -> None:
+    """Keep a pair beside itself under names with a mark in them."""
+    for each, mode in ((key, 0o600), (certificate, 0o644)):
+        _write(each.with_name(f"{each.stem}.{mark}{each.suffix}"), each.read_bytes(), mode)
+
+
+def follow(certificate: Path, key: Path) -> None:
+    """Put the pair in place that was made to follow, if there is one; two processes may do it at once."""
+    if _next(certificate).exists():
+        for each in (key, certificate):
+            with contextlib.suppress(FileNotFoundError):  # the other process was there first, or a crash
+                _next(each).replace(each)
+
+
+def _next(file: Path) -> Path:
+    return file.with_name(f"{file.stem}.next{file.suffix}")
+
+
+def _made(uri: str) -> tuple[bytes, bytes]:
+    """Return a certificate, DER, and its key, PEM."""
     private = rsa.generate_private_key(public_exponent=65537, key_size=_KEY_BITS)
     host = socket.gethostname()
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"Wanglian@{host}"[:64])])
@@ -111,9 +155,7 @@ def make_own(certificate: Path, key: Path, uri: str) -> None:
     pem = private.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    certificate.unlink(missing_ok=True)
-    _write(key, pem, 0o600)
-    _write(certificate, made.public_bytes(serialization.Encoding.DER), 0o644)
+    return made.public_bytes(serialization.Encoding.DER), pem
 
 
 def _write(file: Path, data: bytes, mode: int) -> None:

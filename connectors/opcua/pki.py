@@ -1,6 +1,6 @@
 """The gateway's own certificate and the folders in which a person says whom it trusts (OPC 10000-4, 6.1).
 
-own/        certificate.der to be trusted on servers, key.pem readable by us alone
+own/        certificate.der to be trusted on servers, key.pem readable by us alone; the pairs before
 trusted/    servers, or authorities whose servers, are trusted; revocation lists (*.crl) beside them
 issuers/    authorities needed to complete a chain, not trusted by themselves; revocation lists
 rejected/   what was shown to us and nobody trusts yet
@@ -13,13 +13,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, Literal, TypeVar
+from typing import Final, Literal, NamedTuple, TypeVar
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from connectors.errors import NotConnected
 from connectors.opcua.examine import Evidence, common_name, examine, thumbprint
-from connectors.opcua.own import Own, make_own, read_certificate
+from connectors.opcua.own import Own, follow, keep_aside, make_next, make_own, read_certificate, uri_of
 
 T = TypeVar("T")
 
@@ -70,6 +71,15 @@ class Entry:
         return self.certificate.not_valid_after_utc
 
 
+class Shown(NamedTuple):
+    """The gateway's own certificate, as a person on a server's side compares it."""
+
+    name: str
+    uri: str
+    thumbprint: str
+    ends: datetime
+
+
 class Pki:
     """The folders below one directory."""
 
@@ -81,15 +91,49 @@ class Pki:
         """Return where the gateway's own certificate lies."""
         return self._directory / "own" / "certificate.der"
 
+    @property
+    def _own_key(self) -> Path:
+        return self._directory / "own" / "key.pem"
+
     def own(self, gateway: str) -> Own:
         """Return the gateway's own certificate; made at the first call, with a key nobody else may read."""
         with _MAKING:
             for name in ("own", "trusted", "issuers", "rejected"):
                 (self._directory / name).mkdir(parents=True, exist_ok=True)
-            key = self._directory / "own" / "key.pem"
-            if not (key.exists() and self.own_certificate.exists()):
-                make_own(self.own_certificate, key, f"urn:{socket.gethostname()}:wanglian:{gateway}")
-            return Own.load(self.own_certificate, key)
+            follow(self.own_certificate, self._own_key)
+            if not (self._own_key.exists() and self.own_certificate.exists()):
+                uri = f"urn:{socket.gethostname()}:wanglian:{gateway}"
+                make_own(self.own_certificate, self._own_key, uri)
+            try:
+                return Own.load(self.own_certificate, self._own_key)
+            except NotConnected:  # perhaps renewed by the page's process between the two
+                follow(self.own_certificate, self._own_key)
+                return Own.load(self.own_certificate, self._own_key)
+
+    def shown(self) -> Shown | None:
+        """Return what servers are shown of the gateway; None before the first protected connection."""
+        try:
+            own = read_certificate(self.own_certificate)
+        except (OSError, ValueError):
+            return None
+        return Shown(common_name(own), uri_of(own), thumbprint(own), own.not_valid_after_utc)
+
+    def renew(self) -> Shown | None:
+        """Make another certificate and key in the name of the one there is; None while there is none.
+
+        Connections that stand keep what they were made with; the next one shows the new. The pair before is
+        kept beside it, named by its thumbprint. Raises OSError.
+        """
+        with _MAKING:
+            follow(self.own_certificate, self._own_key)
+            before = self.shown()
+            return None if before is None else self._put_in_place(before)
+
+    def _put_in_place(self, before: Shown) -> Shown | None:
+        keep_aside(self.own_certificate, self._own_key, before.thumbprint[:8])
+        make_next(self.own_certificate, self._own_key, before.uri)
+        follow(self.own_certificate, self._own_key)
+        return self.shown()
 
     def examine(self, shown: bytes, application_uri: str, host: str) -> None:
         """Accept a server's certificate (DER, its issuers may follow) or tell all that is wrong with it.

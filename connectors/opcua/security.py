@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlparse
@@ -11,6 +12,7 @@ from asyncua.common.utils import ServiceError
 from cryptography import x509
 
 from config.connections import OpcUaSource
+from connectors.contract import Certificate
 from connectors.errors import NotConnected
 from connectors.opcua.client import CONNECTION_PROBLEMS, POLICIES, UNREADABLE, GatewayClient
 from connectors.opcua.own import Own
@@ -38,6 +40,8 @@ class Security:
         """Whether everything is sent readable and anybody is believed."""
         self._used = b""
         """The server's certificate, DER, that was examined for the session being opened."""
+        self.certificates: tuple[Certificate, ...] = ()
+        """What protects the session; none where nothing does."""
 
     @property
     def own_certificate(self) -> str:
@@ -65,8 +69,13 @@ class Security:
         endpoint = await self._endpoint()
         await self._examine(endpoint)
         self._used = endpoint.ServerCertificate
+        server = x509.load_der_x509_certificate(_first(endpoint.ServerCertificate))
+        self.certificates = (
+            Certificate("peer", _ns(server.not_valid_after_utc)),
+            Certificate("own", _ns(own.certificate.not_valid_after_utc)),
+        )
         policy = POLICIES[options.security.policy](
-            x509.load_der_x509_certificate(_first(endpoint.ServerCertificate)),
+            server,
             own.certificate,
             own.key,
             _MODES[options.security.mode],
@@ -129,6 +138,10 @@ class Security:
             password = None if user.key_password is None else user.key_password.get_secret_value().encode()
             pair = Own.load(Path(user.certificate), Path(user.key), password)
             client.user_certificate, client.user_private_key = pair.certificate, pair.key
+
+
+def _ns(moment: datetime) -> int:
+    return int(moment.timestamp()) * 1_000_000_000
 
 
 def _first(chain: bytes) -> bytes:

@@ -11,6 +11,7 @@ from asyncua.ua.ua_binary import struct_from_binary
 from asyncua.ua.uaerrors import UaStatusCodeError
 
 from config.connections import OpcUaSource
+from connectors.contract import Certificate
 from connectors.errors import NotConnected
 from connectors.opcua.client import CONNECTION_PROBLEMS, UNREADABLE, GatewayClient, SessionKey
 from connectors.opcua.reasons import explain, status_of
@@ -45,6 +46,11 @@ class Session:
     def peer(self) -> str:
         """Return the server's address for messages."""
         return self._options.endpoint
+
+    @property
+    def certificates(self) -> tuple[Certificate, ...]:
+        """Return what protects the session."""
+        return self._security.certificates
 
     @property
     def was_cut(self) -> bool:

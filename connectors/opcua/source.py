@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from config.connections import OpcUaSource
 from connectors.batch import Batch
 from connectors.clock import Clock
-from connectors.contract import Node
+from connectors.contract import Certificate, Node
 from connectors.errors import NotConnected
 from connectors.opcua.browse.glob import Glob
 from connectors.opcua.browse.listing import listing
@@ -94,6 +94,10 @@ class OpcUa:
         self._acknowledgements: list[Acknowledgement] = []
         self._was_live = True
         self._ended: NotConnected | None = None
+
+    def certificates(self) -> Sequence[Certificate]:
+        """Return what protects the session."""
+        return self._session.certificates
 
     def stored_until(self, times: NDArray[np.int64], heard: int) -> None:
         """Learn what an earlier run has stored: what came after it is read from the server's history."""

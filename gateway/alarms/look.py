@@ -43,11 +43,20 @@ def links(found: Iterable[Link], after: int) -> Iterator[Condition]:
 def certificates(found: Iterable[tuple[str, Certificate]], now: int) -> Iterator[Condition]:
     """Yield every certificate of a running connection: of link and its whose."""
     for link, each in found:
-        days = (each.ends - now) / _DAY_NS
-        severity: Severity = "urgent" if days < URGENT_DAYS else "warning"
-        facts: Facts = {"ends": f"{datetime.fromtimestamp(each.ends / 1e9, UTC):%Y-%m-%d}"}
-        code = f"certificate_{each.whose}"
-        yield Condition("certificate", f"{link}/{each.whose}", days < EXPIRING_DAYS, code, severity, facts)
+        yield _expiring(f"{link}/{each.whose}", f"certificate_{each.whose}", each.ends, now)
+
+
+def page_certificate(ends: datetime | None, now: int) -> Iterator[Condition]:
+    """Yield the certificate browsers see, where the page has one."""
+    if ends is not None:
+        yield _expiring("page", "certificate_page", int(ends.timestamp()) * _SECOND_NS, now)
+
+
+def _expiring(subject: str, code: str, ends: int, now: int) -> Condition:
+    days = (ends - now) / _DAY_NS
+    severity: Severity = "urgent" if days < URGENT_DAYS else "warning"
+    facts: Facts = {"ends": f"{datetime.fromtimestamp(ends / 1e9, UTC):%Y-%m-%d}"}
+    return Condition("certificate", subject, days < EXPIRING_DAYS, code, severity, facts)
 
 
 def energy(found: Iterable[Standing]) -> Iterator[Condition]:

@@ -60,6 +60,7 @@ _WHERE: Final[dict[Which, str]] = {
     "cleared": "cleared > 0",
     "all": "1",
 }
+_CHOSEN: Final = "(? IS NULL OR a.kind = ?) AND instr(lower(a.subject), lower(?)) > 0"
 _TOLD: Final = "AND ifnull(s.until, 0) <= ?"
 
 
@@ -264,8 +265,18 @@ class Table:
         return found[0] if found else None
 
 
-def read(path: Path, which: Which = "all", offset: int = 0, limit: int = 100) -> tuple[int, list[Alarm]]:
+def read(
+    path: Path,
+    which: Which = "all",
+    offset: int = 0,
+    limit: int = 100,
+    *,
+    kind: AlarmKind | None = None,
+    subject: str = "",
+) -> tuple[int, list[Alarm]]:
     """Return how many alarms there are and some of them: those that stand first, the newest first.
+
+    `kind` and `subject`, a part of its name, leave out all others.
 
     Raises sqlite3.Error, NewerFormat.
     """
@@ -274,9 +285,10 @@ def read(path: Path, which: Which = "all", offset: int = 0, limit: int = 100) ->
     connection = connect_for_reading(path, sealed=False)
     try:
         check_version(connection, _SCHEMA)
-        total = connection.execute(f"SELECT count(*) FROM alarms WHERE {_WHERE[which]}").fetchone()[0]  # noqa: S608
-        order = f"{_WHERE[which]} ORDER BY cleared > 0, began DESC, id DESC LIMIT ? OFFSET ?"
-        return total, _alarms(connection, order, (limit, offset))
+        where, asked = f"{_WHERE[which]} AND {_CHOSEN}", (kind, kind, subject)
+        total = connection.execute(f"SELECT count(*) FROM alarms a WHERE {where}", asked).fetchone()[0]  # noqa: S608
+        order = f"{where} ORDER BY cleared > 0, began DESC, id DESC LIMIT ? OFFSET ?"
+        return total, _alarms(connection, order, (*asked, limit, offset))
     finally:
         connection.close()
 

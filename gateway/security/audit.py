@@ -30,7 +30,7 @@ Act = Literal[
     "token.added", "token.removed",
     "audit.verified", "audit.exported", "audit.shortened", "exported",
     "config.apply", "config.rollback", "config.applied", "config.refused", "config.draft",
-    "certificate.trusted", "certificate.rejected", "quarantine.deleted",
+    "certificate.trusted", "certificate.rejected", "certificate.renewed", "quarantine.deleted",
     "quarantine.retried",
     "report.ordered", "report.made", "report.deleted",
     "alarm.acknowledged", "alarm.shelved", "alarm.unshelved",

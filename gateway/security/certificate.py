@@ -49,6 +49,8 @@ class PageCertificate:
         self._names = names_of(options)
         self._directory = directory
         self._told = max(WARN_DAYS) + 1
+        self.ends: datetime | None = None
+        """As it was when looked at last."""
 
     def files(self, now: datetime) -> Files:
         """Return what to load; make or renew our own. Raises OSError, ValueError."""
@@ -58,8 +60,9 @@ class PageCertificate:
         else:
             files = Files(self._directory / OWN, self._directory / OWN)
             if not self._is_good(files.certificate, now):
-                self._make(files.certificate, now)
-        self._tell(ends_of(files.certificate), now)
+                _make(files.certificate, self._names, now)
+        self.ends = ends_of(files.certificate)
+        self._tell(self.ends, now)
         return files
 
     def _is_good(self, file: Path, now: datetime) -> bool:
@@ -69,27 +72,7 @@ class PageCertificate:
             return False
         if found.not_valid_before_utc > now or found.not_valid_after_utc - now < _RENEW:
             return False
-        names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        known = {
-            *names.get_values_for_type(x509.DNSName),
-            *map(str, names.get_values_for_type(x509.IPAddress)),
-        }
-        return set(self._names) <= known
-
-    def _make(self, file: Path, now: datetime) -> None:
-        make_private(file.parent)
-        made = _self_signed(self._names, now)
-        half = file.with_name(file.name + ".new")
-        half.unlink(missing_ok=True)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-        with os.fdopen(os.open(half, flags, 0o600), "wb") as output:
-            output.write(made)
-            output.flush()
-            os.fsync(output.fileno())
-        half.replace(file)
-        sync_directory(file.parent)
-        told = {"fingerprint": fingerprint(file), "ends": f"{now + _VALID:%Y-%m-%d}"}
-        log.info("page certificate made", extra=told)
+        return set(self._names) <= _names_in(found)
 
     def _tell(self, ends: datetime, now: datetime) -> None:
         left = (ends - now).days
@@ -104,6 +87,17 @@ class PageCertificate:
             )
 
 
+def renew(file: Path, now: datetime) -> None:
+    """Make our own certificate anew for the names it has; the one before is kept beside it.
+
+    Raises OSError, ValueError.
+    """
+    before = _read(file)
+    mark = before.fingerprint(hashes.SHA256()).hex()[:8]
+    _write(file.with_name(f"key.page.{mark}.pem"), file.read_bytes())
+    _make(file, sorted(_names_in(before)), now)
+
+
 def ends_of(file: Path) -> datetime:
     """Return when the first certificate of a file ends. Raises OSError, ValueError."""
     return _read(file).not_valid_after_utc
@@ -112,6 +106,31 @@ def ends_of(file: Path) -> datetime:
 def fingerprint(file: Path) -> str:
     """Return the SHA-256 fingerprint as browsers show it. Raises OSError, ValueError."""
     return _read(file).fingerprint(hashes.SHA256()).hex(":").upper()
+
+
+def _names_in(certificate: x509.Certificate) -> set[str]:
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return {*names.get_values_for_type(x509.DNSName), *map(str, names.get_values_for_type(x509.IPAddress))}
+
+
+def _make(file: Path, names: Iterable[str], now: datetime) -> None:
+    make_private(file.parent)
+    _write(file, _self_signed(names, now))
+    told = {"fingerprint": fingerprint(file), "ends": f"{now + _VALID:%Y-%m-%d}"}
+    log.info("page certificate made", extra=told)
+
+
+def _write(file: Path, data: bytes) -> None:
+    """Write what holds a key: readable by this account alone, whole or not at all."""
+    half = file.with_name(file.name + ".new")
+    half.unlink(missing_ok=True)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    with os.fdopen(os.open(half, flags, 0o600), "wb") as output:
+        output.write(data)
+        output.flush()
+        os.fsync(output.fileno())
+    half.replace(file)
+    sync_directory(file.parent)
 
 
 def _read(file: Path) -> x509.Certificate:

@@ -8,6 +8,7 @@ from typing import Annotated, Final
 from fastapi import FastAPI, Path, Query, Request
 
 from config.base import parse_duration
+from gateway.alarms.condition import AlarmKind
 from gateway.alarms.table import ALARMS, Alarm, Which, read
 from gateway.alarms.words import sentence
 from gateway.control import NoGateway, ask
@@ -35,9 +36,12 @@ def add_alarms(app: FastAPI, house: House, view: View) -> None:
         state: Which = "all",
         offset: Whole = 0,
         limit: Annotated[int, Query(ge=1, le=MOST_ALARMS)] = 100,
+        kind: AlarmKind | None = None,
+        subject: Annotated[str, Query(max_length=200)] = "",
     ) -> AlarmPage:
+        look = partial(read, view.directory / ALARMS, state, offset, limit, kind=kind, subject=subject)
         try:
-            total, found = await asyncio.to_thread(read, view.directory / ALARMS, state, offset, limit)
+            total, found = await asyncio.to_thread(look)
         except (sqlite3.Error, NewerFormat, OSError) as exc:
             raise PageRefused(503, "E-PG-0023") from exc
         return AlarmPage(total=total, offset=offset, alarms=[alarm_row(each) for each in found])

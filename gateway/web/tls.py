@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from gateway.security.certificate import ends_of, fingerprint
+from gateway.security.certificate import OWN, ends_of, fingerprint
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +25,11 @@ class Loaded:
         self.context.set_ciphers("ECDHE+AESGCM:ECDHE+CHACHA20")
         self.context.set_alpn_protocols(["http/1.1"])
         self._load()
+
+    @property
+    def own(self) -> Path | None:
+        """Return the file the gateway made; None where a person gave what is used."""
+        return self._certificate if self._certificate.name == OWN else None
 
     def look(self) -> bool:
         """Load the files if they have changed; tell whether it was done. What is no pair changes nothing."""

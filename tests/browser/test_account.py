@@ -2,13 +2,15 @@
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.browser.stage import PASSWORD, Stage, complaints, staffed, window
+from connectors.opcua.pki import Pki, below
+from tests.browser.stage import PASSWORD, Stage, complaints, data_of, signed_in, staffed, window
 
 pytestmark = [pytest.mark.system, pytest.mark.server, pytest.mark.timeout(180)]
 
@@ -136,3 +138,38 @@ def test_the_door_is_read_and_used_with_the_keyboard_in_both_languages(
             expect(page.locator(".card table, .card .empty").first).to_be_visible()
             is_translated(page)
             assert page.evaluate("document.documentElement.scrollWidth") == 390, part
+
+
+def test_what_opc_ua_servers_are_to_trust_is_shown_and_renewed_when_asked_twice(
+    tmp_path: Path, browser: Browser
+) -> None:
+    with staffed(tmp_path, eva="engineer") as running, window(browser, "en") as context:
+        pki = Pki(below(data_of(running)))
+        before = pki.own("gw-01").certificate
+        page = context.new_page()
+        signed_in(page, running.url)
+        page.goto(f"{running.url}#/account/certificates")
+        card = page.get_by_role("region", name="The gateway's own certificate (OPC UA)")
+        expect(card).to_contain_text("Wanglian@")
+        expect(card.locator(".status")).to_have_class("status calm")
+        thumbprint = card.locator("code").inner_text()
+        card.get_by_role("button", name="Renew").click()
+        assert pki.own("gw-01").certificate == before
+        card.get_by_role("button", name="every OPC UA server must trust it again").click()
+        expect(page.get_by_role("status").filter(has_text="is renewed")).to_be_visible()
+        expect(card.locator("code")).not_to_have_text(thumbprint)
+        assert pki.own("gw-01").certificate != before
+        assert thumbprint.replace(" ", "")[:8] in {
+            each.name.split(".")[1] for each in pki.own_certificate.parent.glob("certificate.*.der")
+        }
+        page.route("**/api/certificates?*", ends_soon)
+        page.reload()
+        expect(card.locator(".status")).to_have_class("status look")
+
+
+def ends_soon(route: Route) -> None:
+    """Answer as a gateway whose certificate has 29 days left."""
+    answer = route.fetch()
+    told = answer.json()
+    told["own"]["ends"] = (time.time() + 29 * 86_400) * 1000
+    route.fulfill(response=answer, json=told)

@@ -24,8 +24,20 @@ WORDS = {
         "shelved": "Shelved",
         "end": "End shelving",
         "all": "All",
+        "kind": "Kind",
+        "subject": "Subject contains",
+        "note": "Note",
     },
-    "zh": {"seen": "确认", "is_seen": "已确认", "shelved": "已搁置", "end": "取消搁置", "all": "全部"},
+    "zh": {
+        "seen": "确认",
+        "is_seen": "已确认",
+        "shelved": "已搁置",
+        "end": "取消搁置",
+        "all": "全部",
+        "kind": "类别",
+        "subject": "对象包含",
+        "note": "说明",
+    },
 }
 
 
@@ -58,9 +70,17 @@ def test_an_alarm_is_seen_shelved_and_told_again(staffed: Stage, browser: Browse
         page.goto(f"{staffed.url}#/alarms")
         row = page.get_by_role("row").filter(has_text=f"/{language}/t")
         expect(row).to_contain_text("90 °C")
+        page.get_by_label(words["kind"]).select_option("clock")
+        expect(row).to_have_count(0)
+        page.get_by_label(words["kind"]).select_option("limit")
+        page.get_by_label(words["subject"]).fill(f"/{language}/")
+        expect(page.locator(".alarms tbody tr")).to_have_count(1)
+        page.get_by_label(words["note"]).fill("fan stuck")
         row.get_by_role("button", name=words["seen"], exact=True).click()
         expect(row).to_contain_text(words["is_seen"])
         expect(row).to_contain_text("eva")
+        expect(row).to_contain_text("fan stuck")
+        expect(page.get_by_label(words["note"])).to_have_value("")
         row.get_by_role("combobox").select_option("8h")
         expect(row).to_contain_text(words["shelved"])
         row.get_by_role("button", name=words["end"]).click()

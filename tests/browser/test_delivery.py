@@ -54,12 +54,18 @@ def test_a_change_is_checked_applied_and_taken_back(staffed: Stage, browser: Bro
         page.get_by_role("button", name="Check").click()
         expect(page.get_by_label("Mistakes and warnings")).to_contain_text("imaginary")
         expect(page.get_by_role("button", name="Apply")).to_have_count(0)
-        area.fill("# tuned\n" + before.replace('"3min"', '"4min"', 1))
+        tuned = "# tuned\n" + before.replace('"3min"', '"4min"', 1)
+        area.fill(tuned.replace('"kind": "mqtt"', '"kind": "mqtt", "replay_rate": 500'))
         page.get_by_role("button", name="Check").click()
         expect(page.get_by_label("What begins anew")).to_contain_text("the connection stays")
         page.get_by_label("Note").fill("slower wave")
-        page.get_by_role("button", name="Apply").click()
+        applying = page.get_by_role("button", name="Apply")
+        expect(applying).to_contain_text(
+            re.compile(r"Apply: \d device\(s\) read anew, about 2 s without new data; 1 sink")
+        )
+        applying.click()
         expect(page.get_by_text("version 2 runs")).to_be_visible()
+        expect(page.get_by_role("status").filter(has_text="Applied as version 2.")).to_be_visible()
         page.get_by_role("link", name="Versions").click()
         row = page.get_by_role("row").filter(has_text="slower wave")
         expect(row).to_contain_text("running")
@@ -67,6 +73,33 @@ def test_a_change_is_checked_applied_and_taken_back(staffed: Stage, browser: Bro
         expect(page.get_by_role("row").filter(has_text="= 1")).to_contain_text("running")
         assert not UNTRANSLATED.search(page.inner_text("body"))
         assert complained == []
+
+
+def test_what_is_not_saved_stays_while_another_view_is_looked_at_and_is_asked_for_at_the_end(
+    staffed: Stage, browser: Browser
+) -> None:
+    with window(browser, "en") as context:
+        page = context.new_page()
+        asked: list[str] = []
+        page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+        signed_in(page, staffed.url)
+        page.goto(f"{staffed.url}#/config")
+        area = page.locator("textarea.plant")
+        expect(area).to_be_visible()
+        before = area.input_value()
+        page.reload()  # nothing is lost, nothing asked
+        expect(area).to_have_value(before)
+        assert asked == []
+        area.press("Control+Home")
+        area.press_sequentially("# mine ")
+        expect(page.get_by_role("status").filter(has_text="not saved")).to_be_visible()
+        page.get_by_role("link", name="Live", exact=True).click()
+        expect(area).to_have_count(0)
+        page.get_by_role("link", name="Settings").click()
+        expect(area).to_have_value(f"# mine {before}")
+        page.reload()
+        expect(area).to_have_value(before)
+        assert asked == ["beforeunload"]
 
 
 def test_a_file_somebody_else_has_changed_is_not_overwritten(staffed: Stage, browser: Browser) -> None:
@@ -81,6 +114,6 @@ def test_a_file_somebody_else_has_changed_is_not_overwritten(staffed: Stage, bro
         plant.write_text("# by hand\n" + plant.read_text(encoding="utf-8"), encoding="utf-8")
         area.fill(mine)
         page.get_by_role("button", name="检查").click()
-        page.get_by_role("button", name="应用", exact=True).click()
+        page.get_by_role("button", name="生效", exact=True).click()
         expect(page.get_by_role("alert").filter(has_text="被别人改过")).to_be_visible()
         assert area.input_value() == mine

@@ -150,11 +150,22 @@ class AuditVerdict(Answer):
     wrong: list[int]
 
 
-class OwnCertificate(Answer):
+class PageCertificateTold(Answer):
     """What the page shows of itself."""
 
     fingerprint: str
     """SHA-256, as browsers show it."""
+    ends: int
+    is_ours: bool
+    """Whether the gateway made it; else a person gave the files, and replaces them."""
+
+
+class OwnCertificate(Answer):
+    """What OPC UA servers are shown of the gateway, and trust or do not."""
+
+    name: str
+    thumbprint: str
+    """SHA-1, as OPC UA names certificates."""
     ends: int
 
 
@@ -169,9 +180,11 @@ class ServerCertificate(Answer):
 
 
 class Certificates(Answer):
-    """The page's, and those of the OPC UA servers that were met."""
+    """The page's, the gateway's own, and those of the OPC UA servers that were met."""
 
-    page: OwnCertificate | None
+    page: PageCertificateTold | None
+    own: OwnCertificate | None
+    """None before the first protected connection."""
     servers: list[ServerCertificate]
 
 

@@ -93,6 +93,8 @@ RULES: Final[_Rules] = {
     ("GET", "/api/config/versions/{number}"): _CONFIG,
     ("GET", "/api/certificates"): _CONFIG,
     ("POST", "/api/certificates/{thumbprint}"): _CONFIG,
+    ("POST", "/api/certificates/own/renew"): _CONFIG,
+    ("POST", "/api/certificates/page/renew"): _CONFIG,
     ("GET", "/api/alarms"): _READ,
     ("POST", "/api/alarms/{number}/acknowledge"): _CONFIG,
     ("POST", "/api/alarms/{number}/shelve"): _CONFIG,

@@ -1,11 +1,14 @@
 """What is looked at beside the values: when a link, the store, a certificate, the clock is an alarm."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from connectors import Certificate, Epoch
 from gateway.alarms import look
 from gateway.alarms.condition import Standing
 from gateway.alarms.engine import Engine
+from gateway.alarms.table import Alarm
+from gateway.alarms.words import sentence
 from gateway.buffer.stats import BufferStats
 from gateway.supervise import Link, LinkState
 from tests.conftest import FakeClock
@@ -60,6 +63,36 @@ def test_a_certificate_is_an_alarm_thirty_days_before_its_end_and_urgent_three_d
     assert at(31) == (False, "warning", "certificate_peer")
     assert at(29) == (True, "warning", "certificate_peer")
     assert at(2) == (True, "urgent", "certificate_peer")
+
+
+def test_the_pages_certificate_is_an_alarm_as_those_of_links_are() -> None:
+    def at(days: float) -> tuple[bool | None, str, str]:
+        ends = datetime.fromtimestamp(days * 86_400, UTC)
+        (found,) = look.page_certificate(ends, 0)
+        assert (found.key, found.facts) == (("certificate", "page"), {"ends": f"{ends:%Y-%m-%d}"})
+        return found.holds, found.severity, found.code
+
+    assert list(look.page_certificate(None, 0)) == []
+    assert at(31) == (False, "warning", "certificate_page")
+    assert at(29) == (True, "warning", "certificate_page")
+    assert at(2) == (True, "urgent", "certificate_page")
+    alarm = Alarm(
+        1,
+        "certificate",
+        "page",
+        "certificate_page",
+        "warning",
+        {"ends": "2027-01-01"},
+        1,
+        0,
+        0,
+        "",
+        "",
+        0,
+        "",
+    )
+    assert sentence(alarm, "zh") == "本页面的证书 2027-01-01 到期"
+    assert sentence(alarm, "en") == "the page's certificate ends on 2027-01-01"
 
 
 def test_a_clock_that_was_set_is_an_alarm_and_one_that_is_steered_is_not() -> None:

@@ -61,3 +61,17 @@ def test_a_beginning_that_is_not_exactly_ones_changes_nothing(plant: Path) -> No
     assert (code, said.startswith("no certificate has")) == (1, True)
     assert run("trust", plant, "")[0] == 1
     assert listed(plant)["folder"] == "rejected"
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_the_gateways_own_certificate_is_renewed_and_what_follows_is_said(plant: Path, language: str) -> None:
+    code, said = run("renew", plant, "--lang", language)
+    assert (code, {"zh": "还没有", "en": "there is no certificate"}[language] in said) == (1, True)
+    pki = Pki(below(plant.parent / "data"))
+    before = pki.own("g").certificate
+    code, said = run("renew", plant, "--lang", language)
+    shown = pki.shown()
+    assert shown is not None
+    assert (code, shown.thumbprint in said) == (0, True)
+    assert {"zh": "每台服务器上信任", "en": "trust it on every server"}[language] in said
+    assert pki.own("g").certificate != before

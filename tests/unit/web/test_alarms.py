@@ -2,6 +2,8 @@
 
 import threading
 from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -94,6 +96,27 @@ async def test_alarms_are_shown_to_who_may_read_and_acted_on_by_engineers(
     assert noted == ["alarm.acknowledged", "alarm.shelved", "alarm.unshelved", "alarm.unshelved"]
     for bad in (b'{"length": "9y"}', b'{"length": "8h", "until": 1}'):
         assert (await ask(app, "/api/alarms/1/shelve", method="POST", body=bad, **mine)).status == 422
+
+
+async def test_alarms_are_chosen_by_kind_and_by_a_part_of_their_subjects_name(
+    plant: Plant, house: House, tmp_path: Path
+) -> None:
+    others = [replace(HOT, subject="s/Oven/t2"), replace(HOT, kind="link", subject="sink/cloud")]
+    with closing(Table(tmp_path / ALARMS)) as table:
+        table.open()
+        table.write([Turn("began", each) for each in (HOT, *others)], T0)
+    app = create_app(plant, directory=tmp_path, house=house)
+
+    async def found(query: str) -> tuple[int, list[str]]:
+        page = (await ask(app, f"/api/alarms?state=active&{query}", **as_user(house, "vi"))).json()
+        return page["total"], [each["subject"] for each in page["alarms"]]
+
+    assert await found("kind=link") == (1, ["sink/cloud"])
+    assert await found("subject=oven") == (2, ["s/Oven/t2", "s/oven/t"])
+    assert await found("subject=oven&limit=1") == (2, ["s/Oven/t2"])
+    assert await found("kind=link&subject=oven") == (0, [])
+    assert await found("subject=%25") == (0, [])
+    assert (await ask(app, "/api/alarms?kind=moon", **as_user(house, "vi"))).status == 422
 
 
 async def test_without_a_gateway_nothing_is_acted_on_and_the_table_is_still_shown(

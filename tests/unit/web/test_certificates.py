@@ -1,17 +1,20 @@
 """Whom the gateway trusts, decided on the page by who may, and written down."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import orjson
 import pytest
 
+from config.plant import PageOptions, PageTls
 from connectors.opcua.own import read_certificate
 from connectors.opcua.pki import Pki, below
 from gateway.security import House
 from gateway.security.audit import entries
+from gateway.security.certificate import PageCertificate, fingerprint
 from gateway.web.app import create_app
+from gateway.web.tls import Loaded
 from tests.asgi import ask
 from tests.servers.certificates import Authority
 from tests.unit.web.conftest import Plant
@@ -53,3 +56,43 @@ async def test_a_server_that_was_met_is_trusted_and_rejected_by_an_engineer(
         "certificate.trusted",
         "certificate.rejected",
     ]
+
+
+async def test_what_servers_and_browsers_are_shown_is_told_and_renewed_by_an_engineer(
+    plant: Plant, house: House, tmp_path: Path
+) -> None:
+    take(house, "bo", "engineer")
+    app = create_app(plant, directory=tmp_path, house=house)
+    mine = as_user(house, "bo")
+    for which in ("own", "page"):  # there is none yet
+        answer = await ask(app, f"/api/certificates/{which}/renew", method="POST", **mine)
+        assert (answer.status, answer.json()["code"]) == (404, "E-PG-0040")
+    made = Pki(below(tmp_path)).own("g1").certificate
+    files = PageCertificate(PageOptions(tls=PageTls(), hosts=("gateway.example",)), tmp_path / "security")
+    page = files.files(datetime.now(UTC) - timedelta(days=300)).certificate
+    plant.certificate = Loaded(page, page)
+    told = (await ask(app, "/api/certificates", **mine)).json()
+    assert told["own"]["ends"] == int(made.not_valid_after_utc.timestamp() * 1000)
+    assert (told["page"]["is_ours"], told["page"]["fingerprint"]) == (True, fingerprint(page))
+    left = told["page"]["ends"] / 1000 - datetime.now(UTC).timestamp()
+    assert 64 < left / 86_400 < 66
+    renewed = (await ask(app, "/api/certificates/own/renew", method="POST", **mine)).json()["own"]
+    assert renewed["thumbprint"] != told["own"]["thumbprint"]
+    assert renewed["thumbprint"] == Pki(below(tmp_path)).shown().thumbprint  # type: ignore[union-attr]
+    after = (await ask(app, "/api/certificates/page/renew", method="POST", **mine)).json()["page"]
+    assert after["fingerprint"] == fingerprint(page) != told["page"]["fingerprint"]
+    assert after["ends"] > told["page"]["ends"]
+    aside = [each for each in page.parent.glob("key.page.*.pem") if fingerprint(each) != after["fingerprint"]]
+    assert [fingerprint(each) for each in aside] == [told["page"]["fingerprint"]]
+    assert files.files(datetime.now(UTC)).certificate == page  # it holds every name, and stays
+    assert fingerprint(page) == after["fingerprint"]
+    said = [each for each in entries(house.directory) if each.what == "certificate.renewed"]
+    assert [orjson.loads(each.about) for each in said] == [
+        {"which": "own", "before": told["own"]["thumbprint"]},
+        {"which": "page", "before": told["page"]["fingerprint"]},
+    ]
+    given = Authority(tmp_path / "made").issue("page", ends=timedelta(days=90))
+    plant.certificate = Loaded(given.certificate, given.key)
+    assert not (await ask(app, "/api/certificates", **mine)).json()["page"]["is_ours"]
+    answer = await ask(app, "/api/certificates/page/renew", method="POST", **mine)
+    assert (answer.status, answer.json()["code"]) == (404, "E-PG-0040")

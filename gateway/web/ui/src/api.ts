@@ -161,7 +161,8 @@ export interface CarbonVersion {
 }
 
 export interface Certificates {
-  page: OwnCertificate | null;
+  page: PageCertificateTold | null;
+  own: OwnCertificate | null;
   servers: ServerCertificate[];
 }
 
@@ -528,8 +529,15 @@ export interface Overview {
 }
 
 export interface OwnCertificate {
+  name: string;
+  thumbprint: string;
+  ends: number;
+}
+
+export interface PageCertificateTold {
   fingerprint: string;
   ends: number;
+  is_ours: boolean;
 }
 
 export interface QuarantineChosen {

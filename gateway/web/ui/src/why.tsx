@@ -7,7 +7,7 @@ import { age, bytes, figure, moment, seconds, shown } from "./format";
 import { Card, Failed, Loading, Status, type Tone } from "./parts";
 import { qualityWord, toneOf } from "./quality";
 import { trendOf, whyOf } from "./route";
-import { reason, t, word, type Key } from "./words";
+import { type Key, reason, t, unitWord, word } from "./words";
 
 export function WhyView({ path }: { path: string }) {
   useEffect(() => watch([], false), []);
@@ -57,7 +57,7 @@ function Way({ path }: { path: string }) {
           <h1>{path.slice(slash + 1)}</h1>
           <p class="note">{path.slice(0, slash)} · <a href={trendOf([path])}>{t("nav.trend")}</a></p>
         </div>
-        <p class="big"><b>{shown(tag.value)}</b> <span>{tag.unit}</span></p>
+        <p class="big"><b>{shown(tag.value)}</b> <span>{unitWord(tag.unit)}</span></p>
         <dl>
           <div><dt>{t("live.quality")}</dt><dd><Status tone={toneOf(tag.quality)}>{qualityWord(tag)}</Status></dd></div>
           <div><dt>{t("why.source_time")}</dt><dd>{tag.time === null ? "—" : moment(tag.time)}</dd></div>

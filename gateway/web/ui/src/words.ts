@@ -27,6 +27,9 @@ export function word(prefix: string, name: string): string {
   return catalogues[language.get()][`${prefix}.${name}`] ?? name;
 }
 
+/** A unit as it is written here: mostly as the gateway has it. */
+export const unitWord = (unit: string): string => word("unit", unit);
+
 /** Why something is not well: a quality's name, or a sentence the gateway has in both languages. */
 export function reason(said: string, chinese: string): string {
   const known = word("quality", said);

@@ -2,7 +2,7 @@
 import type { AuditEntry, AuditPage, AuditVerdict } from "../api";
 import { useEffect, useState } from "preact/hooks";
 import { ask } from "../feed";
-import { moment } from "../format";
+import { moment, seconds } from "../format";
 import { Card, Failed, Loading, Status } from "../parts";
 import { t, word } from "../words";
 
@@ -59,7 +59,18 @@ export function AuditLog() {
   );
 }
 
+/** The verb that is in the word for what was done already. */
+const SAID_ALREADY = "act";
+
 function about(text: string): string {
-  const said = JSON.parse(text) as Record<string, unknown>;
-  return Object.entries(said).map(([name, value]) => `${name}: ${typeof value === "string" ? value : JSON.stringify(value)}`).join(" · ");
+  const said = Object.entries(JSON.parse(text) as Record<string, unknown>).filter(([name, value]) => name !== SAID_ALREADY && value !== "");
+  return said.map(([name, value]) => t("figure.named", { name: word("about", name), value: detail(name, value) })).join(" · ");
+}
+
+function detail(name: string, value: unknown): string {
+  if (name === "for_ns") return value ? seconds(Number(value) / 1e9) : t("about.ended");
+  if (name === "which") return word("about.which", String(value));
+  if (name === "role" || name === "before") return word("role", String(value)); // the role before, else a fingerprint
+  if (name === "scopes" && Array.isArray(value)) return value.map((each) => word("account.scope", String(each))).join(t("figure.comma"));
+  return typeof value === "string" ? value : JSON.stringify(value);
 }

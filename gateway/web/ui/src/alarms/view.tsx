@@ -12,6 +12,7 @@ import { language, t, word } from "../words";
 import "./alarms.css";
 
 const PARTS = ["active", "unacknowledged", "cleared", "all"] as const;
+const KINDS: AlarmRow["kind"][] = ["limit", "link", "store", "demand", "balance", "certificate", "clock"];
 const LENGTHS = ["1h", "8h", "24h", "7d"] as const;
 const SHOWN = 50;
 
@@ -33,17 +34,34 @@ export default function AlarmsView() {
 function Table({ part }: { part: (typeof PARTS)[number] }) {
   const [offset, turn] = useState(0);
   const [why, tell] = useState("");
-  const { answer, error, again } = useAnswer<AlarmPage>("alarms", { state: part, offset, limit: SHOWN }, 2000);
+  const [kind, choose] = useState("");
+  const [subject, seek] = useState("");
+  const [note, explain] = useState("");
+  const { answer, error, again } = useAnswer<AlarmPage>("alarms", { state: part, offset, limit: SHOWN, subject, ...(kind ? { kind } : {}) }, 2000);
   if (error && !answer) return <Failed reason={error} retry={again} />;
-  if (!answer) return <Loading />;
   const act = (path: string, body?: object): void => {
     tell("");
-    change<Done>("POST", `alarms/${path}`, body).then(again, (reason: Error) => tell(reason.message));
+    change<Done>("POST", `alarms/${path}`, body && { ...body, note }).then(
+      () => {
+        explain("");
+        again();
+      },
+      (reason: Error) => tell(reason.message),
+    );
   };
+  const isChosen = kind !== "" || subject !== "";
   return (
-    <Card title={t(`alarms.${part}`)} note={t("alarms.count", { count: figure(answer.total) })}>
+    <Card title={t(`alarms.${part}`)} note={answer ? t("alarms.count", { count: figure(answer.total) }) : undefined}>
+      <div class="tools inside">
+        <label>{t("alarms.kind")} <select value={kind} onChange={(event) => { turn(0); choose(event.currentTarget.value); }}>
+          <option value="">{t("alarms.every")}</option>
+          {KINDS.map((each) => <option key={each} value={each}>{word("alarms.kind", each)}</option>)}
+        </select></label>
+        <label>{t("alarms.subject")} <input value={subject} maxLength={200} onInput={(event) => { turn(0); seek(event.currentTarget.value); }} /></label>
+        {may("config") && <label>{t("alarms.note")} <input value={note} maxLength={400} onInput={(event) => explain(event.currentTarget.value)} /></label>}
+      </div>
       <p class="why-not" role="alert">{why}</p>
-      {answer.alarms.length === 0 ? <p class="empty">{t(part === "active" ? "alarms.none" : "alarms.nothing")}</p> : (
+      {!answer ? <Loading /> : answer.alarms.length === 0 ? <p class="empty">{t(isChosen ? "alarms.none_such" : part === "active" ? "alarms.none" : "alarms.nothing")}</p> : (
         <div class="wide">
           <table class="links">
             <thead><tr><th>{t("alarms.alarm")}</th><td>{t("alarms.severity")}</td><td>{t("alarms.kind")}</td><td>{t("alarms.state")}</td><td>{t("alarms.began")}</td><td>{t("alarms.over")}</td>{may("config") && <td />}</tr></thead>
@@ -51,7 +69,7 @@ function Table({ part }: { part: (typeof PARTS)[number] }) {
           </table>
         </div>
       )}
-      {answer.total > SHOWN && (
+      {answer && answer.total > SHOWN && (
         <div class="tools inside">
           <button type="button" disabled={offset === 0} onClick={() => turn(Math.max(0, offset - SHOWN))}>{t("alarms.newer")}</button>
           <button type="button" disabled={offset + SHOWN >= answer.total} onClick={() => turn(offset + SHOWN)}>{t("alarms.older")}</button>

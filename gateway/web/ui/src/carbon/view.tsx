@@ -8,7 +8,7 @@ import { Card, Failed, Loading, Mark } from "../parts";
 import { route } from "../route";
 import { download } from "../trend/save";
 import { Stretch } from "../trend/stretch";
-import { language, t, word } from "../words";
+import { language, t, unitWord, word } from "../words";
 import { useAnswer } from "../energy/data";
 import { boundsOf, periodInAddress, periodOf, SPANS, spoken, wholeDays } from "../energy/period";
 import { share } from "../energy/share";
@@ -131,7 +131,7 @@ function Scope({ title, told, medium }: { title: string; told: CarbonFigure | un
 function Sum({ line, medium, unit }: { line: CarbonLine; medium(name: string): string; unit: string }) {
   return (
     <div class="sum">
-      <p><span>{medium(line.medium)} {exact(line.amount)} {line.unit}</span><b>{figure(Number(line.value), 4)} {unitOf(unit)}</b></p>
+      <p><span>{medium(line.medium)} {exact(line.amount)} {unitWord(line.unit)}</span><b>{figure(Number(line.value), 4)} {unitOf(unit)}</b></p>
       {line.used.map((each) => (
         <p class="factor" key={each.symbol + each.row}>
           {each.symbol} = {each.value} {each.unit === "1" ? "" : unitOf(each.unit)}
@@ -146,7 +146,7 @@ function Arithmetic({ line, unit }: { line: CarbonLine; unit: string }) {
   const rule = language.get() === "zh" ? line.rule_zh : line.rule_en;
   return (
     <p class="note arithmetic">
-      {line.formula}: {exact(line.amount)} {line.unit} × {line.factor} = {exact(line.value)} {unitOf(unit)}{rule ? ` · ${rule}` : ""}
+      {line.formula}: {exact(line.amount)} {unitWord(line.unit)} × {line.factor} = {exact(line.value)} {unitOf(unit)}{rule ? ` · ${rule}` : ""}
     </p>
   );
 }

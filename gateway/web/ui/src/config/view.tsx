@@ -8,8 +8,9 @@ import { useValue } from "../observable";
 import { Card, Failed, Loading, Status } from "../parts";
 import { route } from "../route";
 import { change, may, Refused } from "../session";
-import { language, t } from "../words";
+import { language, t, type Key } from "../words";
 import { Diff } from "./diff";
+import { hold, unsaved } from "./unsaved";
 import { Versions } from "./versions";
 import "./config.css";
 
@@ -33,20 +34,25 @@ export default function ConfigView() {
 
 function PlantFile() {
   const { answer, error, again } = useAnswer<ConfigNow>("config", {});
+  const [said, say] = useState("");
   if (error) return <Failed reason={error} retry={again} />;
   if (!answer) return <Loading />;
-  return <Editor key={`${answer.base} ${answer.draft?.time ?? 0}`} now={answer} again={again} />;
+  return <Editor key={`${answer.base} ${answer.draft?.time ?? 0}`} now={answer} again={again} said={said} say={say} />;
 }
 
-function Editor({ now, again }: { now: ConfigNow; again: () => void }) {
-  const [text, write] = useState(now.draft?.text ?? now.text);
+/** Another file or draft is another editor; what was said of the one before is said above it. */
+function Editor({ now, again, said, say }: { now: ConfigNow; again: () => void; said: string; say: (what: string) => void }) {
+  const [draft, see] = useState(now.draft);
+  const [kept, mark] = useState(draft?.text ?? now.text);
+  const [text, write] = useState(unsaved()?.text ?? kept);
   const [looked, show] = useState<ConfigLooked | null>(null);
   const [note, explain] = useState("");
-  const [said, say] = useState("");
   const [why, tell] = useState("");
   const [isBusy, wait] = useState(false);
   const field = useRef<HTMLTextAreaElement>(null);
-  const base = now.draft?.base ?? now.base;
+  const base = unsaved()?.base ?? draft?.base ?? now.base;
+  const isUnsaved = text !== kept;
+  useEffect(() => hold(isUnsaved ? { text, base } : null), [text, isUnsaved, base]);
 
   function act(doing: () => Promise<void>): void {
     if (isBusy) return;
@@ -59,17 +65,23 @@ function Editor({ now, again }: { now: ConfigNow; again: () => void }) {
   }
   const look = async (): Promise<void> => show(await change<ConfigLooked>("POST", "config/check", { text }));
   const keep = async (): Promise<void> => {
-    await change("POST", "config/draft", { text, base, over: now.draft?.time ?? null });
+    see((await change<ConfigNow>("POST", "config/draft", { text, base, over: draft?.time ?? null })).draft);
+    mark(text);
     say(t("config.kept"));
   };
   const apply = async (): Promise<void> => {
     const done = await change<ConfigApplied>("POST", "config/apply", { text, base, note });
     show(null);
+    mark(text);
+    hold(null);
     again();
     say(done.version === null ? t("config.same") : t("config.applied", { version: done.version }));
   };
   const drop = async (): Promise<void> => {
     await change("DELETE", "config/draft");
+    see(null);
+    write(now.text);
+    mark(now.text);
     again();
   };
 
@@ -86,15 +98,15 @@ function Editor({ now, again }: { now: ConfigNow; again: () => void }) {
     <div class="config-columns">
       <Card title={now.name} note={now.version === null ? undefined : t("config.runs", { version: now.version })}>
         {!now.is_running && <p class="notice" role="status">{t("config.by_hand")}</p>}
-        {now.draft && <p class="notice" role="status">{t("config.drafted", { who: now.draft.who, time: moment(now.draft.time) })}</p>}
-        <textarea ref={field} class="plant" spellcheck={false} wrap="off" aria-label={now.name} value={text} onInput={(event) => { write(event.currentTarget.value); show(null); }} />
+        {draft && <p class="notice" role="status">{t("config.drafted", { who: draft.who, time: moment(draft.time) })}</p>}
+        <textarea ref={field} class="plant" spellcheck={false} wrap="off" aria-label={now.name} value={text} onInput={(event) => { write(event.currentTarget.value); show(null); say(""); }} />
         <div class="tools inside">
           <button type="button" disabled={isBusy} onClick={() => act(look)}>{t("config.check")}</button>
           <button type="button" disabled={isBusy || text === now.text} onClick={() => act(keep)}>{t("config.keep")}</button>
-          {now.draft && <button type="button" disabled={isBusy} onClick={() => act(drop)}>{t("config.drop")}</button>}
+          {draft && <button type="button" disabled={isBusy} onClick={() => act(drop)}>{t("config.drop")}</button>}
         </div>
         <p class="why-not" role="alert">{why}</p>
-        <p class="said-here" role="status">{said}</p>
+        <p class="said-here" role="status">{said || (isUnsaved && t("config.unsaved"))}</p>
       </Card>
       {looked && (
         <Card title={t("config.would")}>
@@ -126,8 +138,16 @@ function Editor({ now, again }: { now: ConfigNow; again: () => void }) {
 
 /** What the button does, by its name. */
 function consequence(changes: ConfigChange[]): string {
-  const restarted = changes.filter((each) => each.part === "source" && each.how === "changed" && !each.devices.length).length;
-  return restarted ? t("config.apply_restarting", { count: restarted }) : t("config.apply");
+  const restarts = new Map<Key, number>();
+  for (const { part, how, devices } of changes) {
+    if (how !== "changed" || part === "words") continue;
+    const key: Key = part === "source" && devices.length ? "config.does.devices" : `config.does.${part}`;
+    restarts.set(key, (restarts.get(key) ?? 0) + Math.max(1, devices.length));
+  }
+  const gone = changes.filter((each) => each.how === "removed").map((each) => t(`config.part.${each.part}`, { name: each.name }));
+  const said = [...restarts].map(([key, count]) => t(key, { count }));
+  if (gone.length) said.push(t("config.does.stops", { what: gone.join(", ") }));
+  return said.length ? t("config.apply_doing", { what: said.join("; ") }) : t("config.apply");
 }
 
 function Effects({ changes, isSame }: { changes: ConfigChange[]; isSame: boolean }) {

@@ -3,7 +3,7 @@ import type { EnergyFigures, EnergyPlant } from "../api";
 import { now } from "../feed";
 import { figure } from "../format";
 import { Mark } from "../parts";
-import { language, t, word } from "../words";
+import { language, t, unitWord, word } from "../words";
 import { numberOf } from "./chart";
 import { evidenceOf, share } from "./share";
 import { exact } from "./table";
@@ -32,7 +32,7 @@ export function Aside({ plant, found, past }: { plant: EnergyPlant; found: Energ
     <section class="card totals" aria-label={t("energy.period")}>
       <div title={value === null ? undefined : shares}>
         <p class="note">{t(found.adds ? "energy.total" : found.metric === "demand" ? "energy.highest" : "energy.mean")}</p>
-        <p class="big">{value === null ? "—" : figure(value, 4)} <small>{value === null ? "" : found.unit}</small></p>
+        <p class="big">{value === null ? "—" : figure(value, 4)} <small>{value === null ? "" : unitWord(found.unit)}</small></p>
         {value !== null && total.measured < 0.95 && <p class="weak"><Mark tone="look" /> {t("energy.weak", { part: share(total.measured) })}</p>}
         {value !== null && total.completeness < 0.9 && <p class="weak"><Mark tone="look" /> {t("energy.incomplete")}</p>}
         {less !== null && <p class="note">{t("energy.than", { part: `${less < 0 ? "−" : "+"}${Math.abs(less * 100).toFixed(1)} %` })}</p>}
@@ -48,11 +48,11 @@ export function Aside({ plant, found, past }: { plant: EnergyPlant; found: Energ
       <div class="more">
         {found.band_costs.length > 0 && <Bands found={found} />}
         {found.charges.map((each) => (
-          <p class="charge" key={each.bill + each.item}>{each.bill} {word("charge", each.item)} <b>{each.yuan === null ? "—" : exact(each.yuan)}</b> CNY</p>
+          <p class="charge" key={each.bill + each.item}>{each.bill} {word("charge", each.item)} <b>{each.yuan === null ? "—" : exact(each.yuan)}</b> {unitWord("CNY")}</p>
         ))}
         {found.wanted.map((each) => <p class="wanted" key={each.choice + each.en}><Mark tone="look" /> {each[language.get()]}</p>)}
         {found.factors.map((each) => (
-          <p class="factor" key={each.symbol + each.row}>{each.symbol} = {each.value} {each.unit === "1" ? "" : each.unit} <span class="note">{each.row} · <cite lang="en">{each.source}</cite> · {word("confidence", each.confidence)}</span></p>
+          <p class="factor" key={each.symbol + each.row}>{each.symbol} = {each.value} {each.unit === "1" ? "" : unitWord(each.unit)} <span class="note">{each.row} · <cite lang="en">{each.source}</cite> · {word("confidence", each.confidence)}</span></p>
         ))}
         {found.notes.length > 0 && <p class="note">{t("energy.tariff", { name: found.notes.join(", ") })}{plant.example ? ` · ${t("energy.examples")}` : ""}</p>}
         {value !== null && last > first && <p><a href={evidenceOf(found, first, last)} target="_blank" rel="noreferrer">{t("energy.evidence")}</a></p>}

@@ -10,7 +10,7 @@ import { figure } from "../format";
 import { Failed, Loading, Mark } from "../parts";
 import { download } from "../trend/save";
 import { inField } from "../trend/range";
-import { language, t, word } from "../words";
+import { language, t, unitWord, word } from "../words";
 import { colourOf, usePaint, type Paint } from "./colours";
 import { useAnswer } from "./data";
 import { DAY } from "./period";
@@ -76,7 +76,7 @@ function Calendar({ plant, choice }: { plant: EnergyPlant; choice: Choice }) {
       {found.wanted.map((each) => <p class="notice" key={each.choice + each.en}>{each[language.get()]}</p>)}
       <section class="card plotted">
         <header>
-          <h2>{subject} · {word("metric", metric)} ({found.unit})</h2>
+          <h2>{subject} · {word("metric", metric)} ({unitWord(found.unit)})</h2>
           <span class="note" />
           <button type="button" onClick={() => save(chart.current, `calendar_${subject.replace(/[^\w.-]+/g, "_")}`, paint)}>PNG</button>
         </header>
@@ -99,7 +99,7 @@ function calendarOf(found: EnergyFigures, rest: Set<string>, colour: string, pai
   const byDay = new Map(found.rows.map((row) => [dayOf(row), row]));
   const says = ({ value: [day] }: { value: [string, number] }): string => {
     const row = byDay.get(day);
-    const value = !row || row.value === null ? t("energy.unknown") : `${figure(Number(row.value), 5)} ${found.unit}`;
+    const value = !row || row.value === null ? t("energy.unknown") : `${figure(Number(row.value), 5)} ${unitWord(found.unit)}`;
     return escaped(`${day}${rest.has(day) ? ` ${t("energy.rest")}` : ""}: ${value}${row ? ` · ${t("energy.complete")} ${share(row.completeness)}` : ""}`);
   };
   const marked = (symbol: string, size: number, offset: [string, string], rows: EnergyRow[]) => ({
@@ -113,7 +113,7 @@ function calendarOf(found: EnergyFigures, rest: Set<string>, colour: string, pai
     tooltip: { backgroundColor: paint.card, borderColor: paint.line, textStyle: { color: paint.text, fontSize: 12 }, formatter: says },
     visualMap: {
       seriesIndex: 0, min: 0, max: most, orient: "horizontal", right: 16, top: 0, itemWidth: 12, itemHeight: 160, calculable: false,
-      text: [`${figure(most, 3)} ${found.unit}`, "0"], textStyle: { color: paint.soft }, inRange: { color: [paint.card, colour] },
+      text: [`${figure(most, 3)} ${unitWord(found.unit)}`, "0"], textStyle: { color: paint.soft }, inRange: { color: [paint.card, colour] },
     },
     calendar: {
       left: 56, right: 24, top: 64, cellSize: ["auto", 26], range: [dayOf(found.rows[0] as EnergyRow), dayOf(found.rows.at(-1) as EnergyRow)],
@@ -141,12 +141,12 @@ function Flow({ plant, choice }: { plant: EnergyPlant; choice: Choice }) {
   return (
     <>
       {found.unknown.length > 0 && <p class="notice" role="note"><Mark tone="look" /> {t("energy.unmeasured", { which: found.unknown.map(nameOf).join(t("figure.comma")) })}</p>}
-      {found.over.map((each) => <p class="notice" role="note" key={each.source}><Mark tone="look" /> {t("energy.over", { meter: nameOf(each.source), value: exact(each.value), unit: found.unit })}</p>)}
+      {found.over.map((each) => <p class="notice" role="note" key={each.source}><Mark tone="look" /> {t("energy.over", { meter: nameOf(each.source), value: exact(each.value), unit: unitWord(found.unit) })}</p>)}
       {found.flows.length === 0 ? <p class="empty">{t("energy.no_flow")}</p> : (
         <>
           <section class="card plotted">
             <header>
-              <h2>{subject} · {t("how.flow")} ({found.unit})</h2>
+              <h2>{subject} · {t("how.flow")} ({unitWord(found.unit)})</h2>
               <span class="note" />
               <button type="button" onClick={() => save(chart.current, `flow_${subject.replace(/[^\w.-]+/g, "_")}`, paint)}>PNG</button>
             </header>
@@ -156,7 +156,7 @@ function Flow({ plant, choice }: { plant: EnergyPlant; choice: Choice }) {
             <div class="scroller">
               <table>
                 <caption class="hidden">{t("energy.sankey")}</caption>
-                <thead><tr><th scope="col">{t("energy.from")}</th><th scope="col">{t("energy.to")}</th><th scope="col" class="num">{found.unit}</th><th scope="col" class="num">{t("energy.part")}</th><th scope="col">{t("energy.flags")}</th></tr></thead>
+                <thead><tr><th scope="col">{t("energy.from")}</th><th scope="col">{t("energy.to")}</th><th scope="col" class="num">{unitWord(found.unit)}</th><th scope="col" class="num">{t("energy.part")}</th><th scope="col">{t("energy.flags")}</th></tr></thead>
                 <tbody>
                   {rows.map((each) => (
                     <tr key={`${each.source} ${each.target}`}>
@@ -191,7 +191,7 @@ function sankeyOf(found: EnergyFlows, nameOf: (name: string) => string, colour: 
   const sums = new Map([...came, ...left]);
   const shown = (name: string): string => {
     const flow = found.flows.find((each) => !each.target && lost(each) === name);
-    const value = `${figure(sums.get(name) ?? 0, 4)} ${found.unit}`;
+    const value = `${figure(sums.get(name) ?? 0, 4)} ${unitWord(found.unit)}`;
     return flow ? `${t("energy.unaccounted")} ${value}${flow.share === null ? "" : ` (${share(flow.share)})`}` : `${nameOf(name)} ${value}`;
   };
   return {

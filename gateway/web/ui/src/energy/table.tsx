@@ -4,7 +4,7 @@ import type { EnergyFigures, EnergyRow } from "../api";
 import { moment } from "../format";
 import { sheet } from "../sheet";
 import { iso } from "../trend/range";
-import { t, word } from "../words";
+import { t, unitWord, word } from "../words";
 import { evidenceOf, share } from "./share";
 
 const PAGE = 100;
@@ -29,8 +29,8 @@ export function Figures({ found, past, cursor }: { found: EnergyFigures; past: E
         <thead>
           <tr>
             <th scope="col">{t("energy.time")}</th>
-            <th scope="col" class="num">{word("metric", found.metric)} {found.unit}</th>
-            {past && <th scope="col" class="num">{t("energy.before")} {found.unit}</th>}
+            <th scope="col" class="num">{word("metric", found.metric)} {unitWord(found.unit)}</th>
+            {past && <th scope="col" class="num">{t("energy.before")} {unitWord(found.unit)}</th>}
             <th scope="col" class="num">{t("energy.measured")}</th>
             <th scope="col" class="num">{t("energy.estimated")}</th>
             <th scope="col" class="num">{t("energy.manual")}</th>

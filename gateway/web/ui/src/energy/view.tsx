@@ -11,7 +11,7 @@ import { route } from "../route";
 import { Stretch } from "../trend/stretch";
 import { download } from "../trend/save";
 import { inField } from "../trend/range";
-import { language, t, word, type Key } from "../words";
+import { type Key, language, t, unitWord, word } from "../words";
 import { Aside } from "./aside";
 import { Chart, isPower, numberOf } from "./chart";
 import { colourOf, usePaint } from "./colours";
@@ -199,20 +199,20 @@ function Curve({ plant, choice }: { plant: EnergyPlant; choice: Choice }) {
     context.fillRect(0, 0, canvas.width, canvas.height);
     context.font = paint.font;
     context.fillStyle = paint.text;
-    context.fillText(`${subject} · ${word("metric", metric)} ${found.unit} · ${spoken(from, to)}`, 12 * paint.ratio, 18 * paint.ratio);
+    context.fillText(`${subject} · ${word("metric", metric)} ${unitWord(found.unit)} · ${spoken(from, to)}`, 12 * paint.ratio, 18 * paint.ratio);
     context.drawImage(source, 0, head);
     canvas.toBlob((made) => made && download(made, name), "image/png");
   }
 
   const row = cursor === null ? undefined : found?.rows[cursor];
-  const says = row ? `${moment(row.start)} – ${moment(row.end)}: ${row.value === null ? t("energy.unknown") : `${figure(Number(row.value), 6)} ${found?.unit}`}` : "";
+  const says = row ? `${moment(row.start)} – ${moment(row.end)}: ${row.value === null ? t("energy.unknown") : `${figure(Number(row.value), 6)} ${found ? unitWord(found.unit) : ""}`}` : "";
   return (
     <>
       {error && <Failed reason={error} retry={again} />}
       {found && <Aside plant={plant} found={found} past={past} />}
       <section class="card plotted">
         <header>
-          <h2>{subject} · {word("metric", metric)}{found ? ` (${found.unit})` : ""}</h2>
+          <h2>{subject} · {word("metric", metric)}{found ? ` (${unitWord(found.unit)})` : ""}</h2>
           <span class="note">{says ? `${says}${row && row.value !== null ? ` · ${t("energy.measured")} ${share(row.measured)}` : ""}${past && cursor !== null ? ` · ${t("energy.before")} ${exact(past.rows[cursor]?.value ?? null)}` : ""}` : t("energy.keys")}</span>
           <button type="button" disabled={!found} onClick={() => void save("csv")}>CSV</button>
           <button type="button" disabled={!found} onClick={() => void save("png")}>PNG</button>

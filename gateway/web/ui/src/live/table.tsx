@@ -8,7 +8,7 @@ import { Line, Status } from "../parts";
 import { devicePath, qualityWord, toneOf } from "../quality";
 import { trendOf, whyOf } from "../route";
 import { drawnPast, keepsHistory, recall, recallings } from "../spark";
-import { language, t } from "../words";
+import { language, t, unitWord } from "../words";
 import { lists, listOf, starred } from "./lists";
 import type { Found } from "./pages";
 
@@ -135,7 +135,7 @@ function Row({ index, row, chosen, into, isStarred, star }: { index: number; row
         <span role="gridcell" class="device" title={row?.path}>{row ? devicePath(row.path.slice(0, cut)) : "…"}</span>
         <span role="gridcell" class="tag"><a href={row && whyOf(row.path)} tabIndex={-1}>{row?.path.slice(cut + 1)}</a></span>
         <span role="gridcell" class={typeof now?.value === "string" ? "value text" : "value"} title={now && now.value !== null ? String(now.value) : undefined}>{now && shown(now.value)}</span>
-        <span role="gridcell" class="unit">{row?.unit}</span>
+        <span role="gridcell" class="unit">{row && unitWord(row.unit)}</span>
         <span role="gridcell" class="quality">{now && <Status tone={toneOf(now.quality)}>{qualityWord(now)}</Status>}</span>
         <span role="gridcell" class="age" title={now && now.time !== null ? times(now.time, now.arrived) : undefined}>{old}</span>
         <span role="gridcell" class="trend"><a href={row && trendOf([row.path])} tabIndex={-1} aria-label={row && t("live.open", { tag: row.path })}><Line path={line} /></a></span>

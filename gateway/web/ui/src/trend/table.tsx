@@ -6,7 +6,7 @@ import { useValue } from "../observable";
 import { Status } from "../parts";
 import { devicePath, qualityWord, toneOf } from "../quality";
 import { whyOf } from "../route";
-import { language, t, word } from "../words";
+import { language, t, unitWord, word } from "../words";
 import { wordOf } from "./bands";
 import type { Drawn } from "./chart";
 import { iso } from "./range";
@@ -50,7 +50,7 @@ export function Legend({ drawn, from, to, cursor, isLive, remove }: { drawn: Dra
               <td class="num">{number(span?.least)}</td>
               <td class="num">{number(span?.greatest)}</td>
               <td class="num">{number(span?.mean)}</td>
-              <td>{line.unit}</td>
+              <td>{unitWord(line.unit)}</td>
               <td><Status tone={toneOf(quality)}>{quality === null ? t("trend.nothing_known") : now ? qualityWord(now) : severityWord(quality)}</Status></td>
               <td><button type="button" class="remove" aria-label={t("trend.remove", { tag: line.path })} title={t("trend.remove", { tag: line.path })} onClick={() => remove(line.path)}>×</button></td>
             </tr>
@@ -108,7 +108,7 @@ function Rows({ answer, count, more }: { answer: Trends; count: number; more: ()
   );
 }
 
-const heading = (line: TrendLine): string => `${line.path.split("/").slice(-2).join("/")}${line.unit && ` (${line.unit})`}`;
+const heading = (line: TrendLine): string => `${line.path.split("/").slice(-2).join("/")}${line.unit && ` (${unitWord(line.unit)})`}`;
 
 function cell(line: TrendLine, i: number | undefined): string {
   if (i === undefined) return "";

@@ -8,7 +8,7 @@ import { useValue } from "../observable";
 import { Failed, Loading } from "../parts";
 import { route, settle, trendOf } from "../route";
 import { theme } from "../theme";
-import { language, t, type Key } from "../words";
+import { type Key, language, t, unitWord } from "../words";
 import { BAND, Bands, wordOf } from "./bands";
 import { AXIS, Chart, type Drawn } from "./chart";
 import { useTrends } from "./data";
@@ -179,7 +179,7 @@ function Charts({ tags, range, look, back, hrefOf }: Given) {
           <div class="pane" key={i}>
             {pane.length > 0 && (
               <p class="units" aria-hidden="true">
-                {pane.map((group) => <span key={group[0]?.track.line.unit}>{group[0]?.track.line.unit || t("trend.plain")}</span>)}
+                {pane.map((group) => <span key={group[0]?.track.line.unit}>{unitWord(group[0]?.track.line.unit ?? "") || t("trend.plain")}</span>)}
               </p>
             )}
             <Chart
@@ -209,7 +209,7 @@ function spoken(drawn: Drawn[], cursor: number): string {
   const said = drawn.map(({ track }) => {
     const row = rowAt(track, cursor);
     const value = row < 0 ? null : (track.y[row] ?? null);
-    const text = isNumeric(track.line) ? (value === null ? t("trend.gap") : `${figure(value)} ${track.line.unit}`) : ((row < 0 ? null : wordOf(track)(row)) ?? t("trend.gap"));
+    const text = isNumeric(track.line) ? (value === null ? t("trend.gap") : `${figure(value)} ${unitWord(track.line.unit)}`) : ((row < 0 ? null : wordOf(track)(row)) ?? t("trend.gap"));
     return `${track.line.path.split("/").at(-1)} ${text}`;
   });
   return `${moment(cursor)}: ${said.join(", ")}`;
