@@ -1,6 +1,7 @@
 """From what the plant file says of a tag to what a source announces."""
 
 import math
+import zlib
 from collections.abc import Iterator
 
 from config.tags import TagOptions
@@ -24,6 +25,11 @@ def array_names(name: str, count: int) -> Iterator[str]:
 def is_scaled(options: TagOptions) -> bool:
     """Tell whether the delivered value differs from the raw one; such a tag is a FLOAT64."""
     return (options.scale, options.offset) != (1.0, 0.0) or options.deliver_as not in (None, options.unit)
+
+
+def read_as(*found: object) -> int:
+    """Return a number that changes with how a raw value is found: its address, its node, its form."""
+    return zlib.crc32(repr(found).encode()) or 1
 
 
 def describe(source: str, path: str, kind: Kind, options: TagOptions, *, read_as: int = 0) -> Tag:

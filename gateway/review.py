@@ -117,7 +117,7 @@ class Reviews:
                 first[tag.path] = first[old.path]
                 renamed.append((tag.path, old.path))
             was, now = _meaning(old), _meaning(tag)
-            if not old.read_as:  # stored by a release that did not know it
+            if not (old.read_as and tag.read_as):  # stored by a release that did not know it, or not told now
                 was["read_as"] = now["read_as"]
             if was == now:
                 continue

@@ -6,6 +6,7 @@ from typing import Final
 from config.connections import Cjt188Device, Cjt188Source
 from config.connections.cjt188 import TYPES
 from connectors.cjt188.frame import ANYONE, DATA, REFUSED, Frames
+from connectors.describe import read_as
 from connectors.line.bcd import address, number
 from connectors.line.meter import Meter, MeterPoll, Wanted
 
@@ -48,6 +49,10 @@ def meter(name: str, options: Cjt188Device) -> Meter:
             tag,
             wanted.index(tag.di.upper()),
             partial(_read, (tag.place - 1) * (_DIGITS + 1), tag.decimals, tag.expected),
+            read_as(
+                *(options.address, options.type, options.di_order),
+                *(tag.di.upper(), tag.place, tag.decimals, tag.expected),
+            ),
         )
         for tag_name, tag in options.tags.items()
     ]

@@ -7,6 +7,7 @@ from typing import Final
 from config.connections import Dlt645Device, Dlt645Source
 from config.connections.dlt645 import Dlt645Tag
 from config.dlt645_identifiers import identifiers
+from connectors.describe import read_as
 from connectors.dlt645.frame import ANYONE, DATA, NO_SUCH_DATA, REFUSED, Frames
 from connectors.line.bcd import address, number
 from connectors.line.meter import Meter, MeterPoll, Wanted
@@ -42,7 +43,14 @@ def meter(name: str, options: Dlt645Device) -> Meter:
         NO_SUCH_DATA,
     )
     values = [
-        Wanted(tag_name, tag, slot, _reader(tag)) for slot, (tag_name, tag) in enumerate(options.tags.items())
+        Wanted(
+            tag_name,
+            tag,
+            slot,
+            _reader(tag),
+            read_as(options.address, tag.di.upper(), tag.format, tag.signed),
+        )
+        for slot, (tag_name, tag) in enumerate(options.tags.items())
     ]
     return Meter(name, options, poll, values)
 

@@ -49,6 +49,8 @@ class Wanted(NamedTuple):
     """Which request brings it."""
     read: Callable[[bytes], float | None]
     """From a reply's data to the number; None where there is none in them."""
+    read_as: int
+    """Changes with what is asked of whom and how it is read."""
 
 
 @dataclass(slots=True)
@@ -117,7 +119,10 @@ class Meter:
         """Announce the meter's tags and return their numbers."""
         path = device_path(site, self.options.at, self.name)
         numbers = tags.announce(
-            [describe(source, f"{path}/{each.name}", Kind.FLOAT64, each.options) for each in self._values]
+            [
+                describe(source, f"{path}/{each.name}", Kind.FLOAT64, each.options, read_as=each.read_as)
+                for each in self._values
+            ]
         )
         self.decoder = Rows(self._values, numbers)
         return numbers

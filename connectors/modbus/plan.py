@@ -28,7 +28,6 @@ is refused is one value. All of this is arithmetic on addresses: no I/O, and don
 plant file or refusal.
 """
 
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -37,6 +36,7 @@ from config.base import format_duration
 from config.connections import ModbusDevice, ModbusTag
 from config.connections.modbus_tcp import RegisterTable
 from config.problems import Phrase
+from connectors import describe
 from connectors.describe import array_names
 
 FUNCTION_OF_TABLE: Final[dict[RegisterTable, int]] = {"coil": 1, "discrete": 2, "holding": 3, "input": 4}
@@ -130,11 +130,10 @@ def plan_requests(device: ModbusDevice, values: Sequence[Value]) -> tuple[Reques
 def read_as(unit_id: int, value: Value) -> int:
     """Return a number that changes with where the value lies and how its bytes are read."""
     tag = value.tag
-    found = (
+    return describe.read_as(
         *(unit_id, tag.table, value.address, tag.type, tag.bit, tag.registers),
         *(tag.byte_order, tag.characters, tag.not_available),
     )
-    return zlib.crc32(repr(found).encode()) or 1
 
 
 def halve(request: Request) -> tuple[Request, ...]:

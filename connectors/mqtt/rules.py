@@ -14,7 +14,7 @@ from config.connections import MqttMessages, MqttSource, MqttTag
 from config.connections.mqtt_source import PLACE, json_steps
 from config.glob import ANYTHING, Glob, glob_pattern
 from config.units import find_unit
-from connectors.describe import describe, device_path
+from connectors.describe import describe, device_path, read_as
 from connectors.mqtt.extract import Extraction
 from connectors.mqtt.places import MISSING, follow
 from connectors.tags import Kind, Tag, TagTable
@@ -87,14 +87,14 @@ class Rules:
         """Return the tags that need no message to be known: those named in full, and those met before."""
         found: dict[str, Tag] = {}
         shapes = list(self._shapes())
-        for pattern, path, tag in shapes:
+        for pattern, path, tag, topic in shapes:
             if pattern is None:
-                found[path] = self._describe(path, tag)
+                found[path] = self._describe(path, tag, topic)
         told = {id(tag) for entry in self._options.messages if entry.is_told for tag in entry.tags.values()}
         for known in self._tags.known_of(self._name):
-            for pattern, _, tag in shapes:
+            for pattern, _, tag, topic in shapes:
                 if known.path not in found and pattern is not None and pattern.fullmatch(known.path):
-                    again = self._newest(known) if id(tag) in told else self._describe(known.path, tag)
+                    again = self._newest(known) if id(tag) in told else self._describe(known.path, tag, topic)
                     if again.identity == known.identity:
                         found[known.path] = again
                     break
@@ -209,7 +209,10 @@ class Rules:
             return Refusal("over_limit")
         self._paths |= new
         self._owners.update(dict.fromkeys(paths, topic))
-        tags = [self._describe(path, tag) for path, tag in zip(paths, entry.tags.values(), strict=True)]
+        tags = [
+            self._describe(path, tag, entry.topic)
+            for path, tag in zip(paths, entry.tags.values(), strict=True)
+        ]
         return Resolved(Extraction(entry), tags)
 
     def _is_taken(self, path: str, topic: str) -> bool:
@@ -219,16 +222,18 @@ class Rules:
             return True
         return self._owners.get(path, topic) != topic
 
-    def _describe(self, path: str, tag: MqttTag) -> Tag:
-        return describe(self._name, path, KIND_OF_TYPE[tag.type], tag)
+    def _describe(self, path: str, tag: MqttTag, topic: str) -> Tag:
+        # Of a filter with wildcards what they match is in the path.
+        asked = None if "+" in topic or "#" in topic else topic
+        return describe(self._name, path, KIND_OF_TYPE[tag.type], tag, read_as=read_as(asked, tag.path))
 
-    def _shapes(self) -> Iterator[tuple[Glob | None, str, MqttTag]]:
-        """Yield (pattern of its path, or None when it is fixed; path; tag) of every tag of the plant file."""
+    def _shapes(self) -> Iterator[tuple[Glob | None, str, MqttTag, str]]:
+        """Yield (pattern of its path, or None if fixed; path; tag; topic) of every tag of the plant file."""
         for _, entry in self._entries:
             for name, tag in entry.tags.items():
                 path = f"{device_path(self._site, entry.at, entry.device)}/{name}"
                 is_fixed = PLACE.search(path) is None
-                yield None if is_fixed else _path_pattern(path), path, tag
+                yield None if is_fixed else _path_pattern(path), path, tag, entry.topic
 
 
 def _type_of(value: Any) -> str | None:

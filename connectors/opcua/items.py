@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from config.connections import OpcUaNodes, OpcUaSource, OpcUaTag
 from config.connections.opcua import OWN_NAMESPACE, NodeName, parse_node
 from config.tags import Deadband
-from connectors.describe import describe, device_path, is_scaled
+from connectors.describe import describe, device_path, is_scaled, read_as
 from connectors.opcua.types.flatten import Enums, Leaf
 from connectors.opcua.types.leaves import Leaves
 from connectors.opcua.types.model import Enumeration, Types
@@ -88,6 +88,14 @@ class Item:
     def name(self) -> str:
         """Return the tag's name."""
         return self.path.rpartition("/")[2]
+
+    @property
+    def read_as(self) -> int:
+        """Return a number that changes with the node the plant file names; of one that was found, 0.
+
+        A found node has its name from its place in the tree, and servers number nodes anew.
+        """
+        return read_as(*self.node) if isinstance(self.options, OpcUaTag) else 0
 
 
 class Items:
@@ -244,7 +252,7 @@ class Items:
         known = np.fromiter((i for i in places if not self.is_spread[i]), np.intp)
         numbers = tags.announce(
             [
-                describe(self.source, item.path, item.kind, item.options)
+                describe(self.source, item.path, item.kind, item.options, read_as=item.read_as)
                 for item in (self.items[i] for i in known.tolist())
                 if item.kind is not None
             ]

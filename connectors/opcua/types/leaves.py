@@ -37,6 +37,11 @@ class Whole(Protocol):
     path: str
     options: Any
 
+    @property
+    def read_as(self) -> int:
+        """Changes with the node it is."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class LeafTag:
@@ -88,7 +93,7 @@ class Leaves:
         """Announce single values by item: what the plant file says of the whole holds for every number."""
         numbers = tags.announce(
             [
-                describe(self._source, _path(item, s), kind, _options(item, s, kind))
+                describe(self._source, _path(item, s), kind, _options(item, s, kind), read_as=item.read_as)
                 for _, item, s, kind in new
             ]
         )

@@ -9,9 +9,13 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from config.connections import ModbusDevice
+from config.connections import Cjt188Device, Dlt645Device, ModbusDevice, MqttSource, OpcUaSource
 from connectors import Columns, Tag, TagTable
+from connectors.cjt188.meter import meter as cjt188_meter
+from connectors.dlt645.meter import meter as dlt645_meter
 from connectors.modbus.device import Device, planned
+from connectors.mqtt.rules import Rules
+from connectors.opcua.items import Items
 from connectors.quality import BAD_TIMEOUT, GOOD, UNCERTAIN_CONFIGURATION_ERROR
 from gateway.cli import app
 from gateway.review import REVIEW, Reviews, hold
@@ -28,7 +32,7 @@ class Gateway:
         self.catalogue: dict[int, Tag] = {}
         self.clock = FakeClock()
 
-    def start(self, **tags: dict[str, Any]) -> tuple[Reviews, TagTable, Device]:
+    def opened(self) -> tuple[Reviews, TagTable]:
         reviews = Reviews(self.directory, self.clock).__enter__()
 
         def persist(changed: Sequence[tuple[int, Tag]]) -> None:
@@ -36,6 +40,10 @@ class Gateway:
             self.catalogue.update(changed)
 
         table = TagTable(self.catalogue.items(), persist)
+        return reviews, table
+
+    def start(self, **tags: dict[str, Any]) -> tuple[Reviews, TagTable, Device]:
+        reviews, table = self.opened()
         device = Device("meter", planned(ModbusDevice.model_validate({"tags": tags})))
         device.announce("line", "site", table)
         return reviews, table, device
@@ -87,6 +95,62 @@ def test_d7_a_tag_that_is_read_otherwise_than_before_is_held(
         assert (one.value, one.time) == ("492.0", 7)
         assert one.was != one.now
     record_measure("each of seven changes held, the tag beside it not")
+
+
+def by_dlt645(table: TagTable, tag: dict[str, Any], device: dict[str, Any]) -> None:
+    made = {"address": "000000000001", "tags": {"energy": {"di": "00010000"} | tag, "u": {"di": "02010100"}}}
+    dlt645_meter("m", Dlt645Device.model_validate(made | device)).announce("line", "site", table)
+
+
+def by_cjt188(table: TagTable, tag: dict[str, Any], device: dict[str, Any]) -> None:
+    made = {"address": "00000000000001", "tags": {"energy": {"place": 1} | tag, "u": {"place": 2}}}
+    cjt188_meter("m", Cjt188Device.model_validate(made | device)).announce("line", "site", table)
+
+
+def by_opcua(table: TagTable, tag: dict[str, Any], device: dict[str, Any]) -> None:
+    tags = {"energy": {"node": "s=E", "type": "double"} | tag, "u": {"node": "s=U", "type": "double"}}
+    told = {"kind": "opcua", "endpoint": "opc.tcp://h:4840", "devices": {"m": {"tags": tags}}} | device
+    Items("line", "site", OpcUaSource.model_validate(told)).announce_known(table)
+
+
+def by_mqtt(table: TagTable, tag: dict[str, Any], device: dict[str, Any]) -> None:
+    tags = {"energy": {"path": "e"} | tag, "u": {"path": "u"}}
+    told = {"kind": "mqtt", "host": "h", "messages": [{"topic": "t/1", "device": "m", "tags": tags} | device]}
+    Rules("line", MqttSource.model_validate(told), "site", table).announce_known()
+
+
+@pytest.mark.fault("D7")
+@pytest.mark.parametrize(
+    ("announce", "change", "held"),
+    [
+        (by_dlt645, ({"di": "00020000"}, {}), ["energy"]),
+        (by_dlt645, ({"format": "XXXXX.XXX"}, {}), ["energy"]),
+        (by_dlt645, ({"signed": True}, {}), ["energy"]),
+        (by_dlt645, ({}, {"address": "000000000002"}), ["energy", "u"]),
+        (by_dlt645, ({}, {"scan": "5s", "reply": "1s"}), []),
+        (by_cjt188, ({"di": "9020"}, {}), ["energy"]),
+        (by_cjt188, ({"place": 3}, {}), ["energy"]),
+        (by_cjt188, ({"decimals": 1}, {}), ["energy"]),
+        (by_cjt188, ({}, {"address": "00000000000002"}), ["energy", "u"]),
+        (by_opcua, ({"node": "s=F"}, {}), ["energy"]),
+        (by_opcua, ({}, {"namespace": "urn:other"}), ["energy", "u"]),
+        (by_opcua, ({"scan": "5s"}, {}), []),
+        (by_mqtt, ({"path": "f"}, {}), ["energy"]),
+        (by_mqtt, ({}, {"topic": "t/2"}), ["energy", "u"]),
+        (by_mqtt, ({}, {"quality": "q"}), []),
+    ],
+)
+def test_d7_a_tag_of_another_address_identifier_or_node_is_held_whatever_is_spoken(
+    gateway: Gateway, announce: Any, change: tuple[Any, Any], held: list[str], record_measure: Any
+) -> None:
+    for told, expected in (({}, {}), []), (change, held):
+        reviews, table = gateway.opened()
+        with reviews:
+            announce(table, *told)
+            assert [each.path.rpartition("/")[2] for each in reviews.held()] == expected
+    record_measure(
+        "meters, OPC UA, MQTT: another address, identifier, node, topic held; scan and quality not"
+    )
 
 
 @pytest.mark.parametrize(
