@@ -65,7 +65,8 @@ async def test_the_rest_lies_between_two_scans_too() -> None:
             assert set(qualities(await it.read())) == {GOOD}
 
 
-async def test_a_device_that_answers_for_one_value_only_is_asked_for_each_alone() -> None:
+@pytest.mark.fault("D6")
+async def test_d6_a_device_that_answers_for_one_value_only_is_asked_for_each_alone() -> None:
     tags = {f"v{n}": {"address": 2 * n, "type": "uint32"} for n in range(6)}
     habits = {"tags": tags, "max_registers": 125}
     async with TcpEquipment(FAULTS["at_most"](2)) as equipment:
@@ -123,7 +124,10 @@ async def test_a_scan_that_is_left_while_it_rests_spoils_nothing_of_the_next() -
         assert set(qualities(batch)) == {GOOD}
 
 
-async def test_a_second_address_serves_while_the_first_is_away(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.fault("D11")
+async def test_d11_a_second_address_serves_while_the_first_is_away(
+    caplog: pytest.LogCaptureFixture, record_measure
+) -> None:
     async with asyncio.timeout(20), TcpEquipment(honest) as first, TcpEquipment(honest) as second:
         options = {"backup_host": "127.0.0.1", "backup_port": second.port}
 
@@ -145,9 +149,11 @@ async def test_a_second_address_serves_while_the_first_is_away(caplog: pytest.Lo
         await second.cut()
         with pytest.raises(NotConnected, match=rf"127\.0\.0\.1:{first.port} refused"):
             await source(first, options, {}).__aenter__()
+    record_measure("the first address away: read at the second; both away: told")
 
 
-async def test_a_device_with_one_connection_serves_two_who_hang_up() -> None:
+@pytest.mark.fault("D11")
+async def test_d11_a_device_with_one_connection_serves_two_who_hang_up(record_measure) -> None:
     """Each is connected for its scan only; who keeps the line shuts the other out."""
 
     async def scans(it: Modbus, wanted: int) -> int:
@@ -176,9 +182,13 @@ async def test_a_device_with_one_connection_serves_two_who_hang_up() -> None:
             with pytest.raises(NotConnected):
                 async with source(equipment, {}, habits) as other:
                     await other.read()
+    record_measure(
+        "one connection, two who hang up: each has all its scans; who keeps the line shuts the other out"
+    )
 
 
-async def test_a_device_that_answers_coils_from_zero_only_is_asked_so() -> None:
+@pytest.mark.fault("D6")
+async def test_d6_a_device_that_answers_coils_from_zero_only_is_asked_so() -> None:
     tags = {f"c{n}": {"table": "coil", "type": "bool", "address": n} for n in (3, 4, 40)}
     async with asyncio.timeout(20), TcpEquipment(FAULTS["from_zero_only"](None)) as equipment:
         async with source(equipment, {}, {"tags": tags}) as it:

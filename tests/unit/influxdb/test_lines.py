@@ -50,8 +50,9 @@ def test_a_float_reads_back_bit_by_bit(values: list[float]) -> None:
     assert [struct.pack("d", fields(p)["value"]) for p in points] == [struct.pack("d", v) for v in values]
 
 
+@pytest.mark.fault("D9")
 @given(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=30))
-def test_an_integer_reads_back_with_its_type(values: list[int]) -> None:
+def test_d9_an_integer_reads_back_with_its_type(values: list[int]) -> None:
     for kind, name, wanted in (
         (Kind.INT64, "integer", values),
         (Kind.UINT64, "unsigned", [each % 2**64 for each in values]),
@@ -61,11 +62,13 @@ def test_an_integer_reads_back_with_its_type(values: list[int]) -> None:
         assert all(p.fields[-1][0] == name for p in points)
 
 
-def test_signed_and_unsigned_in_one_part_keep_their_fields() -> None:
+@pytest.mark.fault("D9")
+def test_d9_signed_and_unsigned_in_one_part_keep_their_fields(record_measure) -> None:
     tags = TagTable()
     tags.announce([Tag("a/b/c/d/i", Kind.INT64, "C62", "s"), Tag("a/b/c/d/u", Kind.UINT64, "C62", "s")])
     one, other = told(tags, delivery(1, columns([-1, -1], dtype=np.int64)))
     assert (fields(one)["integer"], fields(other)["unsigned"]) == (-1, 2**64 - 1)
+    record_measure("InfluxDB: the same 64 bits as -1i and as 18446744073709551615u")
 
 
 @given(st.lists(st.text(), min_size=1, max_size=20))
@@ -121,8 +124,9 @@ def test_a_path_that_can_not_be_told_refuses_its_rows_and_no_others(path: str) -
     assert (lines.rows.tolist(), [row for row, _ in lines.untold]) == ([1], [0])
 
 
+@pytest.mark.fault("D8")
 @given(st.lists(st.tuples(st.floats(), st.sampled_from([0, 0, UNCERTAIN, BAD])), min_size=1, max_size=20))
-def test_a_value_is_there_exactly_when_one_is_known_and_it_is_never_nan(rows: list[Any]) -> None:
+def test_d8_a_value_is_there_exactly_when_one_is_known_and_it_is_never_nan(rows: list[Any]) -> None:
     values, quality = zip(*rows, strict=True)
     points = told(table(), delivery(1, columns(values, tags=0, quality=quality)))
     for (value, code), point in zip(rows, points, strict=True):

@@ -97,13 +97,15 @@ def test_live_and_historical_differ_in_the_mark_alone() -> None:
         assert all(b',"hist":true' in m.payload and len(m.payload) <= limit for m in again)
 
 
-def test_a_good_nan_is_never_written_as_a_number() -> None:
+@pytest.mark.fault("D8")
+def test_d8_a_good_nan_is_never_written_as_a_number(record_measure) -> None:
     table = table_of([Kind.FLOAT64, Kind.INT32, Kind.BOOL])
     columns = Columns(
         np.arange(3, dtype=np.int32), np.full(3, T0), np.full(3, math.nan), np.zeros(3, np.uint32)
     )
     (message,) = Encoder("gw-1", table).messages(Delivery(Batch((columns,), T0), EPOCH, 1))
     assert json.loads(message.payload)["v"] == [None, None, None]
+    record_measure("NaN called good, of three kinds: null in JSON")
 
 
 def test_a_renamed_tag_is_written_with_its_new_name() -> None:

@@ -83,10 +83,12 @@ def test_a_time_is_the_millisecond_it_lies_in() -> None:
     assert f'"ts":{T0 // 1_000_000},'.encode() in message.payload
 
 
-def test_a_number_that_is_none_is_left_out() -> None:
+@pytest.mark.fault("D8")
+def test_d8_a_number_that_is_none_is_left_out(record_measure) -> None:
     form = thingsboard(table({"x": Kind.FLOAT64, "y": Kind.FLOAT64}))
     assert list(form.messages(delivery([0, 1], [np.nan, np.inf]))) == []
     assert form.statistics()["left_out"] == 2
+    record_measure("ThingsBoard: NaN and infinity left out and counted")
 
 
 def test_two_tags_that_come_to_one_name_at_run_time_are_not_mixed() -> None:
