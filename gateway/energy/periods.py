@@ -4,11 +4,12 @@ Days are those of the plant's zone; one in which clocks change has 23 or 25 hour
 on a grid fine enough for all of them: a quarter of an hour, or less where a shift begins at 07:50.
 """
 
+import hashlib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from itertools import pairwise
 from typing import Final, Literal, NamedTuple
 from zoneinfo import ZoneInfo
@@ -23,6 +24,8 @@ MINUTE_NS: Final = 60_000_000_000
 QUARTER_NS: Final = 15 * MINUTE_NS
 HOUR_NS: Final = 60 * MINUTE_NS
 DAY_NS: Final = 24 * HOUR_NS
+_RULES: Final = date(1990, 1, 1), date(2050, 1, 1)
+"""The days whose beginnings tell one zone database from another."""
 Interval = Literal[
     "15min", "60min", "day", "week", "month", "year", "shift", "break", "billing", "batch", "whole"
 ]
@@ -173,6 +176,19 @@ class Calendar:
 
     def _at(self, day: date, minutes: int) -> int:
         return self.moment(datetime(day.year, day.month, day.day, minutes // 60, minutes % 60))  # noqa: DTZ001
+
+
+@cache
+def zone_rules(zone: ZoneInfo) -> str:
+    """Return a digest of when a zone's days begin: a zone database of another year may say otherwise."""
+    first, last = _RULES
+    told, known = [], None
+    for day in range(first.toordinal(), last.toordinal()):
+        offset = datetime.fromordinal(day).replace(tzinfo=zone).utcoffset()
+        if offset != known:
+            told.append(f"{day} {offset}")
+            known = offset
+    return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]
 
 
 def calendar_of(energy: EnergyOptions, zone: ZoneInfo, holidays: Holidays | None = None) -> Calendar:

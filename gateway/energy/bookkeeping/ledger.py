@@ -30,7 +30,7 @@ from gateway.energy.bookkeeping import closing, entered, pages
 from gateway.energy.bookkeeping.books import FOLD_AT, Books
 from gateway.energy.bookkeeping.files import NAME, about, open_books, quantum_text
 from gateway.energy.bookkeeping.gather import Wanted, gather
-from gateway.energy.periods import DAY_NS, Calendar
+from gateway.energy.periods import DAY_NS, Calendar, zone_rules
 from gateway.history.files import Booked, mark_from_text, mark_to_text
 from gateway.sqlite import checkpoint, files_of, transaction
 
@@ -167,13 +167,17 @@ class Ledger:
         return self._db
 
     def _check_calendar(self, db: sqlite3.Connection) -> None:
-        """Boundaries on another grid, or days of another zone, begin on a page of their own: never mixed."""
-        said = json.dumps({"step": self._step, "zone": str(self._calendar.zone)})
+        """File boundaries anew on another grid, or days of another zone or of other rules: never mixed."""
+        zone = self._calendar.zone
+        now = {"step": self._step, "zone": str(zone), "rules": zone_rules(zone)}
         kept = db.execute("SELECT value FROM meta WHERE key = 'calendar'").fetchone()
-        if kept is not None and kept[0] != said:
+        said = json.dumps(now)
+        if (
+            kept is not None and now | json.loads(kept[0]) != now
+        ):  # books from before rules were kept have none
             closing.change_calendar(db, json.loads(kept[0])["step"], self._step, self._calendar)
             log.warning(
-                "shifts or the zone changed: the books' boundaries are filed anew",
+                "shifts, the zone or its rules changed: the books' boundaries are filed anew",
                 extra={"code": "E-EN-0002", "was": kept[0], "now": said},
             )
         db.execute("INSERT OR REPLACE INTO meta VALUES ('calendar', ?)", (said,))

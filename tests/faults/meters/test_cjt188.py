@@ -91,6 +91,27 @@ async def test_a_late_reply_is_never_taken_for_the_next(record_measure: Callable
     record_measure(f"CJ/T 188: {came}", row="D2")
 
 
+@pytest.mark.fault("D1")
+async def test_a_meter_that_is_away_costs_the_others_little(record_measure: Callable[..., None]) -> None:
+    table, held = TagTable(), meters()
+    del held[B]
+    async with (
+        MeterLine("cjt188", held) as line,
+        source(line.port, table, timeout="60ms") as reading,
+        asyncio.timeout(20),
+    ):
+        batches = [shown(await reading.read(), table) for _ in range(60)]
+    there = [batch["a/water"] for batch in batches if "a/water" in batch]
+    away = [batch["b/water"] for batch in batches if "b/water" in batch]
+    assert len(there) > 50
+    assert set(there) == {(123456.78, 0)}
+    assert {quality for _, quality in away} == {BAD_TIMEOUT}
+    assert 2 <= sum(asked.address == B for asked in line.asked) <= 6, "it is asked less and less"
+    record_measure(
+        f"CJ/T 188: one of two away, {len(there)} of {len(batches)} scans are the other's", row="D1"
+    )
+
+
 @pytest.mark.fault("S12")
 async def test_nothing_but_readings_goes_over_the_line() -> None:
     table = TagTable()

@@ -1,9 +1,13 @@
 """Days on which clocks change, in any zone and year: every quarter of an hour once, and the day their sum."""
 
+import importlib.resources
 import os
 import tempfile
+import zoneinfo
+from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 from zoneinfo import ZoneInfo
@@ -14,9 +18,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.energy.periods import DAY_NS, HOUR_NS, QUARTER_NS
-from tests.unit.energy.lab import Lab, plant_of
+from tests.unit.energy.lab import SECOND, Lab, plant_of
 
 pytestmark = pytest.mark.timeout(900)
+KWH = 100_000
 SCALE = float(os.environ.get("WL_SCALE", "0.1"))
 ZONES = (
     "Asia/Shanghai", "Europe/Berlin", "America/New_York", "America/Santiago", "America/Havana",
@@ -62,6 +67,77 @@ def test_a_day_is_the_sum_of_its_quarters_whatever_clocks_do(
 @pytest.mark.parametrize("day", [date(2011, 12, 29), date(2011, 12, 30), date(2011, 12, 31)])
 def test_samoa_left_out_a_day_and_the_days_around_it_add_up(day: date, tally: dict[int, int]) -> None:
     check("Pacific/Apia", day, Random(7), tally)
+
+
+@pytest.mark.fault("C3")
+def test_the_second_a_leap_second_repeats_is_counted_once(tmp_path: Path, record_measure) -> None:
+    """POSIX time has 23:59:59 twice then: what was read in the second one lies behind the first."""
+    lab = Lab(tmp_path, plant_of({"meters": {"m": {}}}, zone="UTC"), now="2018-01-01")
+    midnight = lab.at("2017-01-01T00:00:00")
+    first, last = midnight - QUARTER_NS, midnight + QUARTER_NS
+    seconds = [*range(first, midnight, SECOND), midnight - SECOND, *range(midnight, last + 1, SECOND)]
+    shown = list(range(len(seconds)))  # a kWh in every second that passes
+    lab.book(lab.delivery("m", seconds, shown))
+    parts = lab.query.energy("m", "15min", first, last).figures
+    assert [each.span.first for each in parts] == [first, midnight]
+    assert [(each.quanta or 0) // KWH for each in parts] == [901, 900]
+    assert lab.query.energy("m", "whole", first, last).total.quanta == 1_801 * KWH
+    lab.ledger.close()
+    record_measure("a leap second: two quarters of 901 and 900 s, their sum exact")
+
+
+@pytest.fixture
+def rules(tmp_path: Path) -> Iterator[Callable[[str, str], None]]:
+    """Let a zone have another's rules until told otherwise, as in a zone database of another year."""
+    known = zoneinfo.TZPATH
+
+    def have(zone: str, of: str) -> None:
+        copy = tmp_path / "zones" / zone
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes((importlib.resources.files("tzdata") / "zoneinfo" / of).read_bytes())
+        zoneinfo.reset_tzpath([copy.parents[1], *known])
+        ZoneInfo.clear_cache()
+
+    yield have
+    zoneinfo.reset_tzpath(known)
+    ZoneInfo.clear_cache()
+
+
+@pytest.mark.fault("C3")
+def test_days_booked_under_another_year_s_rules_of_a_zone_add_up_under_today_s(
+    tmp_path: Path, rules: Callable[[str, str], None], record_measure
+) -> None:
+    """Turkey stayed at summer time in 2016, and said so late; until then its rules were Greece's."""
+    zone = "Europe/Istanbul"
+    plant = plant_of({"meters": {"m": {}}}, zone=zone)
+    rules(zone, "Europe/Athens")
+    before = Lab(tmp_path, plant, now="2018-01-01")
+    days = [before.calendar.midnight(date(2016, 10, 28) + timedelta(days=n)) for n in range(6)]
+    assert [(b - a) // HOUR_NS for a, b in pairwise(days)] == [24, 24, 25, 24, 24]
+    times = list(range(days[0] - 2 * HOUR_NS, days[-1] + 2 * HOUR_NS, 60 * SECOND))
+    shown = np.cumsum(np.random.default_rng(3).integers(0, 50, len(times)))
+    before.book(before.delivery("m", times, shown))
+    quarters = quarters_of(before, days[0], days[-1])
+    before.ledger.close()
+
+    rules(zone, zone)
+    after = Lab(tmp_path, plant, now="2018-01-01")
+    assert quarters_of(after, days[0], days[-1]) == quarters
+    by_time = dict(zip(times, shown.tolist(), strict=True))
+    midnights = [after.calendar.midnight(date(2016, 10, 29) + timedelta(days=n)) for n in range(5)]
+    for begin, end in pairwise(midnights):
+        assert end - begin == DAY_NS
+        (day,) = after.query.energy("m", "day", begin, end).figures
+        parts = quarters_of(after, begin, end)
+        assert day.quanta == sum(parts.values()) == (by_time[end] - by_time[begin]) * KWH
+    after.ledger.close()
+    record_measure("zone rules of another year: no quarter changed, four days their sum under the new ones")
+
+
+def quarters_of(lab: Lab, first: int, last: int) -> dict[int, int]:
+    """Return the energy of every quarter of an hour by its beginning."""
+    figures = lab.query.energy("m", "15min", first, last).figures
+    return {each.span.first: each.quanta or 0 for each in figures}
 
 
 def check(zone: str, chosen: date, random: Random, tally: dict[int, int]) -> None:

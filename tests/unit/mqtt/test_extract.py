@@ -283,6 +283,20 @@ def test_a_deep_or_broken_message_is_refused_in_less_than_five_milliseconds(reco
     record_measure(f"{1000 * mean:.2f} ms a message (mean), {1000 * took[worst]:.2f} ms the worst kind")
 
 
+@pytest.mark.fault("C3")
+def test_a_leap_second_written_out_is_no_time_and_its_row_bad(record_measure) -> None:
+    """POSIX time has no 23:59:60: whichever second it were taken for, another row has it."""
+    for said, quality in (
+        ("59Z", GOOD),
+        ("60Z", BAD_INVALID_TIMESTAMP),
+        ("60.5+00:00", BAD_INVALID_TIMESTAMP),
+    ):
+        payload = b'{"ts": "2016-12-31T23:59:%b", "x": 1.5}' % said.encode()
+        rows, _ = extract(payload, {"x": {"path": "x"}}, time={"path": "ts", "form": "iso8601"})
+        assert rows[0][2] == quality
+    record_measure("23:59:60 in a message: the row is bad, its value not moved to another second")
+
+
 def test_depth_is_counted_without_brackets_in_texts() -> None:
     assert parse_json(b'{"a": "' + b"[" * 100 + b'"}', 32) == {"a": "[" * 100}
     assert parse_json(b'["\\"[[[[[[", ' + b"[], " * 40 + b"0]", 3)

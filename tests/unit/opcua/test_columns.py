@@ -17,8 +17,10 @@ from connectors.quality import (
     BAD_TYPE_MISMATCH,
     BAD_WAITING_FOR_INITIAL_DATA,
     GOOD,
+    UNCERTAIN,
     UNCERTAIN_ENGINEERING_UNITS_EXCEEDED,
 )
+from gateway.pipeline import ClockWatch, build_pipeline
 
 ARRIVED = 1_790_000_000_000_000_000
 TYPES = ["bool", "int32", "int64", "uint64", "double", "string"]
@@ -117,6 +119,27 @@ def test_time_is_the_sources_else_the_servers_else_the_arrival() -> None:
         assert only(it.batch(ARRIVED))[2] == told
         it.add([run(0, DOUBLE, 1.0, source=source, server=server)], (), ARRIVED, nodes)
         assert only(it.batch(ARRIVED))[2] == read
+
+
+@pytest.mark.fault("C4")
+def test_a_source_s_time_from_another_year_or_equal_or_missing_is_kept_and_the_skewed_is_uncertain(
+    clock, record_measure
+) -> None:
+    """Through the pipeline, as a server sent them one after another."""
+    items, table = Items("cell", "s", plant(t={"node": "s=t", "type": "double"})), TagTable()
+    items.announce_all(table, {})
+    it, now, hour = Gathering(items, Statistics()), clock.now(), 3_600 * 10**9
+    told = [0, 946_684_800 * 10**9, now - hour, now, now, now + hour, now + 80 * 8_766 * hour]
+    for value, source in enumerate(told):
+        it.add([run(0, DOUBLE, float(value), source=source)], (), now)
+    stored = build_pipeline(table, ClockWatch(clock))(it.batch(now))
+    assert stored is not None
+    (part,) = stored.parts
+    assert part.value.tolist() == list(range(len(told))), "in the order in which they came"
+    assert part.time.tolist() == [now, *told[1:]], "without one it is the arrival"
+    skewed = [time for time, quality in zip(told, part.quality.tolist(), strict=True) if quality == UNCERTAIN]
+    assert skewed == [told[1], *told[-2:]]
+    record_measure(f"OPC UA: {len(told)} source times, 0 changed, {len(skewed)} skewed uncertain")
 
 
 def test_rows_of_one_tag_keep_their_order_over_good_and_bad() -> None:
