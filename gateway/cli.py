@@ -150,11 +150,11 @@ def run(
     from gateway.logs import set_up_logging  # noqa: PLC0415  what `check` does not need, it does not import
     from gateway.runtime import Gateway, default_loop  # noqa: PLC0415
 
-    plant, language, directory, reason = _plant_to_run(plant_file, lang)
+    plant, language, directory, instead = _plant_to_run(plant_file, lang)
     set_up_logging(as_json=json_logs, verbose=verbose)
     gateway = Gateway(plant, directory, plant_file=plant_file.absolute())
-    if reason:
-        gateway.runs_last_good(reason)
+    if instead is not None:
+        gateway.runs_last_good(*instead)
 
     async def until_stopped() -> None:
         stop = asyncio.Event()
@@ -249,15 +249,15 @@ def _explain(name: str, templates: Library, language: Language, *, as_json: bool
     print_table(titles, [(row, True) for row in tag_rows(reading.template, language)])
 
 
-def _plant_to_run(plant_file: Path, lang: Lang) -> tuple[Plant, Language, Path, str]:
-    """Return plant, language, data directory and why the file itself does not run; empty when it does."""
+def _plant_to_run(plant_file: Path, lang: Lang) -> tuple[Plant, Language, Path, tuple[str, int] | None]:
+    """Return plant, language, data directory; and why which version runs, where the file itself does not."""
     from gateway.reload.last_good import last_good  # noqa: PLC0415  sqlite, for the start alone
 
     outcome = read_plant(plant_file)
     found = None if outcome.plant else last_good(plant_file)
     if found is None:
         plant, language = load(plant_file, lang)
-        return plant, language, data_dir(plant_file, plant), ""
+        return plant, language, data_dir(plant_file, plant), None
     plant, language = found.plant, lang or found.plant.gateway.language or default_language()
     for problem in outcome.problems:
         typer.echo(problem.render(language), err=True)
@@ -265,4 +265,5 @@ def _plant_to_run(plant_file: Path, lang: Lang) -> tuple[Plant, Language, Path, 
     count = sum(problem.severity == "error" for problem in outcome.problems)
     told = {"file": plant_file.name, "count": count, "version": found.version.number, "time": time}
     typer.secho(say(language, "run.last_good", **told), fg="red", err=True)
-    return plant, language, found.directory, Phrase("cli.run.last_good", told).text("en")
+    why = Phrase("cli.run.last_good", told).text("en")
+    return plant, language, found.directory, (why, found.version.number)

@@ -77,6 +77,7 @@ class Gateway:
         """Takes over changed plant files; there is none without a file."""
         self._control = Control(directory, lambda: self.status_port)
         self._last_good = ""
+        self._version = 0
         self._started = self.clock.now()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -148,9 +149,9 @@ class Gateway:
         at_end.callback(self.parts.live.close)
         return self.parts
 
-    def runs_last_good(self, reason: str) -> None:
+    def runs_last_good(self, reason: str, version: int) -> None:
         """Say so until a plant file is applied: this is the last good one, the file has mistakes."""
-        self._last_good = reason
+        self._last_good, self._version = reason, version
         self.observer.ask_health(lambda: self._last_good)
 
     async def change(self, plant: Plant, changes: Sequence[Change]) -> None:
@@ -199,12 +200,13 @@ class Gateway:
             options.time_zone,
             self.clock.now(),
             self._started,
-            tuple(snapshot.health["reasons"]),
+            tuple(each for each in snapshot.health["reasons"] if each != self._last_good),
             tuple(links_told(self.observer, snapshot, self.parts.links.about)),
             store_told(snapshot),
             self.plant.buffer.max_bytes,
             tuple(self.parts.buffer.accounts()),
             self.parts.alarms.gauges(),
+            self._version if self._last_good else 0,
         )
 
     async def _drain(self, booking: Sequence[Historian | Bookkeeper]) -> None:

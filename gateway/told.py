@@ -62,6 +62,8 @@ class Told:
     """What became of every row, a sink each."""
     alarms: dict[str, float] = field(default_factory=dict)
     """How many alarms are `active`, and how many of them `unacknowledged`."""
+    last_good: int = 0
+    """The version that runs because the plant file has mistakes; 0 when the file runs."""
 
 
 TOLD: Final = TypeAdapter(Told)

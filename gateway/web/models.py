@@ -85,6 +85,7 @@ class Attention(Answer):
 
     code: Literal[
         "gateway_silent",
+        "last_good",
         "store",
         "store_full",
         "certificate",

@@ -139,6 +139,8 @@ def _state(tags: int, uncertain: int, bad: int, waiting: int, *, is_up: bool) ->
 def _attention(view: View, told: Told, links: list[Link], devices: list[Device]) -> Iterator[Attention]:
     if not view.answers:
         yield _about("gateway_silent", told.gateway, since=ms(told.now), urgent=True)
+    if told.last_good:
+        yield _about("last_good", told.gateway, count=told.last_good, urgent=True)
     for reason in told.reasons:
         yield _about("store", told.gateway, reason, urgent=True)
     if told.store.get("full"):

@@ -24,7 +24,7 @@ export interface AlarmRow {
 }
 
 export interface Attention {
-  code: "gateway_silent" | "store" | "store_full" | "certificate" | "certificate_own" | "certificate_peer" | "lost" | "link_person" | "link_down" | "link_crashed" | "sink_late" | "sink_capped" | "quarantined" | "history_stopped" | "history_late" | "device_silent" | "device_partly";
+  code: "gateway_silent" | "last_good" | "store" | "store_full" | "certificate" | "certificate_own" | "certificate_peer" | "lost" | "link_person" | "link_down" | "link_crashed" | "sink_late" | "sink_capped" | "quarantined" | "history_stopped" | "history_late" | "device_silent" | "device_partly";
   urgent: boolean;
   subject: string;
   reason: string;
