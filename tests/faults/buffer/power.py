@@ -83,6 +83,10 @@ class Disk:
         elif kind in "WT" and path in self._now:
             self._now[path].pending.append((entry.at, entry.data if kind == "W" else None))
 
+    def whole(self) -> dict[str, bytes]:
+        """Return what is there while the power is on: content by path."""
+        return {path: _content(file, "everything", random.Random()) for path, file in self._now.items()}
+
     def left_by(self, chance: random.Random, folder: Path) -> None:
         """Write what may be left of it into an empty folder; names keep only their last part."""
         names = dict(self._durable)

@@ -32,6 +32,7 @@ def record(tmp_path_factory: pytest.TempPathFactory) -> list[Entry]:
         [sys.executable, "-m", "tests.faults.buffer.child", str(folder / "store"), "1", "16384"],
         cwd=ROOT,
         stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
         env={
             **os.environ,
             "LD_PRELOAD": str(library),
@@ -48,11 +49,28 @@ def record(tmp_path_factory: pytest.TempPathFactory) -> list[Entry]:
             gone = sum(
                 entry.kind == "U" and entry.path.endswith(".segment") for entry in entries(folder / "record")
             )
-    child.send_signal(signal.SIGKILL)
+    # It ends by itself: a kill may fall between a call and its entry.
+    child.send_signal(signal.SIGINT)
     child.stdout.read()
     child.wait()
     child.stdout.close()
-    return entries(folder / "record")
+    found = entries(folder / "record")
+    check_record(found, folder / "store")
+    return found
+
+
+def check_record(record: list[Entry], store: Path) -> None:
+    """Compare what the record makes with what is there: a call it did not see would show."""
+    disk = Disk()
+    for entry in record:
+        disk.follow(entry)
+    # The -shm files are shared memory, never written and of no use after a start.
+    there = {str(file): file.read_bytes() for file in store.rglob("*") if file.is_file()}
+    made = disk.whole()
+    assert {path for path in there if not path.endswith("-shm")} == {
+        path for path in made if not path.endswith("-shm")
+    }
+    assert [path for path in there if not path.endswith("-shm") and made[path] != there[path]] == []
 
 
 def told(disk: Disk) -> tuple[dict[int, int], set[int], int]:
@@ -71,7 +89,11 @@ async def check(disk: Disk, store: Path) -> tuple[int, int]:
     accepted, offered, acking = told(disk)
     async with opened(store) as buffer:
         gap_from = buffer.last_arrived("src")
+        # Nothing accepted is lost, so nothing may be called damaged, missing or unknown.
+        assert buffer.gaps() == []
+        assert not any(entry.dropped for account in buffer.accounts() for entry in account.entries)
         taken = {each.seq: number_of(each) for each in await drain(buffer)}
+        assert all(account.holds for account in buffer.accounts()), buffer.accounts()
     saved = sqlite3.connect(store / "state.sqlite")
     (place,) = saved.execute("SELECT head, ranges FROM cursors WHERE sink = 'sink'").fetchall() or [(0, "[]")]
     saved.close()
