@@ -104,6 +104,17 @@ class Broker:
             time.sleep(0.01)
         raise TimeoutError("mosquitto does not listen")
 
+    def save(self) -> None:
+        """Let it write its sessions and queues to disk, now; return when they are there."""
+        store = self.log.with_name("mosquitto.db")
+        before = store.stat().st_mtime_ns if store.exists() else 0
+        os.kill(self.pid, signal.SIGUSR1)
+        deadline = time.monotonic() + 10
+        while not store.exists() or store.stat().st_mtime_ns == before:
+            if time.monotonic() > deadline:
+                raise TimeoutError("mosquitto does not save")
+            time.sleep(0.01)
+
     def stop(self) -> None:
         """End it as an operator would; with persistence it saves."""
         self._end(signal.SIGTERM)

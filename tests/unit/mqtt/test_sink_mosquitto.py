@@ -111,6 +111,31 @@ async def test_what_a_restarted_broker_missed_arrives_in_the_next_session(
     record_measure(f"mosquitto {how}: {last} messages, {lost} lost, 0 of those it had not acknowledged")
 
 
+@pytest.mark.fault("B7")
+@pytest.mark.parametrize("keeps", [True, False], ids=["with persistence", "without"])
+async def test_what_a_killed_broker_had_saved_reaches_a_consumer_that_was_away(
+    tmp_path: Path, keeps: bool, record_measure
+) -> None:
+    queued, later, out = set(range(1, 101)), set(range(101, 111)), tmp_path / "r.bin"
+    with Broker(tmp_path / "durable", persistence=keeps) as broker:
+        async with listening(broker, out):
+            pass  # its session stays
+        async with sink(broker.port) as mqtt:
+            await mqtt.write([delivery(seq) for seq in queued])
+        if keeps:
+            await asyncio.to_thread(broker.save)
+        await asyncio.to_thread(broker.kill)
+        await asyncio.to_thread(broker.start)
+        async with listening(broker, out):
+            async with sink(broker.port) as mqtt:
+                await mqtt.write([delivery(seq) for seq in later])
+            await until(lambda: later <= seqs(out))
+    missing = queued - seqs(out)
+    assert missing == (set() if keeps else queued)
+    how = "that had saved" if keeps else "without persistence"
+    record_measure(f"mosquitto {how}, killed, its consumer away: {len(missing)} of {len(queued)} queued lost")
+
+
 async def _resubscribed(out: Path, broker: Broker) -> None:
     def probe() -> bool:
         subprocess.run(
