@@ -42,5 +42,6 @@ def test_a_name_that_moves_to_another_address_is_followed(tmp_path: Path, record
             began, rows = time.monotonic(), metric(status, "sink_rows_total")
             wait_for(lambda: metric(status, "sink_rows_total") > rows, "rows at the second address", 60)
             found = time.monotonic() - began
+            assert found <= 30
             assert gateway.end(signal.SIGTERM) == 0
     record_measure(f"rows at the new address {found:.1f} s after it was there")
