@@ -38,7 +38,9 @@ class Window:
     read: int = 0
     """Time of the newest value the history gave, 0 before the first."""
     point: bytes | None = None
-    """Where the history goes on."""
+    """Where the history goes on, in the session that asked."""
+    unanswered: int = 0
+    """How many requests for it brought no answer."""
 
 
 @dataclass(slots=True)

@@ -1,7 +1,8 @@
 """Reads what was missed from the server's history, beside the live values.
 
 One request is on its way at a time. After its answer the history rests, so that no more than `history_rate`
-values a second are asked for. What a session does not finish, the next goes on with.
+values a second are asked for. What a session does not finish, the next goes on with. What is not answered is
+asked again in halves, so that in the end only what the server has no answer to stays a gap.
 """
 
 import asyncio
@@ -33,6 +34,10 @@ _VALUES: Final = 1_000
 """Of one node in one answer."""
 _NODES: Final = 10
 """In one request; halved when the server finds it too large."""
+_AGAIN: Final = 3
+"""Times a window is asked for again that was not answered: of `_NODES` one is alone then."""
+_DEAF: Final = 8
+"""Requests in a row after which nothing unanswered is asked for again, until there is an answer."""
 _HISTORY_READ: Final = 4
 """Bit of UserAccessLevel (OPC 10000-3, 8.57)."""
 _NEVER: Final = 2**62
@@ -63,6 +68,8 @@ class Repair:
         self._readable: dict[int, bool] = {}
         self._most = _NODES
         self._has_bounds = True
+        self._in_vain = 0
+        """Requests in a row without an answer."""
         self._asked: list[Window] = []
         self._answer: asyncio.Future[Any] | None = None
         self._wake: Callable[[], None] = lambda: None
@@ -72,6 +79,8 @@ class Repair:
     def begin(self, nodes: Mapping[int, ua.NodeId], limits: Limits, wake: Callable[[], None]) -> None:
         """Learn where the nodes are, how much may be asked at once, and whom to wake when an answer comes."""
         self._nodes, self._limits, self._wake = nodes, limits, wake
+        for each in self._past.windows:
+            each.point = None  # of an earlier session
         self._at = self._clock.monotonic() + _SETTLE_NS
 
     @property
@@ -166,12 +175,12 @@ class Repair:
         """Take in an answer; return how many values were in it."""
         if not answer.done():
             answer.cancel()
-        if answer.cancelled():
-            self._give([self._fill(each, None) for each in windows])
+            self._ask_again(windows)
             return 0
-        if answer.exception() is not None:
+        if answer.cancelled() or answer.exception() is not None:
             self._put_back(windows)
             return 0  # the session says why it is lost
+        self._in_vain = 0
         try:
             body = answer.result()
             told = decode_history(body.read(len(body)))
@@ -190,6 +199,19 @@ class Repair:
         self._give([self._fill(window, raw) for window, raw in zip(windows, told, strict=True)])
         self._put_back([window for window in windows if window.point is not None])
         return sum(each.count for each in told)
+
+    def _ask_again(self, windows: list[Window]) -> None:
+        """Put back what was not answered, to go on from what was told; asked for often enough it is a gap."""
+        self._in_vain += 1
+        self._most = max(1, len(windows) // 2) if self._in_vain < _DEAF else _NODES
+        for each in windows:
+            each.unanswered += 1
+        lost = [each for each in windows if each.unanswered > _AGAIN or self._in_vain >= _DEAF]
+        self._give([self._fill(each, None) for each in lost])
+        again = [each for each in windows if each not in lost]
+        for each in again:
+            each.point = None
+        self._put_back(again)
 
     def _refused(self, windows: list[Window], status: int) -> None:
         if too_much(status) and len(windows) > 1:

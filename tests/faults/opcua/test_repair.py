@@ -4,12 +4,15 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from asyncua import ua
 
 from connectors import Batch, Origin
 from connectors.opcua import OpcUa
+from connectors.opcua.repair import _AGAIN, _DEAF
 from connectors.quality import BAD_DATA_LOST, GOOD
 from tests.faults.opcua.lab import Row, all_of, read_until, rows
 from tests.faults.opcua.test_resume import Line, line, read_while, session
@@ -181,3 +184,106 @@ async def test_f1_without_a_history_what_was_missed_stays_a_gap(
     found = [row for _, each in history for row in each]
     assert {row[:3:2] for row in found} == {(f"v{i}", BAD_DATA_LOST) for i in range(COUNT)}
     assert (counts["backfilled"], counts["gaps"]) == (0, COUNT)
+
+
+def unheard(it: OpcUa, lost: Callable[[int, list[str]], bool]) -> list[list[str]]:
+    """Let requests for a history get no answer, by their number and nodes; return what was asked for."""
+    asked: list[list[str]] = []
+    send = it._session.send
+
+    def sent(request: Any) -> "asyncio.Future[Any]":
+        if not isinstance(request, ua.HistoryReadRequest):
+            return send(request)
+        asked.append([str(each.NodeId.Identifier) for each in request.Parameters.NodesToRead])
+        if lost(len(asked), asked[-1]):
+            return asyncio.get_running_loop().create_future()
+        return send(request)
+
+    it._session.send = sent  # type: ignore[method-assign]
+    return asked
+
+
+@pytest.mark.fault("F1")
+@pytest.mark.parametrize("deaf", [set(), {"v1"}, {"v0", "v1", "v2"}], ids=["once", "for one", "for all"])
+async def test_f1_a_request_for_a_history_that_is_not_answered_is_asked_again_in_halves(
+    opcua_server: NodeServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    record_measure: Callable[..., None],
+    deaf: set[str],
+) -> None:
+    """Of a node that is never answered for there is a gap in the end; every other has all its values."""
+    monkeypatch.setattr("connectors.opcua.repair._SETTLE_NS", 0)
+    await opcua_server.restart(variables=COUNT, history=[0, KEPT])
+    async with line(opcua_server, tmp_path) as it:
+        async with session(it) as before:
+            await read_until(before, all_of(COUNT))
+            first = await advance(it, 1)
+            await read_until(before, all_of(COUNT))
+            await it.proxy.cut()
+            await it.read_to_the_end(before)
+        await advance(it, 12)
+        await it.ask("terminate")
+        last = await advance(it, 1)
+        await it.proxy.mend()
+        history: list[tuple[Batch, list[Row]]] = []
+        async with session(it) as after:
+            asked = unheard(after, lambda number, nodes: bool(deaf & set(nodes)) if deaf else number == 1)
+            after._repair._options = after._options.model_copy(update={"timeout": 200_000_000})
+            await read_until(after, all_of(COUNT))
+            await run_dry(after, history)
+    found = [row for _, each in history for row in each]
+    told = {
+        name: [row[1:3] for row in found if row[0] == name and row[2] != BAD_DATA_LOST]
+        for name in missed(0, 0)
+    }
+    wanted = missed(first + 1, last - 1)
+    lost = Counter(row[0] for row in found if row[2] == BAD_DATA_LOST and row[0] in wanted)
+    assert len(asked[0]) == KEPT, "all were asked for together"
+    assert told == {name: [] if name in deaf else wanted[name] for name in wanted}
+    assert lost == dict.fromkeys(deaf, 1)
+    if len(deaf) == 1:
+        assert sum("v1" in each for each in asked) == 1 + _AGAIN
+    else:
+        assert len(asked) <= _DEAF
+    record_measure(
+        f"history not answered {f'for {len(deaf)} of {KEPT} nodes' if deaf else 'once'}: "
+        f"{sum(map(len, told.values()))} missed values read, {lost.total()} gaps"
+    )
+
+
+@pytest.mark.fault("F1")
+async def test_f1_a_history_that_was_half_read_when_its_session_ended_is_read_on_in_the_next(
+    opcua_server: NodeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it goes on in the server, the next session can not know: it asks from the newest value told."""
+    monkeypatch.setattr("connectors.opcua.repair._SETTLE_NS", 0)
+    monkeypatch.setattr("connectors.opcua.repair._VALUES", 5)
+    await opcua_server.restart(variables=COUNT, history=[0, 1])
+    async with line(opcua_server, tmp_path) as it:
+        async with session(it) as before:
+            await read_until(before, all_of(COUNT))
+            first = await advance(it, 1)
+            await read_until(before, all_of(COUNT))
+            await it.proxy.cut()
+            await it.read_to_the_end(before)
+        await advance(it, 25)
+        await it.ask("terminate")
+        last = await advance(it, 1)
+        await it.proxy.mend()
+        async with session(it) as half:
+            asked = unheard(half, lambda number, _: number > 1)
+            found = await read_while(half, lambda: len(asked) < 2)
+            await it.ask("expire")
+            await it.ask("terminate")
+            await it.proxy.cut()
+            found += await it.read_to_the_end(half)
+        await it.proxy.mend()
+        history: list[tuple[Batch, list[Row]]] = []
+        async with session(it) as after:
+            await read_until(after, all_of(COUNT))
+            await run_dry(after, history)
+    found += [row for _, each in history for row in each]
+    told = sorted(row[1:3] for row in found if row[0] == "v0" and row[2] == GOOD)
+    wanted = missed(first + 1, last - 1)["v0"]
+    assert [each for each in told if each in wanted] == wanted
