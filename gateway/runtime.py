@@ -24,6 +24,7 @@ from gateway.control import Control
 from gateway.energy.bookkeeping.link import Bookkeeper
 from gateway.history import Historian
 from gateway.http import StatusServer
+from gateway.lateness import Lateness
 from gateway.ledger.absence import look_for_absence
 from gateway.links import Links
 from gateway.live import LiveValues
@@ -113,6 +114,9 @@ class Gateway:
             parts.links.run("expiries", parts.expiries.keep())
             parts.links.run("traffic", parts.traffic.keep())
             parts.links.run("absence", look_for_absence(parts.watch, parts.stood_still))
+            lateness = Lateness(self.clock)
+            self.observer.ask("loop", {}, lateness.gauges, is_counter=False)
+            parts.links.run("lateness", lateness.keep())
             parts.links.run("watchdog", manager.feed(buffer.come_round))
             self.running.set()
             manager.tell("READY=1")
