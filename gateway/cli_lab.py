@@ -49,7 +49,7 @@ def lab_modbus(
     connections: Annotated[int, typer.Option(min=1, help="Most connections it takes. 最多连接数。")] = 1000,
     fault: FaultOption = None,
     scenario: ScenarioOption = None,
-    seed: Seed = 0,
+    seed: Seed = None,
     for_: For = None,
     lang: Lang = None,
 ) -> None:
@@ -95,7 +95,7 @@ def lab_opcua(
     host: Host = "127.0.0.1",
     fault: FaultOption = None,
     scenario: ScenarioOption = None,
-    seed: Seed = 0,
+    seed: Seed = None,
     for_: For = None,
     lang: Lang = None,
 ) -> None:
@@ -126,7 +126,7 @@ def lab_mqtt(
     rate: Annotated[float, typer.Option(min=0.01, help="Messages a second. 每秒消息数。")] = 1.0,
     fault: FaultOption = None,
     scenario: ScenarioOption = None,
-    seed: Seed = 0,
+    seed: Seed = None,
     for_: For = None,
     lang: Lang = None,
 ) -> None:
@@ -155,7 +155,7 @@ def lab_sparkplug(
     rate: Annotated[float, typer.Option(min=0.01, help="Messages a second. 每秒消息数。")] = 1.0,
     fault: FaultOption = None,
     scenario: ScenarioOption = None,
-    seed: Seed = 0,
+    seed: Seed = None,
     for_: For = None,
     lang: Lang = None,
 ) -> None:
@@ -193,7 +193,7 @@ def lab_proxy(
     control: Annotated[
         int | None, typer.Option(help="Take orders on this port of loopback. 控制端口。")
     ] = None,
-    seed: Seed = 0,
+    seed: Seed = None,
     for_: For = None,
     lang: Lang = None,
 ) -> None:
@@ -215,7 +215,7 @@ def lab_proxy(
         changes = [Change.model_validate(each) for each in told]
     except (OSError, ValueError, yaml.YAMLError) as exc:
         fail(say(language, "lab.wrong", reason=in_short(exc)))
-    proxy = Proxy(target, number, listen=host, port=listen, weather=weather, script=changes, seed=seed)
+    proxy = Proxy(target, number, listen=host, port=listen, weather=weather, script=changes, seed=seed or 0)
 
     async def serve() -> int:
         async with contextlib.AsyncExitStack() as stack:

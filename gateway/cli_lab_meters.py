@@ -44,7 +44,7 @@ def lab_dlt645(
     serial: Serial = None,
     fault: FaultOption = None,
     scenario: ScenarioOption = None,
-    seed: Seed = 0,
+    seed: Seed = None,
     for_: For = None,
     lang: Lang = None,
 ) -> None:
@@ -82,7 +82,7 @@ def lab_cjt188(
     serial: Serial = None,
     fault: FaultOption = None,
     scenario: ScenarioOption = None,
-    seed: Seed = 0,
+    seed: Seed = None,
     for_: For = None,
     lang: Lang = None,
 ) -> None:
@@ -161,7 +161,7 @@ def _serve(
     speech: Speech,
     meters: Meters,
     where: tuple[str, int, Path | None],
-    told: tuple[list[str] | None, Path | None, int, str | None],
+    told: tuple[list[str] | None, Path | None, int | None, str | None],
     language: Language,
 ) -> None:
     from gateway.lab.meters import replies  # noqa: PLC0415  what `check` does not need, it does not import

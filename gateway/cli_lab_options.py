@@ -19,7 +19,10 @@ FaultOption = Annotated[
 ScenarioOption = Annotated[
     Path | None, typer.Option("--scenario", help="Faults from a YAML file. 故障脚本。")
 ]
-Seed = Annotated[int, typer.Option(help="The same seed draws the same faults. 随机种子。")]
+Seed = Annotated[
+    int | None,
+    typer.Option(help="The same seed draws the same faults; 0, or the scenario's, when absent. 随机种子。"),
+]
 For = Annotated[str | None, typer.Option("--for", help="End after so long. 运行多久后结束。")]
 Host = Annotated[str, typer.Option(help="Address to listen on. 监听地址。")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="TCP port; 0 is any. 端口。")]
@@ -34,13 +37,13 @@ Serial = Annotated[
 
 
 def scenario_of(
-    faults: list[str] | None, file: Path | None, known: Iterable[str], seed: int, language: Language
+    faults: list[str] | None, file: Path | None, known: Iterable[str], seed: int | None, language: Language
 ) -> Scenario:
     """Return what shall go wrong; say why it can't be told, and end."""
     try:
         if file is not None:
-            return Scenario.load(file, known)
-        return Scenario.of(map(Fault.read, faults or ()), known, seed)
+            return Scenario.load(file, known, seed)
+        return Scenario.of(map(Fault.read, faults or ()), known, seed or 0)
     except (OSError, ValueError) as exc:
         fail(say(language, "lab.wrong", reason=in_short(exc)))
 

@@ -99,13 +99,17 @@ class Scenario:
         return cls(made, seed)
 
     @classmethod
-    def load(cls, file: Path, known: Iterable[str]) -> Self:
-        """Read a scenario from YAML or JSON; ValueError says what is wrong."""
+    def load(cls, file: Path, known: Iterable[str], seed: int | None = None) -> Self:
+        """Read a scenario from YAML or JSON; a seed given here goes before its own.
+
+        Raises:
+            ValueError: it is none; the message says why.
+        """
         try:
             told = _Told.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")) or {})
         except yaml.YAMLError as exc:
             raise ValueError(f"{file.name} is not YAML: {str(exc).splitlines()[0]}") from exc
-        return cls.of(told.faults, known, told.seed)
+        return cls.of(told.faults, known, told.seed if seed is None else seed)
 
     def at(self, moment: Moment) -> Fault | None:
         """Return what happens now; the draw depends on seed, fault and number alone."""

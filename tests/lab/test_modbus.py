@@ -60,6 +60,7 @@ WRONG = {
     "missing_address=6": bytes.fromhex("0007 0000 0003 02 83 02"),
     "missing_address=7": RIGHT,
     "cut": b"",
+    "restart=10s": b"",
     "drop@#2": RIGHT,
     "drop/3": RIGHT,
     "babble=20ms": b"\x55" * 32,
@@ -102,6 +103,33 @@ async def test_a_device_that_takes_few_connections_closes_the_others() -> None:
         assert await first.readexactly(len(RIGHT)) == RIGHT
         writer.close()
         other.close()
+
+
+async def test_equipment_that_restarts_is_away_for_so_long_and_then_where_it_was(tmp_path: Path) -> None:
+    """TCP: every connection ends and none is taken meanwhile. A line: its name is gone meanwhile."""
+    async with asyncio.timeout(20), TcpEquipment(faulty("restart=300ms@#1")) as equipment:
+        one, writer = await asyncio.open_connection("127.0.0.1", equipment.port)
+        other, beside = await asyncio.open_connection("127.0.0.1", equipment.port)
+        writer.write(ASKED)
+        for reader in (one, other):
+            with suppress(ConnectionError):
+                assert await reader.read() == b""
+        with pytest.raises(ConnectionError):
+            await asyncio.open_connection("127.0.0.1", equipment.port)
+        while equipment.connections < 3:
+            with suppress(ConnectionError):
+                again, third = await asyncio.open_connection("127.0.0.1", equipment.port)
+                third.write(ASKED)
+                assert await again.readexactly(len(RIGHT)) == RIGHT
+            await asyncio.sleep(0.01)
+        for each in (writer, beside, third):
+            each.close()
+    async with asyncio.timeout(20), SerialEquipment(tmp_path / "line", faulty("restart=100ms@#1")) as line:
+        line.hear(frames.serial_frame(ASKED[6:]))
+        while line.path.is_symlink():
+            await asyncio.sleep(0.001)
+        while not line.path.is_symlink():
+            await asyncio.sleep(0.001)
 
 
 @pytest.mark.parametrize("framing", ["rtu", "ascii"])

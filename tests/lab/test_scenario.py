@@ -39,6 +39,7 @@ def test_a_file_holds_seed_and_faults(tmp_path: Path) -> None:
     file.write_text("seed: 7\nfaults:\n  - {fault: drop, share: 50%, between: [1s, 2s]}\n")
     scenario = Scenario.load(file, FAULTS)
     assert scenario.seed == 7
+    assert Scenario.load(file, FAULTS, 8).seed == 8
     assert scenario.faults == (Fault(fault="drop", share=0.5, between=(1, 2)),)
 
 

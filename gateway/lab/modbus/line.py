@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Literal, Self
 
 from gateway.lab.modbus.frames import Memory, Request, crc, known
-from gateway.lab.modbus.replies import Script
+from gateway.lab.modbus.replies import Away, Script
 
 
 @dataclass(slots=True)
@@ -135,6 +135,11 @@ class SerialEquipment:
             for step in self.script(request):
                 if step is None:
                     self.cut()
+                elif isinstance(step, Away):
+                    if self._ends is not None:  # another device of the line has not taken it away
+                        self.cut()
+                        await asyncio.sleep(step.seconds)
+                        self.mend()
                 elif isinstance(step, bytes):
                     self.send(step)
                 else:

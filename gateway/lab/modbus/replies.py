@@ -1,11 +1,12 @@
 """Every way a Modbus device answers wrongly: a function per fault, and their names for scenarios.
 
-A script is called with each request and returns steps: bytes to send, a float to wait (seconds), or CUT,
-which ends the connection or takes the line away.
+A script is called with each request and returns steps: bytes to send, a float to wait (seconds), CUT, which
+ends the connection or takes the line away, or Away, which does so for a while.
 """
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from gateway.lab import amounts
@@ -14,7 +15,16 @@ from gateway.lab.scenario import Fault, Moment, Scenario
 
 CUT: Final = None
 READING: Final = (1, 2, 3, 4)
-Step = bytes | float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Away:
+    """The equipment is gone for so long and then there again: every connection of it, or the line."""
+
+    seconds: float
+
+
+Step = bytes | float | Away | None
 Steps = Iterable[Step]
 Script = Callable[[Request], Steps]
 
@@ -32,6 +42,11 @@ def silent(request: Request) -> Steps:  # noqa: ARG001
 def cut(request: Request) -> Steps:  # noqa: ARG001
     """End the connection, or take the line away."""
     return [CUT]
+
+
+def restarting(seconds: float) -> Script:
+    """Begin anew: gone for so long."""
+    return lambda request: [Away(seconds)]  # noqa: ARG005
 
 
 def late(seconds: float) -> Script:
@@ -267,6 +282,7 @@ FAULTS: Final[Mapping[str, Callable[[str | float | None], Script]]] = {
     "at_most": _number(2, at_most),
     "from_zero_only": _plain(from_zero_only),
     "cut": _plain(cut),
+    "restart": _seconds(5.0, restarting),
 }
 """By the name a scenario calls it; what a fault is told replaces its default."""
 

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from gateway.lab.modbus.frames import Memory, Request, known
-from gateway.lab.modbus.replies import Script
+from gateway.lab.modbus.replies import Away, Script
 
 
 @dataclass(slots=True)
@@ -29,6 +29,7 @@ class TcpEquipment:
     open: int = 0
     _server: asyncio.Server | None = None
     _serving: set["asyncio.Task[None]"] = field(default_factory=set)
+    _restarting: "asyncio.Task[None] | None" = None
 
     async def __aenter__(self) -> Self:
         await self.mend()
@@ -37,7 +38,15 @@ class TcpEquipment:
     async def __aexit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
     ) -> None:
+        if self._restarting is not None:
+            self._restarting.cancel()
+            await asyncio.gather(self._restarting, return_exceptions=True)
         await self.cut()
+
+    async def _restart(self, seconds: float) -> None:
+        await self.cut()
+        await asyncio.sleep(seconds)
+        await self.mend()
 
     async def mend(self) -> None:
         """Listen again on the same port."""
@@ -102,6 +111,10 @@ class TcpEquipment:
                 self.requests.append(request)
             for step in self.script(request):
                 if step is None:
+                    return
+                if isinstance(step, Away):
+                    if self._restarting is None or self._restarting.done():
+                        self._restarting = asyncio.create_task(self._restart(step.seconds))
                     return
                 if isinstance(step, bytes):
                     writer.write(step)
