@@ -12,9 +12,11 @@ from connectors import NotConnected, SystemClock
 from connectors.modbus.serial import SerialPort
 from connectors.quality import name as quality_name
 from gateway import parts
+from gateway.ledger.gap import AWAY, Gap
 from gateway.metered import Days
 from gateway.review import Reviews
 from gateway.runtime import Gateway
+from tests.conftest import FakeClock
 from tests.fakes import ReplaySource
 from tests.servers.broker import Broker, ServerTls
 from tests.servers.certificates import Authority
@@ -58,6 +60,36 @@ async def test_every_connector_is_imported_before_any_link_begins(
             await asyncio.sleep(0.01)
         stop.set()
     assert set(happened[: happened.index("begun")]) == {"imported one", "imported two"}
+
+
+@pytest.mark.fault("C1", "C6")
+async def test_all_sources_share_one_watch_over_the_clock_and_each_has_the_gap_of_an_absence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: FakeClock
+) -> None:
+    begun: list[str] = []
+
+    def build_source(name, options, *, tags, **rest):  # noqa: ARG001  the factory's own signature
+        begun.append(name)
+        return ReplaySource(tags, [], [])
+
+    monkeypatch.setattr(parts, "build_source", build_source)
+    outcome = read_plant_bytes(PLANT, "plant.yaml", tmp_path)
+    assert outcome.plant is not None
+    gateway, stop = Gateway(outcome.plant, tmp_path / "data", clock=clock), asyncio.Event()
+    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+        tasks.create_task(gateway.run(stop))
+        while len(begun) < 4:  # once for its imports, once to begin
+            await asyncio.sleep(0.01)
+        before = clock.now()
+        clock.move(600)
+        found: list[Gap] = []
+        while len(found) < 2:
+            await asyncio.sleep(0.01)
+            found = [each for each in await gateway.parts.buffer.gaps_after(0) if each.reason == AWAY]
+        assert {each._watch for each in gateway.parts.collectors.values()} == {gateway.parts.watch}
+        stop.set()
+    assert sorted(source for each in found for source in each.sources) == ["one", "two"]
+    assert {(each.start, each.end) for each in found} == {(before, clock.now())}
 
 
 async def test_what_was_learned_of_a_serial_line_outlives_its_sessions(
