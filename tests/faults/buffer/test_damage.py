@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from connectors import Order
+from gateway.alarms.look import Store as AlarmedStore
 from gateway.buffer import StoreFailed
 from gateway.sqlite import NewerFormat, connect
 from tests.faults.buffer.lab import (
@@ -57,8 +58,8 @@ async def check_goes_on(directory: Path, stored: list[int], *, exact: bool = Tru
 
 @pytest.mark.fault("A3")
 @pytest.mark.timeout(1800)
-async def test_the_newest_segment_cut_anywhere_in_its_last_pages_keeps_the_rest(
-    tmp_path: Path, record_measure
+async def test_the_newest_segment_cut_anywhere_in_its_last_pages_keeps_the_rest_and_tells_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, record_measure
 ) -> None:
     stored = list(range(1, 60))
     await make_store(tmp_path / "store", stored)
@@ -68,12 +69,16 @@ async def test_the_newest_segment_cut_anywhere_in_its_last_pages_keeps_the_rest(
         damaged = copy(tmp_path / "store", tmp_path / "copy")
         with max(damaged.glob("*.segment")).open("r+b") as file:
             file.truncate(size - cut)
+        caplog.clear()
         lost.append(await check_goes_on(damaged, stored))
+        # Opened twice and read three times.
+        assert [each.message for each in caplog.records].count("segment is damaged") <= 1
     assert any(lost)
     most = max(map(len, lost))
     assert most <= 2, "more than what lay in the torn page"
     record_measure(
-        f"{len(lost)} places of a cut: opened each time, at most {most} of {len(stored)} batches gone"
+        f"{len(lost)} places of a cut: opened each time, told once, at most {most} of "
+        f"{len(stored)} batches gone"
     )
 
 
@@ -185,6 +190,29 @@ async def test_a_zeroed_segment_is_set_aside_and_counted(tmp_path: Path) -> None
     victim.write_bytes(bytes(victim.stat().st_size))
     assert await check_goes_on(tmp_path / "store", stored)
     assert list((tmp_path / "store").glob("*.bad"))
+
+
+@pytest.mark.fault("A4")
+async def test_damage_found_while_a_sink_reads_is_an_alarm_with_the_rows_it_cost(
+    tmp_path: Path, record_measure
+) -> None:
+    async with opened(tmp_path / "store", segment_bytes=32 * 1024, memory=0) as buffer:
+        slow = buffer.cursor("slow", Order.STRICT)
+        buffer.ready()
+        for start in range(1, 400, 5):
+            await fill(buffer, range(start, start + 5))
+        watch = AlarmedStore()
+        assert not any(each.holds for each in watch.look(buffer.stats()))
+        victim = sorted((tmp_path / "store").glob("*.segment"))[1]
+        victim.write_bytes(bytes(victim.stat().st_size))
+        while slow.backlog().rows:
+            await slow.next(5000)
+            await slow.ack()
+        (alarm,) = [each for each in watch.look(buffer.stats()) if each.holds]
+        rows = sum(gap.rows for gap in buffer.gaps())
+        assert (alarm.code, alarm.facts) == ("store_loss", {"rows": rows})
+        assert rows > 0
+    record_measure(f"a segment damaged under a running store: an alarm that names its {rows} rows")
 
 
 @pytest.mark.fault("A11")

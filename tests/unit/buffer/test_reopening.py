@@ -90,6 +90,7 @@ async def test_a_removed_sink_pins_nothing_and_resumes_within_seven_days(tmp_pat
         assert buffer.cursor("late", Order.STRICT).backlog().rows == 0
 
 
+@pytest.mark.fault("B16")
 async def test_delivered_segments_go_when_keep_is_over_and_others_stay(tmp_path: Path) -> None:
     clock = FakeClock(batch_of(1).arrived)
     async with DiskBuffer(tmp_path, options(segment_bytes=4096, keep=10**9), clock) as buffer:
