@@ -22,6 +22,8 @@ from tests.verify.recording import read
 __all__ = ["rig"]
 KILLS = max(2, round(20 * SCALE))
 A_SECOND = DEVICES * VALUES * 10
+CHOSEN = 11
+"""Of a device's tags v_0 to v_99: v_1 and v_10 to v_19."""
 WINDOW = 20_000
 """The most rows one write carries: with the rows of the second since the save all that may come twice."""
 
@@ -45,19 +47,27 @@ def stored(rig: Rig) -> Counter[str]:
     return rows
 
 
-def books(rig: Rig) -> dict[str, Any]:
+def books(rig: Rig, sink: str = "platform") -> dict[str, Any]:
     """Return the sink's books as the last copy of the store has them."""
     connection = sqlite3.connect(rig.copies[-1] / "state.sqlite")
-    ((text,),) = connection.execute("SELECT rows FROM books WHERE sink = 'platform'").fetchall()
+    ((text,),) = connection.execute("SELECT rows FROM books WHERE sink = ?", [sink]).fetchall()
     connection.close()
     return json.loads(text)
 
 
-def told(rig: Rig) -> dict[str, Any]:
-    """Return what the gateway tells the page of this sink, from one instant."""
+def told(rig: Rig) -> list[dict[str, Any]]:
+    """Return what the gateway tells the page of the two sinks, from one instant."""
     with urllib.request.urlopen(f"http://127.0.0.1:{rig.status_port}/told", timeout=5) as reply:
         accounts = json.loads(reply.read())["accounts"]
-    return next(each for each in accounts if each["sink"] == "platform")
+    return [each for each in accounts if each["sink"] in ("platform", "part")]
+
+
+def choose(rig: Rig) -> None:
+    """Let a second sink get some of the tags."""
+    plant = json.loads(rig.plant.read_text())
+    part = {"prefix": "part", "select": [{"path": "**/v_1"}, {"path": "**/v_1?"}]}
+    plant["sinks"]["part"] = plant["sinks"]["platform"] | part
+    rig.plant.write_text(json.dumps(plant))
 
 
 def sums(account: dict[str, Any]) -> dict[str, tuple[int, int]]:
@@ -83,16 +93,17 @@ def test_the_books_hold_over_kill_9_and_claim_nothing_a_subscriber_has_not_got(
     print(f"seed {seed}")
     chance = random.Random(seed)
     looks = 0
+    choose(rig)
     for _ in range(KILLS):
         enough = chance.uniform(500, 15_000)
         with rig.gateway() as gateway:
             while True:
-                wait_for(lambda: rig.metric("sink_up") == 1, "the connection to the broker", 60)
-                account = told(rig)
-                looks += 1
-                for source, (acquired, rest) in sums(account).items():
-                    assert acquired == rest, (source, account)
-                assert sum(each["buffered"] for each in account["entries"]) == account["counted"]
+                wait_for(lambda: rig.metric("sink_up") == 2, "the connections to the broker", 60)
+                for account in told(rig):
+                    looks += 1
+                    for source, (acquired, rest) in sums(account).items():
+                        assert acquired == rest, (source, account)
+                    assert sum(each["buffered"] for each in account["entries"]) == account["counted"]
                 if rig.metric("sink_rows_total") > enough:
                     break
             gateway.end(signal.SIGKILL)
@@ -113,6 +124,7 @@ def test_the_books_hold_over_kill_9_and_claim_nothing_a_subscriber_has_not_got(
     assert all(rows >= 0 for rows in waits.values()), waits
     assert delivered + sum(waits.values()) == sum(in_store.values())
     assert delivered <= unique <= delivered + sum(waits.values())
+    check_part(rig, in_store)
     assert repeated <= KILLS * (WINDOW + 2 * A_SECOND)
     command = [sys.executable, "-m", "gateway", "ledger", str(rig.plant), "--json"]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
@@ -126,6 +138,17 @@ def test_the_books_hold_over_kill_9_and_claim_nothing_a_subscriber_has_not_got(
     record_measure(
         f"{KILLS} kills under load, {looks} looks at the books, the sum right each time: {counted}"
     )
+
+
+def check_part(rig: Rig, in_store: Counter[str]) -> None:
+    """Check the books of who gets some of the tags: of each row one place, of each device the same share."""
+    saved = books(rig, "part")
+    assert not saved["dropped"]
+    assert not saved["quarantined"]
+    for source, rows in in_store.items():
+        delivered, left = saved["delivered"][source], saved["not_selected"][source]
+        assert delivered * (VALUES - CHOSEN) == left * CHOSEN > 0
+        assert delivered + left <= rows
 
 
 def gaps_told(rig: Rig) -> Counter[str]:
