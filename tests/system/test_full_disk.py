@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import wait_for
+from tests.processes import free_port, wait_for
 from tests.system.rig import DEVICES, SCALE, VALUES, Rig, rig, wait_until_quiet
 
 __all__ = ["rig"]
@@ -24,6 +24,19 @@ def small_disk(rig: Rig) -> Iterator[Path]:
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1536k", "tmpfs", str(place)], check=True)
     yield place
     subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+def asked(url: str) -> bytes:
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        body: bytes = answer.read()
+        return body
+
+
+def answers(page: str) -> bool:
+    try:
+        return bool(asked(page))
+    except OSError:
+        return False
 
 
 @pytest.mark.fault("A7")
@@ -39,15 +52,21 @@ def test_a_full_disk_costs_the_oldest_counted_and_nothing_else(
             device["scan"] = "50ms"  # 10,000 values a second
     plant["buffer"] = {"segment_bytes": "64KiB", "min_free": "0MiB", "keep": "0s"}
     plant["history"] = {"enabled": False}
+    page = f"http://127.0.0.1:{free_port()}"
+    plant["page"] = {"port": int(page.rpartition(":")[2])}
     rig.plant.write_text(json.dumps(plant))
     with rig.gateway() as gateway:
         wait_for(lambda: rig.metric("sink_rows_total") > 5_000, "rows at the broker", 60)
+        wait_for(lambda: answers(page), "the page", 60)
         rig.broker.stop()
         wait_for(lambda: rig.metric("sink_dropped_rows") > 5_000, "the first that are dropped", 120)
         with pytest.raises(urllib.error.HTTPError) as unwell:
             urllib.request.urlopen(f"http://127.0.0.1:{rig.status_port}/healthz", timeout=5)
         assert json.loads(unwell.value.read())["reasons"]
         unwell.value.close()
+        assert b"<html" in asked(f"{page}/")
+        assert json.loads(asked(f"{page}/api/overview"))
+        assert asked(f"{page}/api/stream/position")
         subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
         roomy, stored = time.monotonic(), rig.metric("store_rows_total")
         wait_for(lambda: rig.metric("store_rows_total") > stored + DEVICES * VALUES, "rows stored again", 30)
@@ -66,6 +85,7 @@ def test_a_full_disk_costs_the_oldest_counted_and_nothing_else(
     missing = VALUES * sum(report.gaps.values())
     assert missing == dropped
     record_measure(
-        f"1.5 MiB full: {dropped:.0f} rows dropped and counted, {missing} missing, no other; "
+        f"1.5 MiB full: {dropped:.0f} rows dropped and counted, {missing} missing, no other; the page "
+        "answers; "
         f"stored again {again_s:.1f} s after there was room"
     )
