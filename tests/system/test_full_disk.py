@@ -85,7 +85,6 @@ def test_a_full_disk_costs_the_oldest_counted_and_nothing_else(
     missing = VALUES * sum(report.gaps.values())
     assert missing == dropped
     record_measure(
-        f"1.5 MiB full: {dropped:.0f} rows dropped and counted, {missing} missing, no other; the page "
-        "answers; "
-        f"stored again {again_s:.1f} s after there was room"
+        f"1.5 MiB full: {dropped:.0f} rows dropped and counted, {missing} missing, no other; "
+        f"the page answers; stored again {again_s:.1f} s after there was room"
     )
