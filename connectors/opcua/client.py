@@ -13,6 +13,7 @@ asyncua's `connect` is not used: it starts tasks that poll the server's state, a
 """
 
 import asyncio
+import contextlib
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -77,6 +78,8 @@ class _Limits(TransportLimits):
 
 
 class _Protocol(UASocketProtocol):
+    _opening: "asyncio.Future[Any] | None" = None
+
     async def send_hello(self, url: str, max_messagesize: int = 0, max_chunkcount: int = 0) -> ua.Acknowledge:
         """Agree on sizes we can hold."""
         hello = ua.Hello(0, LARGEST_CHUNK, LARGEST_CHUNK, max_messagesize, max_chunkcount, url)
@@ -92,10 +95,22 @@ class _Protocol(UASocketProtocol):
         try:
             return await super().open_secure_channel(params)
         except AssertionError:
-            body = self._opening.result()
-            if nodeid_from_binary(body) == _FAULT:
-                struct_from_binary(ua.ResponseHeader, body).ServiceResult.check()
+            refusal = self.refusal()
+            if refusal is not None:
+                refusal.check()
             raise
+
+    def refusal(self) -> ua.StatusCode | None:
+        """Return why the server did not open or renew the channel, where it said so."""
+        answer = self._opening
+        if answer is None or not answer.done() or answer.cancelled() or answer.exception() is not None:
+            return None
+        body = answer.result().copy()
+        with contextlib.suppress(*UNREADABLE):
+            if nodeid_from_binary(body) == _FAULT:
+                told: ua.StatusCode = struct_from_binary(ua.ResponseHeader, body).ServiceResult
+                return told
+        return None
 
     def _send_request(self, request: Any, *args: Any, **more: Any) -> "asyncio.Future[Any]":
         answer: asyncio.Future[Any] = super()._send_request(request, *args, **more)
@@ -149,7 +164,11 @@ class GatewayClient(Client):
         def lost(exc: Exception | None) -> None:
             if surface is not None:
                 surface(exc)
-            self._lost("closed the connection" if exc is None else f"was lost: {exc}")
+            refusal = protocol.refusal()
+            if refusal is not None:  # asyncua hangs up by itself then
+                self._lost(f"refused the secure channel: {refusal.name}")
+            else:
+                self._lost("closed the connection" if exc is None else f"was lost: {exc}")
 
         protocol.on_connection_lost = lost
 
@@ -234,7 +253,7 @@ class GatewayClient(Client):
                     return policy
         raise ReadableToken(token_type.name)
 
-    def _protocol(self) -> UASocketProtocol:
+    def _protocol(self) -> _Protocol:
         if self.uaclient.protocol is None:
             raise ConnectionError("not connected")
         return self.uaclient.protocol

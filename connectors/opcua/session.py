@@ -187,8 +187,9 @@ class Session:
             try:
                 await client.open_secure_channel(renew=True)
                 client.uaclient.revolve_security_token()
-            except CONNECTION_PROBLEMS as exc:
-                self.lose(f"did not renew the secure channel: {status_of(exc) or exc or type(exc).__name__}")
+            except (*CONNECTION_PROBLEMS, *UNREADABLE) as exc:
+                why = status_of(exc) or str(exc) or type(exc).__name__
+                self.lose(f"did not renew the secure channel: {why}")
                 return
 
 

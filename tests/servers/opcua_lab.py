@@ -6,8 +6,9 @@ Security None, anonymous. Items are ns=1;i=0 … items - 1 of the namespace "urn
 and hold is in `lab_values`. A tick sends every subscribed item once: `sorted` in the order they were created
 in, `mixed` in random order. `--rate 0` answers every PublishRequest at once. A message nobody asked for in
 a second is skipped and counted. How items are found by browsing: `lab_tree`, with `--points` continuation
-points. Sending begins half a second after the last item was created. Prints a JSON line a second: rows and
-messages sent, rows skipped. asyncua encodes the handshake; nothing of ours is used.
+points. `--renewals` of a channel's keys are granted, further ones refused or, by `--deaf`, not answered.
+Sending begins half a second after the last item was created. Prints a JSON line a second: rows and messages
+sent, rows skipped. asyncua encodes the handshake; nothing of ours is used.
 """
 
 import argparse
@@ -54,6 +55,7 @@ class Session(asyncio.Protocol):
         self._held = b""
         self._parts: list[bytes] = []
         self._sequence = 0
+        self._token = TOKEN
         self._ready: asyncio.TimerHandle | None = None
         self._due: asyncio.TimerHandle | None = None
 
@@ -91,11 +93,21 @@ class Session(asyncio.Protocol):
                     self._request(int.from_bytes(chunk[20:24], "little"), Buffer(body))
 
     def _open(self, request_id: int, request: Any) -> None:
-        answer = ua.OpenSecureChannelResponse()
+        answer: Any = ua.OpenSecureChannelResponse()
+        if request.Parameters.RequestType == ua.SecurityTokenRequestType.Renew:
+            self.counts["renewals"] = self.counts.get("renewals", 0) + 1
+            if self._token - TOKEN < self.options.renewals:
+                self._token += 1
+            elif self.options.deaf:
+                return
+            else:
+                answer = ua.ServiceFault()
+                answer.ResponseHeader.ServiceResult = ua.StatusCode(ua.StatusCodes.BadSecurityChecksFailed)
         answer.ResponseHeader.RequestHandle = request.RequestHeader.RequestHandle
-        token = answer.Parameters.SecurityToken
-        token.ChannelId, token.TokenId = CHANNEL, TOKEN
-        token.RevisedLifetime = request.Parameters.RequestedLifetime
+        if isinstance(answer, ua.OpenSecureChannelResponse):
+            token = answer.Parameters.SecurityToken
+            token.ChannelId, token.TokenId = CHANNEL, self._token
+            token.RevisedLifetime = request.Parameters.RequestedLifetime
         security = ua.AsymmetricAlgorithmHeader()
         security.SecurityPolicyURI = "http://opcfoundation.org/UA/SecurityPolicy#None"
         self._sequence += 1
@@ -108,7 +120,7 @@ class Session(asyncio.Protocol):
             part = body[begin : begin + CHUNK]
             self._sequence += 1
             last = b"F" if begin + CHUNK >= len(body) else b"C"
-            head = struct.pack("<5I", 24 + len(part), CHANNEL, TOKEN, self._sequence, request_id)
+            head = struct.pack("<5I", 24 + len(part), CHANNEL, self._token, self._sequence, request_id)
             self.transport.write(b"MSG" + last + head + part)
 
     def _request(self, request_id: int, body: Buffer) -> None:
@@ -285,6 +297,8 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=0.0)
     parser.add_argument("--mix", choices=("sorted", "mixed"), default="mixed")
     parser.add_argument("--points", type=int, default=20, help="continuation points")
+    parser.add_argument("--renewals", type=int, default=1_000_000, help="of a channel that are granted")
+    parser.add_argument("--deaf", action="store_true", help="say nothing to further ones")
     parser.add_argument("--per-message", type=int, default=1000)
     asyncio.run(serve(parser.parse_args()))
 

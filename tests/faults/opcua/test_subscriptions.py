@@ -148,6 +148,25 @@ async def test_f4_a_server_with_limits_serves_every_tag(
 
 
 @pytest.mark.fault("F4")
+async def test_f4_a_server_that_lets_few_requests_wait_is_asked_by_no_more_and_tells_everything(
+    opcua_server: NodeServer, tmp_path: Path, record_measure: Callable[..., None]
+) -> None:
+    """It sends the oldest back as BadTooManyPublishRequests; those are not asked again."""
+    await opcua_server.restart(variables=COUNT, publishRequests=2)
+    async with source(options(opcua_server.endpoint, variables(COUNT)), tmp_path) as it:
+        await read_until(it, all_of(COUNT))
+        for _ in range(5):
+            tick = (await asyncio.to_thread(opcua_server.ask, "advance"))["tick"]
+            wanted = {(f"v{i}", value_of("Double", i, tick), GOOD) for i in range(COUNT)}
+            await read_until(it, lambda rows, wanted=wanted: wanted <= {row[:3] for row in rows})  # type: ignore[misc]
+        window, counts = it._publishing._window, it.statistics()
+        opened = (await asyncio.to_thread(opcua_server.ask, "state"))["opened"]
+    assert window == 2
+    assert (opened, counts["missed"], counts["polls"]) == (1, 0, 0)
+    record_measure(f"2 requests may wait for messages: {COUNT} of {COUNT} tags served, 0 polls, 1 session")
+
+
+@pytest.mark.fault("F4")
 async def test_f4_a_node_the_server_does_not_have_is_named_and_silences_no_other(
     opcua_server: NodeServer,
     tmp_path: Path,

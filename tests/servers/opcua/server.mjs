@@ -6,8 +6,8 @@
 import path from "node:path";
 import readline from "node:readline";
 import {
-    DataType, DataValue, MessageSecurityMode, OPCUACertificateManager, OPCUAServer, SecurityPolicy, StatusCodes,
-    Variant, VariantArrayType, standardUnits
+    DataType, DataValue, MessageSecurityMode, OPCUACertificateManager, OPCUAServer, SecurityPolicy, ServerSession,
+    StatusCodes, Variant, VariantArrayType, standardUnits
 } from "node-opcua";
 
 const defaults = {
@@ -22,6 +22,7 @@ const defaults = {
     minimumSamplingMs: 10,
     operations: {},             // operation limits, by name
     capabilities: {},           // other limits, by name
+    publishRequests: 100,       // that may wait; the oldest of more are sent back
     hideLimits: false,          // enforce them without telling
     security: null,             // {pki, certificate, key, policies: [], modes: []}; null is None
     users: null,                // {name: password}; null lets everybody in
@@ -188,6 +189,7 @@ let folder = null;
 let spaces = [];
 
 async function start() {
+    ServerSession.maxPublishRequestInQueue = options.publishRequests;
     server = new OPCUAServer(settings());
     await server.initialize();
     const space = server.engine.addressSpace;
