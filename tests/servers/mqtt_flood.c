@@ -1,11 +1,11 @@
 /* A fast MQTT 3.1.1 publisher: as many messages a second as asked, from one thread.
  *
- *     mqtt_flood HOST PORT TOPICS VALUES RATE SECONDS QOS WINDOW [JOURNAL]
+ *     mqtt_flood HOST PORT TOPICS VALUES RATE SECONDS QOS WINDOW [JOURNAL [MOST]]
  *
  * Topic i of TOPICS is flood/<i>/data. A message is {"ts":T,"seq":N,"v":{"v0":…,…}} with VALUES values; T is in
  * microseconds since 1970 and rises so that a topic's messages are a millisecond apart, N counts all messages
  * from 1, value k is ((N * 2654435761 + k * 7919) mod 2^24) / 8. RATE 0 is as fast as the broker takes them; SECONDS may be
- * fractional. With QOS 1 at most WINDOW messages wait for their PUBACK, and JOURNAL gets a line "N i T" for
+ * fractional, and MOST messages end it sooner. With QOS 1 at most WINDOW messages wait for their PUBACK, and JOURNAL gets a line "N i T" for
  * each message that has it. Prints "publishing" once connected and, at the end, "sent N seconds S".
  */
 #include <arpa/inet.h>
@@ -160,7 +160,7 @@ static void send_out(int sock)
 
 int main(int argc, char **argv)
 {
-    uint64_t sent = 0, micros = 0, step;
+    uint64_t sent = 0, micros = 0, most = UINT64_MAX, step;
     uint16_t id = 0;
     int64_t begin, end;
     double rate, seconds;
@@ -168,7 +168,7 @@ int main(int argc, char **argv)
     int sock, qos;
 
     if (argc < 9) {
-        fprintf(stderr, "usage: mqtt_flood HOST PORT TOPICS VALUES RATE SECONDS QOS WINDOW [JOURNAL]\n");
+        fprintf(stderr, "usage: mqtt_flood HOST PORT TOPICS VALUES RATE SECONDS QOS WINDOW [JOURNAL [MOST]]\n");
         return 2;
     }
     topics = atol(argv[3]), values = atol(argv[4]);
@@ -177,6 +177,8 @@ int main(int argc, char **argv)
     step = (uint64_t) (1000 / topics + 1);
     if (argc > 9 && !(journal = fopen(argv[9], "w")))
         die("journal");
+    if (argc > 10)
+        most = strtoull(argv[10], NULL, 10);
     sock = dial(argv[1], atoi(argv[2]));
     say_hello(sock);
     puts("publishing");
@@ -186,9 +188,9 @@ int main(int argc, char **argv)
         int64_t now = now_ns(CLOCK_MONOTONIC);
         uint64_t due = rate > 0 ? (uint64_t) ((double) (now - begin) / 1e9 * rate) + 1 : UINT64_MAX;
         struct pollfd ready = {.fd = sock, .events = POLLIN};
-        int is_over = now >= end;
+        int is_over = now >= end || sent >= most;
 
-        while (!is_over && sent < due && out_to < OUT - LARGEST - 100 && (!qos || waiting < window)) {
+        while (!is_over && sent < due && sent < most && out_to < OUT - LARGEST - 100 && (!qos || waiting < window)) {
             uint64_t at = (uint64_t) now_ns(CLOCK_REALTIME) / 1000;
 
             micros = at > micros + step ? at : micros + step;
