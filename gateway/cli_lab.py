@@ -12,6 +12,7 @@ import typer
 from config.problems import default_language
 from gateway.cli_lab_meters import lab_cjt188, lab_dlt645
 from gateway.cli_lab_options import (
+    Connections,
     FaultOption,
     For,
     Host,
@@ -46,7 +47,7 @@ def lab_modbus(
     port: Port = 5020,
     host: Host = "127.0.0.1",
     serial: Serial = None,
-    connections: Annotated[int, typer.Option(min=1, help="Most connections it takes. 最多连接数。")] = 1000,
+    connections: Connections = 1000,
     fault: FaultOption = None,
     scenario: ScenarioOption = None,
     seed: Seed = None,

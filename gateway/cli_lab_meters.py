@@ -10,6 +10,7 @@ from config.connections.cjt188 import TYPES
 from config.dlt645_identifiers import TemplateName, identifiers
 from config.problems import Language, default_language
 from gateway.cli_lab_options import (
+    Connections,
     FaultOption,
     For,
     Host,
@@ -42,6 +43,7 @@ def lab_dlt645(
     port: Port = 8899,
     host: Host = "127.0.0.1",
     serial: Serial = None,
+    connections: Connections = 1000,
     fault: FaultOption = None,
     scenario: ScenarioOption = None,
     seed: Seed = None,
@@ -65,7 +67,7 @@ def lab_dlt645(
         _label(device.address, 12): electricity(_of_645(device), number)
         for number, device in enumerate(devices.values(), 1)
     }
-    _serve("dlt645", meters, (host, port, serial), (fault, scenario, seed, for_), language)
+    _serve("dlt645", meters, (host, port, serial, connections), (fault, scenario, seed, for_), language)
 
 
 def lab_cjt188(
@@ -80,6 +82,7 @@ def lab_cjt188(
     port: Port = 8899,
     host: Host = "127.0.0.1",
     serial: Serial = None,
+    connections: Connections = 1000,
     fault: FaultOption = None,
     scenario: ScenarioOption = None,
     seed: Seed = None,
@@ -104,7 +107,7 @@ def lab_cjt188(
         f"{TYPES[device.type]:02x}{_label(device.address, 14)}": consumption(_of_188(device), number)
         for number, device in enumerate(devices.values(), 1)
     }
-    _serve("cjt188", meters, (host, port, serial), (fault, scenario, seed, for_), language)
+    _serve("cjt188", meters, (host, port, serial, connections), (fault, scenario, seed, for_), language)
 
 
 def _label(address: str, digits: int) -> str:
@@ -160,16 +163,16 @@ def _of_188(device: Cjt188Device) -> list[Reading]:
 def _serve(
     speech: Speech,
     meters: Meters,
-    where: tuple[str, int, Path | None],
+    where: tuple[str, int, Path | None, int],
     told: tuple[list[str] | None, Path | None, int | None, str | None],
     language: Language,
 ) -> None:
     from gateway.lab.meters import replies  # noqa: PLC0415  what `check` does not need, it does not import
 
-    host, port, serial = where
+    host, port, serial, connections = where
     faults, file, seed, for_ = told
     script = replies.scripted(scenario_of(faults, file, replies.FAULTS, seed, language))
-    line = MeterLine(speech, meters, script, port, host, keep=False)
+    line = MeterLine(speech, meters, script, port, host, connections, keep=False)
     listed = ", ".join(address if speech == "dlt645" else address[2:] for address in meters)
 
     async def serve() -> int:

@@ -26,6 +26,7 @@ Seed = Annotated[
 For = Annotated[str | None, typer.Option("--for", help="End after so long. 运行多久后结束。")]
 Host = Annotated[str, typer.Option(help="Address to listen on. 监听地址。")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="TCP port; 0 is any. 端口。")]
+Connections = Annotated[int, typer.Option(min=1, help="Most connections it takes. 最多连接数。")]
 PlantArgument = Annotated[
     Path | None,
     typer.Argument(help="Serve the equipment of this plant file. 工厂配置文件。", metavar="[PLANT]"),

@@ -15,7 +15,7 @@ from connectors.modbus.decode import Decoder
 from connectors.modbus.layout import compile_layout, kind_of
 from connectors.modbus.plan import Request, halve, plan_requests, read_as, values_of
 from connectors.modbus.poll import Poll
-from connectors.modbus.torn import Counters
+from connectors.modbus.torn import Counters, Last
 from connectors.quality import BAD_CONFIGURATION_ERROR, BAD_TIMEOUT, GOOD
 from connectors.tags import TagTable
 
@@ -33,6 +33,7 @@ class Learned:
     requests: tuple[Request, ...]
     refused: set[int] = field(default_factory=set)
     """Places of values that are refused even alone."""
+    last: Last = field(default_factory=dict)
 
 
 def planned(options: ModbusDevice) -> Learned:
@@ -126,6 +127,7 @@ class Device:
         self.improvable = bool(cut) and GOOD in status
         if cut:
             finer = (halve(each) if slot in cut else (each,) for slot, each in enumerate(requests))
+            self._learned.last.clear()
             self._plan(tuple(request for requests in finer for request in requests))
         return found
 
@@ -135,6 +137,6 @@ class Device:
     def _plan(self, requests: tuple[Request, ...]) -> None:
         self._learned.requests = requests
         self.poll = Poll(self.options.unit_id, requests)
-        self.counters = Counters(requests)
+        self.counters = Counters(requests, self._learned.last)
         self._layout = compile_layout(requests)
         self.decoder = Decoder(self._layout, self._numbers)

@@ -21,14 +21,17 @@ from connectors.quality import GOOD
 
 _Significant = tuple[tuple[bytes, bytes], ...]
 """Of each counter the bytes that seldom move, then all the others; highest first."""
+Last = dict[int, _Significant]
+"""What the counters of each request last were."""
 
 
 class Counters:
-    """The counters of one device's plan, and what they last were."""
+    """The counters of one device's plan, and what they last were, in an earlier session perhaps."""
 
-    def __init__(self, requests: Sequence[Request]) -> None:
+    def __init__(self, requests: Sequence[Request], last: Last) -> None:
+        """Remember; `last` is of the same requests."""
         self._reading = {slot: read for slot, each in enumerate(requests) if (read := _reader(each))}
-        self._last: dict[int, _Significant] = {}
+        self._last = last
 
     def doubtful(self, slots: Sequence[int], answers: Answers) -> list[int]:
         """Take in replies; return which of them should be asked for once more."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 
@@ -139,3 +140,21 @@ async def test_a_line_hears_a_request_behind_noise_in_pieces_and_asked_of_anyone
             await asyncio.sleep(0)
     assert answers[0] == answers[1] != b""
     assert (line.count, line.asked, line.others) == (2, [], [])
+
+
+async def test_a_serial_server_that_takes_few_connections_closes_the_others() -> None:
+    asking = frame645("000000000001", 0x11, bytes.fromhex("00010102"))
+    async with (
+        asyncio.timeout(10),
+        MeterLine("dlt645", {"000000000001": {"02010100": b"\x05\x23"}}, most_connections=1) as line,
+    ):
+        first, writer = await asyncio.open_connection("127.0.0.1", line.port)
+        writer.write(asking)
+        assert await first.readexactly(4) == b"\xfe" * 4
+        second, other = await asyncio.open_connection("127.0.0.1", line.port)
+        with suppress(ConnectionError):
+            assert await second.read() == b""
+        writer.write(asking)
+        assert await first.readuntil(b"\x16\xfe")
+        writer.close()
+        other.close()

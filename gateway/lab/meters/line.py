@@ -84,6 +84,8 @@ class MeterLine:
     script: Script = honest
     port: int = 0
     host: str = "127.0.0.1"
+    most_connections: int = 1000
+    """Further ones are closed at once, as serial servers do."""
     keep: bool = True
     """False: requests are not remembered, for long runs."""
     count: int = 0
@@ -123,6 +125,9 @@ class MeterLine:
             await server.wait_closed()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if len(self._writers) >= self.most_connections:
+            writer.transport.abort()
+            return
         self._writers.add(writer)
 
         def send(data: bytes) -> None:

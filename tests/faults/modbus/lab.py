@@ -8,19 +8,24 @@ from config.connections import ModbusSerialSource
 from connectors import Batch, SystemClock, TagTable
 from connectors.modbus import Modbus
 from connectors.modbus.serial import SerialPort
+from connectors.modbus.source import Plans
 from connectors.quality import GOOD
 from gateway.lab.modbus import frames
 
 SCALE = float(os.environ.get("WL_SCALE", "0.1"))
 
 
-def source(path: Path, devices: dict[str, dict[str, Any]], **options: Any) -> Modbus:
+def source(
+    path: Path, devices: dict[str, dict[str, Any]], *, plans: Plans | None = None, **options: Any
+) -> Modbus:
     """Return a source with a short timeout on the line at this path."""
     defaults = {"baud": 115200, "timeout": "150ms", "quiet": "150ms"}
     read = ModbusSerialSource.model_validate(
         {"kind": "modbus_serial", "port": str(path), "devices": devices, **defaults, **options}
     )
-    return Modbus("line", read, SerialPort(read), site="site", tags=TagTable(), clock=SystemClock())
+    return Modbus(
+        "line", read, SerialPort(read), site="site", tags=TagTable(), clock=SystemClock(), plans=plans
+    )
 
 
 def device(unit: int = 1, registers: int = 20, **options: Any) -> dict[str, Any]:

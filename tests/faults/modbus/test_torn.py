@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from connectors import Batch
+from connectors.modbus.source import Plans
 from connectors.quality import GOOD
 from gateway.lab.modbus import frames
 from gateway.lab.modbus.line import SerialEquipment
@@ -159,3 +160,24 @@ async def test_d10_a_counter_that_is_faster_than_its_words_costs_a_request_or_tw
         asked = [request.address for request in line.requests[before:]]
     assert (asked.count(0), asked.count(100)) == (5 * most, 5)
     record_measure(f"a million counts a {moves}: {most} requests a scan instead of one")
+
+
+@pytest.mark.fault("D10")
+async def test_d10_the_first_reading_of_a_session_is_compared_with_the_last_of_the_one_before(
+    tmp_path: Path, record_measure
+) -> None:
+    plans: Plans = {}
+    torn, whole = bytes.fromhex("0000 0001 FFFF"), bytes.fromhex("0000 0001 0003")
+    said = iter([bytes.fromhex("0000 0000 FFF0"), torn, whole, whole])
+
+    def script(request: frames.Request) -> Any:
+        return [frames.reply(request, b"\0\0" + next(said))]
+
+    tags = {"energy": {"address": 0, "type": "uint64", "counter": True}}
+    found = []
+    async with SerialEquipment(tmp_path / "line", script) as line:
+        for _ in range(2):
+            async with source(line.path, {"m": device(tags=tags)}, plans=plans, timeout="200ms") as it:
+                found += content(await it.scan("m"))
+    assert found == [(0xFFF0, GOOD), (0x1_0003, GOOD)]
+    record_measure("a torn first reading of a session: asked for again")
