@@ -79,6 +79,11 @@ class Parts:
     booking: dict[Part, Historian | Bookkeeper] = field(default_factory=dict)
     alarms: AlarmKeeper = field(init=False)
     page: Page | None = None
+    losses: look.Store = field(init=False)
+
+    def __post_init__(self) -> None:
+        # Before the cursors are opened: what this start finds lost is an alarm too.
+        self.losses = look.Store(self.buffer.stats())
 
     def import_(self, plant: Plant, change: Change) -> None:
         """Build what is new once: an import on the loop would hold up every other link for seconds."""
@@ -313,12 +318,12 @@ class Parts:
 
     def start_alarms(self) -> None:
         """Begin to look for alarms, and the webhooks that tell of them."""
-        watched = look.Store(), look.Wall(self.clock)
+        wall = look.Wall(self.clock)
         self.alarms = AlarmKeeper(
             Link("alarms", "alarms", self.clock),
             self.directory,
             plant=self.plant,
-            look=lambda: self._conditions(*watched),
+            look=lambda: self._conditions(wall),
             tags=self.tags,
             live=self.live,
             buffer=self.buffer,
@@ -329,10 +334,10 @@ class Parts:
         for name in self.plant().alarms.webhooks:
             self._start_webhook(name)
 
-    def _conditions(self, store: look.Store, wall: look.Wall) -> Iterator[Condition]:
+    def _conditions(self, wall: look.Wall) -> Iterator[Condition]:
         """Yield what may be an alarm beside the values."""
         yield from look.links(self.observer.links, self.plant().alarms.link_after)
-        yield from store.look(self.buffer.stats())
+        yield from self.losses.look(self.buffer.stats())
         yield from look.certificates(self.expiries.shown(), self.clock.now())
         yield from look.page_certificate(None if self.page is None else self.page.ends, self.clock.now())
         yield wall.look()

@@ -66,26 +66,30 @@ def energy(found: Iterable[Standing]) -> Iterator[Condition]:
 
 
 class Store:
-    """The store's health, and rows that were lost since the last look."""
+    """The store's health, and rows that were lost since the last look; `stats` is the first."""
 
-    def __init__(self) -> None:
-        self._lost: Mapping[str, int] | None = None
+    def __init__(self, stats: BufferStats) -> None:
+        self._lost = _lost(stats)
 
     def look(self, stats: BufferStats) -> Iterator[Condition]:
         """Yield degraded, full, and every sink that lost rows."""
         facts: Facts = {"reason": stats.degraded}
         yield Condition("store", "disk", bool(stats.degraded), "store_degraded", "urgent", facts)
         yield Condition("store", "full", stats.full, "store_full", "urgent", {}, 0, CALM_NS)
-        lost: dict[str, int] = {}
-        for (sink, _), rows in stats.dropped.items():
-            lost[sink] = lost.get(sink, 0) + rows
-        before, self._lost = lost if self._lost is None else self._lost, lost
-        for sink, rows in lost.items():
+        before, self._lost = self._lost, _lost(stats)
+        for sink, rows in self._lost.items():
             came = rows - before.get(sink, 0)
             facts = {"rows": came}
             yield Condition(
                 "store", f"loss/{sink}", came > 0, "store_loss", "urgent", facts, 0, AFTERWARDS_NS
             )
+
+
+def _lost(stats: BufferStats) -> Mapping[str, int]:
+    lost: dict[str, int] = {}
+    for (sink, _), rows in stats.dropped.items():
+        lost[sink] = lost.get(sink, 0) + rows
+    return lost
 
 
 class Wall:

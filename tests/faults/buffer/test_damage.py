@@ -201,7 +201,7 @@ async def test_damage_found_while_a_sink_reads_is_an_alarm_with_the_rows_it_cost
         buffer.ready()
         for start in range(1, 400, 5):
             await fill(buffer, range(start, start + 5))
-        watch = AlarmedStore()
+        watch = AlarmedStore(buffer.stats())
         assert not any(each.holds for each in watch.look(buffer.stats()))
         victim = sorted((tmp_path / "store").glob("*.segment"))[1]
         victim.write_bytes(bytes(victim.stat().st_size))

@@ -13,7 +13,7 @@ import pytest
 from config.load import read_plant_bytes
 from connectors import Order
 from gateway.alarms import keeper
-from gateway.alarms.table import ALARMS, read
+from gateway.alarms.table import ALARMS, Alarm, read
 from gateway.alarms.tags import SOURCE
 from gateway.control import ask
 from gateway.runtime import Gateway
@@ -53,6 +53,14 @@ async def until(found: Callable[[], Any]) -> None:
         await asyncio.sleep(0.02)
 
 
+def standing(table: Path) -> list[Alarm]:
+    """Return the alarms that stand; none while their table is being made."""
+    try:
+        return read(table, "active")[1]
+    except sqlite3.OperationalError:
+        return []
+
+
 async def stored(gateway: Gateway, most: int) -> list[str]:
     """Return the events that lie in the log, as any sink gets them."""
     cursor = gateway.parts.buffer.cursor("test", Order.STRICT, start="oldest")
@@ -75,7 +83,7 @@ async def test_an_alarm_begins_is_acknowledged_survives_a_restart_and_is_told_on
     monkeypatch.setattr(keeper, "LOOK_S", 0.05)
     table = tmp_path / "data" / ALARMS
     async with running(tmp_path, 80) as gateway:
-        await until(lambda: read(table, "active")[0] == 1)
+        await until(lambda: len(standing(table)) == 1)
         answer = await asyncio.to_thread(
             ask, tmp_path / "data", "alarm", number=1, act="acknowledge", who="bo", note="seen"
         )
@@ -120,3 +128,20 @@ def _standing(table: Path) -> int:
         return int(read(table, "active")[0])
     except sqlite3.OperationalError:
         return 0
+
+
+@pytest.mark.fault("A4")
+async def test_rows_a_start_finds_damaged_are_an_alarm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, record_measure: Callable[..., None]
+) -> None:
+    monkeypatch.setattr(keeper, "LOOK_S", 0.05)
+    table, more = tmp_path / "data" / ALARMS, b"sinks: {away: {kind: mqtt, host: 127.0.0.1, port: 1}}\n"
+    for _ in range(2):
+        async with running(tmp_path, 10, more) as gateway:
+            await until(lambda: gateway.parts.buffer.stats().rows > 3)
+            assert not [each for each in standing(table) if each.kind == "store"]
+    oldest = min((tmp_path / "data" / "buffer").glob("*.segment"))
+    oldest.write_bytes(bytes(oldest.stat().st_size))
+    async with running(tmp_path, 10, more) as gateway:
+        await until(lambda: [each for each in standing(table) if each.subject == "loss/away"])
+    record_measure("a segment damaged while the gateway was off: an alarm after its start")

@@ -45,8 +45,8 @@ def test_a_link_is_an_alarm_after_a_while_and_sooner_when_it_needs_a_person() ->
 
 
 def test_rows_lost_before_the_start_are_no_alarm_and_rows_lost_since_are() -> None:
-    store = look.Store()
     lost = {("cloud", "full"): 5, ("cloud", "old"): 1}
+    store = look.Store(replace(STATS, dropped=lost))
     assert [each.holds for each in store.look(replace(STATS, dropped=lost))] == [False, False, False]
     more = {("cloud", "full"): 9, ("cloud", "old"): 1, ("local", "full"): 2}
     _, _, cloud, local = store.look(replace(STATS, dropped=more, degraded="EIO"))
