@@ -101,7 +101,7 @@ def create_app(
     add_alarms(app, house, view)
     answer_refusals(app)
     must_be_ruled(app)
-    _add_page(app, static or static_folder())
+    _add_page(app, static or static_folder(), events)
     app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)
     app.add_middleware(Gate, house=house, cookie=cookie)
     app.add_middleware(Guard, hosts=place.hosts)
@@ -185,10 +185,11 @@ async def _stream(events: AsyncIterator[bytes]) -> Response:
     return StreamingResponse(all_of_them(), media_type="text/event-stream")
 
 
-def _add_page(app: FastAPI, static: Path) -> None:
+def _add_page(app: FastAPI, static: Path, events: Events) -> None:
     @app.get("/", include_in_schema=False)
     async def read_page() -> Response:
         page = static / "index.html"
+        events.expect()
         if not page.is_file():
             return PlainTextResponse(NOT_BUILT, 503)
         return FileResponse(page, headers={"Cache-Control": "no-cache"})

@@ -38,6 +38,8 @@ class Events:
         self._ended = False
         self._ticked = asyncio.Condition()
         self._task: asyncio.Task[None] | None = None
+        self._first: asyncio.Task[None] | None = None
+        """A look for who is about to listen."""
         self._pieces: dict[int, bytes] = {}
         """Newest rows, encoded, of this look; each once, whoever watches."""
         self._head = b""
@@ -61,8 +63,15 @@ class Events:
                 self._task.cancel()
                 self._task = None
 
+    def expect(self) -> None:
+        """Look now: who asks for the page listens in a moment, and should not wait for the gateway then."""
+        if self._task is None and not self._is_new() and (self._first is None or self._first.done()):
+            self._first = asyncio.create_task(self._look())
+
     async def end(self) -> None:
         """Let every listener go, so that the process can end at once."""
+        if self._first is not None:
+            self._first.cancel()
         async with self._ticked:
             self._ended = True
             self._ticked.notify_all()
@@ -95,27 +104,30 @@ class Events:
 
     async def _run(self) -> None:
         while True:
-            await self._view.fresh(0.8 * self._period_s)
-            self._pieces = {}
-            seen = overview(self._view)
-            if seen is not None:
-                self._head = orjson.dumps(
-                    {
-                        "strip": seen.strip.model_dump(),
-                        "links": [link.model_dump() for link in seen.links],
-                        "attention": [each.model_dump() for each in seen.attention],
-                    }
-                )
-                encoded = {each.path: orjson.dumps(each.model_dump()) for each in seen.devices}
-                # Equal bytes stay the same object, so that listeners compare by identity.
-                self._devices = {
-                    path: old if (old := self._devices.get(path)) == piece else piece
-                    for path, piece in encoded.items()
-                }
-            async with self._ticked:
-                self._looked = time.monotonic()
-                self._ticked.notify_all()
+            await self._look()
             await asyncio.sleep(self._period_s)
+
+    async def _look(self) -> None:
+        await self._view.fresh(0.8 * self._period_s)
+        self._pieces = {}
+        seen = overview(self._view)
+        if seen is not None:
+            self._head = orjson.dumps(
+                {
+                    "strip": seen.strip.model_dump(),
+                    "links": [link.model_dump() for link in seen.links],
+                    "attention": [each.model_dump() for each in seen.attention],
+                }
+            )
+            encoded = {each.path: orjson.dumps(each.model_dump()) for each in seen.devices}
+            # Equal bytes stay the same object, so that listeners compare by identity.
+            self._devices = {
+                path: old if (old := self._devices.get(path)) == piece else piece
+                for path, piece in encoded.items()
+            }
+        async with self._ticked:
+            self._looked = time.monotonic()
+            self._ticked.notify_all()
 
     def _is_new(self) -> bool:
         return bool(self._head) and time.monotonic() - self._looked < 2 * self._period_s

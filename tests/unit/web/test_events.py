@@ -46,6 +46,22 @@ async def test_a_listener_hears_states_once_and_then_only_what_changed(plant: Pl
     await listening.aclose()
 
 
+async def test_who_has_asked_for_the_page_is_answered_from_a_look_that_began_then(plant: Plant) -> None:
+    plant.add_link("meters")
+    events = Events(plant, 60.0)
+    for _ in range(3):
+        events.expect()
+    looking = events._first
+    assert looking is not None
+    await looking
+    events.expect()
+    assert events._first is looking  # it is new enough
+    listening = events.listen(np.array([], np.int32), devices=False)
+    (state,) = await heard(listening, "state")
+    assert state["strip"]["site"] == "cz"
+    await listening.aclose()
+
+
 async def test_who_comes_between_two_looks_hears_the_last_at_once(plant: Plant) -> None:
     (number,) = plant.announce(tag("cz/a/l/d/x"))
     plant.put(number, 1.0)
