@@ -51,9 +51,8 @@ _SHOWS_ROWS: Final = """share => {
 }"""
 EXPLAINED: Final = """\
 Every tag is new every five seconds. A task is one of the browser's main thread in which script ran, by the
-clock, with what else the machine did meanwhile; its work is the processor's time of the busiest. The bar is
-no task over 50 ms on a processor as it is. Rows are there 120 ms after the last letter at the earliest: so
-long the page waits for another."""
+clock, with what else the machine did meanwhile; its work is the processor's time of the busiest. Rows are
+there 120 ms after the last letter at the earliest: so long the page waits for another."""
 
 
 @dataclass(frozen=True)
@@ -159,13 +158,13 @@ def scroll(page: Page, answered: list[float]) -> None:
     expect(page.locator("#row-40.chosen")).to_be_visible()
 
 
-def row(browser: Browser, page: Page, what: str, times: int) -> list[str]:
-    """Return what typing or scrolling did to the page's main thread."""
+def row(browser: Browser, page: Page, what: str, times: int) -> tuple[list[str], float]:
+    """Return what typing or scrolling did to the page's main thread, and its longest task."""
     answered: list[float] = []
     does = type_words if what == "typing" else scroll
     found = traced(browser, page, lambda: does(page, answered))
     long = sum(task > BAR_MS for task in found.tasks)
-    return [
+    cells = [
         what if times == 1 else f"{what}, processor {times} times slower",
         f"{max(found.tasks):.0f} ms",
         f"{max(found.busy):.0f} ms",
@@ -173,6 +172,7 @@ def row(browser: Browser, page: Page, what: str, times: int) -> list[str]:
         f"{found.dropped} of {found.drawn + found.dropped}",
         f"{statistics.median(answered):.0f} / {max(answered):.0f} ms",
     ]
+    return cells, max(found.tasks)
 
 
 HEAD: Final = [
@@ -203,6 +203,7 @@ def text(folder: Path) -> str:
     """Return the table and what the server takes."""
     folder.mkdir(parents=True)
     lines = ["| " + " | ".join(HEAD) + " |", "|---" * len(HEAD) + "|"]
+    longest_of_all = 0.0
     with gateway(folder) as url, chromium() as browser:
         for times in SLOWER:
             with window(browser, "en") as context:
@@ -211,5 +212,10 @@ def text(folder: Path) -> str:
                 page.goto(f"{url}#/live")
                 expect(page.locator(".scroll .row .tag").first).to_be_visible(timeout=30_000)
                 for what in ("scrolling", "typing"):
-                    lines.append("| " + " | ".join(row(browser, page, what, times)) + " |")
-        return "\n".join([*lines, "", served(url), "", EXPLAINED])
+                    cells, longest = row(browser, page, what, times)
+                    lines.append("| " + " | ".join(cells) + " |")
+                    if times == 1:
+                        longest_of_all = max(longest_of_all, longest)
+        verdict = "kept" if longest_of_all <= BAR_MS else "missed"
+        bar = f"The bar is {BAR_MS:.0f} ms for the longest task on a processor as it is: {verdict}."
+        return "\n".join([*lines, "", bar, "", served(url), "", EXPLAINED])

@@ -91,7 +91,7 @@ def passed(name: str, first: datetime, last: datetime) -> float:
     return sum(power(first + timedelta(minutes=EVERY * i)) * EVERY / 60 for i in range(1, steps + 1))
 
 
-def plant(broker_port: int, page_port: int) -> dict[str, Any]:
+def plant(broker_port: int, page_port: int, meters_port: int) -> dict[str, Any]:
     """Return the plant file; its prices are examples and say so."""
     devices = {
         name: {
@@ -111,7 +111,7 @@ def plant(broker_port: int, page_port: int) -> dict[str, Any]:
     return {
         "gateway": {"id": "gw-01", "site": SITE, "http_port": 0, "time_zone": ZONE.key},
         "sources": {
-            "meters": {"kind": "modbus_tcp", "host": "127.0.0.1", "port": free_port(), "devices": devices}
+            "meters": {"kind": "modbus_tcp", "host": "127.0.0.1", "port": meters_port, "devices": devices}
         },
         "sinks": {"platform": {"kind": "mqtt", "host": "127.0.0.1", "port": broker_port}},
         "page": {"port": page_port},
@@ -171,6 +171,8 @@ class Books:
 
     url: str
     data: Path
+    meters_port: int
+    """Where the meters would answer."""
 
 
 @contextlib.contextmanager
@@ -178,16 +180,17 @@ def running(folder: Path) -> Iterator[Books]:
     """Start it; yield when the page answers."""
     with Broker(folder / "broker") as broker:
         port = free_port()
-        file = write(folder, broker.port, port)
+        meters_port = free_port()
+        file = write(folder, broker.port, port, meters_port)
         with started("gateway", python("-m", "gateway", "run", file), folder) as gateway:
             wait_for(lambda: gateway.said("page running"), "the page", 60)
-            yield Books(f"http://127.0.0.1:{port}/", folder / "data")
+            yield Books(f"http://127.0.0.1:{port}/", folder / "data", meters_port)
 
 
-def write(folder: Path, broker_port: int, page_port: int) -> Path:
+def write(folder: Path, broker_port: int, page_port: int, meters_port: int) -> Path:
     """Write plant file and books up to now; return the file."""
     file = folder / "plant.yaml"
-    file.write_text(json.dumps(plant(broker_port, page_port), ensure_ascii=False))
+    file.write_text(json.dumps(plant(broker_port, page_port, meters_port), ensure_ascii=False))
     outcome = read_plant(file)
     assert outcome.plant is not None, [each.render("en") for each in outcome.problems]
     found = meters(outcome.plant)

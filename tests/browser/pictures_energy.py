@@ -3,6 +3,7 @@
 import tempfile
 from pathlib import Path
 
+from tests.browser.alive import answering
 from tests.browser.booked import running as stage
 from tests.browser.pictures import OUT
 from tests.browser.stage import chromium, window
@@ -15,6 +16,7 @@ VIEWS = {
     "carbon": "#/carbon?span=yesterday",
 }
 SETTLED_MS = 1_000
+LINK_UP_MS = 60_000
 
 
 def main() -> None:
@@ -22,8 +24,14 @@ def main() -> None:
     with (
         tempfile.TemporaryDirectory(prefix="wanglian-pictures-", ignore_cleanup_errors=True) as folder,
         stage(Path(folder)) as books,
+        answering(books.meters_port),
         chromium() as browser,
     ):
+        with window(browser, "zh") as context:
+            page = context.new_page()
+            page.goto(books.url)
+            up = page.locator(".strip .status.calm").first
+            up.wait_for(timeout=LINK_UP_MS)
         wanted = [(view, language, "light") for view in VIEWS for language in ("zh", "en")]
         for view, language, theme in [*wanted, ("energy", "zh", "dark")]:
             with window(browser, language, theme) as context:

@@ -2,7 +2,7 @@
 
 One gateway with three weeks of books, one browser. Of every view: the right heading and title, no
 key of a word, no value that is none, nothing in the other language, no complaint of the browser, no request
-that failed, and the theme's colours in force.
+that failed, nothing wider than a shop floor's screen or a phone, and the theme's colours in force.
 """
 
 import re
@@ -50,6 +50,7 @@ KEY: Final = re.compile(r"(?<![\w./-])[a-z]\w*(?:\.[a-z_]\w*)+")
 NOTHING: Final = re.compile(r"\b(undefined|NaN|Invalid Date|Infinity)\b|\[object|\{\w+\}")
 ENGLISH: Final = re.compile(r"[A-Za-z]{2,}(?:,? [A-Za-z]{2,}){2,}")
 CHINESE: Final = re.compile(r"[一-鿿]")
+WIDTH: Final = "Math.max(...['html', 'main'].map((each) => document.querySelector(each).scrollWidth))"
 ON_SCREEN: Final = """() => {
   const said = [];
   const mine = document.documentElement.lang;
@@ -138,6 +139,11 @@ def looked_at(page: Page, view: str, language: str) -> Iterator[str]:
         yield "no heading"
     for text in [*seen["said"], seen["head"]]:
         yield from wrong_with(text, language)
+    for width, height in ((390, 844), (1366, 768)):
+        page.set_viewport_size({"width": width, "height": height})
+        reaches = page.evaluate(WIDTH)
+        if reaches > width:
+            yield f"{reaches} pixels wide on a screen of {width}"
     for theme, is_light in (("light", True), ("dark", False)):
         page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
         if (sum(map(int, page.evaluate(LIGHT))) > 400) != is_light:

@@ -15,8 +15,8 @@ from gateway.web.energy_carbon import wanted
 from gateway.web.energy_figures import Found, rows
 from gateway.web.energy_models import Wanted
 from gateway.web.today.against import against, over_of, paired
-from gateway.web.today.days import BACK, Days
-from gateway.web.today.figures import MS, nothing
+from gateway.web.today.days import BACK, MEDIUM, Days
+from gateway.web.today.figures import MS, nothing, power_now, quarter_now
 from gateway.web.today.models import TodayAgainst, TodayFigure
 
 Name = Literal["coal", "co2"]
@@ -41,7 +41,7 @@ def carbon_of(days: Days) -> list[TodayFigure]:
     over = sorted(
         set.intersection(*(set(over_of(days.accounts, each.figures, _known(each))) for each in now.values()))
     )
-    so_far = _sums(days, now, over)
+    so_far, hourly = _sums(days, now, over), _hourly(days, now)
     figures = next(iter(now.values())).figures
     told: dict[Name, list[TodayAgainst]] = {name: [] for name in _NAMES}
     for day, back in BACK.items():
@@ -53,6 +53,7 @@ def carbon_of(days: Days) -> list[TodayFigure]:
         nothing(days, name).model_copy(
             update={
                 "value": _text(_whole(parts[name])),
+                "hourly": _text(hourly[name]),
                 "so_far": _text(so_far[name]),
                 "until": (figures[over[-1]].span.last if over else days.day().first) // MS,
                 "against": told[name],
@@ -78,6 +79,19 @@ def _side_by_side(days: Days, now: Mapping[str, Answer], before: Mapping[str, An
         pairs = found if pairs is None else pairs & found
     mine_of, theirs_of = (sorted(pair[i] for pair in pairs or ()) for i in (0, 1))
     return _sums(days, now, mine_of), _sums(days, before, theirs_of)
+
+
+def _hourly(days: Days, now: Mapping[str, Answer]) -> _Sums:
+    """Return what an hour comes to at the power of now; None where more than electricity is burnt."""
+    if set(now) != {MEDIUM} or (power := power_now(days)) is None:
+        return dict.fromkeys(_NAMES)
+    known = _known(now[MEDIUM])
+    newest = quarter_now(days, known)
+    kwh = None if newest is None else known[newest]
+    if newest is None or not kwh:
+        return dict.fromkeys(_NAMES)
+    each = _sums(days, now, [newest])
+    return {name: None if value is None else value * power / kwh for name, value in each.items()}
 
 
 def _sums(days: Days, answers: Mapping[str, Answer], which: Sequence[int]) -> _Sums:

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from gateway.energy.figures import rounded
 from gateway.energy.periods import HOUR_NS, MINUTE_NS
 from gateway.energy.running import running
-from gateway.web.energy_cost import NO_TARIFF
+from gateway.web.energy_cost import NO_TARIFF, bands
 from gateway.web.energy_figures import Found, rows
 from gateway.web.energy_models import EnergyRow
 from gateway.web.today.against import against, over_of, paired, sum_of
@@ -94,14 +94,47 @@ def _at_clock(days: Days, day: Earlier, kw: Fraction, clock: tuple[int, int]) ->
 
 def energy_of(days: Days) -> TodayFigure:
     """Return the energy the site took today."""
-    return _summed(days, "energy", days.energy(), [days.energy(back) for back in BACK.values()])
+    power = power_now(days)
+    return _summed(days, "energy", days.energy(), [days.energy(back) for back in BACK.values()]).model_copy(
+        update={"hourly": None if power is None else f"{rounded(power, _KW_PLACES):f}"}
+    )
 
 
 def cost_of(days: Days) -> TodayFigure:
     """Return what that energy costs; without a tariff what to enter."""
     if days.accounts.tariff is None:
         return nothing(days, "cost").model_copy(update={"wanted": [NO_TARIFF]})
-    return _summed(days, "cost", days.cost(), [days.cost(back) for back in BACK.values()])
+    found = days.cost()
+    hourly = _hourly_cost(days, found)
+    return _summed(days, "cost", found, [days.cost(back) for back in BACK.values()]).model_copy(
+        update={"hourly": None if hourly is None else f"{rounded(hourly, found.places):f}"}
+    )
+
+
+def power_now(days: Days) -> Fraction | None:
+    """Return the power of the last minute or two, kW; None where the readings do not tell."""
+    now = _now(days)
+    return None if now is None else now.kw
+
+
+def quarter_now(days: Days, known: Sequence[Fraction | None]) -> int | None:
+    """Return the newest quarter of an hour of today that is over and known, if it ended within the hour."""
+    figures, at = days.quarters().figures, days.accounts.now()
+    over = over_of(days.accounts, figures, known)
+    return over[-1] if over and at - figures[over[-1]].span.last < HOUR_NS else None
+
+
+def _hourly_cost(days: Days, found: Found) -> Fraction | None:
+    """Return what an hour costs at the power of now and the price of now: the last quarter's, in one band."""
+    power, energy = power_now(days), days.energy().values
+    newest = quarter_now(days, found.values)
+    if power is None or newest is None:
+        return None
+    yuan, kwh = found.values[newest], energy[newest]
+    first, now = found.answer.figures[newest].span.first, days.accounts.now()
+    if yuan is None or not kwh or len(bands(days.accounts, first, now)) != 1:
+        return None
+    return power * yuan / kwh
 
 
 def _summed(days: Days, name: FigureName, found: Found, earlier: Sequence[Found]) -> TodayFigure:
@@ -141,6 +174,6 @@ def nothing(days: Days, name: FigureName) -> TodayFigure:
     reached = min(today.last, -(-days.accounts.now() // grid) * grid)
     return TodayFigure(
         name=name, unit=UNITS[name], value=None, start=today.first // MS, end=reached // MS,
-        so_far=None, until=today.first // MS, against=[],
+        hourly=None, so_far=None, until=today.first // MS, against=[],
         measured=0.0, estimated=0.0, manual=0.0, completeness=0.0, wanted=[], notes=[], doubts=[],
     )  # fmt: skip

@@ -29,6 +29,8 @@ class TodayFigure(Answer):
     start: int
     end: int
     """What it is of; of power the mean from here to there."""
+    hourly: str | None
+    """What an hour takes at the power of now; None where it can't be told from that."""
     so_far: str | None
     """What is compared: today's quarters of an hour that are over and known …"""
     until: int

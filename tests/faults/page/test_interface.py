@@ -105,7 +105,7 @@ class Page:
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     folder, port = tmp_path_factory.mktemp("interface"), free_port()
-    file = booked.write(folder, free_port(), port)
+    file = booked.write(folder, free_port(), port, free_port())
     plant = json.loads(file.read_text())
     for section, links in LINKS.items():
         plant[section] |= links

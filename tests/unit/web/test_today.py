@@ -18,12 +18,14 @@ from connectors import Batch, Columns, Delivery, Epoch, Kind, Tag, TagTable
 from gateway.energy.bookkeeping.files import FOLDER
 from gateway.energy.bookkeeping.ledger import Ledger
 from gateway.energy.holidays import calendar_of_plant
-from gateway.energy.periods import MINUTE_NS
+from gateway.energy.periods import MINUTE_NS, QUARTER_NS
 from gateway.energy.query import Query
 from gateway.web.carbon import add_carbon
 from gateway.web.energy import Desk, add_energy
 from gateway.web.energy_books import Books
+from gateway.web.energy_cost import bands
 from gateway.web.today.days import Days
+from gateway.web.today.figures import _hourly_cost, power_now
 from gateway.web.today.routes import add_today, today_of
 from tests.asgi import ask
 from tests.unit.energy.lab import Clock
@@ -206,6 +208,48 @@ def test_power_now_is_the_mean_of_the_newest_readings_and_stands_against_the_sam
     assert found["end"] == office.midnight // 10**6 + (NOW_MIN - NOW_MIN % EVERY) * 60_000
     for against in found["against"]:
         assert float(against["value"]) == pytest.approx(kw(NOW_MIN, BEFORE[against["day"]]), abs=0.1)
+
+
+def test_what_an_hour_takes_now_is_told_where_the_power_tells_it(office: Office) -> None:
+    assert float(office.figure("energy")["hourly"]) == pytest.approx(kw(NOW_MIN, 0), abs=0.1)
+    # Gas is burnt beside it, and nobody knows how much of it now.
+    assert [office.figure(name)["hourly"] for name in ("power", "coal", "co2")] == [None, None, None]
+
+
+def test_the_cost_of_an_hour_is_told_by_the_last_quarters_price_unless_the_price_has_changed_since(
+    tmp_path: Path,
+) -> None:
+    office = Office(tmp_path)
+    accounts = office.books.accounts()
+    midnight = office.midnight
+    changed = bands(accounts, midnight, midnight + NOW_MIN * MINUTE_NS)[1].start * 10**6
+    for minutes, is_told in ((-11, True), (4, False), (19, True)):
+        office.now = changed + minutes * MINUTE_NS
+        days = Days(accounts)
+        days.begin()
+        hourly = _hourly_cost(days, days.cost())
+        assert (hourly is not None) == is_told, minutes
+        if hourly is not None:
+            first = (office.now // QUARTER_NS - 1) * QUARTER_NS // 10**6
+            asked = f"interval=15min&start={first}&end={first + 900_000}"
+            yuan, kwh = (
+                float(office.get(f"energy/figures?subject=s&metric={each}&{asked}")["total"]["value"])
+                for each in ("cost", "energy")
+            )
+            power = power_now(days)
+            assert power is not None
+            assert float(hourly) == pytest.approx(float(power) * yuan / kwh, rel=0.01)
+
+
+def test_electricity_alone_tells_coal_and_carbon_of_now(tmp_path: Path) -> None:
+    tags = {"e_import": {"shape": "counter", "unit": "kWh"}}
+    devices = {name: {"at": f"hall/{name}_line", "scan": "5min", "tags": tags} for name in SHARES}
+    office = Office(tmp_path, sources={"src": {"kind": "simulated", "devices": devices}})
+    power, energy = float(office.figure("power")["value"]), float(office.figure("energy")["so_far"])
+    for name in ("coal", "co2"):
+        found = office.figure(name)
+        of_a_kwh = float(found["so_far"]) / energy
+        assert float(found["hourly"]) == pytest.approx(power * of_a_kwh, rel=0.001), name
 
 
 def test_energy_and_cost_are_the_energy_views_to_the_last_digit(office: Office) -> None:

@@ -832,6 +832,7 @@ export interface TodayFigure {
   value: string | null;
   start: number;
   end: number;
+  hourly: string | null;
   so_far: string | null;
   until: number;
   against: TodayAgainst[];

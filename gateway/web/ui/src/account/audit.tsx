@@ -69,6 +69,7 @@ function about(text: string): string {
 
 function detail(name: string, value: unknown): string {
   if (name === "for_ns") return value ? seconds(Number(value) / 1e9) : t("about.ended");
+  if (name === "kind") return word("report", String(value));
   if (name === "which") return word("about.which", String(value));
   if (name === "role" || name === "before") return word("role", String(value)); // the role before, else a fingerprint
   if (name === "scopes" && Array.isArray(value)) return value.map((each) => word("account.scope", String(each))).join(t("figure.comma"));

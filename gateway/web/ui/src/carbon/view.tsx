@@ -155,7 +155,7 @@ function Intensities({ report }: { report: CarbonReport }) {
   if (!report.intensities.length) return <Card title={t("carbon.intensity")}><p class="empty">{t("carbon.no_output")}</p></Card>;
   return (
     <Card title={t("carbon.intensity")} note={t("carbon.per")}>
-      <table>
+      <div class="wide"><table>
         <thead><tr><th scope="col">{t("carbon.counter")}</th><th scope="col" class="num">{t("carbon.output")}</th><th scope="col">{t("energy.metric")}</th><th scope="col" class="num">{t("carbon.ratio")}</th></tr></thead>
         <tbody>
           {report.intensities.map((each) => (
@@ -167,7 +167,7 @@ function Intensities({ report }: { report: CarbonReport }) {
             </tr>
           ))}
         </tbody>
-      </table>
+      </table></div>
     </Card>
   );
 }

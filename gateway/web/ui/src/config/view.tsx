@@ -147,7 +147,7 @@ function consequence(changes: ConfigChange[]): string {
   const gone = changes.filter((each) => each.how === "removed").map((each) => t(`config.part.${each.part}`, { name: each.name }));
   const said = [...restarts].map(([key, count]) => t(key, { count }));
   if (gone.length) said.push(t("config.does.stops", { what: gone.join(", ") }));
-  return said.length ? t("config.apply_doing", { what: said.join("; ") }) : t("config.apply");
+  return said.length ? t("config.apply_doing", { what: said.join(t("figure.semicolon")) }) : t("config.apply");
 }
 
 function Effects({ changes, isSame }: { changes: ConfigChange[]; isSame: boolean }) {

@@ -100,9 +100,13 @@ function Energy({ plant }: { plant: EnergyPlant }) {
       <EnergyTree plant={plant} subject={choice.subject} medium={choice.medium} hrefOf={(subject, medium) => href({ at: subject, medium })} />
       <div class="main">
         <div class="tools">
-          <Choices label={t("trend.period")} names={SPANS} is={"span" in choice.period ? choice.period.span : ""} word="span" href={(span) => href({ span, every: "" })} />
-          <Stretch from={choice.from} to={choice.to} isChosen={!("span" in choice.period)} look={(from, to) => (location.hash = href({ ...periodInAddress(wholeDays(from, to)), span: "", every: "" }))} />
-          <a class="button" href={href({ vs: choice.compares ? "" : "1" })} aria-pressed={choice.compares} role="button">{t(`energy.vs.${"span" in choice.period ? choice.period.span : "free"}` as Key)}</a>
+          {choice.how !== "calendar" && (
+            <>
+              <Choices label={t("trend.period")} names={SPANS} is={"span" in choice.period ? choice.period.span : ""} word="span" href={(span) => href({ span, every: "" })} />
+              <Stretch from={choice.from} to={choice.to} isChosen={!("span" in choice.period)} look={(from, to) => (location.hash = href({ ...periodInAddress(wholeDays(from, to)), span: "", every: "" }))} />
+              <a class="button" href={href({ vs: choice.compares ? "" : "1" })} aria-pressed={choice.compares} role="button">{t(`energy.vs.${"span" in choice.period ? choice.period.span : "free"}` as Key)}</a>
+            </>
+          )}
           <span class="space" />
           <Choices label={t("energy.how")} names={HOWS} is={choice.how} word="how" href={(how) => href({ how: how === "curve" ? "" : how })} />
         </div>
@@ -110,7 +114,7 @@ function Energy({ plant }: { plant: EnergyPlant }) {
           {media.length > 1 && <Picker label={t("energy.medium")} names={media} is={choice.medium} nameOf={nameOf} go={(medium) => (location.hash = href({ medium }))} />}
           {(choice.how === "curve" || choice.how === "calendar") && <Picker label={t("energy.metric")} names={metricsOf(choice.medium).filter((each) => choice.how !== "calendar" || adds(each))} is={choice.how === "calendar" && !adds(choice.metric) ? "energy" : choice.metric} nameOf={(each) => word("metric", each)} go={(metric) => (location.hash = href({ metric, every: "" }))} />}
           {choice.how === "curve" && <Picker label={t("energy.every")} names={[...choice.everies].sort()} is={choice.every} nameOf={(each) => word("every", each)} go={(every) => (location.hash = href({ every }))} />}
-          <span class="note">{spoken(choice.from, choice.to)} · {state.get()?.strip.zone}</span>
+          <span class="note">{choice.how !== "calendar" && `${spoken(choice.from, choice.to)} · `}{state.get()?.strip.zone}</span>
           <span class="space" />
           <a href={reportOf(choice.from, choice.to)}>{t("energy.report")}</a>
         </div>

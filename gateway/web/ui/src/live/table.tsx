@@ -39,9 +39,11 @@ export function Table({ total, found, question, star }: Given) {
   const stars = new Set(listOf(into)?.tags);
   const keeps = usePart(state, keepsHistory);
   const first = Math.max(0, Math.floor(top / ROW) - BEYOND);
-  const last = Math.min(total - 1, Math.ceil((top + height) / ROW) + BEYOND);
+  const last = Math.min(total - 1, Math.ceil((top + height) / ROW) + 1 + BEYOND);
   const rows: [number, TagRow | undefined][] = [];
   for (let i = first; i <= last; i += 1) rows.push([i, found.row(i)]);
+  // As many rows as are ever seen at once, each used again for another tag: to make and forget them costs more.
+  const slots = Math.ceil(height / ROW) + 2 * BEYOND + 4;
   const numbers = rows.flatMap(([, row]) => (row ? [row.number] : [])).join();
 
   useEffect(() => {
@@ -99,14 +101,14 @@ export function Table({ total, found, question, star }: Given) {
         aria-label={t("live.rows")}
         aria-rowcount={total + 1}
         aria-activedescendant={`row-${chosen}`}
-        onScroll={(event) => setTop(event.currentTarget.scrollTop)}
+        onScroll={(event) => setTop(ROW * Math.floor(event.currentTarget.scrollTop / ROW))}
         onKeyDown={move}
       >
         <div class="head" role="row" aria-rowindex={1}>
           {COLUMNS.map((each) => <span key={each} role="columnheader" class={each}>{each === "star" ? <span class="hidden">{t("watch.lists")}</span> : t(`live.${each}`)}</span>)}
         </div>
         <div class="tall" role="rowgroup" style={{ height: `${total * ROW}px` }}>
-          {rows.map(([index, row]) => <Row key={index} index={index} row={row} chosen={index === chosen} into={into} isStarred={row !== undefined && stars.has(row.path)} star={star} />)}
+          {rows.map(([index, row]) => <Row key={index % slots} index={index} row={row} chosen={index === chosen} into={into} isStarred={row !== undefined && stars.has(row.path)} star={star} />)}
         </div>
       </div>
     </div>

@@ -55,6 +55,7 @@ function Big({ name, found, today }: { name: Name; found: TodayFigure; today: To
         <b>{value === null ? "—" : figure(sized(name, value), 4)}</b> <span>{unitOf(name)}</span>
         {value !== null && <span class="hidden">{shares}</span>}
       </p>
+      {value !== null && found.hourly !== null && <p class="note hourly">{t("today.hourly", { value: figure(sized(name, found.hourly), 3), unit: unitOf(name) })}</p>}
       {value !== null && <About name={name} found={found} today={today} />}
       {value !== null && found.measured < WEAK && <p class="note weak"><Mark tone="look" /> {t("energy.weak", { part: share(found.measured) })}</p>}
       {value !== null && found.completeness < INCOMPLETE && <p class="note weak"><Mark tone="look" /> {t("energy.incomplete")}</p>}
