@@ -6,14 +6,16 @@ import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 from paho.mqtt.client import Client, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Response, expect
 
 from edge_deploy import page as page_build
 from gateway.security import House
@@ -203,6 +205,72 @@ def test_hostile_names_are_text_in_every_view(
     record_measure(
         f"{seen} views as {who}: 0 scripts, 0 foreign elements, 0 breaches of the policy", row="S3"
     )
+
+
+EVIL = """<!doctype html><body>
+<iframe src="{url}#/config"></iframe>
+<form action="{url}api/config/draft" method="POST" enctype="text/plain">
+  <input name='{{"text": "evil", "base": "' value='"}}'>
+</form>
+<form action="{url}api/alarms/1/shelve" method="POST"><input name="hours" value="1"></form>
+<script>
+const no = () => "failed";
+const said = (kind, mode) => fetch("{url}api/config/draft", {{method: "POST", mode, credentials: "include",
+  headers: {{"Content-Type": kind}}, body: '{{"text": "evil", "base": ""}}'}}).then((r) => r.type, no);
+const read = () => fetch("{url}api/overview", {{credentials: "include"}}).then((r) => r.text(), no);
+window.tried = Promise.all([said("text/plain", "no-cors"), said("application/json", "cors"), read()]);
+</script>"""
+
+
+class Evil(BaseHTTPRequestHandler):
+    """Another program of the same machine, to which the browser sends the same cookies."""
+
+    def do_GET(self) -> None:
+        body = self.server.page  # type: ignore[attr-defined]
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+@pytest.mark.fault("S2")
+def test_a_page_on_another_port_changes_and_reads_nothing(
+    hostile: Hostile, browser: Browser, record_measure
+) -> None:
+    before = hostile.ask("GET", "config")
+    with (
+        ThreadingHTTPServer(("127.0.0.1", 0), Evil) as server,
+        hostile.window(browser, "engineer", "en") as context,
+    ):
+        server.page = EVIL.format(url=hostile.url).encode()  # type: ignore[attr-defined]
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        page = context.new_page()
+        heard: list[Response] = []
+        page.on("response", lambda answer: heard.extend([answer]))
+        url = f"http://127.0.0.1:{server.server_port}/"
+        page.goto(url)
+        assert page.evaluate("window.tried") == ["failed"] * 3
+        assert [each.url.partition(":")[0] for each in page.frames] == ["http", "chrome-error"]
+        for number in range(2):
+            with page.expect_navigation(url="**/api/**"):
+                page.evaluate(f"document.forms[{number}].submit()")
+            page.goto(url)
+        posts = [each for each in heard if each.request.method == "POST"]
+        cookies = ["cookie" in each.request.all_headers() for each in posts]
+        server.shutdown()
+        thread.join()
+    # The browser gave the session's cookie along, and it was of no use.
+    assert any(cookies)
+    assert {each.status for each in posts} == {403}
+    told = {each.url.removeprefix(hostile.url) for each in posts}
+    assert told == {"api/config/draft", "api/alarms/1/shelve"}
+    assert hostile.ask("GET", "config") == before
+    record_measure("a page on another port: 2 forms, 3 fetches, a frame: 0 changes, nothing read", row="S2")
 
 
 def computed(text: str) -> bool:

@@ -2,6 +2,7 @@
 
 import math
 import time
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -104,15 +105,27 @@ def test_the_deepest_level_is_read_and_one_more_is_not() -> None:
     assert codes("a: " + "[" * DEEPEST + "]" * DEEPEST) == ["E-CF-0013"]
 
 
+LARGEST = next(bomb for bomb in BOMBS if bomb.startswith("a：1"))
+"""Of which most is kept: every line is a mistake that many people make."""
+
+
 @pytest.mark.fault("S5")
 @pytest.mark.parametrize("bomb", BOMBS, ids=lambda bomb: bomb[:12].strip())
 def test_a_bomb_is_refused_at_once(bomb: str, record_measure) -> None:
     begin = time.process_time()
     document, problems = read(bomb)
-    assert time.process_time() - begin < 0.25  # 0.1 s is the promise, 0.04 measured
+    took = time.process_time() - begin
+    assert took < 0.25  # 0.1 s is the promise, 0.05 measured; a bar for a machine that does other things too
     assert document is None
     assert problems
-    record_measure(f"{len(BOMBS)} bombs: each refused by the reader", row="S5")
+    tracemalloc.start()
+    read(bomb)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 50e6
+    if bomb == LARGEST:
+        told = f"{len(BOMBS)} bombs, each refused by the reader: the largest in {1e3 * took:.0f} ms of a core"
+        record_measure(f"{told}, {most / 1e6:.0f} MB", row="S5")
 
 
 def test_a_duplicate_names_the_line_of_the_first() -> None:
