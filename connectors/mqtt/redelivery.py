@@ -23,6 +23,8 @@ _MARK_AFTER: Final = 64
 """So many PUBACKs in doubt are worth a marker …"""
 _MARK_AFTER_NS: Final = 5_000_000_000
 """… and so is any at this age."""
+_MOST_IN_DOUBT: Final = 2 * 65_536
+"""Twice the packet ids there are: of more PUBACKs half are of ids that came again with other messages."""
 _REPEATS_WITHIN_NS: Final = 30_000_000_000
 """A broker repeats right after the connection; it is given this long all the same."""
 
@@ -86,6 +88,8 @@ class Redelivery:
     def acked(self, entries: list[Entry]) -> None:
         """Learn that PUBACKs were sent."""
         self._since_mark += entries
+        if len(self._since_mark) > _MOST_IN_DOUBT:  # a flood, and a broker that is slow to answer the marker
+            self._since_mark = [each for each in self._since_mark if self._doubtful.get(each[0]) is each]
 
     def wants_marker(self, now: int) -> bool:
         """Tell whether it is time for a marker; at most one is under way."""

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -54,6 +55,21 @@ def test_an_answered_marker_ends_the_doubt_and_not_that_about_a_newer_message_wi
     after = Redelivery()
     after.load(of.token())
     assert after._earlier == {3: 103}
+
+
+@pytest.mark.fault("G6")
+def test_a_marker_whose_answer_is_slow_lets_no_more_wait_than_there_are_packet_ids_twice() -> None:
+    flood = Redelivery()
+    flood.open(T0, session_present=False)
+    flood.acked([flood.note(1, 1)])
+    flood.marked(5, T0)
+    for first in range(0, 400_000, 1_000):
+        flood.acked([flood.note(1 + n % 65_535, n) for n in range(first, first + 1_000)])
+        assert len(flood._since_mark) <= 2 * 65_536
+    flood.proven(5)
+    flood.marked(6, T0)
+    flood.proven(6)
+    assert flood.token() == Redelivery().token(), "nothing is in doubt any more"
 
 
 def test_a_token_of_another_form_is_left() -> None:
