@@ -17,11 +17,21 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from gateway.cli import app
+from gateway.security import House
+from gateway.web.access.gate import Cookie
+from gateway.web.access.rules import RULES
 from tests.processes import Process, free_port, python, started, wait_for
+from tests.unit.web.people import as_user, take
 
 ADDRESS = "127.0.0.2"
 """Beyond the page's own loopback, and yet nobody else's."""
 PASSWORD = "canary rolling mill"  # noqa: S105  a test's
+LINK_SECRETS = {
+    "mqtt": "canary-of-a-broker",
+    "opcua": "canary-of-a-server",
+    "robot": "https://127.0.0.1:1/canary-of-a-robot",
+}
+ENDLESS = {"/api/events", "/api/stream"}
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 
 
@@ -68,8 +78,26 @@ def plant(folder: Path, ports: tuple[int, int]) -> Path:
     content = {
         "gateway": {"id": "g1", "site": "cz", "http_port": ports[0]},
         "sources": {"sim": {"kind": "simulated", "devices": {"d": {"scan": "50ms", "tags": {"x": {}}}}}},
+        "sinks": {
+            "cloud": {
+                "kind": "mqtt",
+                "host": "127.0.0.1",
+                "port": 1,
+                "username": "u",
+                "password": "${file:mqtt}",
+            },
+        },
+        "alarms": {"webhooks": {"team": {"kind": "wecom", "url": "${file:robot}"}}},
         "page": {"listen": ADDRESS, "port": ports[1], "tls": {}, "hosts": ["gateway.example"]},
     }
+    content["sources"]["cell"] = {
+        "kind": "opcua",
+        "endpoint": "opc.tcp://127.0.0.1:1",
+        "user": {"name": "u", "password": "${file:opcua}"},
+        "devices": {"c": {"tags": {"x": {"node": "nsu=urn:x;s=x"}}}},
+    }
+    for name, text in LINK_SECRETS.items():
+        (folder / name).write_text(text)
     file = folder / "plant.yaml"
     file.write_text(json.dumps(content))
     return file
@@ -172,6 +200,18 @@ def test_no_secret_of_the_page_is_in_anything_that_is_told_or_taken_away(
     told: dict[str, bytes] = {}
     for path in ("overview", "tags", "users", "tokens", "account/sessions", "openapi.json", "nowhere"):
         told[path] = json.dumps(page.ask("GET", f"/api/{path}", **mine)[1]).encode()
+    with House(folder / "data") as house:
+        for role in ("engineer", "auditor"):
+            take(house, role, role)
+        for role in ("engineer", "auditor"):
+            of_role = {"Cookie": as_user(house, role, Cookie.of(ports[1], is_secure=True))["cookie"]}
+            for method, path in RULES:
+                if method == "GET" and path not in ENDLESS:
+                    status, heard, _ = page.ask("GET", re.sub(r"\{\w+(:path)?\}", "1", path), **of_role)
+                    told[f"{role} {path} {status}"] = (
+                        heard if isinstance(heard, bytes) else json.dumps(heard).encode()
+                    )
+    assert {"engineer /api/config 200", "engineer /api/config/versions/{number} 200"} <= set(told)
     token = {"Authorization": f"Bearer {secret}"}
     told["token"] = json.dumps(page.ask("GET", "/api/overview", **token)[1]).encode()
     assert page.ask("GET", "/api/users", **token)[0] == 403
@@ -194,8 +234,8 @@ def test_no_secret_of_the_page_is_in_anything_that_is_told_or_taken_away(
     key = (folder / "data" / "security" / "key.page.pem").read_text().splitlines()[-2]
     hash_ = b"scrypt$"
     for where, text in told.items():
-        for each in (PASSWORD, "canary wrong one", session, secret, key):
+        for each in (PASSWORD, "canary wrong one", session, secret, key, *LINK_SECRETS.values()):
             assert each.encode() not in text, (where, each)
         assert hash_ not in text, where
     assert b"data/security/users.sqlite" in told["backup.zip, said"]
-    record_measure(f"5 secrets and the hashes, in {len(told)} outputs: 0 found", row="S11")
+    record_measure(f"8 secrets and the hashes, in {len(told)} outputs: 0 found", row="S11")
