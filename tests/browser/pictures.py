@@ -45,7 +45,8 @@ def main(views: Collection[str], speed: int = SPEED) -> None:
             for view, path in ((each, VIEWS[each]) for each in VIEWS if each in views):
                 pages[view, language] = page = window(browser, language).new_page()
                 page.goto(url + path)
-        page.wait_for_timeout(A_MINUTE_MS)
+        for page in list(pages.values())[:1]:
+            page.wait_for_timeout(A_MINUTE_MS)
         for (view, language), page in pages.items():
             if view == "topics":
                 page.locator(".topics .as-link").filter(has_text="/assembly_1").first.click()
