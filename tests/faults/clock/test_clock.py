@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import re
 import signal
 import statistics
 import time
@@ -158,7 +159,9 @@ def test_a_clock_that_jumps_stops_nothing_hurries_nothing_and_is_told(
             moved = [row for row in after if abs(row.time - row.received - ahead) < 60]
             assert {row.quality for row in moved} == {UNCERTAIN}
             assert len({row.device for row in moved}) == 2
-        assert gateway.log.read_text().count("the clock was set") == len(JUMPS)
+        steps = re.findall(r"the clock was set by_s=(-?[\d.]+)", gateway.log.read_text())
+        # A thread of the gateway may read the stand-in's file just before and use it just after another has.
+        assert len({round(each / 60) for each in itertools.accumulate(map(float, steps))}) == len(JUMPS)
     rows = rig.rows()
     passed = rows[-1].received - rows[0].received
     assert account(rows, rig.own()) == (0, 0, 0)

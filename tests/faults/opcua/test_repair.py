@@ -281,7 +281,7 @@ async def test_f1_a_history_that_was_half_read_when_its_session_ended_is_read_on
         await it.proxy.mend()
         history: list[tuple[Batch, list[Row]]] = []
         async with session(it) as after:
-            await read_until(after, all_of(COUNT))
+            found += await read_until(after, all_of(COUNT))
             await run_dry(after, history)
     found += [row for _, each in history for row in each]
     told = sorted(row[1:3] for row in found if row[0] == "v0" and row[2] == GOOD)
