@@ -2,9 +2,12 @@
 
 `child.py DIRECTORY FIRST [SEGMENT_BYTES]`: appends batches FIRST, FIRST+1, … for ever; one line each:
 `offered <k>` before it is appended, `accepted <k> <seq>` after the receipt, `acking <seq>` before the ack.
+SIGTERM lets it close its store and end.
 """
 
 import asyncio
+import contextlib
+import signal
 import sys
 from pathlib import Path
 
@@ -14,6 +17,9 @@ from tests.faults.buffer.lab import batch_of, opened
 
 
 async def main(directory: Path, first: int, segment_bytes: int) -> None:
+    me = asyncio.current_task()
+    assert me is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, me.cancel)
     async with opened(directory, segment_bytes=segment_bytes) as buffer:
         cursor = buffer.cursor("sink", Order.LIVE_FIRST)
         buffer.ready()
@@ -40,4 +46,5 @@ async def take(cursor: Cursor) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])))
+    with contextlib.suppress(asyncio.CancelledError):
+        asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])))

@@ -50,7 +50,7 @@ def record(tmp_path_factory: pytest.TempPathFactory) -> list[Entry]:
                 entry.kind == "U" and entry.path.endswith(".segment") for entry in entries(folder / "record")
             )
     # It ends by itself: a kill may fall between a call and its entry.
-    child.send_signal(signal.SIGINT)
+    child.send_signal(signal.SIGTERM)
     child.stdout.read()
     child.wait()
     child.stdout.close()
