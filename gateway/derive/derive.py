@@ -201,7 +201,7 @@ class Deriver:
         stacked = Held(
             *(
                 np.stack([getattr(held, name) for _, held in states])
-                for name in ("value", "time", "newest", "quality", "arrived", "seq")
+                for name in ("value", "time", "newest", "quality", "arrived", "seq", "since")
             )
         )
         results: dict[str, _Result] = {}

@@ -28,6 +28,8 @@ class Held:
     arrived: NDArray[np.int64]
     seq: NDArray[np.int64]
     """Of the stored batch it came in; -1 is none yet."""
+    since: NDArray[np.int64]
+    """Seq from which on the log alone tells all of this: of the row `newest` is of, if there was one."""
 
     @classmethod
     def nothing(cls, inputs: int) -> Self:
@@ -38,6 +40,7 @@ class Held:
             np.full(inputs, _EVER),
             np.full(inputs, BAD_WAITING_FOR_INITIAL_DATA, np.uint32),
             np.zeros(inputs, np.int64),
+            np.full(inputs, -1),
             np.full(inputs, -1),
         )
 
@@ -62,6 +65,7 @@ class Held:
         self.quality[slot] = quality
         self.arrived[slot] = arrived
         self.seq[slot] = seq
+        self.since[slot] = np.where(bad & (self.since[slot] >= 0), self.since[slot], seq)
         return slot
 
     def copy(self) -> "Held":
@@ -73,13 +77,15 @@ class Held:
             self.quality.copy(),
             self.arrived.copy(),
             self.seq.copy(),
+            self.since.copy(),
         )
 
     def place(self, seen: int, names: Sequence[str]) -> dict[str, Any]:
         """Return where to begin again, and what was held before that."""
-        is_recent = self.seq > seen - READ_AGAIN
-        begin = int(self.seq[is_recent].min(initial=seen + 1, where=self.seq[is_recent] >= 0))
-        old = np.flatnonzero((self.seq >= 0) & ~is_recent).tolist()
+        is_known = self.since >= 0
+        is_recent = is_known & (self.since > seen - READ_AGAIN)
+        begin = int(self.since.min(initial=seen + 1, where=is_recent))
+        old = np.flatnonzero(is_known & ~is_recent).tolist()
         columns = self._columns()
         return {
             "from": begin,
@@ -90,8 +96,9 @@ class Held:
     def restore(self, held: Mapping[str, Sequence[Any]], names: Sequence[str]) -> None:
         """Take back what `place` told."""
         for i, name in enumerate(names):
-            for column, value in zip(self._columns(), held.get(name, ()), strict=False):
-                column[i] = value
+            told = held.get(name, ())
+            for column, value in zip(self._columns(), [*told, *told[5:6]], strict=False):
+                column[i] = value  # an earlier release told no `since`: what stands for it is `seq`
 
     def _columns(self) -> tuple[NDArray[Any], ...]:
-        return self.value, self.time, self.newest, self.quality, self.arrived, self.seq
+        return self.value, self.time, self.newest, self.quality, self.arrived, self.seq, self.since
