@@ -196,7 +196,7 @@ def test_a_gateway_that_starts_in_1970_says_so_until_it_has_a_clock(
     with rig.gateway():
         early = rig.wait_for_rows(20)
         assert {row.quality for row in early} == {UNCERTAIN}
-        assert max(row.time for row in early) < YEAR_S
+        assert sum(row.time > YEAR_S for row in early) <= 1, "as above, of the stand-in"
         rig.set_clock(0)
         later = rig.wait_for_rows(20, lambda row: row.time > YEAR_S)
     rows = rig.rows()
