@@ -6,8 +6,10 @@
     contest ──three seconds without a sign──▶ the birth that comes then stands trial
 
 A birth that is not the living node's may be of its next session, or of a second node. While it stands trial
-births are asked for, and all that comes waits: late before lost, lost before wrong. What prolongs a contest
-is what begins one, and nothing else: a line that loses messages has a sequence with gaps, and one node.
+births are asked for, and all that comes waits: late before lost, lost before wrong. A third birth takes its
+place, and what came behind the first is lost; who says one again that stood trial before lives too. What
+prolongs a contest is what begins one, and nothing else: a line that loses messages has a sequence with gaps,
+and one node.
 """
 
 from collections import deque
@@ -38,6 +40,7 @@ class Guard:
         self._trial: _Trial | None = None
         self._is_suspect = False
         """Whether the next birth stands trial: a contest has ended."""
+        self._asked_at = -PATIENCE_NS
 
     @property
     def is_sure(self) -> bool:
@@ -69,6 +72,12 @@ class Guard:
             if self.node.signs != signs and self._contest.strike(now):
                 self._contend(now, said.arrived)
 
+    def asked(self, now: int) -> None:
+        """Learn that births are asked for; behind a contest whoever is there answers soon."""
+        self._asked_at = now
+        if self._trial is not None and self._trial.before is None:
+            self._trial.until = min(self._trial.until, now + SETTLE_NS)
+
     def next_at(self) -> int | None:
         """Return when `tick` has something to do."""
         trial = None if self._trial is None else self._trial.until
@@ -92,13 +101,20 @@ class Guard:
 
     def _accuse(self, said: Said, now: int) -> None:
         before = self.node.face if self.node.is_alive else None
-        until = now + (SETTLE_NS if before is None else PATIENCE_NS)
+        # A birth nobody asked for proves nothing until the others were asked too.
+        is_answer = before is None and now - self._asked_at <= SETTLE_NS
+        until = now + (SETTLE_NS if is_answer else PATIENCE_NS)
         self._trial = _Trial(face_of(said.payload), before, until, [said], said.size)
         self.node.ask()
 
     def _try(self, trial: "_Trial", said: Said, now: int) -> None:
         if said.kind == "NDEATH":
             self._on_death(trial, said, now)
+        elif trial.is_third(said):
+            # What came behind the birth on trial may be of others: nobody has said that birth again.
+            self.node.statistics.dropped += len(trial.kept)
+            trial.begin_again(said, now + PATIENCE_NS)
+            self.node.ask()
         elif not trial.is_one_node(said, now):
             self._contend(now, said.arrived)
         elif len(trial.kept) < MOST_KEPT and self.node.has_room(said.size):
@@ -157,10 +173,27 @@ class _Trial:
     """Whether no number was said twice; behind a contest, whether none was missing either."""
     is_unbroken: bool = True
     """Whether none was missing."""
+    _earlier: list[Face] = field(default_factory=list)
+    """Those that stood trial before it; who says one again lives too."""
     _turn: int = field(init=False)
 
     def __post_init__(self) -> None:
         self._turn = number_behind(self.kept[0].payload)
+
+    def is_third(self, said: Said) -> bool:
+        """Tell whether this is a birth nobody has said yet, neither the one on trial nor one before it."""
+        if said.kind != "NBIRTH" or self.before is None:
+            return False
+        face = face_of(said.payload)
+        return not any(face.is_like(each) for each in (self.face, self.before, *self._earlier))
+
+    def begin_again(self, said: Said, until: int) -> None:
+        """Put a third birth on trial; all that was kept is gone."""
+        self._earlier.append(self.face)
+        self.face, self.until = face_of(said.payload), until
+        self.kept[:], self.size = [said], said.size
+        self.is_regular = self.is_unbroken = True
+        self._turn = number_behind(said.payload)
 
     def is_one_node(self, said: Said, now: int) -> bool:
         """Follow births and numbers; False when the other node has said that it lives too."""
@@ -168,7 +201,7 @@ class _Trial:
             face = face_of(said.payload)
             self._turn = number_behind(said.payload)
             if not face.is_like(self.face):
-                return self.before is not None and not face.is_like(self.before)
+                return False
             self.until = min(self.until, now + SETTLE_NS)
         elif said.payload.HasField("seq"):
             number = said.payload.seq

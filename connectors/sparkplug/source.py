@@ -173,6 +173,8 @@ class Sparkplug(Reader[int]):
         for group, node in self._rebirths.due(now):
             self._statistics.rebirths_requested += 1
             self._host.ask_rebirth(group, node)
+            if (group, node) in self._nodes:  # not one that is named and was never heard
+                self._with((group, node), lambda node: node.asked(now))
 
     def _handle(self, message: MQTTMessage, arrived: int) -> None:
         try:

@@ -50,7 +50,8 @@ def test_kill_9_at_random_instants_loses_nothing_and_tells_nothing_wrong(rig: Ri
     assert sum(each.doubled for each in seen) == report.doubled
     for before, after in pairwise(seen):
         assert after.doubled <= before.unsaved + ONE_NEXT
-    back = sorted(until_live(rig.folder / "received.bin", starts))
+    back = sorted(until_live(rig.folder / "received.bin", starts[:-1]))
+    assert len(back) >= KILLS - 1, "the last may have been killed before"
     print("live again after", [round(each, 1) for each in back], "s with", sorted(used), "s of a core")
     # Of a processor's time, whoever else wants the machine; by the clock it is in `make bench`.
     assert max(used) <= 5

@@ -34,7 +34,9 @@ def test_stopping_delivers_what_is_there_says_goodbye_and_ends_well(rig: Rig, re
     report = rig.verdict()
     assert report.ok, report.json()
     connected = said.count(" as wanglian-g1-platform ")
-    assert said.count("Received DISCONNECT from wanglian-g1-platform") == connected >= STOPS // 2
+    goodbyes = said.count("Received DISCONNECT from wanglian-g1-platform")
+    # Told to stop before it has heard that it is connected, it says nothing.
+    assert STOPS // 2 <= goodbyes <= connected <= goodbyes + -(-STOPS // 5)
     # Each stop lets the broker acknowledge what is under way.
     assert report.doubled == 0
     if SCALE >= 1:

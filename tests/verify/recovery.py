@@ -66,10 +66,10 @@ def recovery(recording: Path, back: int) -> Recovery:
 
 
 def until_live(recording: Path, starts: Sequence[int]) -> list[float]:
-    """Return for each start, ns UTC, the seconds until the first live value taken after it had come."""
+    """Return for each start, ns UTC, the seconds until the first live value taken after it came, if any."""
     received, taken, _, historical = _columns(recording, 0)
-    live = ~historical
-    return [(int(received[live & (taken >= start)].min()) - start) / 1e9 for start in starts]
+    came = [received[~historical & (taken >= start)] for start in starts]
+    return [(int(each.min()) - start) / 1e9 for each, start in zip(came, starts, strict=True) if len(each)]
 
 
 @dataclass(frozen=True, slots=True)
