@@ -162,7 +162,8 @@ async def test_the_largest_message_there_is_takes_no_memory_or_only_while_it_is_
         peak, after = peak_mb() - before, resident_mb() - before
         assert opened.statistics()["too_large"] == (0 if version == "5" else 1)
         assert peak < SPARE_MB + (0 if version == "5" else COPIES * size)
-        assert after < SPARE_MB + (0 if version == "5" else size / 8), "what the allocator keeps"
+        # glibc gives back at once only what was larger than 32 MiB.
+        assert after < SPARE_MB + (0 if version == "5" else size / 8 if size > 64 else COPIES * size)
     record_measure(f"{size:.0f} MiB, MQTT {version}: memory grew by {peak:.0f} MiB, {after:.0f} afterwards")
 
 
