@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Final, Literal, TypeVar
 
 from config.plant import BufferOptions
@@ -50,6 +51,7 @@ class Shelf(Stored):
         self._cursors: dict[str, LogCursor] = {}
         self._saved = dict(found.state.cursors)
         self._moved: set[str] = set()
+        self._repaired: set[Path] = set()
         self._forgotten: list[str] = []
         self._held = found.held
         self._noted: list[Gap] = []
@@ -375,7 +377,11 @@ class Shelf(Stored):
         if not segment.closed:
             self._writer.end_segment()
         self._readers.forget(segment.path)
+        is_again = segment.path in self._repaired
+        self._repaired.add(segment.path)
         try:
+            if is_again:  # what proved itself to the repair and not to a reader would go round for ever
+                raise sqlite3.DatabaseError(f"{segment.path.name} is damaged again")
             left = salvage(segment.path, self.epochs(), segment.last_seq)
         except (OSError, sqlite3.Error) as exc:
             log.error("a damaged segment cannot be repaired", extra={"reason": str(exc)})  # noqa: TRY400
