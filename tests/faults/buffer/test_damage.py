@@ -5,14 +5,17 @@ import contextlib
 import random
 import shutil
 import sqlite3
+from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 
 import pytest
 
-from connectors import Order
+from connectors import Epoch, Order
 from gateway.alarms.look import Store as AlarmedStore
 from gateway.buffer import StoreFailed
+from gateway.buffer.repair import salvage
+from gateway.buffer.segment import Segment
 from gateway.sqlite import NewerFormat, connect
 from tests.faults.buffer.lab import (
     SCALE,
@@ -399,3 +402,31 @@ async def test_a_flipped_version_is_damage_and_not_a_later_release(
         numbers = [number_of(each) for each in await drain(buffer)]
         assert set(numbers) <= set(stored)
         assert sum(gap.rows for gap in buffer.gaps()) == rows_of([k for k in stored if k not in numbers])
+
+
+@pytest.mark.fault("A4")
+async def test_a_segment_that_is_damaged_again_behind_its_repair_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What proves itself to the repair and not to a reader would be repaired for ever."""
+    stored = list(range(1, 400))
+    await make_store(tmp_path / "store", stored, segment_bytes=32 * 1024)
+    first = min((tmp_path / "store").glob("*.segment"))
+
+    def damage(path: Path) -> None:
+        with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute("UPDATE batches SET crc = crc + 1 WHERE seq = (SELECT min(seq) FROM batches)")
+
+    def in_vain(path: Path, epochs: Sequence[Epoch], last_seq: int) -> Segment | None:
+        left = salvage(path, epochs, last_seq)
+        damage(path)
+        return left
+
+    monkeypatch.setattr("gateway.buffer.shelf.salvage", in_vain)
+    async with asyncio.timeout(20), opened(tmp_path / "store") as buffer:
+        damage(first)
+        numbers = [number_of(each) for each in await drain(buffer)]
+        lost = [k for k in stored if k not in numbers]
+        assert lost == list(range(1, len(lost) + 1))
+        assert sum(gap.batches for gap in buffer.gaps()) == len(lost)
+    assert len(list((tmp_path / "store").glob(f"{first.name}*.bad"))) == 2
