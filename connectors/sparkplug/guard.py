@@ -113,7 +113,9 @@ class Guard:
         elif trial.is_third(said):
             # What came behind the birth on trial may be of others: nobody has said that birth again.
             self.node.statistics.dropped += len(trial.kept)
-            trial.begin_again(said, now + PATIENCE_NS)
+            earlier = (*trial.earlier, trial.face)
+            until = now + PATIENCE_NS
+            self._trial = _Trial(face_of(said.payload), trial.before, until, [said], said.size, earlier)
             self.node.ask()
         elif not trial.is_one_node(said, now):
             self._contend(now, said.arrived)
@@ -169,12 +171,12 @@ class _Trial:
     until: int
     kept: list[Said]
     size: int
+    earlier: tuple[Face, ...] = ()
+    """Those that stood trial before it; who says one again lives too."""
     is_regular: bool = True
     """Whether no number was said twice; behind a contest, whether none was missing either."""
     is_unbroken: bool = True
     """Whether none was missing."""
-    _earlier: list[Face] = field(default_factory=list)
-    """Those that stood trial before it; who says one again lives too."""
     _turn: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -185,15 +187,7 @@ class _Trial:
         if said.kind != "NBIRTH" or self.before is None:
             return False
         face = face_of(said.payload)
-        return not any(face.is_like(each) for each in (self.face, self.before, *self._earlier))
-
-    def begin_again(self, said: Said, until: int) -> None:
-        """Put a third birth on trial; all that was kept is gone."""
-        self._earlier.append(self.face)
-        self.face, self.until = face_of(said.payload), until
-        self.kept[:], self.size = [said], said.size
-        self.is_regular = self.is_unbroken = True
-        self._turn = number_behind(said.payload)
+        return not any(face.is_like(each) for each in (self.face, self.before, *self.earlier))
 
     def is_one_node(self, said: Said, now: int) -> bool:
         """Follow births and numbers; False when the other node has said that it lives too."""
