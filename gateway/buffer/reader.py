@@ -86,6 +86,8 @@ class SegmentReader:
         self._seed = epoch_seed(self.epoch)
         self._sources: dict[int, str] = {}
         self._layouts: dict[int, NDArray[np.int32]] = {}
+        self._keys: list[int] = []
+        """Of layouts, as they lie in the file; it may still grow."""
 
     def close(self) -> None:
         """Release the file."""
@@ -192,8 +194,9 @@ class SegmentReader:
         known = self._layouts.get(number)
         if known is None:
             # By a flipped bit in its key one layout passes for another: where keys don't ascend, none counts.
-            keys = [key for (key,) in self._connection.execute("SELECT layout FROM layouts")]
-            if number in {key for a, b in pairwise(keys) if a >= b for key in (a, b)}:
+            if number not in self._keys:
+                self._keys = [key for (key,) in self._connection.execute("SELECT layout FROM layouts")]
+            if any(number in pair and pair[0] >= pair[1] for pair in pairwise(self._keys)):
                 raise Damaged(f"layout {number} cannot be told from another")
             row = self._connection.execute(
                 "SELECT crc, tags FROM layouts WHERE layout = ?", (number,)

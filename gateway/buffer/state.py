@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 NAME: Final = "state.sqlite"
 _WAL_BYTES: Final = 1 << 18
 """Beyond this the WAL is moved into the file: a full disk shall not be full of it."""
+_PUT_GAP: Final = f"INSERT OR REPLACE INTO gaps ({GAP}) VALUES ({', '.join('?' for _ in GAP.split(','))})"  # noqa: S608
 MOST_GAPS: Final = 20_000
 """Beyond this the oldest records of gaps go."""
 SCHEMA: Final = (
@@ -188,10 +189,8 @@ class State:
         except sqlite3.Error as exc:
             log.error("the gaps told so far are lost with the directory", extra={"reason": str(exc)})  # noqa: TRY400
             return
-        marks = ", ".join("?" * GAP.count(",")) + ", ?"
         with self._lock, transaction(self._connection):
-            rows = [to_row(gap, gap.id, gap.revision) for gap in gaps]
-            self._connection.executemany(f"INSERT INTO gaps ({GAP}) VALUES ({marks})", rows)  # noqa: S608
+            self._connection.executemany(_PUT_GAP, [to_row(gap, gap.id, gap.revision) for gap in gaps])
             self._connection.executemany("INSERT INTO gaps_told VALUES (?, ?)", told)
 
     def add_epoch(self, record: EpochRecord) -> None:
@@ -300,8 +299,7 @@ class State:
             if joined is None and gap.start is None:
                 return  # the end of what never began
         row = to_row(joined or gap, joined.id if joined else None, revision)
-        marks = ", ".join("?" * len(row))
-        stored = self._connection.execute(f"INSERT OR REPLACE INTO gaps ({GAP}) VALUES ({marks})", row)  # noqa: S608
+        stored = self._connection.execute(_PUT_GAP, row)
         oldest = (stored.lastrowid or 0) - MOST_GAPS
         if joined is None and oldest > 0:
             self._connection.execute("DELETE FROM gaps WHERE id <= ?", (oldest,))
