@@ -1,6 +1,7 @@
 """What the buffer's fault tests share: batches that can be recomputed from their number, and the checks."""
 
 import os
+import random
 import shutil
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -85,6 +86,15 @@ async def make_store(directory: Path, numbers: Sequence[int], **changes: Any) ->
         buffer.ready()
         for start in range(0, len(numbers), 5):
             await fill(buffer, numbers[start : start + 5])
+
+
+def flip(path: Path, chance: random.Random) -> int:
+    """Flip one bit of a file; return in which byte."""
+    data = bytearray(path.read_bytes())
+    place = chance.randrange(len(data))
+    data[place] ^= 1 << chance.randrange(8)
+    path.write_bytes(data)
+    return place
 
 
 def copy(source: Path, target: Path) -> Path:

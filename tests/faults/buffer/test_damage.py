@@ -23,6 +23,7 @@ from tests.faults.buffer.lab import (
     copy,
     drain,
     fill,
+    flip,
     make_store,
     number_of,
     opened,
@@ -123,11 +124,7 @@ async def test_bit_flips_in_sealed_segments_cost_what_they_hit_and_are_counted(
     flips = max(20, round(1000 * SCALE))
     for _ in range(flips):
         damaged = copy(tmp_path / "store", tmp_path / "copy")
-        path = damaged / chance.choice(names[:-1])
-        data = bytearray(path.read_bytes())
-        place = chance.randrange(len(data))
-        data[place] ^= 1 << chance.randrange(8)
-        path.write_bytes(data)
+        flip(damaged / chance.choice(names[:-1]), chance)
         await check_goes_on(damaged, stored)
     record_measure(f"{flips} bits flipped: no wrong batch, no reader held up")
 

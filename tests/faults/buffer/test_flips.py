@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from connectors import Order
-from tests.faults.buffer.lab import SCALE, copy, drain, fill, number_of, opened, read_independently
+from tests.faults.buffer.lab import SCALE, copy, drain, fill, flip, number_of, opened, read_independently
 from tests.faults.buffer.test_kill import run_and_kill
 
 FLIPS = max(30, round(400 * SCALE))
@@ -40,11 +40,7 @@ async def test_a_bit_that_flips_anywhere_in_a_killed_store_tells_nothing_wrong_a
     for k in range(FLIPS):
         damaged = copy(store, tmp_path / "copy")
         path = damaged / names[k % len(names)]
-        data = bytearray(path.read_bytes())
-        place = chance.randrange(len(data))
-        data[place] ^= 1 << chance.randrange(8)
-        path.write_bytes(data)
-        print("flipped", path.name, place)
+        print("flipped", path.name, flip(path, chance))
         async with opened(damaged) as buffer:
             taken = {(str(each.epoch), each.seq): number_of(each) for each in await drain(buffer)}
             assert taken.items() <= whole.items()
