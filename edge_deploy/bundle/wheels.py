@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from email.message import Message
@@ -113,19 +114,22 @@ def _cached(pin: Pin, target: Target, cache: Path) -> Wheel | None:
 
 
 def _download(missing: list[Pin], target: Target, cache: Path) -> None:
-    asked = cache / "asked.txt"
-    asked.write_text(
-        "".join(
-            f"{pin.name}=={pin.version} {' '.join(f'--hash=sha256:{each}' for each in sorted(pin.hashes))}\n"
-            for pin in missing
-        )
+    """Fetch into a folder of our own, then move: bundles made at the same time share the cache."""
+    lines = (
+        f"{pin.name}=={pin.version} {' '.join(f'--hash=sha256:{each}' for each in sorted(pin.hashes))}\n"
+        for pin in missing
     )
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
-    command += ["--only-binary", ":all:", "--implementation", "cp", "--python-version", target.python]
-    for each in target.platform_tags:
-        command += ["--platform", each]
-    command += ["--require-hashes", "--requirement", str(asked), "--dest", str(cache)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  our own words
-    asked.unlink()
-    if done.returncode:
-        raise SystemExit(done.stdout + done.stderr)
+    with tempfile.TemporaryDirectory(dir=cache) as work:
+        asked = Path(work) / "asked.txt"
+        asked.write_text("".join(lines))
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
+        command += ["--no-deps", "--only-binary", ":all:", "--implementation", "cp"]
+        command += ["--python-version", target.python]
+        for each in target.platform_tags:
+            command += ["--platform", each]
+        command += ["--require-hashes", "--requirement", str(asked), "--dest", work]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  our own words
+        if done.returncode:
+            raise SystemExit(done.stdout + done.stderr)
+        for wheel in Path(work).glob("*.whl"):
+            wheel.replace(cache / wheel.name)

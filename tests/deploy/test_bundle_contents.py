@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,15 @@ def test_two_builds_are_the_same_byte_for_byte(bundle: Path, tmp_path: Path) -> 
     assert hashlib.sha256(again.read_bytes()).digest() == hashlib.sha256(bundle.read_bytes()).digest()
     digest = (tmp_path / f"{again.name}.sha256").read_text()
     assert digest == f"{hashlib.sha256(again.read_bytes()).hexdigest()}  {again.name}\n"
+
+
+def test_two_bundles_made_at_once_share_a_cache(tmp_path: Path) -> None:
+    target = Target(host_platform(), python_version(system_python()))
+    (pip,) = (pin for pin in pins(LOCKS / "dev.txt", target) if pin.name == "pip")
+    with ThreadPoolExecutor(4) as makers:
+        found = list(makers.map(lambda _: gather([pip], target, tmp_path), range(4)))
+    assert {wheel.sha256 for (wheel,) in found} <= pip.hashes
+    assert [path.name for path in tmp_path.iterdir()] == [found[0][0].path.name]
 
 
 def test_every_file_has_its_hash(contents: Path) -> None:
