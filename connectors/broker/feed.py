@@ -24,7 +24,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from config.connections import MqttSubscription
 from config.connections.mqtt_source import covers
-from connectors.broker.line import Line, acknowledge_at_once
+from connectors.broker.line import Dialled, Line, acknowledge_at_once
 from connectors.broker.reasons import refused_by
 from connectors.clock import Clock
 from connectors.errors import NotConnected
@@ -98,6 +98,8 @@ class Feed(Line):
         self._came = self._taken = 0  # bytes; each is written by one thread only
         self._room = threading.Event()
         self._closing = False
+        self._ping_s = options.keepalive / 2e9
+        """A broker hangs up on who says nothing for one and a half keepalives (MQTT 5, 3.1.2.10)."""
 
     def take(self, most: int, most_bytes: int) -> list[Arrival]:
         """Return what waits, at most so many messages or a little more than so many bytes."""
@@ -138,7 +140,7 @@ class Feed(Line):
         self._room.set()
         await super().hang_up(grace_s, politely=politely)
 
-    def _make_client(self, *, clean: bool = True, manual_ack: bool = False) -> Client:  # noqa: ARG002
+    def _make_client(self, *, clean: bool = True, manual_ack: bool = False) -> Dialled:  # noqa: ARG002
         client = super()._make_client(clean=self._kept is None, manual_ack=True)
         client.on_message = self._on_message
         client.on_subscribe = self._on_subscribe
@@ -197,8 +199,8 @@ class Feed(Line):
             # A kept session's backlog comes before SUBACK: who waits for that would wait for ever.
             self._post(self._subscriber.opened, self._session_present)
             self._room.clear()
-            if self._is_full() and not self._closing:
-                self._room.wait()
+            while self._is_full() and not self._closing and not self._room.wait(self._ping_s):
+                self._client.ping_in_callback()
 
     def _is_full(self) -> bool:
         return len(self.waiting) > self._most or self._came - self._taken > _MOST_BYTES

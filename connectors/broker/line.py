@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags
-from paho.mqtt.enums import CallbackAPIVersion, LogLevel, MQTTProtocolVersion
+from paho.mqtt.enums import CallbackAPIVersion, LogLevel, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
@@ -39,12 +39,26 @@ class Listener(Protocol):
         ...
 
 
-class _Dialled(Client):
+class Dialled(Client):
     """paho's client on a connection somebody else has dialled."""
 
     def __init__(self, stream: Callable[[], Stream], **how: Any) -> None:
         super().__init__(CallbackAPIVersion.VERSION2, **how)
         self._stream = stream
+
+    def loop_misc(self) -> MQTTErrorCode:
+        """Look after the keepalive; whatever has come since a ping answers it.
+
+        Under a flood PINGRESP waits at the broker behind all that was to be sent before it.
+        """
+        if 0 < self._ping_t < self._last_bytes_received:
+            self._ping_t = 0.0
+        return super().loop_misc()
+
+    def ping_in_callback(self) -> None:
+        """Show the broker that we live where nothing is read or written until a callback returns."""
+        self._send_pingreq()
+        self._packet_write()
 
     def _create_socket(self) -> Any:
         return self._stream()
@@ -129,8 +143,8 @@ class Line(ABC):
     def _say_goodbye(self) -> None:
         self._client.disconnect()
 
-    def _make_client(self, *, clean: bool = True, manual_ack: bool = False) -> Client:
-        client = _Dialled(
+    def _make_client(self, *, clean: bool = True, manual_ack: bool = False) -> Dialled:
+        client = Dialled(
             self._dialling.stream,
             client_id=self._client_id,
             clean_session=None if self.is_v5 else clean,

@@ -19,7 +19,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from config.connections import MqttConnection
-from connectors.broker.line import Line, acknowledge_at_once
+from connectors.broker.line import Dialled, Line, acknowledge_at_once
 from connectors.broker.reasons import refused_by
 from connectors.errors import NotConnected
 
@@ -100,7 +100,7 @@ class Wire(Line):
         self._woken = False  # before the deque is emptied, or an ack could be left behind
         self._publisher.acknowledged(self._acks)
 
-    def _make_client(self, *, clean: bool = True, manual_ack: bool = False) -> Client:
+    def _make_client(self, *, clean: bool = True, manual_ack: bool = False) -> Dialled:
         client = super()._make_client(clean=clean, manual_ack=manual_ack)
         # 0 is no limit: with one, paho walks all messages in flight at every PUBACK (100 instead of 70 µs).
         client.max_inflight_messages = 0

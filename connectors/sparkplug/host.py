@@ -4,11 +4,11 @@ import asyncio
 import contextlib
 from collections.abc import Sequence
 
-from paho.mqtt.client import Client
 from paho.mqtt.enums import MQTTErrorCode
 
 from config.connections import SparkplugSource
 from connectors.broker.feed import Feed, Listener
+from connectors.broker.line import Dialled
 from connectors.clock import Clock
 from connectors.sparkplug.payload import rebirth_request, state
 from connectors.sparkplug.topics import command_topic, state_topic
@@ -63,7 +63,7 @@ class HostFeed(Feed):
         sent = self._client.publish(state_topic(self._host_id), payload, qos=1, retain=True)
         return sent.mid if sent.rc is MQTTErrorCode.MQTT_ERR_SUCCESS else None
 
-    def _make_client(self, *, clean: bool = True, manual_ack: bool = False) -> Client:
+    def _make_client(self, *, clean: bool = True, manual_ack: bool = False) -> Dialled:
         client = super()._make_client(clean=clean, manual_ack=manual_ack)
         if self._host_id is not None:
             payload = state(self._connected_at, online=False)

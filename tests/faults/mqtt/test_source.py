@@ -40,6 +40,10 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
 
 @pytest.fixture
 def publisher(broker: Broker) -> Iterator[Client]:
+    yield from publishing(broker)
+
+
+def publishing(broker: Broker) -> Iterator[Client]:
     client = Client(CallbackAPIVersion.VERSION2)
     client.connect("127.0.0.1", broker.port)
     client.loop_start()
@@ -48,12 +52,34 @@ def publisher(broker: Broker) -> Iterator[Client]:
     client.loop_stop()
 
 
+@pytest.fixture
+def talking_broker(tmp_path: Path) -> Iterator[Broker]:
+    """One that logs every packet."""
+    with Broker(tmp_path / "talking") as started:
+        yield started
+
+
+@pytest.fixture
+def publisher_of_talking(talking_broker: Broker) -> Iterator[Client]:
+    yield from publishing(talking_broker)
+
+
 PLAIN = {"topic": "plant/#", "device": "{1}", "tags": {"x": {"path": "x"}}}
 
 
-def source(broker: Broker, table: TagTable, messages: dict[str, Any], **more: Any) -> Mqtt:
+def source(
+    broker: Broker,
+    table: TagTable,
+    messages: dict[str, Any],
+    *,
+    keepalive_s: float | None = None,
+    **more: Any,
+) -> Mqtt:
+    """Return one that waits to be opened; a keepalive is shorter here than a plant file may have it."""
     given = {"kind": "mqtt", "host": "127.0.0.1", "port": broker.port, "messages": [messages], **more}
     options = MqttSource.model_validate(given)
+    if keepalive_s is not None:
+        options = options.model_copy(update={"keepalive": int(keepalive_s * 1e9)})
     return Mqtt("in", options, gateway="g", site="s", tags=table, clock=SystemClock())
 
 
@@ -349,6 +375,43 @@ async def test_a_backlog_larger_than_may_wait_does_not_hold_up_the_connection(
     again = source(broker, table, PLAIN, version="3.1.1", window=100, connect_timeout="5s")
     async with running(again):
         assert len(values(await read_until(again, 7.25))) == 4001
+
+
+@pytest.mark.fault("G5")
+async def test_a_connection_that_is_left_unread_for_long_is_kept(
+    talking_broker: Broker, publisher_of_talking: Client, record_measure
+) -> None:
+    """A broker hangs up on who says nothing for one and a half keepalives: mosquitto did after 2 s here."""
+    opened = source(talking_broker, TagTable(), PLAIN, version="3.1.1", window=100, keepalive_s=1)
+    async with running(opened):
+        for i in range(3000):
+            publisher_of_talking.publish("plant/a", b'{"x": %d.5}' % i, qos=1)
+        publish(publisher_of_talking, "plant/b", b'{"x": 7.25}')
+        began = asyncio.get_running_loop().time()
+        while talking_broker.log.read_text().count("Received PINGREQ from wanglian") < 7:
+            await asyncio.sleep(0.02)
+        waited = asyncio.get_running_loop().time() - began
+        assert len(values(await read_until(opened, 7.25))) == 3001
+    record_measure(f"unread for {waited:.1f} s at a keepalive of 1 s: the connection stays, 3001 of 3001")
+
+
+@pytest.mark.fault("G5")
+async def test_an_answer_to_a_ping_that_waits_behind_a_flood_is_no_lost_connection(
+    broker: Broker, publisher: Client, record_measure
+) -> None:
+    """Who only receives (QoS 0) says nothing but pings, and PINGRESP comes behind what was to be sent."""
+    count, got = 20_000, 0
+    opened = source(broker, TagTable(), PLAIN, qos=0, version="3.1.1", window=100, keepalive_s=1)
+    async with running(opened):
+        filler = b" " * 150
+        for i in range(count):
+            publisher.publish("plant/a", b'{"x": %d.5}' % i + filler, qos=0)
+        while got < count:
+            batch = await opened.read()
+            await opened.ack(batch)
+            got += len(batch)
+            await asyncio.sleep(len(batch) / 8000)  # so slow is who reads
+    record_measure(f"{got} messages read at 8,000 a second at a keepalive of 1 s, over one connection")
 
 
 @pytest.mark.fault("G6")
