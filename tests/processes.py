@@ -65,13 +65,15 @@ def python(*arguments: str | Path) -> list[str | Path]:
     return [sys.executable, *arguments]
 
 
-def wait_for(condition: Callable[[], object], what: str, within_s: float = 30.0) -> None:
-    """Look again and again until it is so; a deadline, no fixed sleep."""
+def wait_for(
+    condition: Callable[[], object], what: str, within_s: float = 30.0, *, every_s: float = 0.02
+) -> None:
+    """Look again and again until it is so; a deadline, no fixed sleep. Who measures looks seldom."""
     deadline = time.monotonic() + within_s
     while not condition():
         if time.monotonic() > deadline:
             raise TimeoutError(f"{what} did not happen within {within_s} s")
-        time.sleep(0.02)
+        time.sleep(every_s)
 
 
 def free_port() -> int:

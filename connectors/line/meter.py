@@ -20,7 +20,7 @@ from connectors.quality import (
     BAD_TIMEOUT,
     GOOD,
 )
-from connectors.tags import Kind, TagTable
+from connectors.tags import Kind, Tag
 
 _ASK_AGAIN: Final = 60
 """Scans after which what was refused is asked for once more: the meter may have been set up."""
@@ -115,17 +115,17 @@ class Meter:
         self._refused: set[int] = set()
         self.decoder = Rows(values, np.arange(len(values), dtype=np.int32))
 
-    def announce(self, source: str, site: str, tags: TagTable) -> NDArray[np.int32]:
-        """Announce the meter's tags and return their numbers."""
+    def tags(self, source: str, site: str) -> list[Tag]:
+        """Return the meter's tags."""
         path = device_path(site, self.options.at, self.name)
-        numbers = tags.announce(
-            [
-                describe(source, f"{path}/{each.name}", Kind.FLOAT64, each.options, read_as=each.read_as)
-                for each in self._values
-            ]
-        )
+        return [
+            describe(source, f"{path}/{each.name}", Kind.FLOAT64, each.options, read_as=each.read_as)
+            for each in self._values
+        ]
+
+    def numbered(self, numbers: NDArray[np.int32]) -> None:
+        """Take the numbers of these tags, (n,), before the first scan."""
         self.decoder = Rows(self._values, numbers)
-        return numbers
 
     def asked(self, first: int) -> tuple[list[int], list[int]]:
         """Return the requests to ask, a silent meter's in another order each time; what it refuses rests."""

@@ -5,6 +5,7 @@ import contextlib
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import chain
 from types import TracebackType
 from typing import Final, Protocol, Self
 
@@ -18,7 +19,7 @@ from connectors.line.dialogue import Answers, Poll, Terms
 from connectors.line.exchange import Exchange
 from connectors.line.statistics import Statistics
 from connectors.schedule import Schedule
-from connectors.tags import TagTable
+from connectors.tags import Tag, TagTable
 
 log = logging.getLogger(__name__)
 
@@ -100,8 +101,12 @@ class Device(Protocol):
         """What makes rows of their replies."""
         ...
 
-    def announce(self, source: str, site: str, tags: TagTable) -> NDArray[np.int32]:
-        """Announce the device's tags and return their numbers."""
+    def tags(self, source: str, site: str) -> list[Tag]:
+        """Return the device's tags."""
+        ...
+
+    def numbered(self, numbers: NDArray[np.int32]) -> None:
+        """Take the numbers of these tags, (n,), before the first scan."""
         ...
 
     def asked(self, first: int) -> tuple[list[int], list[int]]:
@@ -231,8 +236,13 @@ class LineSource:
     def _announce(self) -> None:
         if not self._devices:
             self._devices = self._make()
-        numbers = [device.announce(self._name, self._site, self._tags) for device in self._devices]
-        self._tags.keep_only(self._name, np.concatenate(numbers))
+        described = [device.tags(self._name, self._site) for device in self._devices]
+        # All in one: what is new is synced to the disk, and the loop waits for that.
+        numbers = self._tags.announce(list(chain.from_iterable(described)))
+        ends = np.cumsum([len(tags) for tags in described])
+        for device, own in zip(self._devices, np.split(numbers, ends[:-1]), strict=True):
+            device.numbered(own)
+        self._tags.keep_only(self._name, numbers)
 
     async def _next_due(self) -> tuple[int, Device]:
         """Wait until a device is due; what is changed meanwhile is taken over within a second."""

@@ -17,7 +17,7 @@ from connectors.modbus.plan import Request, halve, plan_requests, read_as, value
 from connectors.modbus.poll import Poll
 from connectors.modbus.torn import Counters, Last
 from connectors.quality import BAD_CONFIGURATION_ERROR, BAD_TIMEOUT, GOOD
-from connectors.tags import TagTable
+from connectors.tags import Tag
 
 _ASK_AGAIN: Final = 60
 """Scans after which a refused value is tried once more: the device may have been given it."""
@@ -69,23 +69,24 @@ class Device:
         """Requests it takes at once."""
         return self.options.max_in_flight
 
-    def announce(self, source: str, site: str, tags: TagTable) -> NDArray[np.int32]:
-        """Announce the device's tags and return their numbers."""
+    def tags(self, source: str, site: str) -> list[Tag]:
+        """Return the device's tags."""
         path = device_path(site, self.options.at, self.name)
-        self._numbers = tags.announce(
-            [
-                describe(
-                    source,
-                    f"{path}/{value.name}",
-                    kind_of(value.tag),
-                    value.tag,
-                    read_as=read_as(self.options.unit_id, value),
-                )
-                for value in self._values
-            ]
-        )
-        self.decoder = Decoder(self._layout, self._numbers)
-        return self._numbers
+        return [
+            describe(
+                source,
+                f"{path}/{value.name}",
+                kind_of(value.tag),
+                value.tag,
+                read_as=read_as(self.options.unit_id, value),
+            )
+            for value in self._values
+        ]
+
+    def numbered(self, numbers: NDArray[np.int32]) -> None:
+        """Take the numbers of these tags, (n,), before the first scan."""
+        self._numbers = numbers
+        self.decoder = Decoder(self._layout, numbers)
 
     def asked(self, first: int) -> tuple[list[int], list[int]]:
         """Return the requests to ask, in this order, and the status all of them have until then.

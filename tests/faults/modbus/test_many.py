@@ -86,14 +86,14 @@ def test_d12_every_one_of_thousands_of_devices_is_scanned_at_its_interval(
         file.write_text(json.dumps(plant))
         with started("gateway", python("-m", "gateway", "run", file), tmp_path) as gateway:
             devices = PORTS * BEHIND
-            wait_for(lambda: metric(status, "source_up") == PORTS, "every connection", 240)
+            # Metrics of so many sources are half a second's work, beside what is measured.
+            wait_for(lambda: metric(status, "source_up") == PORTS, "every connection", 240, every_s=2)
             before = metric(status, "source_scans_total")
             fallen = metric(status, "source_overruns_total")
             began = time.time_ns()
             done = before + ROUNDS * devices
-            wait_for(
-                lambda: metric(status, "source_scans_total") >= done, "every scan", 60 + ROUNDS * SCAN_S * 4
-            )
+            within = 60 + ROUNDS * SCAN_S * 4
+            wait_for(lambda: metric(status, "source_scans_total") >= done, "every scan", within, every_s=5)
             fell_out = metric(status, "source_overruns_total") - fallen
             scans = metric(status, "source_scans_total") - before
             late_ms = 1000 * metric(status, "loop_late_p99_seconds")

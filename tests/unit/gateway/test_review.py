@@ -45,7 +45,7 @@ class Gateway:
     def start(self, **tags: dict[str, Any]) -> tuple[Reviews, TagTable, Device]:
         reviews, table = self.opened()
         device = Device("meter", planned(ModbusDevice.model_validate({"tags": tags})))
-        device.announce("line", "site", table)
+        device.numbered(table.announce(device.tags("line", "site")))
         return reviews, table, device
 
     def paths(self, **tags: dict[str, Any]) -> list[str]:
@@ -99,12 +99,12 @@ def test_d7_a_tag_that_is_read_otherwise_than_before_is_held(
 
 def by_dlt645(table: TagTable, tag: dict[str, Any], device: dict[str, Any]) -> None:
     made = {"address": "000000000001", "tags": {"energy": {"di": "00010000"} | tag, "u": {"di": "02010100"}}}
-    dlt645_meter("m", Dlt645Device.model_validate(made | device)).announce("line", "site", table)
+    table.announce(dlt645_meter("m", Dlt645Device.model_validate(made | device)).tags("line", "site"))
 
 
 def by_cjt188(table: TagTable, tag: dict[str, Any], device: dict[str, Any]) -> None:
     made = {"address": "00000000000001", "tags": {"energy": {"place": 1} | tag, "u": {"place": 2}}}
-    cjt188_meter("m", Cjt188Device.model_validate(made | device)).announce("line", "site", table)
+    table.announce(cjt188_meter("m", Cjt188Device.model_validate(made | device)).tags("line", "site"))
 
 
 def by_opcua(table: TagTable, tag: dict[str, Any], device: dict[str, Any]) -> None:
