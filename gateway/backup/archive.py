@@ -20,6 +20,10 @@ from gateway.sqlite import sync_directory
 FORMAT: Final = 1
 MANIFEST: Final = "manifest.json"
 _CHUNK: Final = 2**20
+_DAMAGED: Final = (
+    *(zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError),
+    OSError,  # a flipped offset leads before the file's beginning
+)
 _LARGEST_MANIFEST: Final = 64 * 2**20
 _LEVEL: Final = 1
 """Most of what is copied is packed already; a slow processor has collection to do."""
@@ -196,7 +200,7 @@ class ArchiveReader:
             with self._zip.open(member.name) as stream:
                 while chunk := stream.read(_CHUNK):
                     yield chunk
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, KeyError) as exc:
+        except (*_DAMAGED, KeyError) as exc:
             raise BackupFailed("E-BK-0012", file=self._path, member=member.name) from exc
 
     def _read_manifest(self) -> Manifest:
@@ -211,10 +215,7 @@ class ArchiveReader:
             files = [Member(**each) for each in said.pop("files")]
             left_out = [LeftOut(**each) for each in said.pop("left_out")]
             manifest = Manifest(**said, files=files, left_out=left_out)
-        except (
-            *(zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError),
-            *(KeyError, TypeError, ValueError, AttributeError),
-        ) as exc:
+        except (*_DAMAGED, KeyError, TypeError, ValueError, AttributeError) as exc:
             raise BackupFailed("E-BK-0011", file=self._path, reason=exc) from exc
         names = [each.name for each in manifest.files]
         stored = [name for name in self._zip.namelist() if name != MANIFEST]

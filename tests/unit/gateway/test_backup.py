@@ -257,6 +257,18 @@ def test_a_damaged_archive_is_refused_or_the_damage_touched_nothing(archive: Pat
     assert set(refused) <= {"E-BK-0011", "E-BK-0012", "E-BK-0013"}
 
 
+@pytest.mark.fault("A4")
+def test_an_archive_whose_offsets_lead_before_its_beginning_is_refused(archive: Path, tmp_path: Path) -> None:
+    broken = bytearray(archive.read_bytes())
+    offset = broken.rindex(b"PK\x05\x06") + 16  # of the central directory (APPNOTE 4.3.16)
+    broken[offset + 2] ^= 1
+    bad = tmp_path / "bad.zip"
+    bad.write_bytes(broken)
+    with pytest.raises(BackupFailed) as failed:
+        restore_backup(bad, tmp_path / "never")
+    assert code_of(failed) == "E-BK-0011"
+
+
 def test_a_file_that_is_another_than_the_manifest_says_is_refused(archive: Path, tmp_path: Path) -> None:
     forged = tmp_path / "forged.zip"
     with zipfile.ZipFile(archive) as old, zipfile.ZipFile(forged, "w") as new:
