@@ -31,27 +31,32 @@ _STARVED: Final = 4
 
 
 class Schedule:
-    """The devices of one connection, by number; all times in ns."""
+    """The devices of one connection, by number; all times in ns, `now` by the wall, `steady` monotonic."""
 
-    def __init__(self, intervals: Sequence[int], now: int) -> None:
+    def __init__(self, intervals: Sequence[int], now: int, steady: int) -> None:
         self._interval = tuple(intervals)
         self._patience = [_STARVED * interval for interval in intervals]
         self._places = range(len(intervals))
         self._near = min(intervals, default=0) + _SLACK_NS
         """No due time so near is that of a clock set back."""
         self._due = [now // interval * interval for interval in intervals]
+        self._due_steady = [due - now + steady for due in self._due]
+        """The same moments as they were planned, by the clock that never steps."""
         self._silences = [0] * len(intervals)
         self._pause = list(intervals)
         self._turn = [0] * len(intervals)
         self._turns = 0
 
-    def renewed(self, intervals: Sequence[int], kept: Sequence[int | None], now: int) -> "Schedule":
+    def renewed(
+        self, intervals: Sequence[int], kept: Sequence[int | None], now: int, steady: int
+    ) -> "Schedule":
         """Return the schedule of other devices; `kept` are the places these had here, None for a new one."""
-        new = Schedule(intervals, now)
+        new = Schedule(intervals, now, steady)
         new._turns = self._turns
         for place, old in enumerate(kept):
             if old is not None:
                 new._due[place] = self._due[old]
+                new._due_steady[place] = self._due_steady[old]
                 new._silences[place] = self._silences[old]
                 new._pause[place] = self._pause[old]
                 new._turn[place] = self._turn[old]
@@ -81,29 +86,31 @@ class Schedule:
         """Tell whether no device has answered its last scan."""
         return all(self._silences)
 
-    def answered(self, device: int, now: int) -> int:
+    def answered(self, device: int, now: int, steady: int) -> int:
         """Plan the next scan of a device that answered; return how many scans fell out."""
         interval, due = self._interval[device], self._due[device]
+        fell_out = max(0, (steady - self._due_steady[device]) // interval)
         self._silences[device] = 0
         # A timer may fire a little early: the multiple it was meant for is still the one that is served.
         served = now if due - now >= self._pause[device] else max(now, due)
-        self._plan(device, served, interval)
-        return max(0, (now - due) // interval)
+        self._plan(device, served, interval, steady - now)
+        return fell_out
 
-    def silent(self, device: int, now: int, spent: int) -> None:
+    def silent(self, device: int, now: int, steady: int, spent: int) -> None:
         """Plan the next attempt at a device whose silence has cost `spent` ns."""
         interval = self._interval[device]
         longest = max(interval, LONGEST_BACK_OFF_NS, SMALLEST_BACK_OFF * spent)
         self._silences[device] += 1
         pause = min(longest, max(interval, spent) << min(self._silences[device], 40))
-        self._plan(device, now + pause - interval, pause + interval)
+        self._plan(device, now + pause - interval, pause + interval, steady - now)
 
     def _longest(self, device: int) -> int:
         return self._pause[device] + _SLACK_NS + self._pause[device] // _SLEWED
 
-    def _plan(self, device: int, after: int, pause: int) -> None:
+    def _plan(self, device: int, after: int, pause: int, steady_ahead: int) -> None:
         interval = self._interval[device]
         self._due[device] = (after // interval + 1) * interval
+        self._due_steady[device] = self._due[device] + steady_ahead
         self._pause[device] = pause
         self._turns += 1
         self._turn[device] = self._turns

@@ -163,7 +163,7 @@ class LineSource:
         self._devices: Sequence[Device] = ()
         self._connection = Statistics()
         self._exchange: Exchange | None = None
-        self._schedule = Schedule((), 0)
+        self._schedule = Schedule((), 0, 0)
         self.is_heard = False
         """`contract.Relayed`: what accepts the connection may be a converter with nobody behind it."""
         self._hangs_up = hangs_up
@@ -177,7 +177,8 @@ class LineSource:
         self._announce()
         self.is_heard = False
         await self._connect()
-        self._schedule = Schedule([device.options.scan for device in self._devices], self._clock.now())
+        scans = [device.options.scan for device in self._devices]
+        self._schedule = Schedule(scans, self._clock.now(), self._clock.monotonic())
         return self
 
     async def read(self) -> Batch:
@@ -188,12 +189,12 @@ class LineSource:
         batch = await self._scan(device, silences)
         if self._hangs_up:
             await self._hang_up()
-        now = self._clock.now()
+        now, steady = self._clock.now(), self._clock.monotonic()
         self.is_heard = self.is_heard or not device.unheard
         if device.answered:
-            device.statistics.overruns += self._schedule.answered(place, now)
+            device.statistics.overruns += self._schedule.answered(place, now, steady)
         else:
-            self._schedule.silent(place, now, self._clock.monotonic() - began)
+            self._schedule.silent(place, now, steady, steady - began)
             if device.unheard and self._schedule.all_silent():
                 raise NotConnected(f"{self._peer} is connected, but no device answers")
         return batch
@@ -285,6 +286,7 @@ class LineSource:
             [device.options.scan for device in devices],
             [places.get(id(device)) for device in devices],
             self._clock.now(),
+            self._clock.monotonic(),
         )
         self._devices = devices
         self._announce()

@@ -80,7 +80,7 @@ class Setup:
         self._polled: list[int] = []
         self._groups: list[Group] = []
         self._intervals: list[int] = []
-        self._schedule = Schedule((), 0)
+        self._schedule = Schedule((), 0, 0)
         self._told: set[int] = set()
         self.finding = Finding(options, items, known)
         gathering.told.grow(len(items))
@@ -214,7 +214,7 @@ class Setup:
         for interval, group in by_interval(self._items, places).items():
             self._intervals.append(interval)
             self._groups.append(Group(group, self.nodes, self.limits))
-        self._schedule = Schedule(self._intervals, self._clock.now())
+        self._schedule = Schedule(self._intervals, self._clock.now(), self._clock.monotonic())
 
     def next_poll(self) -> int | None:
         """Return how long it is to the next poll, ns; None when nothing is polled."""
@@ -229,7 +229,8 @@ class Setup:
             return False
         await self._groups[place].read(self._session, self._gathering, self._clock)
         self._statistics.polls += 1
-        self._statistics.poll_overruns += self._schedule.answered(place, self._clock.now())
+        now, steady = self._clock.now(), self._clock.monotonic()
+        self._statistics.poll_overruns += self._schedule.answered(place, now, steady)
         return self._gathering.rows > 0
 
     async def find(self) -> None:

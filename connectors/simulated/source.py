@@ -31,7 +31,7 @@ class Simulated:
         self._tags = tags
         self._clock = clock
         self._numbers: dict[str, NDArray[np.int32]] = {}
-        self._schedule = Schedule((), 0)
+        self._schedule = Schedule((), 0, 0)
         self._overruns = 0
 
     async def __aenter__(self) -> Self:
@@ -58,7 +58,7 @@ class Simulated:
             if self._options is options and wait <= _NOTICE:
                 break
         name, device = list(options.devices.items())[place]
-        self._overruns += self._schedule.answered(place, self._clock.now())
+        self._overruns += self._schedule.answered(place, self._clock.now(), self._clock.monotonic())
         return self._compute(name, (now + wait) // device.scan * device.scan)
 
     async def ack(self, batch: Batch) -> None:
@@ -83,18 +83,19 @@ class Simulated:
 
     def _begin(self, options: SimulatedSource, kept: dict[str, int]) -> None:
         """Announce these devices; `kept` are the places of those that go on."""
-        now = self._clock.now()
+        now, steady = self._clock.now(), self._clock.monotonic()
         self._options = options
         self._numbers = {
             name: self._tags.announce(self._describe(name, device))
             for name, device in options.devices.items()
         }
         scans = [device.scan for device in options.devices.values()]
-        self._schedule = self._schedule.renewed(scans, [kept.get(name) for name in options.devices], now)
+        places = [kept.get(name) for name in options.devices]
+        self._schedule = self._schedule.renewed(scans, places, now, steady)
         for place, name in enumerate(options.devices):
             if name not in kept:
                 # The multiple just passed is not due: who was there before may have computed it.
-                self._schedule.answered(place, now)
+                self._schedule.answered(place, now, steady)
         self._tags.keep_only(self._name, np.concatenate(list(self._numbers.values())))
 
     def _describe(self, name: str, device: SimulatedDevice) -> list[Tag]:

@@ -12,11 +12,11 @@ NOON = 1_800_000_000 * S
 
 def test_scans_fall_on_whole_multiples_of_the_interval() -> None:
     now = NOON + 300_000_000
-    schedule = Schedule([S], now)
+    schedule = Schedule([S], now, now)
     assert schedule.next(now) == (0, 0)  # at once: a session begins with a full report
     starts = []
     for _ in range(5):
-        assert schedule.answered(0, now + 20_000_000) == 0
+        assert schedule.answered(0, now + 20_000_000, now + 20_000_000) == 0
         _, wait = schedule.next(now + 20_000_000)
         now += 20_000_000 + wait
         starts.append(now)
@@ -24,45 +24,45 @@ def test_scans_fall_on_whole_multiples_of_the_interval() -> None:
 
 
 def test_missed_scans_are_counted_and_not_caught_up() -> None:
-    schedule = Schedule([S], NOON)
-    assert schedule.answered(0, NOON + 3 * S + S // 2) == 3
+    schedule = Schedule([S], NOON, NOON)
+    assert schedule.answered(0, NOON + 3 * S + S // 2, NOON + 3 * S + S // 2) == 3
     assert schedule.next(NOON + 3 * S + S // 2) == (0, S // 2)
 
 
 def test_a_timer_that_fires_early_does_not_scan_twice() -> None:
-    schedule = Schedule([S], NOON)
-    schedule.answered(0, NOON + 1000)
-    assert schedule.answered(0, NOON + S - 400_000) == 0
+    schedule = Schedule([S], NOON, NOON)
+    schedule.answered(0, NOON + 1000, NOON + 1000)
+    assert schedule.answered(0, NOON + S - 400_000, NOON + S - 400_000) == 0
     assert schedule.next(NOON + S) == (0, S)
 
 
 @pytest.mark.fault("C2")
 def test_c2_a_scan_done_before_its_time_under_a_slewed_clock_is_not_made_again() -> None:
-    schedule = Schedule([60 * S], NOON)
-    schedule.answered(0, NOON)
+    schedule = Schedule([60 * S], NOON, NOON)
+    schedule.answered(0, NOON, NOON)
     early = NOON + 60 * S - 60 * S // 2000  # what a slewed clock lacks after a minute
-    assert schedule.answered(0, early) == 0
+    assert schedule.answered(0, early, early) == 0
     assert schedule.next(early) == (0, NOON + 120 * S - early)
 
 
 @pytest.mark.fault("C1")
 def test_c1_a_clock_set_back_an_hour_stalls_no_longer_than_one_interval() -> None:
-    schedule = Schedule([S], NOON)
-    schedule.answered(0, NOON + 1000)
+    schedule = Schedule([S], NOON, NOON)
+    schedule.answered(0, NOON + 1000, NOON + 1000)
     now = NOON - 3600 * S
     _, wait = schedule.next(now)
     assert wait <= S
-    schedule.answered(0, now + wait)
+    schedule.answered(0, now + wait, now + wait)
     assert schedule.next(now + wait)[1] <= S
 
 
 @pytest.mark.fault("C1")
 @pytest.mark.parametrize("back_s", [2, 3600, 7200])
 def test_c1_after_the_clock_was_set_back_every_device_has_its_turn_again(back_s: int) -> None:
-    schedule, now = Schedule([S, S, 5 * S, S], NOON), NOON
+    schedule, now = Schedule([S, S, 5 * S, S], NOON, NOON), NOON
     for device in range(3):
-        schedule.answered(device, now + 1000)
-    schedule.silent(3, now + 2 * S, 2 * S)
+        schedule.answered(device, now + 1000, now + 1000)
+    schedule.silent(3, now + 2 * S, now + 2 * S, 2 * S)
     now -= back_s * S
     turns = [0] * 4
     until = now + 20 * S
@@ -70,7 +70,7 @@ def test_c1_after_the_clock_was_set_back_every_device_has_its_turn_again(back_s:
         device, wait = schedule.next(now)
         now += wait + 1_000_000
         turns[device] += 1
-        schedule.answered(device, now)
+        schedule.answered(device, now, now)
     assert min(turns[:2]) >= 17
     assert turns[2] >= 3
     assert turns[3] >= 10
@@ -78,12 +78,32 @@ def test_c1_after_the_clock_was_set_back_every_device_has_its_turn_again(back_s:
 
 @pytest.mark.fault("C1")
 def test_c1_a_clock_set_forward_causes_no_burst() -> None:
-    schedule = Schedule([S], NOON)
-    schedule.answered(0, NOON + 1000)
+    schedule = Schedule([S], NOON, NOON)
+    schedule.answered(0, NOON + 1000, NOON + 1000)
     now = NOON + 7200 * S + 5
     assert schedule.next(now) == (0, 0)
-    assert schedule.answered(0, now) == 7199
+    assert schedule.answered(0, now, NOON + 1000) == 0
     assert schedule.next(now) == (0, S - 5)
+
+
+@pytest.mark.fault("C1")
+@pytest.mark.parametrize("by_s", [3600, 80 * 365 * 86_400, -7200, -25 * 365 * 86_400])
+def test_c1_scans_fall_out_by_the_steady_clock_whatever_the_wall_clock_is_set_to(by_s: int) -> None:
+    schedule, wall, steady = Schedule([S, 5 * S], NOON, 7 * S), NOON, 7 * S
+    fell_out = 0
+    for turn in range(40):
+        if turn == 20:
+            wall += by_s * S + 300_000_000
+        device, wait = schedule.next(wall)
+        wall, steady = wall + wait + 1_000_000, steady + wait + 1_000_000
+        fell_out += schedule.answered(device, wall, steady)
+    assert fell_out == 0
+
+
+@pytest.mark.fault("C1")
+def test_c1_what_was_late_is_counted_though_the_clock_was_set_back_meanwhile() -> None:
+    schedule = Schedule([S], NOON, 0)
+    assert schedule.answered(0, NOON - 3600 * S, 3 * S + S // 2) == 3
 
 
 @pytest.mark.fault("D1")
@@ -92,18 +112,18 @@ def test_d1_one_dead_device_of_thirty_costs_the_others_less_than_five_percent() 
     clocks = []
     for dead in (None, 17):
         now, scans = NOON, [0] * 30
-        schedule = Schedule([100_000_000] * 30, now)  # more than the line can do: it is always busy
+        schedule = Schedule([100_000_000] * 30, now, now)  # more than the line can do: it is always busy
         while now < NOON + hours * 3600 * S:
             device, wait = schedule.next(now)
             now += wait
             if device == dead:
                 spent = timeout * (1 if schedule.silences(device) else 2)
                 now += spent
-                schedule.silent(device, now, spent)
+                schedule.silent(device, now, now, spent)
             else:
                 now += cycle
                 scans[device] += 1
-                schedule.answered(device, now)
+                schedule.answered(device, now, now)
         clocks.append(min(count for device, count in enumerate(scans) if device != 17))
     assert clocks[1] >= 0.95 * clocks[0]
 
@@ -112,11 +132,11 @@ def test_d1_one_dead_device_of_thirty_costs_the_others_less_than_five_percent() 
 def test_the_back_off_doubles_up_to_a_minute_or_forty_times_what_a_probe_costs(
     spent: int, longest: int
 ) -> None:
-    schedule = Schedule([S, S], NOON)
+    schedule = Schedule([S, S], NOON, NOON)
     now, gaps = NOON, []
     for _ in range(9):
-        schedule.silent(0, now, spent * S)
-        schedule.answered(1, now + 10 * 60 * S)  # out of the way
+        schedule.silent(0, now, now, spent * S)
+        schedule.answered(1, now + 10 * 60 * S, now + 10 * 60 * S)  # out of the way
         due = schedule._due[0]
         gaps.append((due - now) // S)
         now = due
@@ -124,10 +144,10 @@ def test_the_back_off_doubles_up_to_a_minute_or_forty_times_what_a_probe_costs(
 
 
 def test_an_answer_ends_the_back_off() -> None:
-    schedule = Schedule([S], NOON)
-    schedule.silent(0, NOON, S)
+    schedule = Schedule([S], NOON, NOON)
+    schedule.silent(0, NOON, NOON, S)
     assert schedule.all_silent()
-    schedule.answered(0, NOON + 10 * S)
+    schedule.answered(0, NOON + 10 * S, NOON + 10 * S)
     assert not schedule.all_silent()
     assert schedule.next(NOON + 10 * S) == (0, S)
 
@@ -137,12 +157,12 @@ def test_an_answer_ends_the_back_off() -> None:
     st.lists(st.integers(1_000_000, 400_000_000), min_size=200, max_size=200),
 )
 def test_no_device_is_starved_however_slow_the_line(intervals: list[int], costs: list[int]) -> None:
-    schedule, now = Schedule(intervals, NOON), NOON
+    schedule, now = Schedule(intervals, NOON, NOON), NOON
     last = [NOON] * len(intervals)
     for cost in costs:
         device, wait = schedule.next(now)
         now += wait + cost
-        schedule.answered(device, now)
+        schedule.answered(device, now, now)
         last[device] = now
     assert all(
         now - at <= (1 + 4) * interval + (len(intervals) + 1) * 400_000_000
@@ -153,12 +173,12 @@ def test_no_device_is_starved_however_slow_the_line(intervals: list[int], costs:
 def shares(intervals: list[int], cost: int, seconds: int) -> list[float]:
     """Return which share of its scans each device got, all answering, each scan taking so long."""
     now, until = NOON, NOON + seconds * S
-    schedule, turns = Schedule(intervals, now), [0] * len(intervals)
+    schedule, turns = Schedule(intervals, now, now), [0] * len(intervals)
     while now < until:
         device, wait = schedule.next(now)
         now += wait + cost
         turns[device] += 1
-        schedule.answered(device, now)
+        schedule.answered(device, now, now)
     return [turn * interval / (seconds * S) for turn, interval in zip(turns, intervals, strict=True)]
 
 
