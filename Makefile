@@ -36,6 +36,7 @@ page: $(BUILT)
 pictures: $(VENV)/ready $(BUILT) peers
 	$(BIN)/python -m tests.browser.pictures
 	$(BIN)/python -m tests.browser.pictures_energy
+	$(BIN)/python -m tests.browser.pictures_overview
 	$(BIN)/python -m tests.browser.pictures_people
 
 peers:

@@ -16,7 +16,16 @@ def sentence(alarm: Alarm, language: Language) -> str:
     }
     if isinstance(facts.get("reason"), str):
         facts["reason"] = in_words(facts["reason"], language)
-    return Phrase(f"alarm.{alarm.code}", {"subject": alarm.subject, **facts}).text(language)
+    return Phrase(f"alarm.{alarm.code}", {"subject": _subject(alarm, language), **facts}).text(language)
+
+
+def _subject(alarm: Alarm, language: Language) -> str:
+    """Return what it is about; of a link, whether it is a source or a sink in the reader's words."""
+    direction, _, name = alarm.subject.partition("/")
+    if alarm.kind not in ("link", "certificate") or direction not in ("source", "sink"):
+        return alarm.subject
+    name = name.removesuffix("/own").removesuffix("/peer") if alarm.kind == "certificate" else name
+    return Phrase(f"cli.config.part.{direction}", {"name": name}).text(language)
 
 
 def line(event: Event, language: Language, zone: ZoneInfo) -> str:

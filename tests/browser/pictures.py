@@ -85,4 +85,6 @@ def a_draft(page: Page, url: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or [*VIEWS, "config"])
+    # The settings by themselves: somebody signs in for them, and every meter is plugged in again.
+    for chosen in [sys.argv[1:]] if sys.argv[1:] else [[*VIEWS], ["config"]]:
+        main(chosen)

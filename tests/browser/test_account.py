@@ -51,7 +51,7 @@ def test_the_first_user_is_made_with_the_code_and_all_others_come_by_that_one(
         page.get_by_label("Name").fill("anna")
         page.get_by_label("Password").fill(PASSWORD)
         is_translated(page)
-        page.get_by_role("button", name="Make and sign in").click()
+        page.get_by_role("button", name="Create and sign in").click()
         expect(page.get_by_role("heading", level=1)).to_have_text("anna · administrator")
 
         page.get_by_role("link", name="Users").click()
@@ -64,7 +64,7 @@ def test_the_first_user_is_made_with_the_code_and_all_others_come_by_that_one(
         is_translated(page)
 
         page.get_by_role("link", name="Tokens").click()
-        making = page.get_by_role("form", name="Make a token")
+        making = page.get_by_role("form", name="Create a token")
         making.get_by_label("Token").fill("historian")
         making.get_by_label("following the stream").check()
         making.get_by_role("button").click()
@@ -101,7 +101,7 @@ def test_the_first_user_is_made_with_the_code_and_all_others_come_by_that_one(
         is_translated(other)
 
         page.get_by_role("link", name="Users").click()
-        page.get_by_role("button", name="Shut eve out").click()
+        page.get_by_role("button", name="Disable eve").click()
         expect(page.get_by_role("row").filter(has_text="eve")).to_contain_text("disabled")
         expect(other.get_by_label("Password")).to_be_visible(
             timeout=15_000

@@ -57,11 +57,11 @@ def test_a_change_is_checked_applied_and_taken_back(staffed: Stage, browser: Bro
         tuned = "# tuned\n" + before.replace('"3min"', '"4min"', 1)
         area.fill(tuned.replace('"kind": "mqtt"', '"kind": "mqtt", "replay_rate": 500'))
         page.get_by_role("button", name="Check").click()
-        expect(page.get_by_label("What begins anew")).to_contain_text("the connection stays")
+        expect(page.get_by_label("What restarts")).to_contain_text("the connection stays")
         page.get_by_label("Note").fill("slower wave")
         applying = page.get_by_role("button", name="Apply")
         expect(applying).to_contain_text(
-            re.compile(r"Apply: \d device\(s\) read anew, about 2 s without new data; 1 sink")
+            re.compile(r"Apply: \d devices? restarts?, about 2 s without new data; 1 sink reconnects")
         )
         applying.click()
         expect(page.get_by_text("version 2 runs")).to_be_visible()

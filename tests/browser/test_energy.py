@@ -77,8 +77,8 @@ def test_a_report_is_ordered_watched_saved_and_checked(
     books: Books, browser: Browser, tmp_path: Path, language: str
 ) -> None:
     words = {
-        "zh": ("出这段时间的报告", "生成", "保存", "核对", "台账现在的数与它一致", "文件被改过"),
-        "en": ("Report of these days", "Make", "Save", "Check", "The books say the same", "was changed"),
+        "zh": ("生成这段时间的报告", "生成", "保存", "核对", "台账现在的数与它一致", "文件被改过"),
+        "en": ("Report for these days", "Create", "Save", "Check", "The books still agree", "was changed"),
     }
     to_order, make, save, check, same, changed = words[language]
     with window(browser, language, "light") as context:
@@ -116,10 +116,10 @@ def test_tree_period_and_comparison_are_one_click_each(books: Books, browser: Br
         expect(page.locator(".plotted h2")).to_contain_text("press_meter")
         page.get_by_role("link", name="Yesterday", exact=True).click()
         expect(page.locator(".marks")).to_contain_text("Peak")
-        page.get_by_role("button", name="Against the day before").click()
-        expect(page.locator(".marks")).to_contain_text("Before")
+        page.get_by_role("button", name="Compare with the day before").click()
+        expect(page.locator(".marks")).to_contain_text("Earlier period")
         page.get_by_label("Figure").select_option("energy")
-        expect(page.locator(".totals")).to_contain_text("against the time before")
+        expect(page.locator(".totals")).to_contain_text("against the earlier period")
         expect(page).to_have_url(re.compile("at=press_meter.*metric=energy.*span=yesterday.*vs=1"))
 
 

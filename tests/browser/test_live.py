@@ -74,7 +74,7 @@ def test_a_list_names_what_the_plant_no_longer_has_and_an_empty_one_says_how_to_
         page = context.new_page()
         kept = "cz_plant/press_shop/line_1/press_1/order"
         page.goto(f"{shown.url}#/live?list=Old&tags={kept},cz_plant/press_shop/gone")
-        expect(page.get_by_text("no longer has these 1 tags: cz_plant/press_shop/gone")).to_be_visible()
+        expect(page.get_by_text("no longer has this tag: cz_plant/press_shop/gone")).to_be_visible()
         page.get_by_role("button", name="Keep it").click()
         page.get_by_role("button", name="Take them out").click()
         expect(page.get_by_text("no longer has")).to_have_count(0)

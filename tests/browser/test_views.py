@@ -136,7 +136,7 @@ def test_nothing_found_and_nowhere_are_said_in_words(shown: Stage, browser: Brow
     with window(browser, "en") as context:
         page = context.new_page()
         page.goto(shown.url + "#/live?q=nosuchtag")
-        expect(page.locator("main")).to_contain_text("No tag is like that.")
+        expect(page.locator("main")).to_contain_text("No tag matches.")
         page.goto(shown.url + "#/why/cz_plant/none")
         expect(page.get_by_role("alert")).to_contain_text("No running source has a tag cz_plant/none")
         page.goto(shown.url + "#/elsewhere")
@@ -153,7 +153,7 @@ def test_a_browser_says_that_the_page_is_gone_and_goes_on_when_it_is_back(
         task = Path(f"/proc/{shown.gateway.popen.pid}/task")
         (child,) = [int(each) for path in task.glob("*/children") for each in path.read_text().split()]
         os.kill(child, signal.SIGKILL)
-        expect(page.get_by_role("alert")).to_contain_text("see on its machine whether the gateway runs")
+        expect(page.get_by_role("alert")).to_contain_text("check on its machine whether the gateway runs")
         expect(page.get_by_role("alert")).to_have_count(0, timeout=60_000)
 
 
@@ -164,7 +164,7 @@ def test_what_is_shown_of_a_gateway_that_was_killed_grows_older(browser: Browser
         age = page.locator(".scroll .row .age").first
         expect(age).to_have_text(re.compile(r"^[0-4] s$"), timeout=30_000)
         gone.gateway.popen.kill()
-        expect(page.get_by_role("alert")).to_contain_text("see on its machine whether the gateway runs")
+        expect(page.get_by_role("alert")).to_contain_text("check on its machine whether the gateway runs")
         expect(age).to_have_text(re.compile(r"^([5-9]|\d\d+) s$"), timeout=60_000)
 
 

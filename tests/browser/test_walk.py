@@ -2,7 +2,8 @@
 
 One gateway with three weeks of books, one browser. Of every view: the right heading and title, no
 key of a word, no value that is none, nothing in the other language, no complaint of the browser, no request
-that failed, nothing wider than a shop floor's screen or a phone, and the theme's colours in force.
+that failed, nothing wider than a shop floor's screen or a phone, the theme's colours in force, and nothing
+axe finds wrong in either. Then again with every question refused.
 """
 
 import re
@@ -11,7 +12,7 @@ from typing import Any, Final
 
 import orjson
 import pytest
-from playwright.sync_api import Browser, Page, Response
+from playwright.sync_api import Browser, Page, Response, expect
 
 from config.problems import catalogue
 from edge_deploy import page as page_build
@@ -19,6 +20,7 @@ from gateway.security import House, Role
 from gateway.security.sessions import open_session
 from gateway.web.access.gate import Cookie
 from tests.browser import booked
+from tests.browser.axe import found_wrong
 from tests.browser.stage import LOCALES, complaints, window
 from tests.processes import ROOT
 from tests.unit.web.people import HERE, take
@@ -26,18 +28,46 @@ from tests.unit.web.people import HERE, take
 pytestmark = [pytest.mark.system, pytest.mark.server, pytest.mark.timeout(240)]
 
 TAG: Final = "cz_plant/press_shop/line_1/press_meter/e_import"
-WALKS: Final[dict[Role, tuple[str, ...]]] = {
-    "engineer": (
-        "overview", "energy?span=yesterday", "energy?metric=cost&span=yesterday", "energy?how=calendar",
-        "energy?how=flow&span=yesterday", "carbon?span=yesterday", "reports", "live", "trend",
-        f"trend?tags={TAG}&span=1h", "why", f"why/{TAG}", "alarms", "alarms/unacknowledged", "alarms/cleared",
-        "alarms/all", "delivery", "delivery/gaps", "delivery/quarantine", "delivery/days", "topics", "config",
-        "config/versions", "account", "account/certificates", "nowhere",
-    ),
-    "administrator": ("account/users", "account/tokens"),
-    "auditor": ("account/audit",),
-}  # fmt: skip
-"""Every address of the page by who may see it; a view of the rail that is in none fails the last test."""
+LONG_AGO: Final = "from=1600000000000&to=1600086400000"
+WALKS: Final[dict[Role, dict[str, str]]] = {
+    "engineer": {
+        "overview": ".plotted canvas",
+        "energy?span=yesterday": "main canvas",
+        "energy?metric=cost&span=yesterday": "tr.total",
+        "energy?how=calendar": "main canvas",
+        "energy?how=flow&span=yesterday": "main canvas",
+        f"energy?{LONG_AGO}": ".empty",
+        "carbon?span=yesterday": ".scope",
+        "reports": ".reports .card",
+        "live": ".scroll .row .tag",
+        "live?q=nosuchtag": ".empty",
+        "trend": ".empty",
+        f"trend?tags={TAG}&span=1h": ".legend",
+        "trend?tags=no/such/tag/here/x&span=1h": ".notice",
+        "why": "main input",
+        f"why/{TAG}": ".path",
+        "alarms": ".alarms .card",
+        "alarms/unacknowledged": ".alarms .card",
+        "alarms/cleared": ".empty",
+        "alarms/all": ".alarms .card",
+        "delivery": ".delivery .card",
+        "delivery/gaps": ".delivery .card",
+        "delivery/quarantine": ".empty",
+        "delivery/days": ".delivery .card",
+        "topics": ".topics .card",
+        "config": "textarea",
+        "config/versions": ".config .card",
+        "account": ".account .card",
+        "account/certificates": ".account .card",
+        "nowhere": ".empty",
+    },
+    "administrator": {"account/users": "form", "account/tokens": "form"},
+    "auditor": {"account/audit": ".account .card"},
+}
+"""Every address of the page and what is there once it is drawn, by who may see it; a view of the rail that is
+in none fails the last test."""
+ASKS_NOTHING: Final = {"trend", "why", "nowhere"}
+WHY_NOT: Final = {"en": "The store can't be read now", "zh": "现在读不了"}
 WORDS: Final = {
     language: orjson.loads((ROOT / f"gateway/web/ui/src/words/{language}.json").read_bytes())
     for language in LOCALES
@@ -105,11 +135,48 @@ def test_every_view_says_what_it_should_in_its_language_and_nothing_else(
             context.add_cookies([cookies[role]])  # type: ignore[list-item]
             page = context.new_page()
             complained, failed = complaints(page), failures(page)
-            page.goto(f"{url}#/{views[0]}")
-            for view in views:
+            page.goto(f"{url}#/{next(iter(views))}")
+            for view, there in views.items():
                 page.goto(f"{url}#/{view}")
+                expect(page.locator(there).first).to_be_visible()
                 wrong += [f"{view}: {each}" for each in looked_at(page, view, language)]
             wrong += [f"{role}: {each}" for each in complained + failed]
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("language", list(LOCALES))
+def test_the_door_is_for_everybody(
+    peopled: tuple[str, dict[Role, dict[str, Any]]], browser: Browser, language: str
+) -> None:
+    with window(browser, language) as context:
+        page = context.new_page()
+        page.goto(peopled[0])
+        expect(page.locator("input[name=password]")).to_be_visible()
+        said = page.evaluate(ON_SCREEN)["said"]
+        assert [each for text in said for each in wrong_with(text, language)] == []
+        assert found_wrong(page) == []
+
+
+@pytest.mark.parametrize("language", list(LOCALES))
+def test_every_view_whose_questions_are_refused_says_why_in_its_language(
+    peopled: tuple[str, dict[Role, dict[str, Any]]], browser: Browser, language: str
+) -> None:
+    url, cookies = peopled
+    refusal = {"detail": WHY_NOT["en"], **WHY_NOT, "code": "E-XX-0000"}
+    wrong: list[str] = []
+    for role, views in WALKS.items():
+        with window(browser, language) as context:
+            context.add_cookies([cookies[role]])  # type: ignore[list-item]
+            page = context.new_page()
+            page.route(re.compile("/api/(?!session|events)"), lambda a: a.fulfill(status=503, json=refusal))
+            page.goto(url)
+            for view in (each for each in views if each not in ASKS_NOTHING):
+                page.goto(f"{url}#/{view}")
+                expect(page.locator("main")).to_contain_text(WHY_NOT[language])
+                for text in page.evaluate(ON_SCREEN)["said"]:
+                    wrong += [f"{view}: {each}" for each in wrong_with(text, language)]
+                # The same box everywhere: one language is enough for who does not see it.
+                wrong += [f"{view}: {each}" for each in found_wrong(page)] if language == "zh" else []
     assert not wrong, "\n".join(wrong)
 
 
@@ -148,6 +215,7 @@ def looked_at(page: Page, view: str, language: str) -> Iterator[str]:
         page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
         if (sum(map(int, page.evaluate(LIGHT))) > 400) != is_light:
             yield f"the background is not {theme}"
+    yield from found_wrong(page)
 
 
 def wrong_with(text: str, language: str) -> Iterator[str]:

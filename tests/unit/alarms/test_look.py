@@ -92,7 +92,7 @@ def test_the_pages_certificate_is_an_alarm_as_those_of_links_are() -> None:
         "",
     )
     assert sentence(alarm, "zh") == "本页面的证书 2027-01-01 到期"
-    assert sentence(alarm, "en") == "the page's certificate ends on 2027-01-01"
+    assert sentence(alarm, "en") == "the page's certificate expires on 2027-01-01"
 
 
 def test_a_clock_that_was_set_is_an_alarm_and_one_that_is_steered_is_not() -> None:

@@ -126,5 +126,5 @@ def test_an_alarm_is_told_in_both_languages(table: Table) -> None:
     hot, down = table.events(0, 10)
     assert sentence(hot.alarm, "zh") == "s/a/l/oven/t 高于 90 °C，现值 91.25 °C"
     assert sentence(hot.alarm, "en") == "s/a/l/oven/t is above 90 °C: 91.25 °C"
-    assert sentence(down.alarm, "zh").startswith("sink/cloud 未连接：")
+    assert sentence(down.alarm, "zh").startswith("上报 cloud 未连接：")
     assert line(hot, "zh", ZoneInfo("Asia/Shanghai")).startswith("【报警】s/a/l/oven/t")

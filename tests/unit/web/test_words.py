@@ -23,7 +23,13 @@ def test_both_languages_have_the_same_keys_and_blanks() -> None:
     zh, en = WORDS["zh"], WORDS["en"]
     assert list(zh) == list(en)
     for key in zh:
-        assert set(re.findall(r"\{\w+\}", zh[key])) == set(re.findall(r"\{\w+\}", en[key])), key
+        assert set(re.findall(r"\{(\w+)", zh[key])) == set(re.findall(r"\{(\w+)", en[key])), key
+
+
+def test_a_word_for_one_and_for_many_holds_no_blank_of_its_own() -> None:
+    for words in WORDS.values():
+        for key, text in words.items():
+            assert "|" not in re.sub(r"\{\w+:[^{|}]*\|[^{|}]*\}", "", text), key
 
 
 def test_chinese_is_chinese_and_shouts_nowhere() -> None:

@@ -13,6 +13,10 @@ export function figure(value: number, digits = 7): string {
   return minus(value.toLocaleString("en-US", { maximumSignificantDigits: Math.max(digits, Math.trunc(size).toString().length) }));
 }
 
+/** A number with as many decimals as those above and below it. */
+export const aligned = (value: number, decimals: number): string =>
+  minus(value.toLocaleString("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: decimals }));
+
 /** A tag's value for the table; empty words stand for what is not known. */
 export function shown(value: TagRow["value"]): string {
   if (value === null) return "—";
@@ -30,6 +34,11 @@ export function age(moment: number | null): string {
   return date(moment);
 }
 
+/** How long ago; a date by itself. */
+export function ago(moment: number): string {
+  return now() - moment < 86_400_000 ? t("why.ago", { age: age(moment) }) : date(moment);
+}
+
 const zone = () => state.get()?.strip.zone;
 
 const formats = new Map<string, Intl.DateTimeFormat>();
@@ -45,15 +54,18 @@ export function inZone(language: string, options: Intl.DateTimeFormatOptions): I
   return made;
 }
 
+/** A day as its language writes it; never 04/05, which is two days. */
 export function date(moment: number): string {
-  return inZone(locale(), { year: "numeric", month: "2-digit", day: "2-digit" }).format(moment);
+  return inZone(locale(), { year: "numeric", month: language.get() === "zh" ? "2-digit" : "short", day: "2-digit" }).format(moment).replaceAll("/", "-");
 }
 
 /** A moment in plant time, with the day where it isn't today. */
 export function moment(value: number): string {
-  const text = clock(value);
-  return date(value) === date(now()) ? text : `${date(value)} ${text}`;
+  return date(value) === date(now()) ? clock(value) : whole(value);
 }
+
+/** A moment with its day, also where it is today. */
+export const whole = (value: number): string => `${date(value)} ${clock(value)}`;
 
 export function clock(value: number): string {
   return inZone("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" }).format(value);

@@ -41,6 +41,11 @@ export function Card({ title, note, label, children }: { title: string; note?: C
   );
 }
 
+/** A table that is wider than a phone scrolls by itself, also with the keyboard. */
+export function Wide({ label, children }: { label: string; children: ComponentChildren }) {
+  return <div class="wide" role="group" tabIndex={0} aria-label={label}>{children}</div>;
+}
+
 interface Size {
   width?: number;
   height?: number;
@@ -91,9 +96,11 @@ export function Loading() {
   return <p class="empty" role="status">{t("page.loading")}</p>;
 }
 
-export function Failed({ reason, retry }: { reason: string; retry?: () => void }) {
+/** `view` names it where nothing else of the view is there. */
+export function Failed({ reason, retry, view }: { reason: string; retry?: () => void; view?: string }) {
   return (
     <div class="empty" role="alert">
+      {view && <h1 class="hidden">{view}</h1>}
       <p>{t("page.failed", { reason })}</p>
       {retry && <button type="button" onClick={retry}>{t("page.retry")}</button>}
     </div>

@@ -45,7 +45,7 @@ function Way({ path }: { path: string }) {
       stop.abort();
     };
   }, [path]);
-  if (error && !why) return <Failed reason={error} />;
+  if (error && !why) return <Failed reason={error} view={t("nav.why")} />;
   if (!why) return <Loading />;
   const { tag, steps, cause } = why;
   const slash = path.lastIndexOf("/");

@@ -16,10 +16,13 @@ export function speak(chosen: Language): void {
   language.set(chosen);
 }
 
+/** A blank, or of a number the word for one and the word for many: {n} {n:row|rows}. */
+const BLANK = /\{(\w+)(?::([^|}]*)\|([^}]*))?\}/g;
+
 /** The phrase in the chosen language, its {blanks} filled. */
 export function t(key: Key, blanks: Record<string, string | number> = {}): string {
   const text = catalogues[language.get()][key] ?? key;
-  return text.replace(/\{(\w+)\}/g, (whole, name: string) => String(blanks[name] ?? whole));
+  return text.replace(BLANK, (whole, name: string, one?: string, many?: string) => (many === undefined ? String(blanks[name] ?? whole) : String(blanks[name]) === "1" ? (one ?? "") : many));
 }
 
 /** The phrase for a name that came from the gateway; the name itself where there is none. */

@@ -2,8 +2,8 @@
 import type { AuditEntry, AuditPage, AuditVerdict } from "../api";
 import { useEffect, useState } from "preact/hooks";
 import { ask } from "../feed";
-import { moment, seconds } from "../format";
-import { Card, Failed, Loading, Status } from "../parts";
+import { seconds, whole } from "../format";
+import { Card, Failed, Loading, Status, Wide } from "../parts";
 import { t, word } from "../words";
 
 export function AuditLog() {
@@ -36,14 +36,14 @@ export function AuditLog() {
       </div>
       {verdict && !verdict.wrong.length && <p class="said-here note head">{t("account.head", { head: `${verdict.last}:${verdict.head}` })}</p>}
       {entries.length === 0 ? <p class="empty">{t("account.no_entries")}</p> : (
-        <div class="wide">
+        <Wide label={t("account.audit")}>
           <table class="links">
             <thead><tr><th>{t("account.number")}</th><td>{t("account.at")}</td><td>{t("account.whom")}</td><td>{t("account.from")}</td><td>{t("account.what")}</td><td>{t("account.about")}</td></tr></thead>
             <tbody>
               {entries.map((each) => (
                 <tr key={each.number}>
                   <th scope="row" class="num">{each.number}</th>
-                  <td class="num">{moment(each.at)}</td>
+                  <td class="num">{whole(each.at)}</td>
                   <td>{each.who || "—"}</td>
                   <td>{each.address || "—"}</td>
                   <td>{word("audit", each.what)}</td>
@@ -52,7 +52,7 @@ export function AuditLog() {
               ))}
             </tbody>
           </table>
-        </div>
+        </Wide>
       )}
       {more && <button type="button" class="more" onClick={() => load(entries[entries.length - 1]?.number)}>{t("account.older")}</button>}
     </Card>

@@ -4,7 +4,7 @@ import { useState } from "preact/hooks";
 import { useAnswer } from "../energy/data";
 import { now } from "../feed";
 import { date } from "../format";
-import { Card, Failed, Loading, Status } from "../parts";
+import { Card, Failed, Loading, Status, Wide } from "../parts";
 import { change } from "../session";
 import { t } from "../words";
 
@@ -40,7 +40,7 @@ export function CertificateList() {
       <Card title={t("account.servers")} note={t("account.servers_note")}>
         <p class="why-not" role="alert">{why}</p>
         {answer.servers.length === 0 ? <p class="empty">{t("account.no_servers")}</p> : (
-          <div class="wide">
+          <Wide label={t("account.servers")}>
             <table class="links">
               <thead><tr><th>{t("account.server")}</th><td>{t("account.state")}</td><td>{t("account.thumbprint")}</td><td>{t("account.expires")}</td><td /></tr></thead>
               <tbody>
@@ -55,7 +55,7 @@ export function CertificateList() {
                 ))}
               </tbody>
             </table>
-          </div>
+          </Wide>
         )}
       </Card>
       <Card title={t("account.own_certificate")} note={answer.own ? <Ends at={answer.own.ends} isSaid /> : undefined}>

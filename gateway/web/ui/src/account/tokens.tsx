@@ -4,7 +4,7 @@ import { useState } from "preact/hooks";
 import { useAnswer } from "../energy/data";
 import { date, moment } from "../format";
 import { now } from "../feed";
-import { Card, Failed, Loading, Status } from "../parts";
+import { Card, Failed, Loading, Status, Wide } from "../parts";
 import { change } from "../session";
 import { t } from "../words";
 import { Field, Form } from "./form";
@@ -25,7 +25,7 @@ export function Tokens() {
       <Card title={t("account.tokens")}>
         <p class="why-not" role="alert">{why}</p>
         {answer.length === 0 ? <p class="empty">{t("account.no_tokens")}</p> : (
-          <div class="wide">
+          <Wide label={t("account.tokens")}>
             <table class="links">
               <thead><tr><th>{t("account.token")}</th><td>{t("account.scopes")}</td><td>{t("account.made_by")}</td><td>{t("account.expires")}</td><td>{t("account.used")}</td><td /></tr></thead>
               <tbody>
@@ -41,7 +41,7 @@ export function Tokens() {
                 ))}
               </tbody>
             </table>
-          </div>
+          </Wide>
         )}
       </Card>
       <Card title={t("account.add_token")}>

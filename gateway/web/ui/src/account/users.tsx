@@ -3,7 +3,7 @@ import type { UserTold } from "../api";
 import { useState } from "preact/hooks";
 import { useAnswer } from "../energy/data";
 import { moment } from "../format";
-import { Card, Failed, Loading, Status } from "../parts";
+import { Card, Failed, Loading, Status, Wide } from "../parts";
 import { change } from "../session";
 import { t, word } from "../words";
 import { Field, Form } from "./form";
@@ -23,7 +23,7 @@ export function Users({ me }: { me: string }) {
     <>
       <Card title={t("account.users")} note={t("account.duties")}>
         <p class="why-not" role="alert">{why}</p>
-        <div class="wide">
+        <Wide label={t("account.users")}>
           <table class="links">
             <thead><tr><th>{t("account.name")}</th><td>{t("account.role")}</td><td>{t("account.state")}</td><td>{t("account.seen")}</td><td>{t("account.password_set")}</td><td /></tr></thead>
             <tbody>
@@ -51,7 +51,7 @@ export function Users({ me }: { me: string }) {
               ))}
             </tbody>
           </table>
-        </div>
+        </Wide>
       </Card>
       <Card title={t("account.add_user")}>
         <Form title={t("account.add_user")} submit={t("account.add_user")} send={async (fields) => { await change("POST", "users", fields); again(); }}>

@@ -4,7 +4,7 @@ import { useAnswer } from "../energy/data";
 import { watch } from "../feed";
 import { age, moment } from "../format";
 import { useValue } from "../observable";
-import { Card, Failed, Loading } from "../parts";
+import { Card, Failed, Loading, Wide } from "../parts";
 import { route } from "../route";
 import { change, may, session } from "../session";
 import { t, word } from "../words";
@@ -81,7 +81,7 @@ function Sessions() {
   if (!answer) return <Loading />;
   return (
     <Card title={t("account.sessions")} note={t("account.sessions_note")}>
-      <div class="wide">
+      <Wide label={t("account.sessions")}>
         <table class="links">
           <thead><tr><th>{t("account.where")}</th><td>{t("account.since")}</td><td>{t("account.used")}</td><td>{t("account.agent")}</td><td /></tr></thead>
           <tbody>
@@ -96,7 +96,7 @@ function Sessions() {
             ))}
           </tbody>
         </table>
-      </div>
+      </Wide>
     </Card>
   );
 }

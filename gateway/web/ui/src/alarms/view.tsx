@@ -3,9 +3,9 @@ import { useEffect, useState } from "preact/hooks";
 import type { AlarmPage, AlarmRow, Done } from "../api";
 import { useAnswer } from "../energy/data";
 import { watch } from "../feed";
-import { age, figure, moment } from "../format";
+import { ago, figure, moment } from "../format";
 import { useValue } from "../observable";
-import { Card, Failed, Loading, Status, type Tone } from "../parts";
+import { Card, Failed, Loading, Status, Wide, type Tone } from "../parts";
 import { route } from "../route";
 import { change, may } from "../session";
 import { language, t, word } from "../words";
@@ -62,12 +62,12 @@ function Table({ part }: { part: (typeof PARTS)[number] }) {
       </div>
       <p class="why-not" role="alert">{why}</p>
       {!answer ? <Loading /> : answer.alarms.length === 0 ? <p class="empty">{t(isChosen ? "alarms.none_such" : part === "active" ? "alarms.none" : "alarms.nothing")}</p> : (
-        <div class="wide">
+        <Wide label={t(`alarms.${part}`)}>
           <table class="links">
             <thead><tr><th>{t("alarms.alarm")}</th><td>{t("alarms.severity")}</td><td>{t("alarms.kind")}</td><td>{t("alarms.state")}</td><td>{t("alarms.began")}</td><td>{t("alarms.over")}</td>{may("config") && <td />}</tr></thead>
             <tbody>{answer.alarms.map((each) => <Row key={each.number} alarm={each} act={act} />)}</tbody>
           </table>
-        </div>
+        </Wide>
       )}
       {answer && answer.total > SHOWN && (
         <div class="tools inside">
@@ -99,7 +99,7 @@ function Row({ alarm, act }: { alarm: AlarmRow; act: (path: string, body?: objec
         {alarm.acknowledged !== null && <small>{t("alarms.seen_by", { who: alarm.who, when: moment(alarm.acknowledged), note: alarm.note })}</small>}
         {state === "shelved" && <small>{t("alarms.shelved_by", { who: alarm.shelved_by, until: moment(alarm.shelved_until!) })}</small>}
       </td>
-      <td class="num" title={moment(alarm.began)}>{stands ? age(alarm.began) : moment(alarm.began)}</td>
+      <td class="num" title={moment(alarm.began)}>{stands ? ago(alarm.began) : moment(alarm.began)}</td>
       <td class="num">{alarm.cleared === null ? "—" : moment(alarm.cleared)}</td>
       {may("config") && <td>{(stands || alarm.shelved_until !== null) && <Acts alarm={alarm} act={act} />}</td>}
     </tr>

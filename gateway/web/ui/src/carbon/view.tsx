@@ -4,7 +4,7 @@ import type { CarbonBatches, CarbonFigure, CarbonKept, CarbonLine, CarbonReport,
 import { now, state, watch } from "../feed";
 import { figure, moment } from "../format";
 import { useValue } from "../observable";
-import { Card, Failed, Loading, Mark } from "../parts";
+import { Card, Failed, Loading, Mark, Wide } from "../parts";
 import { route } from "../route";
 import { download } from "../trend/save";
 import { Stretch } from "../trend/stretch";
@@ -20,9 +20,9 @@ export default function CarbonView() {
   const isKnown = useValue(state) !== null;
   useEffect(() => watch([], false), []);
   const { answer: plant, error, again } = useAnswer<EnergyPlant>("energy", isKnown ? {} : null);
-  if (error) return <Failed reason={error} retry={again} />;
+  if (error) return <Failed reason={error} retry={again} view={t("nav.carbon")} />;
   if (!plant) return <Loading />;
-  if (!plant.meters.length) return <p class="empty">{t("energy.none")}</p>;
+  if (!plant.meters.length) return <><h1 class="hidden">{t("nav.carbon")}</h1><p class="empty">{t("energy.none")}</p></>;
   return <Carbon plant={plant} />;
 }
 
@@ -155,7 +155,7 @@ function Intensities({ report }: { report: CarbonReport }) {
   if (!report.intensities.length) return <Card title={t("carbon.intensity")}><p class="empty">{t("carbon.no_output")}</p></Card>;
   return (
     <Card title={t("carbon.intensity")} note={t("carbon.per")}>
-      <div class="wide"><table>
+      <Wide label={t("carbon.intensity")}><table>
         <thead><tr><th scope="col">{t("carbon.counter")}</th><th scope="col" class="num">{t("carbon.output")}</th><th scope="col">{t("energy.metric")}</th><th scope="col" class="num">{t("carbon.ratio")}</th></tr></thead>
         <tbody>
           {report.intensities.map((each) => (
@@ -167,7 +167,7 @@ function Intensities({ report }: { report: CarbonReport }) {
             </tr>
           ))}
         </tbody>
-      </table></div>
+      </table></Wide>
     </Card>
   );
 }
@@ -180,7 +180,7 @@ function Versions({ node, from, to, medium }: { node: string; from: number; to: 
   return (
     <Card title={t("carbon.kept")} note={t("carbon.kept_note", { n: answer.kept })}>
       {!answer.changed.length ? <p class="empty">{t(answer.kept ? "carbon.kept_same" : "carbon.kept_none")}</p> : (
-        <div class="wide"><table>
+        <Wide label={t("carbon.kept")}><table>
           <thead><tr><th scope="col">{t("energy.metric")}</th><th scope="col">{t("energy.time")}</th><th scope="col">{t("carbon.made")}</th><th scope="col" class="num">{t("carbon.result")}</th><th scope="col">{t("carbon.because")}</th></tr></thead>
           <tbody>
             {answer.changed.flatMap((each) => each.versions.map((one, i) => (
@@ -201,7 +201,7 @@ function Versions({ node, from, to, medium }: { node: string; from: number; to: 
               </tr>
             )))}
           </tbody>
-        </table></div>
+        </table></Wide>
       )}
     </Card>
   );
@@ -214,7 +214,7 @@ function Batches({ node, from, to, medium }: { node: string; from: number; to: n
   return (
     <Card title={t("carbon.footprint")} note={t("carbon.gate")}>
       {!answer?.batches.length ? <p class="empty">{t("carbon.no_batch")}</p> : (
-        <div class="wide"><table>
+        <Wide label={t("carbon.footprint")}><table>
           <thead><tr><th scope="col">{t("carbon.batch")}</th><th scope="col">{t("energy.time")}</th><th scope="col" class="num">{t("carbon.output")}</th><th scope="col" class="num">kgCO₂e</th><th scope="col" class="num">{t("carbon.ratio")}</th><th scope="col" class="num">{t("carbon.share")}</th><th scope="col">{t("carbon.factor")}</th><th scope="col">{t("carbon.export")}</th></tr></thead>
           <tbody>
             {answer.batches.map((each) => (
@@ -234,7 +234,7 @@ function Batches({ node, from, to, medium }: { node: string; from: number; to: n
               </tr>
             ))}
           </tbody>
-        </table></div>
+        </table></Wide>
       )}
     </Card>
   );

@@ -3,7 +3,7 @@ import { useState } from "preact/hooks";
 import type { ConfigApplied, ConfigText, ConfigVersion } from "../api";
 import { useAnswer } from "../energy/data";
 import { moment } from "../format";
-import { Card, Failed, Loading, Status } from "../parts";
+import { Card, Failed, Loading, Status, Wide } from "../parts";
 import { change, Refused } from "../session";
 import { t } from "../words";
 import { Diff } from "./diff";
@@ -32,7 +32,7 @@ export function Versions() {
         <p class="why-not" role="alert">{why}</p>
         <p class="said-here" role="status">{said}</p>
         {answer.length === 0 ? <p class="empty">{t("config.no_versions")}</p> : (
-          <div class="wide">
+          <Wide label={t("config.versions")}>
             <table class="links">
               <thead><tr><th>{t("config.version")}</th><td>{t("config.time")}</td><td>{t("config.who")}</td><td>{t("config.note")}</td><td>{t("config.state")}</td><td /></tr></thead>
               <tbody>
@@ -48,7 +48,7 @@ export function Versions() {
                 ))}
               </tbody>
             </table>
-          </div>
+          </Wide>
         )}
       </Card>
       {shown !== null && <Text number={shown} />}

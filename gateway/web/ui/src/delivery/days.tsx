@@ -3,7 +3,7 @@ import type { LedgerDays } from "../api";
 import { useAnswer } from "../energy/data";
 import { now, state } from "../feed";
 import { figure } from "../format";
-import { Card, Failed, Loading, Status } from "../parts";
+import { Card, Failed, Loading, Status, Wide } from "../parts";
 import { t } from "../words";
 
 const BACK_MS = 30 * 86_400_000;
@@ -20,7 +20,7 @@ export function Days() {
   return (
     <Card title={t("delivery.days")} note={t("delivery.days_note")}>
       {answer.days.length === 0 ? <p class="empty">{t("delivery.no_days")}</p> : (
-        <div class="wide">
+        <Wide label={t("delivery.days")}>
           <table class="links books">
             <thead><tr><th>{t("delivery.day")}</th><td>{t("delivery.sink")}</td><td>{t("delivery.acquired")}</td><td>{t("delivery.delivered")}</td><td>{t("delivery.buffered")}</td><td>{t("delivery.not_selected")}</td><td>{t("delivery.quarantined")}</td><td>{t("delivery.dropped")}</td><td>{t("delivery.sum")}</td></tr></thead>
             <tbody>
@@ -39,7 +39,7 @@ export function Days() {
               ))}
             </tbody>
           </table>
-        </div>
+        </Wide>
       )}
     </Card>
   );

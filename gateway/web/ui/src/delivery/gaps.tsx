@@ -3,7 +3,7 @@ import { useState } from "preact/hooks";
 import type { Gap, GapPage } from "../api";
 import { useAnswer } from "../energy/data";
 import { figure, moment } from "../format";
-import { Card, Failed, Loading, Status } from "../parts";
+import { Card, Failed, Loading, Status, Wide } from "../parts";
 import { t, word } from "../words";
 
 const SHOWN = 50;
@@ -16,12 +16,12 @@ export function Gaps() {
   return (
     <Card title={t("delivery.gaps")} note={t("delivery.gap_count", { count: answer.total, lasting: answer.lasting })}>
       {answer.gaps.length === 0 ? <p class="empty">{t("delivery.no_gaps")}</p> : (
-        <div class="wide">
+        <Wide label={t("delivery.gaps")}>
           <table class="links">
             <thead><tr><th>{t("delivery.from")}</th><td>{t("delivery.until")}</td><td>{t("delivery.why")}</td><td>{t("delivery.source")}</td><td>{t("delivery.devices")}</td><td>{t("delivery.rows")}</td></tr></thead>
             <tbody>{answer.gaps.map((each) => <Row key={each.id} gap={each} />)}</tbody>
           </table>
-        </div>
+        </Wide>
       )}
       {answer.total > SHOWN && (
         <div class="tools inside">

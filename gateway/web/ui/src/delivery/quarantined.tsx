@@ -3,7 +3,7 @@ import { useState } from "preact/hooks";
 import type { QuarantineDone, QuarantineEntries } from "../api";
 import { useAnswer } from "../energy/data";
 import { figure, moment } from "../format";
-import { Card, Failed, Loading } from "../parts";
+import { Card, Failed, Loading, Wide } from "../parts";
 import { change, may, Refused } from "../session";
 import { t } from "../words";
 
@@ -48,7 +48,7 @@ export function Quarantined() {
             )}
             <a href="api/quarantine/file" download="quarantine.jsonl">{t("delivery.export")}</a>
           </div>
-          <div class="wide">
+          <Wide label={t("delivery.quarantine")}>
             <table class="links">
               <thead><tr><th>{t("delivery.entry")}</th><td>{t("delivery.sink")}</td><td>{t("delivery.since")}</td><td>{t("delivery.rows")}</td><td>{t("delivery.why")}</td><td>{t("delivery.devices")}</td></tr></thead>
               <tbody>
@@ -68,7 +68,7 @@ export function Quarantined() {
                 ))}
               </tbody>
             </table>
-          </div>
+          </Wide>
         </>
       )}
     </Card>

@@ -5,7 +5,7 @@ import { useAnswer } from "../energy/data";
 import { watch } from "../feed";
 import { figure, seconds } from "../format";
 import { useValue } from "../observable";
-import { Card, Failed, Loading, Status, type Tone } from "../parts";
+import { Card, Failed, Loading, Status, Wide, type Tone } from "../parts";
 import { route } from "../route";
 import { reason, t, word } from "../words";
 import { Days } from "./days";
@@ -72,7 +72,7 @@ function Sink({ sink }: { sink: SinkLedger }) {
         <span>{waiting(sink)}</span>
       </p>
       <Conservation line={sink.total} />
-      <div class="wide">
+      <Wide label={title}>
         <table class="links books">
           <thead>
             <tr>
@@ -86,7 +86,7 @@ function Sink({ sink }: { sink: SinkLedger }) {
             {sink.lines.length > 1 && <Line name={t("delivery.all")} line={sink.total} />}
           </tbody>
         </table>
-      </div>
+      </Wide>
       {sink.total.dropped_by.length > 0 && <p class="said-here">{t("delivery.dropped_by", { what: sink.total.dropped_by.map((each) => `${word("dropped", each.code)} ${figure(each.count)}`).join(" · ") })}</p>}
       {sink.refused.length > 0 && <p class="said-here"><a href="#/delivery/quarantine">{t("delivery.refused", { reason: sink.refused[0]!.reason, rows: figure(sink.refused[0]!.rows) })}</a></p>}
     </Card>

@@ -20,12 +20,14 @@ export function Legend({ found, past, steps, colour, before = t("energy.before")
   const shown = bandsOf(found);
   const bands = BANDS.filter((each) => shown.some(({ band }) => band === each));
   const has = (part: "estimated" | "manual"): boolean => found.rows.some((row) => row.value !== null && row.measured < 0.95 && (part === "manual") === row.manual > row.estimated);
+  // What comes after the newest figure has not been yet.
+  const hasGap = found.rows.some((row, i) => row.value === null && found.rows.slice(i).some(({ value }) => value !== null));
   return (
     <ul class="marks" aria-label={t("energy.legend")}>
       <li><i class="swatch" style={{ background: colour }} />{t("energy.measured")}</li>
       {has("estimated") && <li><i class={steps ? "dashed" : "hatched"} style={{ color: colour }} />{t("energy.estimated")}</li>}
       {has("manual") && <li><i class="dotted" style={{ color: colour }} />{t("energy.manual")}</li>}
-      {found.unknown > 0 && <li><i class="missing" />{t("energy.gap")}</li>}
+      {hasGap && <li><i class="missing" />{t("energy.gap")}</li>}
       {past && <li><i class="swatch past" />{before}</li>}
       {bands.map((each) => (
         <li key={each}><i class="band" style={{ background: `var(--band-${each})` }} />{word("band", each)} <span class="note">{hoursOf(shown, each)}</span></li>

@@ -153,7 +153,7 @@ function Flow({ plant, choice }: { plant: EnergyPlant; choice: Choice }) {
             <div class="canvas"><Diagram option={option} height={380} label={t("energy.sankey")} kept={(made) => (chart.current = made)} /></div>
           </section>
           <section class="card">
-            <div class="scroller">
+            <div class="scroller" role="region" tabIndex={0} aria-label={t("energy.sankey")}>
               <table>
                 <caption class="hidden">{t("energy.sankey")}</caption>
                 <thead><tr><th scope="col">{t("energy.from")}</th><th scope="col">{t("energy.to")}</th><th scope="col" class="num">{unitWord(found.unit)}</th><th scope="col" class="num">{t("energy.part")}</th><th scope="col">{t("energy.flags")}</th></tr></thead>

@@ -1,7 +1,7 @@
 // The same numbers as a table, to the last digit, with what each is worth; and as a file.
 import { useState } from "preact/hooks";
 import type { EnergyFigures, EnergyRow } from "../api";
-import { moment } from "../format";
+import { date, moment } from "../format";
 import { sheet } from "../sheet";
 import { iso } from "../trend/range";
 import { t, unitWord, word } from "../words";
@@ -23,7 +23,7 @@ export function Figures({ found, past, cursor }: { found: EnergyFigures; past: E
   const [many, show] = useState(PAGE);
   const rows = found.rows.map((row, i) => ({ row, i })).reverse();
   return (
-    <div class="scroller">
+    <div class="scroller" role="region" tabIndex={0} aria-label={t("energy.caption")}>
       <table>
         <caption class="hidden">{t("energy.caption")}</caption>
         <thead>
@@ -52,7 +52,11 @@ export function Figures({ found, past, cursor }: { found: EnergyFigures; past: E
   );
 }
 
-const label = (row: EnergyRow): string => (/^\d{4}-\d\d-\d\d(T|$)/.test(row.label) || !row.label ? moment(row.start).replace(/:00$/, "") : row.label);
+/** A day by its date, a part of one by when it begins. */
+function label(row: EnergyRow): string {
+  if (/^\d{4}-\d\d-\d\d$/.test(row.label)) return date(row.start);
+  return !row.label || /^\d{4}-\d\d-\d\dT/.test(row.label) ? moment(row.start).replace(/:00$/, "") : row.label;
+}
 
 function Line({ row, found, label: name, past, isTotal, isChosen }: { row: EnergyRow; found: EnergyFigures; label: string; past?: string | null; isTotal?: boolean; isChosen?: boolean }) {
   const unknown = row.value === null;

@@ -36,9 +36,9 @@ export default function EnergyView() {
   const isKnown = useValue(state) !== null;
   useEffect(() => watch([], false), []);
   const { answer: plant, error, again } = useAnswer<EnergyPlant>("energy", isKnown ? {} : null);
-  if (error) return <Failed reason={error} retry={again} />;
+  if (error) return <Failed reason={error} retry={again} view={t("nav.energy")} />;
   if (!plant) return <Loading />;
-  if (!plant.meters.length) return <p class="empty">{t("energy.none")}</p>;
+  if (!plant.meters.length) return <><h1 class="hidden">{t("nav.energy")}</h1><p class="empty">{t("energy.none")}</p></>;
   return <Energy plant={plant} />;
 }
 

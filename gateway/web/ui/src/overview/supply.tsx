@@ -1,6 +1,6 @@
 // Demand against what may be drawn, and who draws most.
 import type { Today, TodayDemand } from "../api";
-import { figure, inZone, moment } from "../format";
+import { aligned, figure, inZone, moment } from "../format";
 import { share } from "../energy/share";
 import { Card, Mark, type Tone } from "../parts";
 import { language, t } from "../words";
@@ -38,7 +38,7 @@ function Demand({ found }: { found: TodayDemand }) {
 /** Month, day and clock; today's clock alone. */
 function at(time: number): string {
   const text = moment(time);
-  return text.length <= 8 ? text.slice(0, 5) : inZone(language.get() === "zh" ? "zh-CN" : "en-GB", { month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", hourCycle: "h23" }).format(time);
+  return text.length <= 8 ? text.slice(0, 5) : inZone(language.get() === "zh" ? "zh-CN" : "en-GB", { month: language.get() === "zh" ? "2-digit" : "short", day: "2-digit", hour: "2-digit", minute: "2-digit", hourCycle: "h23" }).format(time).replace("/", "-");
 }
 
 function Gauge({ found, present, limit, highest, tone }: { found: TodayDemand; present: number | null; limit: number | null; highest: number | null; tone: Tone }) {
@@ -57,6 +57,7 @@ function Gauge({ found, present, limit, highest, tone }: { found: TodayDemand; p
 export function Consumers({ today }: { today: Today }) {
   const some = today.consumers.slice(0, SHOWN);
   const most = Math.max(...some.map((each) => Number(each.value)), 0) || 1;
+  const digits = most < 1000 ? 1 : 0;
   return (
     <Card title={t("today.consumers")} label="consumers" note={some.length ? `${t("today.of_all", { n: figure(some.length), all: figure(today.metered) })} · kWh` : undefined}>
       {some.length === 0 && <p class="empty">{today.is_pending ? t("today.pending") : t("today.no_consumers")}</p>}
@@ -66,7 +67,7 @@ export function Consumers({ today }: { today: Today }) {
             <tr key={each.meter}>
               <th scope="row" title={each.node}><a href={`#/energy?${new URLSearchParams({ at: each.meter, metric: "energy", span: "today" })}`}>{each.title || each.meter}</a></th>
               <td class="bar" aria-hidden="true"><i style={{ width: `${((100 * Number(each.value)) / most).toFixed(1)}%` }} /></td>
-              <td class="num">{figure(Number(each.value), 4)}</td>
+              <td class="num">{aligned(Number(each.value), digits)}</td>
               <td class="num part">{each.part === null ? "—" : share(each.part)}</td>
             </tr>
           ))}

@@ -4,7 +4,7 @@ import type { ReportGone, ReportKept, Reports, ReportVerdict } from "../api";
 import { useAnswer } from "../energy/data";
 import { ask, watch } from "../feed";
 import { bytes, figure, moment } from "../format";
-import { Card, Failed, Loading } from "../parts";
+import { Card, Failed, Loading, Wide } from "../parts";
 import { change, may } from "../session";
 import { t, word } from "../words";
 import { Check, Verdict } from "./check";
@@ -35,7 +35,7 @@ function Kept({ found, again }: { found: Reports; again: () => void }) {
     <Card title={t("reports.kept")} note={note}>
       <p class="why-not" role="alert">{why}</p>
       {found.reports.length === 0 ? <p class="empty">{t("reports.none")}</p> : (
-        <div class="wide">
+        <Wide label={t("reports.kept")}>
           <table class="links">
             <thead>
               <tr>
@@ -45,7 +45,7 @@ function Kept({ found, again }: { found: Reports; again: () => void }) {
             </thead>
             <tbody>{found.reports.map((each) => <Row key={each.number} report={each} again={again} tell={tell} />)}</tbody>
           </table>
-        </div>
+        </Wide>
       )}
     </Card>
   );
