@@ -78,7 +78,7 @@ def test_a_report_is_ordered_watched_saved_and_checked(
 ) -> None:
     words = {
         "zh": ("生成这段时间的报告", "生成", "保存", "核对", "台账现在的数与它一致", "文件被改过"),
-        "en": ("Report for these days", "Create", "Save", "Check", "The books still agree", "was changed"),
+        "en": ("Order a report", "Create", "Save", "Check", "The books still agree", "was changed"),
     }
     to_order, make, save, check, same, changed = words[language]
     with window(browser, language, "light") as context:
