@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +10,7 @@ import typer
 
 from config.problems import default_language
 from gateway.cli_lab_meters import lab_cjt188, lab_dlt645
+from gateway.cli_lab_opcua import lab_opcua
 from gateway.cli_lab_options import (
     Connections,
     FaultOption,
@@ -35,6 +35,7 @@ from gateway.lab.modbus.replies import Script, silent
 lab_app = typer.Typer(no_args_is_help=True, help="Equipment that goes wrong, to try with. 故障试验台。")
 lab_app.command("dlt645")(lab_dlt645)
 lab_app.command("cjt188")(lab_cjt188)
+lab_app.command("opcua")(lab_opcua)
 
 
 @lab_app.command("modbus")
@@ -86,36 +87,6 @@ def lab_modbus(
             return equipment.count
 
     run(serve(), language, lambda count: say(language, "lab.asked", count=count))
-
-
-@lab_app.command("opcua")
-def lab_opcua(
-    *,
-    port: Annotated[int, typer.Option(min=1, max=65535, help="TCP port. 端口。")] = 4840,
-    variables: Annotated[int, typer.Option(min=1, help="How many variables. 变量数。")] = 10,
-    host: Host = "127.0.0.1",
-    fault: FaultOption = None,
-    scenario: ScenarioOption = None,
-    seed: Seed = None,
-    for_: For = None,
-    lang: Lang = None,
-) -> None:
-    """Simulate an OPC UA server. 模拟 OPC UA 服务器。"""
-    from gateway.lab.opcua import FAULTS, Machine  # noqa: PLC0415
-
-    logging.getLogger("asyncua").setLevel(logging.ERROR)  # it warns that anybody may read, as is meant
-    language = lang or default_language()
-    machine = Machine(
-        scenario_of(fault, scenario, FAULTS, seed, language), port=port, host=host, variables=variables
-    )
-
-    async def serve() -> int:
-        async with machine:
-            typer.echo(say(language, "lab.opcua", where=machine.endpoint, count=variables))
-            await work_for(for_, machine.run())
-            return machine.tick
-
-    run(serve(), language, lambda count: say(language, "lab.ticked", count=count))
 
 
 @lab_app.command("mqtt")

@@ -3,8 +3,9 @@
 Variables are `nsu=urn:wanglian:lab:machine;s=v0` …, Double, value = 10 tick + index. With `swap_namespaces`
 a namespace with the same identifiers, whose values are all 777, takes the machine's index: whoever reads 777
 has gone by the index. What goes wrong happens to the whole server, once in each window a scenario names, or
-each second with a fault's share; limits and what spoils values hold while the scenario names them. The tests'
-other OPC UA server, of other hands, is in tests/servers/opcua.
+each second with a fault's share; limits, certificates and what spoils values hold while the scenario names
+them. Connections end when another certificate is shown. The tests' other OPC UA server, of other hands, is in
+tests/servers/opcua.
 """
 
 import asyncio
@@ -15,8 +16,9 @@ from typing import Any, Final, Self
 
 from asyncua import Server, ua
 
-from gateway.lab import amounts
-from gateway.lab.opcua_sessions import ANY, Sessions, forget_sessions
+from gateway.lab import amounts, opcua_certificates
+from gateway.lab.opcua_certificates import APPLICATION, Certificates, Shown
+from gateway.lab.opcua_sessions import ANY, Sessions, forget_sessions, show_certificate
 from gateway.lab.scenario import Fault, Moment, Scenario
 
 MACHINE: Final = "urn:wanglian:lab:machine"
@@ -32,7 +34,16 @@ FAULTS: Final = (
     "few_operations",
     "few_items",
     "few_connections",
+    *opcua_certificates.FAULTS,
 )
+_POLICIES: Final = [
+    ua.SecurityPolicyType.Basic256Sha256_Sign,
+    ua.SecurityPolicyType.Basic256Sha256_SignAndEncrypt,
+    ua.SecurityPolicyType.Aes128Sha256RsaOaep_Sign,
+    ua.SecurityPolicyType.Aes128Sha256RsaOaep_SignAndEncrypt,
+    ua.SecurityPolicyType.Aes256Sha256RsaPss_Sign,
+    ua.SecurityPolicyType.Aes256Sha256RsaPss_SignAndEncrypt,
+]
 _FEW: Final = 5
 TRAP: Final = 777.0
 
@@ -43,10 +54,16 @@ def value(index: int, tick: int) -> float:
 
 
 class Machine:
-    """The server while entered."""
+    """The server while entered; with certificates it takes protected connections and no others."""
 
     def __init__(
-        self, scenario: Scenario, *, port: int, host: str = "127.0.0.1", variables: int = 10
+        self,
+        scenario: Scenario,
+        *,
+        port: int,
+        host: str = "127.0.0.1",
+        variables: int = 10,
+        certificates: Certificates | None = None,
     ) -> None:
         self.port = port
         self.endpoint = f"opc.tcp://{host}:{port}/lab"
@@ -54,11 +71,14 @@ class Machine:
         self.swapped = False
         self._scenario = scenario
         self._variables = variables
+        self._certificates = certificates
+        self._shown: Shown | None = None
         self._nodes: list[Any] = []
         self._server: Any = None
         self._active: Fault | None = None
 
     async def __aenter__(self) -> Self:
+        self._active = self._scenario.at(Moment(1, 0.0))
         await self.start()
         return self
 
@@ -74,6 +94,11 @@ class Machine:
         server.set_endpoint(self.endpoint)
         server.set_server_name("Wanglian lab")
         server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
+        if self._certificates is not None:
+            await server.set_application_uri(APPLICATION)
+            server.set_security_policy(_POLICIES)
+            self._shown = self._certificates.good
+            server.iserver.certificate, server.iserver.private_key = self._shown.certificate, self._shown.key
         order = (OTHER, MACHINE) if self.swapped else (MACHINE, OTHER)
         self._nodes = []
         for uri in order:
@@ -86,6 +111,7 @@ class Machine:
                     self._nodes += [node] if uri == MACHINE else []
         await server.start()
         self._server = server
+        self.hold(self._active)
 
     async def stop(self) -> None:
         """End it."""
@@ -115,6 +141,20 @@ class Machine:
             inner.most_operations = _few("few_operations", fault)
             inner.most_items = _few("few_items", fault)
             inner.max_connections = _few("few_connections", fault)
+            self._show(fault)
+
+    def _show(self, fault: Fault | None) -> None:
+        """Show the certificate of a fault to who connects, and refuse theirs; end connections made before."""
+        if self._certificates is None:
+            return
+        shown, refuses = (
+            self._certificates.of(fault),
+            fault is not None and fault.fault == "refuse_certificate",
+        )
+        if (shown, refuses) == (self._shown, self._server.iserver.refuses):
+            return
+        self._shown, self._server.iserver.refuses = shown, refuses
+        show_certificate(self._server, shown.certificate, shown.key)
 
     async def advance(self) -> None:
         """Let every variable change."""

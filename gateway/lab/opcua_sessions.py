@@ -1,4 +1,4 @@
-"""What asyncua's server does not do by itself: forget sessions, and refuse what is too much for it."""
+"""What asyncua's server does not do by itself: forget sessions, refuse, and show another certificate."""
 
 from typing import Any, Final
 
@@ -6,6 +6,7 @@ from asyncua import ua
 from asyncua.common.utils import ServiceError
 from asyncua.server.internal_server import InternalServer
 from asyncua.server.internal_session import InternalSession, SessionState
+from cryptography.hazmat.primitives.serialization import Encoding
 
 ANY: Final = 2**32
 
@@ -19,6 +20,10 @@ class Sessions(InternalServer):
         """In a request; none is told of."""
         self.most_items = ANY
         """Monitored, of all sessions together."""
+        self.refuses = False
+        """Whoever would open a session: their certificate is not trusted here."""
+        self.sessions = 0
+        """Activated so far."""
         # It would ask a forgotten session whether it is active.
         self.max_pending_activation_seconds = 0
 
@@ -43,6 +48,16 @@ class _Session(InternalSession):
         if self.state == SessionState.Closed:
             raise ServiceError(ua.StatusCodes.BadSessionIdInvalid)
         return bool(super().is_activated())
+
+    async def create_session(self, params: Any, sockname: Any = None) -> Any:
+        self._let_in()
+        return await super().create_session(params, sockname=sockname)
+
+    def activate_session(self, params: Any, peer_certificate: bytes | None) -> Any:
+        self._let_in()
+        result = super().activate_session(params, peer_certificate)
+        self.iserver.sessions += 1
+        return result
 
     async def close_session(self, delete_subs: bool = True) -> None:
         await super().close_session(delete_subs)
@@ -69,9 +84,24 @@ class _Session(InternalSession):
         made = await super().create_monitored_items(params)
         return [*made, *(ua.MonitoredItemCreateResult(StatusCode=refused) for _ in wanted[room:])]
 
+    def _let_in(self) -> None:
+        if self.iserver.refuses:
+            raise ServiceError(ua.StatusCodes.BadCertificateUntrusted)
+
     def _allow(self, wanted: Any) -> None:
         if len(wanted) > self.iserver.most_operations:
             raise ServiceError(ua.StatusCodes.BadTooManyOperations)
+
+
+def show_certificate(server: Any, certificate: Any, key: Any) -> None:
+    """Let a running server show another certificate to who connects from now on; connections end."""
+    server.iserver.certificate, server.iserver.private_key = certificate, key
+    for endpoint in server.iserver.endpoints:
+        endpoint.ServerCertificate = certificate.public_bytes(Encoding.DER)
+    for policy in server._policies:  # noqa: SLF001  no other way in
+        policy.certificate, policy.private_key = certificate, key
+    for client in list(server.bserver.clients):
+        client.transport.close()
 
 
 async def forget_sessions(server: Any) -> None:

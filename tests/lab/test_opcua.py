@@ -1,25 +1,32 @@
 """The simulated OPC UA server goes wrong as a client of other hands sees it."""
 
 import asyncio
+import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from asyncua import Client, ua
+from asyncua.crypto.security_policies import SecurityPolicyBasic256Sha256
 from asyncua.ua.ua_binary import struct_from_binary
 
 from gateway.lab.opcua import FAULTS, MACHINE, TRAP, Machine, value
+from gateway.lab.opcua_certificates import FAULTS as CERTIFICATES
+from gateway.lab.opcua_certificates import Certificates
 from gateway.lab.scenario import Fault, Scenario
 from tests.processes import free_port
+from tests.servers.opcua_certificates import Wanted, make
 
 pytestmark = pytest.mark.server
 
 
 @asynccontextmanager
-async def machine(*faults: Fault) -> AsyncIterator[Machine]:
-    async with Machine(Scenario.of(faults, FAULTS), port=free_port(), variables=3) as it:
+async def machine(*faults: Fault, certificates: Certificates | None = None) -> AsyncIterator[Machine]:
+    scenario = Scenario.of(faults, FAULTS)
+    async with Machine(scenario, port=free_port(), variables=3, certificates=certificates) as it:
         yield it
 
 
@@ -134,7 +141,89 @@ async def test_faults_that_last_are_seen_by_a_client_as_long_as_they_are_held() 
 def test_every_fault_is_shown_above_or_below() -> None:
     at_once = {"restart", "swap_namespaces", "silence", "lose_sessions"}
     lasting = {"bad_status", "old_timestamps", "freeze", "few_operations", "few_items", "few_connections"}
-    assert at_once | lasting == set(FAULTS)
+    assert at_once | lasting | set(CERTIFICATES) == set(FAULTS)
+    assert set(SAID) | {"refuse_certificate"} == set(CERTIFICATES)
+
+
+SAID = {
+    "expired_certificate": "certificate has expired",
+    "early_certificate": "certificate is not yet valid",
+    "other_host_certificate": "IP address mismatch",
+    "revoked_certificate": "certificate revoked",
+    "untrusted_certificate": "self-signed certificate",
+    "other_application_certificate": "OK",
+}
+
+
+def looked_at(folder: Path, der: bytes) -> tuple[str, str]:
+    """Return what the openssl program says of a server's certificate, and whose application it is for."""
+    known, (certificate, revoked) = Certificates(folder), (folder / "known.pem", folder / "revoked.pem")
+    subprocess.run(["openssl", "x509", "-in", known.authority, "-out", certificate], check=True)
+    subprocess.run(["openssl", "crl", "-in", known.revoked, "-out", revoked], check=True)
+    (folder / "shown.der").write_bytes(der)
+    files = ("-CAfile", certificate, "-CRLfile", revoked)
+    checked = subprocess.run(
+        ["openssl", "verify", *files, "-crl_check", "-verify_ip", "127.0.0.1", folder / "shown.der"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    names = subprocess.run(
+        ["openssl", "x509", "-in", folder / "shown.der", "-noout", "-ext", "subjectAltName"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return checked.stdout + checked.stderr, names.stdout.partition("URI:")[2].partition(",")[0]
+
+
+async def shown(it: Machine) -> bytes:
+    (first, *others) = await Client(it.endpoint).connect_and_get_server_endpoints()
+    assert {each.ServerCertificate for each in others} == {first.ServerCertificate}
+    assert {each.SecurityMode.name for each in others} == {"Sign", "SignAndEncrypt"}
+    return bytes(first.ServerCertificate)
+
+
+async def test_a_certificate_is_wrong_in_the_way_it_is_named_for_and_in_no_other(tmp_path: Path) -> None:
+    certificates = Certificates(tmp_path)
+    expired = Fault(fault="expired_certificate", value="48h")
+    async with machine(expired, certificates=certificates) as it:
+        assert SAID["expired_certificate"] in looked_at(tmp_path, await shown(it))[0]  # from the start
+        it.hold(None)
+        good = await shown(it)
+        said, application = looked_at(tmp_path, good)
+        assert said.endswith("OK\n")
+        for name, wanted in SAID.items():
+            it.hold(Fault(fault=name))
+            said, other = looked_at(tmp_path, await shown(it))
+            assert wanted in said
+            defects = [each for each in said.splitlines() if " lookup: " in each]
+            # Who signs for itself has no authority's list either.
+            assert len([each for each in defects if "unable to get" not in each]) == (wanted != "OK")
+            assert (other == application) == (name != "other_application_certificate")
+    assert Certificates(tmp_path).good.certificate == certificates.good.certificate
+
+
+async def test_a_client_whose_certificate_is_refused_loses_its_connection_and_gets_no_session(
+    tmp_path: Path,
+) -> None:
+    key, certificate = (str(each) for each in reversed(make(Wanted(uri="urn:client")).write(tmp_path)))
+
+    async def secured(it: Machine) -> Any:
+        made = Client(it.endpoint)
+        made.application_uri = "urn:client"
+        await made.set_security(SecurityPolicyBasic256Sha256, certificate, key)
+        return made
+
+    async with asyncio.timeout(20), machine(certificates=Certificates(tmp_path / "lab")) as it:
+        connected = await secured(it)
+        async with connected:
+            index = await connected.get_namespace_index(MACHINE)
+            assert await by_index(connected, index) == value(1, 0)
+            it.hold(Fault(fault="refuse_certificate"))
+            with pytest.raises(ConnectionError):
+                await by_index(connected, index)
+        with pytest.raises(ua.uaerrors.BadCertificateUntrusted):
+            await (await secured(it)).connect()
+        it.hold(None)
+        async with await secured(it) as again:
+            assert await by_index(again, index) == value(1, 0)
 
 
 async def test_a_scenario_restarts_it_once_in_its_window_and_spoils_values() -> None:

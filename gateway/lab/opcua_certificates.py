@@ -1,0 +1,213 @@
+"""Certificates the simulated OPC UA server shows: one that is in order, others each wrong in one way.
+
+All but `untrusted_certificate` are signed by one authority: who trusts that sees of each what is wrong with
+it and nothing else. Keys and authority lie in a folder and are made once, and the certificate in order is
+always the same one, so whom a person trusted is trusted at the next start too.
+"""
+
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from gateway.lab import amounts
+from gateway.lab.scenario import Fault
+
+APPLICATION: Final = "urn:wanglian:lab:server"
+_VALID: Final = timedelta(days=3650)
+_DER: Final = serialization.Encoding.DER
+_AUTHORITY, _GOOD, _REVOKED = 1, 2, 3
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A certificate and the key that belongs to it."""
+
+    certificate: x509.Certificate
+    key: rsa.RSAPrivateKey
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What a certificate says."""
+
+    name: str
+    number: int
+    begins: datetime
+    ends: datetime
+    hosts: tuple[str, ...] = ()
+    application: str = APPLICATION
+
+
+def _expired(said: _Said, fault: Fault) -> _Said:
+    ends = datetime.now(UTC) - _told(fault)
+    return replace(said, begins=min(said.begins, ends - timedelta(days=1)), ends=ends)
+
+
+def _early(said: _Said, fault: Fault) -> _Said:
+    return replace(said, begins=datetime.now(UTC) + _told(fault))
+
+
+def _told(fault: Fault) -> timedelta:
+    return timedelta(seconds=amounts.seconds(fault.value or "1h"))
+
+
+_WRONG: Final[dict[str, Callable[[_Said, Fault], _Said]]] = {
+    "expired_certificate": _expired,
+    "early_certificate": _early,
+    "other_host_certificate": lambda said, _: replace(said, hosts=("elsewhere.invalid",)),
+    "other_application_certificate": lambda said, _: replace(said, application="urn:somebody:else"),
+    "revoked_certificate": lambda said, _: replace(said, number=_REVOKED),
+    "untrusted_certificate": lambda said, _: said,
+}
+FAULTS: Final = (*_WRONG, "refuse_certificate")
+
+
+@dataclass(frozen=True)
+class Certificates:
+    """What lies in a folder, made there the first time it is used."""
+
+    folder: Path
+    host: str = "127.0.0.1"
+    """What clients call the server, beside this machine's names."""
+    _shown: dict[Fault, Shown] = field(default_factory=dict)
+
+    def of(self, fault: Fault | None) -> Shown:
+        """Return what is shown while a fault is held; the same each time."""
+        if fault is None or fault.fault not in _WRONG:
+            return self.good
+        if fault not in self._shown:
+            said = _WRONG[fault.fault](self._order, fault)
+            is_other = fault.fault == "untrusted_certificate"
+            key, issuer = (_made(), None) if is_other else (self.good.key, self._authority)
+            self._shown[fault] = Shown(_server(said, key, issuer), key)
+        return self._shown[fault]
+
+    @cached_property
+    def good(self) -> Shown:
+        """What is in order."""
+        key = _kept(self.folder / "server.pem")
+        return Shown(_server(self._order, key, self._authority), key)
+
+    @property
+    def authority(self) -> Path:
+        """What belongs into a client's folder of those it trusts, as the list beside it does."""
+        return self.folder / "authority.der"
+
+    @property
+    def revoked(self) -> Path:
+        """What the authority has revoked."""
+        return self.folder / "authority.crl"
+
+    @cached_property
+    def _order(self) -> _Said:
+        known = self._authority.certificate
+        hosts = tuple(dict.fromkeys((self.host, "127.0.0.1", "localhost", socket.gethostname())))
+        return _Said("Wanglian lab", _GOOD, known.not_valid_before_utc, known.not_valid_after_utc, hosts)
+
+    @cached_property
+    def _authority(self) -> Shown:
+        file = self.folder / "authority.pem"
+        is_there = file.exists() and self.authority.exists()
+        key = _kept(file)
+        if not is_there:
+            made = _signed_authority(key)
+            self.revoked.write_bytes(_list(Shown(made, key)).public_bytes(_DER))
+            self.authority.write_bytes(made.public_bytes(_DER))
+        return Shown(x509.load_der_x509_certificate(self.authority.read_bytes()), key)
+
+
+def _made() -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+def _kept(file: Path) -> rsa.RSAPrivateKey:
+    """Return the key of a file, a new one where there is none; ValueError: it is something else."""
+    if not file.exists():
+        made = _made().private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch(mode=0o600)
+        file.write_bytes(made)
+    key = serialization.load_pem_private_key(file.read_bytes(), None)
+    if not isinstance(key, rsa.RSAPrivateKey):
+        raise ValueError(f"{file} is no RSA key")  # noqa: TRY004  what a file holds, no argument
+    return key
+
+
+def _begun(said: _Said, key: rsa.RSAPrivateKey, issuer: Shown | None, *, ca: bool) -> x509.CertificateBuilder:
+    name = _name(said.name)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name if issuer is None else issuer.certificate.subject)
+        .public_key(key.public_key())
+        .serial_number(said.number)
+        .not_valid_before(said.begins)
+        .not_valid_after(said.ends)
+        .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+        .add_extension(
+            x509.KeyUsage(
+                digital_signature=not ca,
+                content_commitment=not ca,
+                key_encipherment=not ca,
+                data_encipherment=not ca,
+                key_agreement=False,
+                key_cert_sign=ca,
+                crl_sign=ca,
+                encipher_only=False,
+                decipher_only=False,
+            ),
+            critical=True,
+        )
+    )
+
+
+def _signed_authority(key: rsa.RSAPrivateKey) -> x509.Certificate:
+    now = datetime.now(UTC)
+    said = _Said("Wanglian lab authority", _AUTHORITY, now - timedelta(days=1), now + _VALID)
+    return _begun(said, key, None, ca=True).sign(key, hashes.SHA256())
+
+
+def _server(said: _Said, key: rsa.RSAPrivateKey, issuer: Shown | None) -> x509.Certificate:
+    """Return a server's certificate, signed by an issuer or itself."""
+    names = [x509.UniformResourceIdentifier(said.application), *map(_host, said.hosts)]
+    usage = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
+    begun = _begun(said, key, issuer, ca=False)
+    begun = begun.add_extension(x509.SubjectAlternativeName(names), critical=False)
+    begun = begun.add_extension(x509.ExtendedKeyUsage(usage), critical=False)
+    return begun.sign(key if issuer is None else issuer.key, hashes.SHA256())
+
+
+def _list(issuer: Shown) -> x509.CertificateRevocationList:
+    began = issuer.certificate.not_valid_before_utc
+    one = x509.RevokedCertificateBuilder().serial_number(_REVOKED).revocation_date(began).build()
+    builder = (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(issuer.certificate.subject)
+        .last_update(began)
+        .next_update(began + _VALID)
+        .add_revoked_certificate(one)
+    )
+    return builder.sign(issuer.key, hashes.SHA256())
+
+
+def _name(common: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
+
+
+def _host(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
