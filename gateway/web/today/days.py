@@ -72,6 +72,12 @@ class Days:
         """Return its energy."""
         return amounts_of(self.quarters(back))
 
+    def energy_behind(self, meter: str) -> Found:
+        """Return the energy of today behind one meter."""
+        return amounts_of(
+            self._of(f"behind/{meter}", 0, lambda day: energy(self.accounts, self.asked(day, subject=meter)))
+        )
+
     def cost(self, back: int = 0) -> Found:
         """Return what that costs."""
         found = self.quarters(back)
@@ -102,9 +108,9 @@ class Days:
         accounts = self.accounts
         return self._of("made", 0, lambda day: made_of(accounts.query, accounts.choices, self.site, *day[:2]))
 
-    def asked(self, day: Span, medium: str = MEDIUM) -> Asked:
-        """Return the question for the site's quarters of a day."""
-        return Asked(self.site, medium, "15min", day.first, day.last)
+    def asked(self, day: Span, medium: str = MEDIUM, subject: str = "") -> Asked:
+        """Return the question for a meter's quarters of a day, or the site's."""
+        return Asked(subject or self.site, medium, "15min", day.first, day.last)
 
     def _of(self, what: str, back: int, read: Callable[[Span], T]) -> T:
         day, now = self.day(back), self._monotonic()

@@ -76,7 +76,7 @@ class TodayConsumer(Answer):
     node: str
     value: str
     part: float | None
-    """Share of what the site took."""
+    """Share of what the meter above them all has measured; of what the site took where there is none."""
 
 
 class Today(Answer):

@@ -1,6 +1,6 @@
 """What is drawn against what may be drawn, and by whom: demand by contract, and the largest consumers."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from typing import Final, Literal
 
@@ -99,7 +99,7 @@ def consumers_of(days: Days) -> tuple[list[TodayConsumer], int]:
         for i, name in enumerate(names)
         if table.known[i, 0] and table.quanta[i, 0] > 0
     ]
-    total = days.energy().total
+    total = _shared(days, [query.meters[name] for name in names])
     told = [
         TodayConsumer(
             meter=name,
@@ -111,6 +111,25 @@ def consumers_of(days: Days) -> tuple[list[TodayConsumer], int]:
         for value, name in sorted(amounts, key=lambda each: (-each[0], each[1]))[:MOST_CONSUMERS]
     ]
     return told, len(names)
+
+
+def _shared(days: Days, ends: Sequence[Meter]) -> Fraction | None:
+    """Return what these meters share today: what they hang behind has measured, own generation with it.
+
+    Where one hangs behind nothing it is what the site took.
+    """
+    meters = days.accounts.query.meters
+    tops = set()
+    for each in ends:
+        top = each
+        while top.parent is not None:
+            top = meters[top.parent]
+        tops.add(top.name)
+    if tops & {each.name for each in ends}:
+        return days.energy().total
+    totals = [days.energy_behind(name).total for name in sorted(tops)]
+    known = [each for each in totals if each is not None]
+    return sum(known, Fraction(0)) if len(known) == len(totals) else None
 
 
 def _ends(meters: Iterable[Meter]) -> list[str]:

@@ -299,6 +299,14 @@ def test_the_largest_consumers_come_first_with_their_share_of_the_supply(office:
     assert (told["consumers"][0]["title"], told["metered"]) == ("冲压", 2)
 
 
+def test_consumers_share_what_is_used_own_generation_with_it_not_what_was_bought(tmp_path: Path) -> None:
+    behind: dict[str, Any] = {name: {"parent": "used"} for name in ("press", "oven")}
+    # As though a generator gave what the press takes: sixteen tenths of the supply are used.
+    behind |= {"main": {"at": "-"}, "used": {"expression": "main + press"}}
+    told = Office(tmp_path, energy={"meters": behind}).today()
+    assert [each["part"] for each in told["consumers"]] == pytest.approx([0.6 / 1.6, 0.35 / 1.6], abs=1e-4)
+
+
 def test_a_meter_others_hang_behind_is_no_consumer(tmp_path: Path) -> None:
     behind = {"main": {"at": "-"}, "press": {"parent": "main"}, "oven": {"parent": "press"}}
     told = Office(tmp_path, energy={"meters": behind}).today()
