@@ -20,6 +20,7 @@ from typing import Final, Protocol, TypeVar
 from config.plant import BufferOptions
 from connectors import Epoch, Tag
 from gateway.buffer.contract import StoreFailed
+from gateway.buffer.refusal import meaning
 from gateway.buffer.segment import Job, Segment, SegmentWriter, SourceState, segment_path
 from gateway.sqlite import files_of, is_full
 
@@ -317,11 +318,10 @@ class Writer:
     def _abandon(self, exc: Exception) -> None:
         """Trust the active file no more: after a failed sync its pages may be lost and yet look clean."""
         active, self._active = self._active, None
-        self.degraded = f"{type(exc).__name__}: {exc}"
+        self._distrust(active, exc)
         if active is None:
             self._clear_the_way()
             return
-        self._distrust(active, exc)
         active.abandon()
         self._keeper.ended(active.path, sealed=False)
         if active.next_seq == active.first_seq:
@@ -336,9 +336,11 @@ class Writer:
         except OSError:
             self.next_seq += 1
 
-    def _distrust(self, active: SegmentWriter, exc: Exception) -> None:
-        self.degraded = f"{type(exc).__name__}: {exc}"
-        log.error("disk error, segment abandoned", extra={"file": active.path.name, "reason": self.degraded})
+    def _distrust(self, active: SegmentWriter | None, exc: Exception) -> None:
+        self.degraded = meaning(exc, self._directory)
+        where = {"directory": str(self._directory)} if active is None else {"file": active.path.name}
+        reason = f"{type(exc).__name__}: {exc}"
+        log.error("disk error, segment abandoned", extra={**where, "reason": reason})
 
     def _start_anew(self) -> bool:
         """Begin again where the directory or the active file was deleted; tell whether that could be done."""
@@ -348,7 +350,7 @@ class Writer:
         try:
             self.epoch = self._keeper.directory_lost(self.next_seq)
         except (sqlite3.Error, OSError, StoreFailed) as exc:
-            self.degraded = f"{type(exc).__name__}: {exc}"
+            self.degraded = meaning(exc, self._directory)
             log.exception("the data directory is gone and cannot be made again")
             return False
         return True

@@ -6,6 +6,7 @@ shows it.
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from gateway.lab import amounts
@@ -20,6 +21,17 @@ _NOISE: Final = b"\xff\x00\x80"
 def silent(asked: Asked) -> Replies:  # noqa: ARG001
     """Answer nothing."""
     return []
+
+
+@dataclass(frozen=True, slots=True)
+class Restarting:
+    """Begin anew: the meter hears nothing for so long; others on its line do not notice."""
+
+    seconds: float
+
+    def __call__(self, asked: Asked) -> Replies:
+        """Answer nothing."""
+        return silent(asked)
 
 
 def late(seconds: float) -> Script:
@@ -164,6 +176,7 @@ FAULTS: Final[Mapping[str, Callable[[Told], Script]]] = {
     "delay": _seconds(0.2, late),
     "late_reply": _seconds(1.8, late),
     "drop": _plain(silent),
+    "restart": _seconds(5.0, Restarting),
     "wrong_address": _plain(wrong_address),
     "wrong_identifier": _plain(wrong_identifier),
     "wrong_control": _plain(wrong_control),
@@ -189,12 +202,19 @@ def scripted(scenario: Scenario) -> Script:
     """Return the script of a scenario; time counts from now, `unit` is the place on the line, from 1."""
     began = time.monotonic()
     scripts = {fault: FAULTS[fault.fault](fault.value) for fault in scenario.faults}
+    back: dict[str, float] = {}
+    """When a meter that begins anew hears again, by its address."""
 
     def script(asked: Asked) -> Replies:
         identifier = int(asked.identifier, 16)
         elapsed = time.monotonic() - began
+        if elapsed < back.get(asked.address, 0.0):
+            return silent(asked)
         moment = Moment(asked.number + 1, elapsed, asked.place, range(identifier, identifier + 1))
         fault = scenario.at(moment)
-        return (honest if fault is None else scripts[fault])(asked)
+        answer = honest if fault is None else scripts[fault]
+        if isinstance(answer, Restarting):
+            back[asked.address] = elapsed + answer.seconds
+        return answer(asked)
 
     return script

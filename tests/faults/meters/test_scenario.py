@@ -13,7 +13,7 @@ from gateway.lab.scenario import Fault, Scenario
 from tests.faults.meters.lab import meters, source, wrong
 
 SCALE = float(os.environ.get("WL_SCALE", "0.1"))
-TOLD = {"late_reply": "80ms", "delay": "10ms", "slow_bytes": "1ms"}
+TOLD = {"late_reply": "80ms", "delay": "10ms", "slow_bytes": "1ms", "restart": "80ms"}
 
 
 @pytest.mark.fault("D2", "D3", "D4", "D5", "D6")
@@ -44,3 +44,27 @@ async def test_of_everything_that_goes_wrong_on_a_line_no_digit_is_taken_for_a_r
     assert line.count > 3 * len(names)
     assert len(values) // 4 < good < len(values)
     record_measure(f"DL/T 645, {len(faults)} faults: {good} of {len(values)} values good, 0 wrong", row="D3")
+
+
+@pytest.mark.fault("D1")
+async def test_a_meter_that_restarts_is_bad_meanwhile_and_the_other_on_its_line_is_not(
+    record_measure: Callable[..., None],
+) -> None:
+    began_anew = Fault(fault="restart", value="600ms", unit=2, requests=range(5, 20))
+    script = scripted(Scenario.of([began_anew], FAULTS))
+    table = TagTable()
+    seen: dict[str, list[bool]] = {"a": [], "b": []}
+    async with (
+        MeterLine("dlt645", meters(), script) as line,
+        asyncio.timeout(20),
+        source(line.port, table) as reading,
+    ):
+        while line.count < 20 or not seen["b"][-1]:
+            for name, scans in seen.items():
+                batch = await reading.scan(name)
+                assert wrong([batch], table) == []
+                scans.append(not any(batch.parts[0].quality.tolist()))
+    assert all(seen["a"])
+    away = seen["b"].index(False)
+    assert all(seen["b"][:away])
+    record_measure(f"DL/T 645: a meter restarts: {seen['b'].count(False)} of its scans bad, 0 of the other's")
