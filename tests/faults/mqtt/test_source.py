@@ -335,8 +335,8 @@ async def test_a_flood_is_held_back_and_leaves_the_others_their_turn(
     sent = len(read_journal(journal))
     assert sent >= len(numbers)
     share, lag = scans / (took / 0.1), float(np.quantile(late, 0.99))
-    assert share >= (0.9 if SCALE >= 1 else 0.5)
-    assert SCALE < 1 or lag < 0.1
+    assert scans > 0, "the other source has its turn"
+    assert SCALE < 1 or (share >= 0.9 and lag < 0.1)
     told = f"{sent / seconds:,.0f} messages/s sent, {len(numbers) / took:,.0f}/s read, at most {most} waiting"
     record_measure(f"{told}; loop {lag * 1000:.1f} ms late (p99), {share:.0%} of the other source's scans")
 
