@@ -94,7 +94,7 @@ def test_every_sentence_is_recognised_as_itself() -> None:
     filled = {
         "peer": "host:1", "detail": "why", "seconds": "5", "id": "g", "thumbprint": "AB",
         "step": "TLS", "proxy": "proxy:2", "kind": "SOCKS5", "cap": "50MB", "at": "midnight",
-        "address": "169.254.1.1",
+        "address": "169.254.1.1", "directory": "/var/lib/wanglian data",
     }  # fmt: skip
     for key, texts in catalogue().items():
         if key.startswith("link."):
