@@ -63,9 +63,9 @@ def test_d12_every_one_of_thousands_of_devices_is_scanned_at_its_interval(
 ) -> None:
     ports = tmp_path / "ports.json"
     serve = python(ROOT / "tests/servers/modbus_plant.py", "--devices", str(PORTS), "--values", "4")
-    status = free_port()
     with started("plant", [*serve, "--journal", tmp_path / "journal", "--port-file", ports], tmp_path):
         wait_for(ports.exists, "the simulator")
+        status = free_port()  # only now: the simulator takes two hundred
         device = {"scan": f"{SCAN_S}s", "tags": {"v": {"address": 2, "type": "float32", "count": 3}}}
         sources = {
             f"line{n}": {
