@@ -190,6 +190,15 @@ class TagTable:
         self._activate(numbers, tags)
         return np.array(numbers, np.int32)
 
+    def announce_each(self, groups: Sequence[Sequence[Tag]]) -> list[NDArray[np.int32]]:
+        """Announce the tags of several devices in one go; return each one's numbers.
+
+        What is new is synced to the disk, and the loop waits for that: once, however many devices there are.
+        """
+        numbers = self.announce([tag for group in groups for tag in group])
+        ends = np.cumsum([len(group) for group in groups])
+        return np.split(numbers, ends[:-1]) if groups else []
+
     def former(self, path: str) -> str:
         """Return the path a tag had before its device was renamed; empty when it was not."""
         device, _, name = path.rpartition("/")

@@ -5,7 +5,6 @@ import contextlib
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
-from itertools import chain
 from types import TracebackType
 from typing import Final, Protocol, Self
 
@@ -237,13 +236,10 @@ class LineSource:
     def _announce(self) -> None:
         if not self._devices:
             self._devices = self._make()
-        described = [device.tags(self._name, self._site) for device in self._devices]
-        # All in one: what is new is synced to the disk, and the loop waits for that.
-        numbers = self._tags.announce(list(chain.from_iterable(described)))
-        ends = np.cumsum([len(tags) for tags in described])
-        for device, own in zip(self._devices, np.split(numbers, ends[:-1]), strict=True):
+        numbers = self._tags.announce_each([each.tags(self._name, self._site) for each in self._devices])
+        for device, own in zip(self._devices, numbers, strict=True):
             device.numbered(own)
-        self._tags.keep_only(self._name, numbers)
+        self._tags.keep_only(self._name, np.concatenate(numbers))
 
     async def _next_due(self) -> tuple[int, Device]:
         """Wait until a device is due; what is changed meanwhile is taken over within a second."""

@@ -85,10 +85,9 @@ class Simulated:
         """Announce these devices; `kept` are the places of those that go on."""
         now, steady = self._clock.now(), self._clock.monotonic()
         self._options = options
-        self._numbers = {
-            name: self._tags.announce(self._describe(name, device))
-            for name, device in options.devices.items()
-        }
+        described = [self._describe(name, device) for name, device in options.devices.items()]
+        numbers = self._tags.announce_each(described)
+        self._numbers = dict(zip(options.devices, numbers, strict=True))
         scans = [device.scan for device in options.devices.values()]
         places = [kept.get(name) for name in options.devices]
         self._schedule = self._schedule.renewed(scans, places, now, steady)
@@ -96,7 +95,7 @@ class Simulated:
             if name not in kept:
                 # The multiple just passed is not due: who was there before may have computed it.
                 self._schedule.answered(place, now, steady)
-        self._tags.keep_only(self._name, np.concatenate(list(self._numbers.values())))
+        self._tags.keep_only(self._name, np.concatenate(numbers))
 
     def _describe(self, name: str, device: SimulatedDevice) -> list[Tag]:
         path = device_path(self._site, device.at, name)

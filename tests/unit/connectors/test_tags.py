@@ -32,6 +32,14 @@ def test_numbers_are_given_once_and_kept_over_restarts() -> None:
     assert again == [1, 2, 0]
 
 
+def test_the_tags_of_many_devices_are_persisted_in_one_go() -> None:
+    kept = Kept()
+    numbers = kept.reopened().announce_each([[tag("a"), tag("b")], [], [tag("c")]])
+    assert [each.tolist() for each in numbers] == [[0, 1], [], [2]]
+    assert kept.calls == 1
+    assert kept.reopened().announce_each([]) == []
+
+
 def test_new_tags_are_persisted_before_announce_returns_and_known_ones_are_not_again() -> None:
     kept = Kept()
     tags = kept.reopened()
