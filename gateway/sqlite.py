@@ -160,7 +160,12 @@ def is_healthy(connection: sqlite3.Connection) -> bool:
 
 def is_full(error: sqlite3.Error) -> bool:
     """Tell a full disk from a failing one."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
+    return primary_code(error) == sqlite3.SQLITE_FULL
+
+
+def primary_code(error: sqlite3.Error) -> int:
+    """Return the primary result code (SQLite, Result and Error Codes, 2); 0 where none was given."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
 def files_of(path: Path) -> tuple[Path, Path, Path]:

@@ -20,7 +20,7 @@ from gateway.buffer.segment import SCHEMA, SUFFIX, Segment, SourceState
 from gateway.buffer.state import NAME, State
 from gateway.ledger import Gap, Rows
 from gateway.ledger.books import add
-from gateway.sqlite import check_version, checkpoint, connect, connect_for_reading, files_of
+from gateway.sqlite import check_version, checkpoint, connect, connect_for_reading, files_of, primary_code
 
 log = logging.getLogger(__name__)
 LEAP: Final = 1_000_000
@@ -74,7 +74,7 @@ def _open_state(directory: Path) -> tuple[State, bool]:
     try:
         return State(path), lost
     except sqlite3.DatabaseError as exc:
-        if wants_room(exc) or getattr(exc, "sqlite_errorcode", 0) & 0xFF in _NOT_DAMAGE:
+        if wants_room(exc) or primary_code(exc) in _NOT_DAMAGE:
             raise
         bad = set_aside(path)
         log.error("damaged state set aside", extra={"file": bad.name, "reason": str(exc)})  # noqa: TRY400

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from config.problems import Phrase
+from gateway.sqlite import primary_code
 
 _BY_ERRNO: Final = {
     errno.EROFS: "link.disk_read_only",
@@ -30,7 +31,7 @@ def meaning(exc: Exception, directory: Path) -> str:
     """Return in English what to look at, a sentence `config.reasons` knows; else the error's own words."""
     key = None
     if isinstance(exc, sqlite3.Error):
-        key = _BY_SQLITE.get(getattr(exc, "sqlite_errorcode", 0) & 0xFF)
+        key = _BY_SQLITE.get(primary_code(exc))
     elif isinstance(exc, OSError):
         key = _BY_ERRNO.get(exc.errno or 0)
     if key is None:

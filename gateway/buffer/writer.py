@@ -318,10 +318,11 @@ class Writer:
     def _abandon(self, exc: Exception) -> None:
         """Trust the active file no more: after a failed sync its pages may be lost and yet look clean."""
         active, self._active = self._active, None
-        self._distrust(active, exc)
+        self.degraded = meaning(exc, self._directory)
         if active is None:
             self._clear_the_way()
             return
+        self._distrust(active, exc)
         active.abandon()
         self._keeper.ended(active.path, sealed=False)
         if active.next_seq == active.first_seq:
@@ -336,11 +337,10 @@ class Writer:
         except OSError:
             self.next_seq += 1
 
-    def _distrust(self, active: SegmentWriter | None, exc: Exception) -> None:
+    def _distrust(self, active: SegmentWriter, exc: Exception) -> None:
         self.degraded = meaning(exc, self._directory)
-        where = {"directory": str(self._directory)} if active is None else {"file": active.path.name}
         reason = f"{type(exc).__name__}: {exc}"
-        log.error("disk error, segment abandoned", extra={**where, "reason": reason})
+        log.error("disk error, segment abandoned", extra={"file": active.path.name, "reason": reason})
 
     def _start_anew(self) -> bool:
         """Begin again where the directory or the active file was deleted; tell whether that could be done."""
