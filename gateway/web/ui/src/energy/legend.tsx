@@ -21,7 +21,8 @@ export function Legend({ found, past, steps, colour, before = t("energy.before")
   const bands = BANDS.filter((each) => shown.some(({ band }) => band === each));
   const has = (part: "estimated" | "manual"): boolean => found.rows.some((row) => row.value !== null && row.measured < 0.95 && (part === "manual") === row.manual > row.estimated);
   // What comes after the newest figure has not been yet.
-  const hasGap = found.rows.some((row, i) => row.value === null && found.rows.slice(i).some(({ value }) => value !== null));
+  const known = found.rows.filter((row) => row.value !== null);
+  const hasGap = known.length > 0 && found.rows.indexOf(known[known.length - 1]!) >= known.length;
   return (
     <ul class="marks" aria-label={t("energy.legend")}>
       <li><i class="swatch" style={{ background: colour }} />{t("energy.measured")}</li>
