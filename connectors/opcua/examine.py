@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
@@ -85,7 +85,22 @@ def _chain(leaf: x509.Certificate, pool: Sequence[x509.Certificate]) -> list[x50
 def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     try:
         certificate.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature):
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        is_named = certificate.issuer == issuer.subject
+        return is_named and _is_signed_weakly(certificate, certificate.tbs_certificate_bytes, issuer)
+    return True
+
+
+def _is_signed_weakly(
+    what: x509.Certificate | x509.CertificateRevocationList, said: bytes, issuer: x509.Certificate
+) -> bool:
+    """Tell whether an issuer signed something in a way that can be forged, which the library won't check."""
+    try:
+        algorithm, key = what.signature_hash_algorithm, issuer.public_key()
+        if not isinstance(algorithm, _WEAK) or not isinstance(key, rsa.RSAPublicKey):
+            return False
+        key.verify(what.signature, said, padding.PKCS1v15(), algorithm)
+    except (ValueError, InvalidSignature, UnsupportedAlgorithm):
         return False
     return True
 
@@ -180,8 +195,18 @@ def _revocation(
             if each.issuer != certificate.issuer:
                 continue
             # A list whose issuer we do not have can't be checked; what it revokes is not believed either.
-            is_ours = issuer.subject != certificate.issuer or each.is_signature_valid(issuer.public_key())  # type: ignore[arg-type]
+            is_ours = issuer.subject != certificate.issuer or _may_have_listed(issuer, each)
             revoked = each.get_revoked_certificate_by_serial_number(certificate.serial_number)
             if is_ours and revoked is not None:
                 which = "it" if place == 0 else f"its issuer {common_name(certificate)}"
                 yield f"{which} was revoked on {revoked.revocation_date_utc:%Y-%m-%d}"
+
+
+def _may_have_listed(issuer: x509.Certificate, revoked: x509.CertificateRevocationList) -> bool:
+    """Tell whether a list is an issuer's; one signed in a way nobody here knows counts as if it were."""
+    try:
+        _ = revoked.signature_hash_algorithm
+    except UnsupportedAlgorithm:
+        return True
+    is_valid = revoked.is_signature_valid(issuer.public_key())  # type: ignore[arg-type]
+    return is_valid or _is_signed_weakly(revoked, revoked.tbs_certlist_bytes, issuer)

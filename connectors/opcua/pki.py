@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final, Literal, NamedTuple, TypeVar
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from connectors.errors import NotConnected
@@ -28,6 +29,14 @@ Folder = Literal["trusted", "rejected"]
 FOLDERS: Final[tuple[Folder, ...]] = ("trusted", "rejected")
 _MAKING: Final = threading.Lock()
 """Sources begin together and share one certificate: the first makes it, the others wait."""
+_UNREADABLE: Final = (
+    ValueError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
+"""What the library raises at certificates it makes nothing of: of SM2, with odd extensions, of no version."""
 _NOT_IN_A_FILE_NAME: Final = re.compile(r"[^\w.-]+")
 _MOST_REJECTED: Final = 100
 """Files kept in rejected/: a server that shows a new certificate each time must not fill the disk."""
@@ -145,10 +154,10 @@ class Pki:
         """
         try:
             certificates = _split(shown)
-        except ValueError as exc:
+            verdict = examine(certificates, application_uri, host, self._evidence(), datetime.now(UTC))
+        except _UNREADABLE as exc:
             raise Refused(f"the server shows a certificate that can't be read: {exc}") from exc
         leaf = certificates[0]
-        verdict = examine(certificates, application_uri, host, self._evidence(), datetime.now(UTC))
         if verdict.is_trusted and not verdict.defects:
             return
         what = f"the server's certificate, thumbprint {thumbprint(leaf)}, is refused: "
@@ -218,7 +227,7 @@ def _readable(folder: Path, pattern: str, read: Callable[[Path], T]) -> Iterator
         if file.is_file():
             try:
                 yield file, read(file)
-            except (OSError, ValueError):
+            except (OSError, *_UNREADABLE):
                 continue
 
 

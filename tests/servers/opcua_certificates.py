@@ -1,6 +1,6 @@
 """Application certificates for OPC UA tests, good and wrong in one way each, made with `cryptography`."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from ipaddress import ip_address
@@ -9,7 +9,7 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 URI = "urn:wanglian:test:server"
@@ -33,7 +33,7 @@ class Wanted:
     begins: timedelta = timedelta(days=-1)
     ends: timedelta = timedelta(days=1)
     bits: int = 2048
-    algorithm: Any = field(default_factory=hashes.SHA256)
+    is_sha1: bool = False
     usage: bool = True
     extended: tuple[Any, ...] = (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH)
     authority: bool = False
@@ -78,7 +78,18 @@ def make(wanted: Wanted, issuer: "Made | None" = None) -> "Made":
         .add_extension(x509.ExtendedKeyUsage(wanted.extended), critical=False)
     )
     signing = private if issuer is None else issuer.key
-    return Made(builder.sign(signing, wanted.algorithm), private)
+    made = builder.sign(signing, hashes.SHA256())
+    if wanted.is_sha1:
+        made = x509.load_der_x509_certificate(with_sha1(made, made.tbs_certificate_bytes, signing))
+    return Made(made, private)
+
+
+def with_sha1(made: Any, said: bytes, key: rsa.RSAPrivateKey) -> bytes:
+    """Return the DER of a certificate or list signed with SHA-1, which the library's builders refuse."""
+    sha256, sha1 = (bytes.fromhex(f"2a864886f70d0101{last}") for last in ("0b", "05"))
+    whole, said = (each.replace(sha256, sha1) for each in (made.public_bytes(DER), said))
+    signature = key.sign(said, padding.PKCS1v15(), hashes.SHA1())  # noqa: S303
+    return bytes(whole[: -len(signature)] + signature)
 
 
 @dataclass
@@ -103,7 +114,7 @@ class Made:
         )
         return certificate, private
 
-    def revoke(self, *revoked: "Made") -> bytes:
+    def revoke(self, *revoked: "Made", is_sha1: bool = False) -> bytes:
         """Return this authority's revocation list, DER."""
         now = datetime.now(UTC)
         builder = (
@@ -119,4 +130,5 @@ class Made:
                 .revocation_date(now - timedelta(hours=1))
                 .build()
             )
-        return builder.sign(self.key, hashes.SHA256()).public_bytes(DER)
+        made = builder.sign(self.key, hashes.SHA256())
+        return with_sha1(made, made.tbs_certlist_bytes, self.key) if is_sha1 else made.public_bytes(DER)

@@ -90,15 +90,25 @@ def test_what_no_sentence_fits_stays_as_it_was_said() -> None:
     assert in_words("", "zh") == ""
 
 
+REFUSED = (
+    "host:1: the server's certificate, thumbprint AB, is refused: ",
+    "host:1：服务器的证书不可接受，指纹 AB：",
+)
+
+
 def test_every_sentence_is_recognised_as_itself() -> None:
     filled = {
         "peer": "host:1", "detail": "why", "seconds": "5", "id": "g", "thumbprint": "AB",
         "step": "TLS", "proxy": "proxy:2", "kind": "SOCKS5", "cap": "50MB", "at": "midnight",
-        "address": "169.254.1.1", "directory": "/var/lib/wanglian data",
+        "address": "169.254.1.1", "directory": "/var/lib/wanglian data", "defects": "worn", "file": "/x/own",
+        "name": "Plant CA", "time": "2026-11-30", "names": "a, b", "host": "c", "uri": "urn:d",
+        "algorithm": "SHA1", "bits": "1024", "least": "2048",
     }  # fmt: skip
     for key, texts in catalogue().items():
-        if key.startswith("link."):
+        kind = key.partition(".")[0]
+        if kind in ("link", "defect"):
             english, chinese = (
                 re.sub(r"\{(\w+)\}", lambda m: filled[m[1]], texts[each]) for each in ("en", "zh")
             )
-            assert in_words(english, "zh") == chinese, key
+            before = {"link": ("", ""), "defect": REFUSED}[kind]
+            assert in_words(before[0] + english, "zh") == before[1] + chinese, key

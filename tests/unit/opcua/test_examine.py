@@ -11,7 +11,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from connectors.opcua.examine import Evidence, examine
+from config.reasons import in_words
+from connectors.opcua.examine import Evidence, Verdict, examine
 from connectors.opcua.pki import Pki, Refused
 from tests.servers.opcua_certificates import URI, Made, Wanted, make
 
@@ -24,6 +25,10 @@ WRONG: dict[str, tuple[Wanted, str]] = {
     "no signing": (Wanted(usage=False), "KeyUsage"),
     "for clients only": (Wanted(extended=(ExtendedKeyUsageOID.CLIENT_AUTH,)), "ExtendedKeyUsage"),
 }
+
+SHA1 = "the signature uses SHA1, which can be forged"
+SM2_WITH_SM3 = bytes.fromhex("2a811ccf5501837500")
+"""As long as the object identifier of SHA-256 with RSA, and unknown like that of SM2 with SM3."""
 
 
 def trusting(*certificates: Made, lists: tuple[bytes, ...] = (), issuers: tuple[Made, ...] = ()) -> Evidence:
@@ -52,16 +57,60 @@ def test_f7_one_defect_is_named_although_the_certificate_is_trusted(wanted: Want
     made = make(wanted)
     verdict = look(made, trusting(made))
     assert verdict.is_trusted
-    assert len(verdict.defects) == 1
-    assert said in verdict.defects[0]
+    (defect,) = verdict.defects
+    assert said in defect
+    refused = "opc.tcp://h:4840: the server's certificate, thumbprint AB, is refused: "
+    told = in_words(f"{refused}{defect}; {SHA1}", "zh")
+    assert told.startswith("opc.tcp://h:4840：服务器的证书不可接受，指纹 AB：")
+    assert defect not in told
+    assert told.endswith("；用 SHA1 签名，可以伪造")
 
 
 @pytest.mark.fault("F7")
-def test_f7_a_signature_with_sha1_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`cryptography` makes no such certificate any more, so the library's word is changed."""
+def test_f7_a_signature_with_sha1_is_refused_for_that_alone_whoever_made_it() -> None:
+    root = make(Wanted(name="root", authority=True))
+    alone, signed = make(Wanted(is_sha1=True)), make(Wanted(is_sha1=True), root)
+    for made, trusted in ((alone, alone), (signed, root), (signed, signed)):
+        assert look(made, trusting(trusted)) == Verdict(is_trusted=True, defects=(SHA1,))
+    middle = make(Wanted(name="middle", authority=True, is_sha1=True), root)
+    verdict = look(make(Wanted(), middle), trusting(root, issuers=(middle,)))
+    assert verdict == Verdict(is_trusted=True, defects=(SHA1.replace("uses", "of its issuer middle uses"),))
+
+
+@pytest.mark.fault("F7")
+def test_f7_a_root_signed_with_sha1_vouches_and_revokes() -> None:
+    """What it says of itself proves nothing; a list it signed so is one all the same."""
+    root = make(Wanted(name="root", authority=True, is_sha1=True))
+    other = make(Wanted(name="root", authority=True, bits=3072))
+    server = make(Wanted(), root)
+    assert look(server, trusting(root)) == Verdict(is_trusted=True, defects=())
+    for is_sha1 in (False, True):
+        revoked = look(server, trusting(root, lists=(root.revoke(server, is_sha1=is_sha1),)))
+        assert [each.partition(" on ")[0] for each in revoked.defects] == ["it was revoked"]
+        forged = look(server, trusting(root, lists=(other.revoke(server, is_sha1=is_sha1),)))
+        assert forged == Verdict(is_trusted=True, defects=())
+
+
+@pytest.mark.fault("F7")
+def test_f7_a_list_nobody_here_can_check_revokes_all_the_same() -> None:
+    root = make(Wanted(name="root", authority=True))
+    server = make(Wanted(), root)
+    strange = root.revoke(server).replace(bytes.fromhex("2a864886f70d01010b"), SM2_WITH_SM3)
+    assert "it was revoked" in look(server, trusting(root, lists=(strange,))).defects[0]
+
+
+@pytest.mark.fault("F7")
+def test_f7_a_certificate_signed_in_a_way_nobody_here_knows_is_refused_and_no_crash(tmp_path: Path) -> None:
     made = make(Wanted())
-    monkeypatch.setattr("connectors.opcua.examine._WEAK", (hashes.SHA256,))
-    assert any("can be forged" in each for each in look(made, trusting(made)).defects)
+    shown = made.der.replace(bytes.fromhex("2a864886f70d01010b"), SM2_WITH_SM3)
+    assert len(shown) == len(made.der)
+    for file in (tmp_path / "trusted" / "it.der", tmp_path / "issuers" / "it.der"):
+        file.parent.mkdir()
+        file.write_bytes(shown)
+    with pytest.raises(Refused, match="can't be read: Signature algorithm"):
+        Pki(tmp_path).examine(shown, URI, "127.0.0.1")
+    with pytest.raises(Refused, match="nobody has trusted it yet"):
+        Pki(tmp_path).examine(made.der, URI, "127.0.0.1")
 
 
 @pytest.mark.fault("F7")
