@@ -16,7 +16,7 @@ from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from gateway.lab import amounts
@@ -26,6 +26,9 @@ APPLICATION: Final = "urn:wanglian:lab:server"
 _VALID: Final = timedelta(days=3650)
 _DER: Final = serialization.Encoding.DER
 _AUTHORITY, _GOOD, _REVOKED = 1, 2, 3
+_BITS, _SHORT = 2048, 1024
+# sha256WithRSAEncryption and sha1WithRSAEncryption, DER (RFC 8017, appendix C).
+_WITH_SHA256, _WITH_SHA1 = bytes.fromhex("06092a864886f70d01010b"), bytes.fromhex("06092a864886f70d010105")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,8 @@ class _Said:
     ends: datetime
     hosts: tuple[str, ...] = ()
     application: str = APPLICATION
+    bits: int = _BITS
+    is_sha1: bool = False
 
 
 def _expired(said: _Said, fault: Fault) -> _Said:
@@ -67,6 +72,8 @@ _WRONG: Final[dict[str, Callable[[_Said, Fault], _Said]]] = {
     "other_host_certificate": lambda said, _: replace(said, hosts=("elsewhere.invalid",)),
     "other_application_certificate": lambda said, _: replace(said, application="urn:somebody:else"),
     "revoked_certificate": lambda said, _: replace(said, number=_REVOKED),
+    "sha1_certificate": lambda said, _: replace(said, is_sha1=True),
+    "short_key_certificate": lambda said, _: replace(said, bits=_SHORT),
     "untrusted_certificate": lambda said, _: said,
 }
 FAULTS: Final = (*_WRONG, "refuse_certificate")
@@ -87,9 +94,9 @@ class Certificates:
             return self.good
         if fault not in self._shown:
             said = _WRONG[fault.fault](self._order, fault)
-            is_other = fault.fault == "untrusted_certificate"
-            key, issuer = (_made(), None) if is_other else (self.good.key, self._authority)
-            self._shown[fault] = Shown(_server(said, key, issuer), key)
+            is_alone = fault.fault == "untrusted_certificate"
+            key = _made(said.bits) if is_alone or said.bits != _BITS else self.good.key
+            self._shown[fault] = Shown(_server(said, key, None if is_alone else self._authority), key)
         return self._shown[fault]
 
     @cached_property
@@ -126,8 +133,8 @@ class Certificates:
         return Shown(x509.load_der_x509_certificate(self.authority.read_bytes()), key)
 
 
-def _made() -> rsa.RSAPrivateKey:
-    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+def _made(bits: int = _BITS) -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(public_exponent=65537, key_size=bits)
 
 
 def _kept(file: Path) -> rsa.RSAPrivateKey:
@@ -186,7 +193,17 @@ def _server(said: _Said, key: rsa.RSAPrivateKey, issuer: Shown | None) -> x509.C
     begun = _begun(said, key, issuer, ca=False)
     begun = begun.add_extension(x509.SubjectAlternativeName(names), critical=False)
     begun = begun.add_extension(x509.ExtendedKeyUsage(usage), critical=False)
-    return begun.sign(key if issuer is None else issuer.key, hashes.SHA256())
+    signing = key if issuer is None else issuer.key
+    made = begun.sign(signing, hashes.SHA256())
+    return _with_sha1(made, signing) if said.is_sha1 else made
+
+
+def _with_sha1(made: x509.Certificate, key: rsa.RSAPrivateKey) -> x509.Certificate:
+    """Return the same certificate signed with SHA-1, which the library's builder refuses to do."""
+    other = made.public_bytes(_DER).replace(_WITH_SHA256, _WITH_SHA1)
+    said = x509.load_der_x509_certificate(other).tbs_certificate_bytes
+    signature = key.sign(said, padding.PKCS1v15(), hashes.SHA1())  # noqa: S303  that is what is wrong with it
+    return x509.load_der_x509_certificate(other[: -len(signature)] + signature)
 
 
 def _list(issuer: Shown) -> x509.CertificateRevocationList:

@@ -150,27 +150,40 @@ SAID = {
     "early_certificate": "certificate is not yet valid",
     "other_host_certificate": "IP address mismatch",
     "revoked_certificate": "certificate revoked",
+    "sha1_certificate": "CA signature digest algorithm too weak",
+    "short_key_certificate": "EE certificate key too weak",
     "untrusted_certificate": "self-signed certificate",
     "other_application_certificate": "OK",
 }
 
+PROVED_BY = {
+    "sha1_certificate": "sha1WithRSAEncryption (2048 bit)",
+    "short_key_certificate": "sha256WithRSAEncryption (1024 bit)",
+}
 
-def looked_at(folder: Path, der: bytes) -> tuple[str, str]:
-    """Return what the openssl program says of a server's certificate, and whose application it is for."""
+
+def looked_at(folder: Path, der: bytes) -> tuple[str, str, str]:
+    """Return what the openssl program says of a server's certificate, its application and what proves it."""
     known, (certificate, revoked) = Certificates(folder), (folder / "known.pem", folder / "revoked.pem")
     subprocess.run(["openssl", "x509", "-in", known.authority, "-out", certificate], check=True)
     subprocess.run(["openssl", "crl", "-in", known.revoked, "-out", revoked], check=True)
     (folder / "shown.der").write_bytes(der)
     files = ("-CAfile", certificate, "-CRLfile", revoked)
     checked = subprocess.run(
-        ["openssl", "verify", *files, "-crl_check", "-verify_ip", "127.0.0.1", folder / "shown.der"],
+        [
+            *("openssl", "verify", *files, "-crl_check", "-auth_level", "2"),
+            *("-verify_ip", "127.0.0.1", folder / "shown.der"),
+        ],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
-    names = subprocess.run(
-        ["openssl", "x509", "-in", folder / "shown.der", "-noout", "-ext", "subjectAltName"],
+    told = subprocess.run(
+        ["openssl", "x509", "-in", folder / "shown.der", "-noout", "-text"],
         capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    return checked.stdout + checked.stderr, names.stdout.partition("URI:")[2].partition(",")[0]
+    ).stdout  # fmt: skip
+    proof = (
+        told.partition(mark)[2].split("\n")[0].strip() for mark in ("Signature Algorithm:", "Public-Key:")
+    )
+    return checked.stdout + checked.stderr, told.partition("URI:")[2].partition(",")[0], " ".join(proof)
 
 
 async def shown(it: Machine) -> bytes:
@@ -187,16 +200,18 @@ async def test_a_certificate_is_wrong_in_the_way_it_is_named_for_and_in_no_other
         assert SAID["expired_certificate"] in looked_at(tmp_path, await shown(it))[0]  # from the start
         it.hold(None)
         good = await shown(it)
-        said, application = looked_at(tmp_path, good)
+        said, application, proof = looked_at(tmp_path, good)
         assert said.endswith("OK\n")
+        assert proof == "sha256WithRSAEncryption (2048 bit)"
         for name, wanted in SAID.items():
             it.hold(Fault(fault=name))
-            said, other = looked_at(tmp_path, await shown(it))
+            said, other, proof = looked_at(tmp_path, await shown(it))
             assert wanted in said
             defects = [each for each in said.splitlines() if " lookup: " in each]
             # Who signs for itself has no authority's list either.
             assert len([each for each in defects if "unable to get" not in each]) == (wanted != "OK")
             assert (other == application) == (name != "other_application_certificate")
+            assert proof == PROVED_BY.get(name, "sha256WithRSAEncryption (2048 bit)")
     assert Certificates(tmp_path).good.certificate == certificates.good.certificate
 
 

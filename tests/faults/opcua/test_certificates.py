@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from config.reasons import in_words
 from connectors import NotConnected
 from connectors.opcua import OpcUa
 from connectors.opcua.pki import below
@@ -21,14 +22,32 @@ pytestmark = pytest.mark.server
 
 COUNT = 3
 SAID = {
-    "expired_certificate": "is refused: it expired on ",
-    "early_certificate": "is refused: it is valid only from ",
-    "other_host_certificate": "is refused: it is for the host elsewhere.invalid, not 127.0.0.1",
-    "other_application_certificate": "is refused: it is for the application urn:somebody:else, but ",
-    "revoked_certificate": "is refused: it was revoked on ",
-    "untrusted_certificate": "is refused: nobody has trusted it yet. ",
-    "refuse_certificate": "refuses the gateway's certificate: BadCertificateUntrusted; ",
+    "expired_certificate": ("is refused: it expired on ", " UTC 过期"),
+    "early_certificate": ("is refused: it is valid only from ", " UTC 才生效（网关的时钟对吗？）"),
+    "other_host_certificate": (
+        "is refused: it is for the host elsewhere.invalid, not 127.0.0.1",
+        "：是发给主机 elsewhere.invalid 的，不是 127.0.0.1",
+    ),
+    "other_application_certificate": (
+        "is refused: it is for the application urn:somebody:else, but ",
+        "：是发给应用 urn:somebody:else 的，而服务器自称 urn:wanglian:lab:server",
+    ),
+    "revoked_certificate": ("is refused: it was revoked on ", " 吊销"),
+    "sha1_certificate": (
+        "is refused: the signature uses SHA1, which can be forged",
+        "：用 SHA1 签名，可以伪造",
+    ),
+    "short_key_certificate": (
+        "is refused: the key has 1024 bits, 2048 are the least",
+        "：密钥只有 1024 位，至少要 2048 位",
+    ),
+    "untrusted_certificate": ("is refused: nobody has trusted it yet. ", "还没有人信任"),
+    "refuse_certificate": (
+        "refuses the gateway's certificate: BadCertificateUntrusted; ",
+        "不接受网关的证书（BadCertificateUntrusted），请在那里信任 ",
+    ),
 }
+"""What the link says of each, in English and in Chinese."""
 
 
 def trust(certificates: Certificates, folder: Path) -> None:
@@ -71,9 +90,11 @@ async def test_f7_no_session_while_the_certificate_is_bad_and_one_when_it_is_goo
                     async with asyncio.timeout(10):
                         while True:
                             await it.read()
-                reason = await refused(gateway())
-            assert SAID[name] in str(reason)
-            assert "; " not in str(reason).partition("is refused: ")[2]
+                reason = str(await refused(gateway()))
+            english, chinese = SAID[name]
+            assert english in reason
+            assert "; " not in reason.partition("is refused: ")[2]
+            assert chinese in in_words(reason, "zh")
             assert inner.sessions == before
             machine.hold(None)
         async with gateway() as it:
