@@ -42,6 +42,11 @@ class Row(BaseModel):
     """High: two sources agree, or the instrument itself was read."""
     note: str = ""
 
+    @classmethod
+    def numbers(cls) -> frozenset[str]:
+        """Return the columns that hold exact decimals."""
+        return frozenset(name for name, field in cls.model_fields.items() if field.annotation is Decimal)
+
     @property
     @abstractmethod
     def key(self) -> str:

@@ -5,7 +5,6 @@ columns in the folder `factors` of its library (`gateway.library`). Its row take
 same key. Rows are only ever chosen in the plant file (`carbon:`), never by a default.
 """
 
-import csv
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -28,6 +27,7 @@ from config.factor_rows import (
 )
 from config.problems import Phrase, Problem, quote
 from config.reading.references import why_unreadable
+from config.sheets import SheetRefused, read_sheet, sheet_text
 
 R = TypeVar("R", bound=Row)
 
@@ -132,25 +132,24 @@ def read_table(table: type[R], file: Traversable, name: str) -> tuple[list[R], l
     may be empty may be left out.
     """
     try:
-        lines = file.read_bytes().decode("utf-8-sig").splitlines()
+        sheet = read_sheet(sheet_text(file.read_bytes()), remarks=True)
     except OSError as error:
         return [], [Problem("E-CF-1506", name, 1, 1, "", {"reason": why_unreadable(error)})]
-    except UnicodeDecodeError:
-        return [], [Problem("E-CF-1506", name, 1, 1, "", {"reason": Phrase("reason.no_utf8")})]
-    numbered = [(i, line) for i, line in enumerate(lines, 1) if line.strip() and not line.startswith("#")]
+    except SheetRefused as error:
+        return [], [error.problem(name)]
+    numbers = [sheet.figures(column) for column in sheet.columns if column in table.numbers()]
     rows: list[R] = []
     problems: list[Problem] = []
     seen: dict[str, int] = {}
-    # A cell holds no line break, so each line is a row and an error has its line.
-    columns = next(csv.reader([numbered[0][1]]), []) if numbered else []
-    for number, line in numbered[1:]:
-        cells = next(csv.reader([line]))
-        if len(cells) != len(columns):
-            args = {"found": len(cells), "wanted": len(columns)}
-            problems.append(Problem("E-CF-1507", name, number, 1, "", {"reason": Phrase("row.cells", args)}))
-            continue
+    for each in sheet.rows:
+        number = each.line
         try:
-            row = table.model_validate(dict(zip(columns, (cell.strip() for cell in cells), strict=True)))
+            cells = sheet.named(each)
+            plain = {figures.column: figures.plain(cells[figures.column], number) for figures in numbers}
+            row = table.model_validate(cells | plain)
+        except SheetRefused as error:
+            problems.append(error.problem(name))
+            continue
         except ValidationError as error:
             problems += _row_problems(error, name, number)
             continue

@@ -10,7 +10,7 @@ import typer
 
 from config.energy_meters import Meter, meters
 from config.problems import Language, Phrase
-from config.sheets import sheet_text
+from config.sheets import SheetRefused, sheet_text
 from connectors import SystemClock
 from gateway.console import AsJson, Lang, PlantFile, data_dir, fail, load, print_json, print_table, say
 from gateway.energy.bookkeeping.files import FOLDER
@@ -178,6 +178,8 @@ def import_(
         found = from_csv(sheet_text(data), plant.meters, plant.calendar, plant.site, plant.clock.now())
     except Refused as exc:
         plant.refuse(exc)
+    except SheetRefused as exc:
+        fail(exc.problem(str(file)).render(plant.language))
     plant.enter(found, by)
 
 

@@ -4,14 +4,14 @@ A hundred sub-devices with a secret each are a sheet people already have. It may
 in the plant file and never written there.
 """
 
-import csv
-import io
+from collections.abc import Mapping
 from typing import Any, Final, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
 from config.base import Model, SecretText
+from config.sheets import SheetRefused, read_sheet
 
 M = TypeVar("M", bound=Model)
 _DEVICE: Final = "device"
@@ -26,33 +26,30 @@ def read_table(text: object, row: type[M]) -> object:
     """
     if not isinstance(text, SecretText):
         return text
-    lines = text.removeprefix("\ufeff").splitlines()
-    head = lines[0] if lines else ""
-    mark = next((each for each in ("\t", ";", ",") if each in head), ",")
-    rows = list(csv.reader(io.StringIO("\n".join(lines)), delimiter=mark))
-    columns = [each.strip() for each in rows[0]] if rows else []
+    try:
+        sheet = read_sheet(text)
+        rows = [(each.line, sheet.named(each)) for each in sheet.rows]
+    except SheetRefused as exc:
+        raise PydanticCustomError("sheet", "sheet", {"reason": exc.phrase}) from None
     wanted = [_DEVICE, *(name for name, field in row.model_fields.items() if field.is_required())]
-    unknown = [each for each in columns if each != _DEVICE and each not in row.model_fields]
-    missing = [each for each in wanted if each not in columns]
+    unknown = [each for each in sheet.columns if each != _DEVICE and each not in row.model_fields]
+    missing = [each for each in wanted if each not in sheet.columns]
     if unknown or missing:
         raise PydanticCustomError(
             "device_columns", "columns", {"columns": ", ".join([_DEVICE, *row.model_fields])}
         )
     found: dict[str, Any] = {}
-    for number, cells in enumerate(rows[1:], 2):
-        if any(cell.strip() for cell in cells):
-            path, entry = _entry(columns, cells, row, number)
-            if path in found:
-                raise PydanticCustomError("device_row", "row", {"line": number, "field": _DEVICE})
-            found[path] = entry
+    for number, cells in rows:
+        path, entry = _entry(cells, row, number)
+        if path in found:
+            raise PydanticCustomError("device_row", "row", {"line": number, "field": _DEVICE})
+        found[path] = entry
     return found
 
 
-def _entry(columns: list[str], cells: list[str], row: type[M], number: int) -> tuple[str, M]:
+def _entry(cells: Mapping[str, str], row: type[M], number: int) -> tuple[str, M]:
     said: dict[str, Any] = {
-        name: SecretText(cell.strip()) if name in _SECRETS else cell.strip()
-        for name, cell in zip(columns, cells, strict=False)
-        if cell.strip()
+        name: SecretText(cell) if name in _SECRETS else cell for name, cell in cells.items() if cell
     }
     path = said.pop(_DEVICE, None)
     if path is None:

@@ -14,9 +14,12 @@ from typing import Any, Final, Literal
 from config.base import SecretText
 from config.problems import Phrase, Problem, quote
 from config.reading.document import Document, Listing, Mapping
+from config.sheets import sheet_text
 
 LARGEST_FILE: Final = 1_048_576
 """Bytes; certificates are named by path: what is read here is a password, a token or a table of devices."""
+
+_TABLE: Final = ".csv"
 
 _REFERENCE: Final = re.compile(r"\$(?P<escaped>\$)?\{(?P<inside>[^{}]*)\}?")
 _NAMED: Final = re.compile(r"env:(?P<env>[A-Za-z_][A-Za-z0-9_]*)|file:(?P<file>[^\x00]+)")
@@ -128,7 +131,8 @@ def _read(name: str, folder: Path) -> str:
     if len(data) > LARGEST_FILE:
         raise _Unusable("E-CF-0204", name=quote(name), limit=LARGEST_FILE)
     try:
-        text = data.decode("utf-8-sig")
+        # What a spreadsheet saved is of its own encoding; whoever reads the table refuses what is of none.
+        text = sheet_text(data) if path.suffix.lower() == _TABLE else data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise _Unusable("E-CF-0205", name=quote(name)) from None
     return text.removesuffix("\n").removesuffix("\r")

@@ -65,6 +65,7 @@ _CODES: Final = {
     "platform_id": "E-CF-0792",
     "device_columns": "E-CF-0793",
     "device_row": "E-CF-0794",
+    "sheet": "E-CF-0797",
     "name": "E-CF-0122",
     "unit": "E-CF-0123",
     "deadband": "E-CF-0124",

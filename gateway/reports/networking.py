@@ -4,8 +4,6 @@ The denominator is a list of production equipment somebody answers for. The plan
 is not connected does not stand there, and the rate would always flatter. Without a list there is no rate.
 """
 
-import csv
-import io
 from collections.abc import Iterator
 from decimal import Decimal
 from fractions import Fraction
@@ -14,7 +12,7 @@ from typing import NamedTuple
 
 from config.plant import Plant
 from config.problems import Phrase
-from config.sheets import sheet_text
+from config.sheets import SheetRefused, read_sheet, sheet_text
 from connectors import Tag
 from gateway.energy.carbon.networking import Item, Rate
 from gateway.energy.periods import QUARTER_NS, Span
@@ -67,14 +65,18 @@ def read_equipment(file: Path, devices: list[str]) -> list[Listed]:
     """Return the list of production equipment; `devices` are those of the plant file.
 
     Raises:
-        Refused: E-RP-0009. OSError: it can't be read.
+        Refused: E-RP-0009, or the table's own. OSError: it can't be read.
     """
-    table = csv.DictReader(io.StringIO(sheet_text(file.read_bytes())))
-    if not set(table.fieldnames or ()) >= _COLUMNS:
-        raise Refused("E-RP-0009", line=1, reason=", ".join(table.fieldnames or ()))
+    try:
+        sheet = read_sheet(sheet_text(file.read_bytes()))
+        rows = [(row.line, sheet.named(row)) for row in sheet.rows]
+    except SheetRefused as exc:
+        raise Refused(exc.code, **exc.args_of_text) from exc
+    if not set(sheet.columns) >= _COLUMNS:
+        raise Refused("E-RP-0009", line=1, reason=", ".join(sheet.columns))
     found: list[Listed] = []
-    for line, row in enumerate(table, 2):
-        name, device = ((row[key] or "").strip() for key in ("equipment", "device"))
+    for line, row in rows:
+        name, device = row["equipment"], row["device"]
         if not name or name in {each.name for each in found}:
             raise Refused("E-RP-0009", line=line, reason=name or "–")
         if device and device not in devices:

@@ -1,15 +1,15 @@
 """Readings, batches and closings people enter: written down at once, booked by whoever keeps the books."""
 
-import csv
-import io
+import re
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from config.energy_meters import Meter
+from config.sheets import read_sheet
 from connectors import Clock, TagTable
 from gateway.buffer.contract import StoreFailed
 from gateway.buffer.identity import StoreLock
@@ -18,6 +18,11 @@ from gateway.energy.bookkeeping.files import NAME, open_books
 from gateway.energy.bookkeeping.ledger import Ledger
 from gateway.energy.periods import Calendar
 from gateway.sqlite import connect, transaction
+
+_SLASHED: Final = re.compile(r"(\d{4})/(\d{1,2})/(\d{1,2})(?:[ T](\d{1,2}):(\d{2})(?::(\d{2}))?)?")
+"""As Excel shows a time in Chinese, the year first: it can be read in no other way."""
+_READINGS: Final = {"meter", "time", "value"}
+_BATCHES: Final = {"batch", "at", "from", "to"}
 
 
 class Refused(ValueError):
@@ -61,34 +66,29 @@ def from_csv(
 ) -> list[Entering]:
     """Return what a table holds: readings (meter,time,value) or batches (batch,at,from,to[,product]).
 
-    Times are the plant's own. Nothing of a table with a mistake is entered: raises Refused with its line.
+    Times are the plant's own. Nothing of a table with a mistake is entered: raises Refused or SheetRefused
+    with its line.
     """
-    table = csv.DictReader(io.StringIO(text.lstrip("\ufeff")))
-    columns = set(table.fieldnames or ())
+    sheet = read_sheet(text)
+    figures = sheet.figures("value") if set(sheet.columns) >= _READINGS else None
+    if figures is None and not set(sheet.columns) >= _BATCHES:
+        raise Refused("columns", ", ".join(sheet.columns))
     found = []
-    for line, row in enumerate(table, 2):
+    for row in sheet.rows:
+        cells = sheet.named(row)
         try:
-            found.append(_from_row(row, columns, meters, calendar, site=site, now=now))
+            if figures is None:
+                found.append(_batch(cells, calendar, site))
+            else:
+                value = figures.plain(cells["value"], row.line)
+                found.append(reading(meters, cells["meter"], value, moment(calendar, cells["time"]), now))
         except Refused as exc:
-            exc.line = line
+            exc.line = row.line
             raise
     return found
 
 
-def _from_row(
-    row: Mapping[str, str],
-    columns: set[str],
-    meters: Mapping[str, Meter],
-    calendar: Calendar,
-    *,
-    site: str,
-    now: int,
-) -> Entering:
-    if columns >= {"meter", "time", "value"}:
-        at = moment(calendar, row["time"])
-        return reading(meters, row["meter"].strip(), row["value"].strip(), at, now)
-    if not columns >= {"batch", "at", "from", "to"}:
-        raise Refused("columns", ", ".join(sorted(columns)))
+def _batch(row: Mapping[str, str], calendar: Calendar, site: str) -> Entering:
     first, last = moment(calendar, row["from"]), moment(calendar, row["to"])
     if first >= last:
         raise Refused("time", row["to"])
@@ -99,10 +99,14 @@ def _from_row(
 
 def moment(calendar: Calendar, text: str) -> int:
     """Return ns UTC of a local date or time as people write it; raise Refused."""
+    slashed = _SLASHED.fullmatch(text.strip())
+    if slashed:
+        parts = [f"{each:0>2}" for each in slashed.groups("00")]
+        text = f"{'-'.join(parts[:3])}T{':'.join(parts[3:])}"
     try:
         at = datetime.fromisoformat(text.strip())
-    except (ValueError, AttributeError):
-        raise Refused("time", str(text)) from None
+    except ValueError:
+        raise Refused("time", text) from None
     if at.tzinfo is not None:
         return round(at.timestamp()) * 1_000_000_000
     return calendar.moment(at)

@@ -1,7 +1,5 @@
 """The supplier's invoice as a person enters it: YAML, or CSV with the columns item, band, value."""
 
-import csv
-import io
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Final, Literal
@@ -11,10 +9,10 @@ from pydantic import Field
 from config.bands import BANDS, Band
 from config.base import Model
 from config.exact import Exact, Month
-from config.problems import ConfigurationError, Problem
+from config.problems import ConfigurationError, Problem, quote
 from config.reading.structure import validate
 from config.reading.yaml_tree import read_document
-from config.sheets import sheet_text
+from config.sheets import SheetRefused, read_sheet, sheet_text
 
 InvoiceItem = Literal[
     "purchase",
@@ -55,6 +53,8 @@ class Invoice(Model):
     """Yuan."""
 
 
+_COLUMNS: Final = ("item", "band", "value")
+_WORDS: Final = ("month", "number")
 _SINGLE: Final = ("demand_kw", "kvarh", "power_factor", "total")
 
 
@@ -79,18 +79,21 @@ def read_invoice_csv(data: bytes, name: str) -> Invoice:
     ``month,,2026-07`` and ``number,,…`` once; ``kwh,peak,1200``; ``purchase,peak,530.11``; ``total,,…``.
 
     Raises:
-        ConfigurationError: a row is not of this form.
+        ConfigurationError: a row is not of this form, or a figure can be read two ways.
     """
     found: dict[str, Any] = {"kwh": {}, "lines": []}
-    text = sheet_text(data)
-    for number, row in enumerate(csv.reader(io.StringIO(text)), 1):
-        cells = [cell.strip() for cell in row] + ["", "", ""]
-        if not any(cells) or cells[:3] == ["item", "band", "value"]:
-            continue
-        try:
-            _take(found, *cells[:3])
-        except (ValueError, InvalidOperation):
-            raise ConfigurationError([Problem("E-TF-0020", name, number, 1, cells[0])]) from None
+    try:
+        sheet = read_sheet(sheet_text(data), _COLUMNS)
+        figures = sheet.figures("value", (row for row in sheet.rows if row.cells[0] not in _WORDS))
+        for row in sheet.rows:
+            item, band, value = (sheet.named(row)[column] for column in _COLUMNS)
+            plain = value if item in _WORDS else figures.plain(value, row.line)
+            try:
+                _take(found, item, band, plain)
+            except (ValueError, InvalidOperation):
+                raise ConfigurationError([Problem("E-TF-0020", name, row.line, 1, quote(item))]) from None
+    except SheetRefused as exc:
+        raise ConfigurationError([exc.problem(name)]) from exc
     try:
         return Invoice.model_validate(found, by_alias=True, by_name=False)
     except ValueError:
@@ -100,7 +103,7 @@ def read_invoice_csv(data: bytes, name: str) -> Invoice:
 def _take(found: dict[str, Any], item: str, band: str, value: str) -> None:
     if band and band not in BANDS:
         raise ValueError(band)
-    if item in ("month", "number"):
+    if item in _WORDS:
         found[item] = value
     elif item == "kwh":
         _once(found["kwh"], band, value)

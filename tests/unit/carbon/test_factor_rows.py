@@ -188,7 +188,6 @@ def test_a_plants_own_rows_stand_beside_ours_and_in_their_place(tmp_path: Path) 
     [
         (GOOD.replace("provincial notice", ""), "source", "empty"),
         (GOOD.replace("medium", "quite"), "confidence", "quite"),
-        (GOOD.replace("0.58", "0,58"), "", "9 cells"),
         (GOOD.replace("0.58", "-0.58"), "value", "-0.58"),
         (GOOD.replace("0.58", "nan"), "value", "nan"),
         (GOOD.replace("0.58", "a lot"), "value", "a lot"),
@@ -224,12 +223,27 @@ def written(file: Path, data: bytes) -> Path:
     return file
 
 
-def test_a_table_in_another_encoding_is_refused_whole(tmp_path: Path) -> None:
-    file = written(tmp_path / "x.csv", f"{HEADER}\n{GOOD}\n".encode("gb18030"))
-    found, (problem,) = read_table(ElectricityFactor, file, "x.csv")
-    assert (found, problem.code) == ([], "E-CF-1506")
+def test_a_table_in_an_encoding_of_spreadsheets_is_read_and_one_of_none_is_refused_whole(
+    tmp_path: Path,
+) -> None:
+    data = f"{HEADER}\n{GOOD}\n".encode("gb18030")
+    (row,), problems = read_table(ElectricityFactor, written(tmp_path / "x.csv", data), "x.csv")
+    assert (row.area_zh, problems) == ("江苏", [])
+    found, (problem,) = read_table(ElectricityFactor, written(tmp_path / "x.csv", data + b"\xff"), "x.csv")
+    assert (found, problem.code) == ([], "E-SH-0002")
     assert isinstance(problem, Problem)
     assert "UTF-8" in problem.message("zh")
+
+
+def test_a_decimal_comma_is_read_between_semicolons_and_refused_between_commas(tmp_path: Path) -> None:
+    with_comma = GOOD.replace("0.58", "0,58")
+    factors = own(tmp_path, HEADER, with_comma, GOOD.replace("0.58", "0.6"))
+    (problem,) = factors.problems
+    assert (problem.code, problem.line) == ("E-SH-0003", 2)
+    assert "9 cells" in problem.message("en")
+    text = f"{HEADER}\n{GOOD}".replace(",", ";").replace("0.58", "0,58")
+    (row,), problems = read_table(ElectricityFactor, written(tmp_path / "x.csv", text.encode()), "x.csv")
+    assert (row.value, problems) == (Decimal("0.58"), [])
 
 
 def test_the_documented_table_of_ones_own_is_read(tmp_path: Path) -> None:
