@@ -81,7 +81,7 @@ class LiveValues:
         try:
             if read is not None and read.origin is not Origin.BACKFILL:  # what was is not read now
                 for part in read.parts:
-                    column["arrived"][part.tag] = read.arrived
+                    column["arrived"].put(part.tag, read.arrived)
             if stored is not None:
                 for part in stored.parts:
                     self._put(part, stored, is_ours=read is None)
@@ -129,20 +129,21 @@ class LiveValues:
             part = part.where(part.time > column["time"][part.tag])
         tag = part.tag
         bits = self._texts(part) if part.value.dtype == object else part.value.view(np.int64)
-        column["time"][tag] = part.time
-        column["value"][tag] = bits
-        column["quality"][tag] = part.quality
-        column["check"][tag] = check(part.time, bits, part.quality)
+        # Not column[tag] = …: that lets go of the interpreter, which a busy thread then keeps for 5 ms.
+        column["time"].put(tag, part.time)
+        column["value"].put(tag, bits)
+        column["quality"].put(tag, part.quality)
+        column["check"].put(tag, check(part.time, bits, part.quality))
         np.add.at(column["rows"], tag, 1)
         if not part.quality.any():
-            column["good"][tag] = stored.arrived
+            column["good"].put(tag, stored.arrived)
             return
         is_good = part.quality < _GOOD_BELOW
-        column["good"][tag[is_good]] = stored.arrived
+        column["good"].put(tag[is_good], stored.arrived)
         if not is_ours:
             faulty = tag[~is_good]
-            column["fault"][faulty] = stored.arrived
-            column["fault_quality"][faulty] = part.quality[~is_good]
+            column["fault"].put(faulty, stored.arrived)
+            column["fault_quality"].put(faulty, part.quality[~is_good])
 
     def _texts(self, part: Columns) -> NDArray[np.int64]:
         """Write the texts; return what stands for them in the value column. 1.5 µs a row; texts are few."""

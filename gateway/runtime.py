@@ -29,7 +29,7 @@ from gateway.ledger.absence import look_for_absence
 from gateway.links import Links
 from gateway.live import LiveValues
 from gateway.mapped import live_folder
-from gateway.memory import give_back, keep_what_is_there
+from gateway.memory import spared
 from gateway.metered import Days
 from gateway.observe import (
     Observer,
@@ -48,8 +48,6 @@ from gateway.watchdog import ServiceManager
 
 log = logging.getLogger(__name__)
 
-_SETTLED_S: Final = 10.0
-"""By then sessions are open, and what opening them took can go."""
 DRAIN_NS: Final = 8_000_000_000
 """How long sinks may still deliver after the sources have stopped."""
 
@@ -103,10 +101,10 @@ class Gateway:
             buffer.ready()
             days = parts.start_days()
             parts.start_alarms()
+            at_end.enter_context(spared())
             for name in plant.sources:
                 parts.begin(Change("source", name, "added"))
-            keep_what_is_there()
-            asyncio.get_running_loop().call_later(_SETTLED_S, give_back)
+                await asyncio.sleep(0)  # each plans its devices at once: hundreds in one round are a second
             parts.begin(Change("page", "", "added"))
             if self._plant_file is not None:
                 await self._obey(self._plant_file, at_end)

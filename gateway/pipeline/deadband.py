@@ -71,9 +71,10 @@ def deadband(tags: TagTable) -> Stage:
         moved = _moved(tags.sortable(columns), tags.sortable(columns, last.value[tag]), band)
         keep |= moved & ~is_bad(columns.quality)
         kept = tag[keep]
-        last.value[kept] = columns.value[keep]
-        last.time[kept] = columns.time[keep]
-        last.quality[kept] = columns.quality[keep]
+        # Not value[kept] = …: see LiveValues.
+        last.value.put(kept, columns.value[keep])
+        last.time.put(kept, columns.time[keep])
+        last.quality.put(kept, columns.quality[keep])
         return keep
 
     def stage(columns: Columns) -> Columns:
