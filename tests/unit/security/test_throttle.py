@@ -4,7 +4,9 @@ import threading
 import pytest
 
 from gateway.security.throttle import (
+    ANYBODYS,
     LOCK_NS,
+    OF_A_PLACE,
     PER_MINUTE,
     SECOND_NS,
     may_try,
@@ -92,6 +94,41 @@ def test_others_from_many_addresses_keep_nobody_out_who_was_there_before(
     for i in range(200):
         may_try(home, "anna", f"198.51.100.{i}")
     assert may_try(home, "anna", "192.0.2.7") > 0
+
+
+@pytest.mark.fault("S1")
+def test_who_guesses_from_behind_known_addresses_makes_no_more_comparisons_and_leaves_others_theirs(
+    home: Home, clock: FakeClock
+) -> None:
+    people = [(f"user{i}", "192.0.2.7") for i in range(20)] + [("anna", "192.0.2.8")]
+    with home.writing() as connection:
+        for name, address in people:
+            was_right(connection, name, address, home.now())
+    for i in range(200):
+        may_try(home, f"nobody{i}", f"198.51.100.{i}")
+    compared = sum(may_try(home, *who) == 0 for who in people[:-1])
+    assert compared == OF_A_PLACE
+    assert may_try(home, "anna", "192.0.2.8") == 0
+    assert ANYBODYS + compared + 1 <= PER_MINUTE
+
+
+@pytest.mark.fault("S1")
+def test_a_few_addresses_keep_a_newcomer_out_for_minutes_and_not_for_good(
+    home: Home, clock: FakeClock, record_measure
+) -> None:
+    waited = 0
+    for second in range(3600):
+        for i in range(5):
+            may_try(home, f"user{second}-{i}", f"198.51.100.{i}")
+        if may_try(home, f"new{second}", "203.0.113.9") == 0:
+            break
+        waited += 1
+        clock.move(1)
+    assert waited < 20 * 60
+    record_measure(
+        f"5 addresses guess without a pause: from a new address a try is free after {waited / 60:.0f} min",
+        row="S1",
+    )
 
 
 @pytest.mark.fault("S1")
