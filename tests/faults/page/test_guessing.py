@@ -71,8 +71,8 @@ class Running:
         """What the gateway and its page have used of a core."""
         children = Path(f"/proc/{self.gateway.popen.pid}/task").glob("*/children")
         pids = [self.gateway.popen.pid, *(int(pid) for each in children for pid in each.read_text().split())]
-        used = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13] for pid in pids]
-        return sum(map(int, sum(used, []))) / os.sysconf("SC_CLK_TCK")
+        told = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in pids]
+        return sum(int(ticks) for each in told for ticks in each[11:13]) / os.sysconf("SC_CLK_TCK")
 
 
 @pytest.fixture

@@ -98,7 +98,7 @@ def test_others_from_many_addresses_keep_nobody_out_who_was_there_before(
 
 @pytest.mark.fault("S1")
 def test_who_guesses_from_behind_known_addresses_makes_no_more_comparisons_and_leaves_others_theirs(
-    home: Home, clock: FakeClock
+    home: Home,
 ) -> None:
     people = [(f"user{i}", "192.0.2.7") for i in range(20)] + [("anna", "192.0.2.8")]
     with home.writing() as connection:
