@@ -30,7 +30,7 @@ PER_MINUTE: Final = 10
 ANYBODYS: Final = 6
 """As long as there were fewer in the last minute, whoever comes may try."""
 OF_A_PLACE: Final = 2
-"""As long as those known at an address tried less often in the last minute, they need not wait for the others."""
+"""As long as those known at an address tried less often in the last minute, others do not hold them up."""
 _ALL: Final = "SELECT at FROM checks WHERE at > :since ORDER BY at DESC LIMIT 1 OFFSET :before"
 _KNOWN_THERE: Final = (
     "SELECT at FROM checks JOIN known USING (name, address) WHERE at > :since AND address = :place"
