@@ -2,12 +2,15 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Literal
+from typing import Final, Literal
 
 from connectors import Clock
 from gateway.observe import Observer
 from gateway.supervise import Link, supervise
 from gateway.told import About
+
+_AT_ONCE: Final = 8
+"""Links that begin in one round of the loop: a line plans its devices at once, hundreds take seconds."""
 
 
 class Links:
@@ -20,6 +23,7 @@ class Links:
         self._clock = clock
         self._group = group
         self._strict = strict
+        self._turn = asyncio.Semaphore(_AT_ONCE)
 
     def link(
         self,
@@ -45,8 +49,13 @@ class Links:
         lost: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """Begin a link's task, supervised."""
-        supervised = supervise(link, session, lost=lost, strict=self._strict)
-        self.tasks[name] = self._group.create_task(supervised, name=name)
+
+        async def begin() -> None:
+            async with self._turn:
+                await asyncio.sleep(0)
+            await supervise(link, session, lost=lost, strict=self._strict)
+
+        self.tasks[name] = self._group.create_task(begin(), name=name)
 
     def run(self, name: str, work: Coroutine[None, None, None]) -> None:
         """Begin a task that is no link: it neither fails nor begins again."""

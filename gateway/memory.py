@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from typing import Final
 
-_SETTLED_S: Final = 30.0
+_SETTLED_S: Final = 10.0
 """By then sessions are open and have had their first scans: what stays of them is there."""
 _NEVER: Final = 1_000_000_000
 

@@ -104,7 +104,6 @@ class Gateway:
             at_end.enter_context(spared())
             for name in plant.sources:
                 parts.begin(Change("source", name, "added"))
-                await asyncio.sleep(0)  # each plans its devices at once: hundreds in one round are a second
             parts.begin(Change("page", "", "added"))
             if self._plant_file is not None:
                 await self._obey(self._plant_file, at_end)
