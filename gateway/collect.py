@@ -28,6 +28,7 @@ from gateway.live import LiveValues
 from gateway.pipeline import ClockWatch, build_pipeline
 from gateway.review import Reviews
 from gateway.supervise import Link, LinkState
+from gateway.turnstile import Turnstile
 
 Unacked = asyncio.Queue[tuple[Batch, Receipt | None]]
 
@@ -46,6 +47,7 @@ class Collector:
         watch: ClockWatch | None = None,
         live: LiveValues | None = None,
         reviews: Reviews | None = None,
+        turn: Turnstile | None = None,
     ) -> None:
         self._link = link
         self._open = open_source
@@ -55,6 +57,7 @@ class Collector:
         self._watch = watch or ClockWatch(clock)
         self._live = live
         self._reviews = reviews
+        self._turn = turn or Turnstile()
         self._gap_from = buffer.last_arrived(link.name)
         self._told_until = 0
         """Until when our own absence is noted, ns UTC; 0 is not yet."""
@@ -112,11 +115,13 @@ class Collector:
         # What was must not move the deadband of what is.
         late = build_pipeline(self._tags, self._watch, self._reviews)
         resume = source.resume_token if isinstance(source, Resumable) else None
+        relayed = source if isinstance(source, Relayed) else None
         last: Receipt | None = None
         while True:
             read = await source.read()
+            await self._turn()
             self._first_read = self._first_read or read.arrived
-            if not isinstance(source, Relayed) or source.is_heard:
+            if relayed is None or relayed.is_heard:
                 self._link.become(LinkState.CONNECTED)
                 if self._is_down:
                     self._is_down = self._told_lost = False

@@ -9,7 +9,7 @@ from gateway.observe import Observer
 from gateway.supervise import Link, supervise
 from gateway.told import About
 
-_AT_ONCE: Final = 8
+_AT_ONCE: Final = 2
 """Links that begin in one round of the loop: a line plans its devices at once, hundreds take seconds."""
 
 

@@ -8,8 +8,10 @@ import sys
 from collections.abc import Iterator
 from typing import Final
 
-_SETTLED_S: Final = 10.0
-"""By then sessions are open and have had their first scans: what stays of them is there."""
+_OPEN_S: Final = 10.0
+"""By then sessions are open, and what opening them took can go."""
+_SETTLED_S: Final = 60.0
+"""By then they have had their first scans: what stays of those is there."""
 _NEVER: Final = 1_000_000_000
 
 
@@ -28,14 +30,15 @@ def spared() -> Iterator[None]:
     def settle() -> None:
         gc.freeze()
         gc.set_threshold(young, middle, old)
-        give_back()
 
     gc.set_threshold(young, middle, _NEVER)
-    waiting = asyncio.get_running_loop().call_later(_SETTLED_S, settle)
+    loop = asyncio.get_running_loop()
+    waiting = loop.call_later(_OPEN_S, give_back), loop.call_later(_SETTLED_S, settle)
     try:
         yield
     finally:
-        waiting.cancel()
+        for each in waiting:
+            each.cancel()
         gc.set_threshold(young, middle, old)
 
 

@@ -52,6 +52,7 @@ from gateway.select import Rules, Selection
 from gateway.supervise import Link
 from gateway.thin import Thinner, thinned_source
 from gateway.told import About, peer
+from gateway.turnstile import Turnstile
 
 
 @dataclass(slots=True)
@@ -78,6 +79,7 @@ class Parts:
     collectors: dict[str, Collector] = field(default_factory=dict)
     booking: dict[Part, Historian | Bookkeeper] = field(default_factory=dict)
     alarms: AlarmKeeper = field(init=False)
+    turn: Turnstile = field(default_factory=Turnstile)
     page: Page | None = None
     losses: look.Store = field(init=False)
 
@@ -179,6 +181,7 @@ class Parts:
             watch=self.watch,
             live=self.live,
             reviews=self.reviews,
+            turn=self.turn,
         )
         self.collectors[name] = collector
         observe_connector(self.observer, "source", name, lambda: collector.source)
