@@ -308,6 +308,63 @@ def test_what_is_not_known_or_not_sure_is_said_in_words_and_no_zero(
         expect(page.locator(".demand .mark.bad")).to_have_count(1)
 
 
+OWN: Final = {
+    "zh": (
+        "当前受电功率",
+        "今日受电量",
+        "自发 405.2 kWh · 送出 8 kWh",
+        "用电 {} kWh",
+        "今日受电负荷",
+        "送出未计量",
+        "用电 — kWh",
+    ),
+    "en": (
+        "Power from the grid now",
+        "From the grid today",
+        "Own 405.2 kWh · fed in 8 kWh",
+        "Used {} kWh",
+        "Load from the grid today",
+        "feed-in not metered",
+        "Used — kWh",
+    ),
+}
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_beside_own_generation_a_figure_says_that_it_is_of_the_grid_and_what_was_used(
+    books: Books, browser: Browser, language: str
+) -> None:
+    power, energy, made, used, load, no_export, unknown = OWN[language]
+    own: dict[str, Any] = {
+        "measures": "taken",
+        "other": "9397.2",
+        "generated": "405.2",
+        "fed_in": "8",
+        "doubts": [],
+    }
+    own |= {"is_generation_metered": True, "is_feed_in_metered": True}
+    with window(browser, language) as context:
+        page = context.new_page()
+        page.route(TODAY, changed(lambda told: told.update(own=own)))
+        open_overview(page, books)
+        expect(figure(page, "power").get_by_role("heading")).to_have_text(power)
+        tile = figure(page, "energy")
+        expect(tile.get_by_role("heading")).to_have_text(energy)
+        expect(tile.locator(".own")).to_contain_text(made)
+        expect(tile.locator(".other")).to_have_text(used.format("9,397"))
+        expect(page.locator(".plotted h2")).to_contain_text(load)
+        links = [each.get_attribute("href") for each in tile.locator(".own a").all()]
+        assert [re.findall(r"medium=(\w+)&metric=energy&span=today", str(link)) for link in links] == [
+            ["electricity_generation"],
+            ["electricity_export"],
+        ]
+        own |= {"other": None, "fed_in": None, "is_feed_in_metered": False}
+        open_overview(page, books)
+        page.reload()
+        expect(tile.locator(".own")).to_contain_text(no_export)
+        expect(tile.locator(".other")).to_have_text(unknown)
+
+
 def test_nothing_is_asked_while_nobody_looks(books: Books, browser: Browser) -> None:
     with window(browser, "en") as context:
         page = context.new_page()

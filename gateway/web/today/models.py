@@ -47,6 +47,22 @@ class TodayFigure(Answer):
     """Words of what makes the sum itself doubtful: overlap, negative."""
 
 
+class TodayOwn(Answer):
+    """Own generation today, kWh, beside the figure of energy."""
+
+    measures: Literal["taken", "used"]
+    """What that figure is, and power and load: taken from the grid, or used in all."""
+    other: str | None
+    """The other of the two; None where it can't be told."""
+    generated: str | None
+    fed_in: str | None
+    """Into the grid."""
+    is_generation_metered: bool
+    is_feed_in_metered: bool
+    doubts: list[str]
+    """As of a figure."""
+
+
 class TodayDemand(Answer):
     """A supply's demand, kW."""
 
@@ -95,6 +111,8 @@ class Today(Answer):
     example: str
     """The tariff's name where its prices are examples."""
     figures: list[TodayFigure]
+    own: TodayOwn | None
+    """None: nothing is generated on the site."""
     demands: list[TodayDemand]
     consumers: list[TodayConsumer]
     """The largest first."""

@@ -15,7 +15,16 @@ from gateway.web.energy_tree import example_of
 from gateway.web.today.carbon import carbon_of
 from gateway.web.today.days import BACK, Days, NotYet
 from gateway.web.today.figures import MS, cost_of, energy_of, nothing, power_of
-from gateway.web.today.models import FigureName, Today, TodayConsumer, TodayCurve, TodayDemand, TodayFigure
+from gateway.web.today.models import (
+    FigureName,
+    Today,
+    TodayConsumer,
+    TodayCurve,
+    TodayDemand,
+    TodayFigure,
+    TodayOwn,
+)
+from gateway.web.today.own import own_of
 from gateway.web.today.supply import consumers_of, demands_of
 
 T = TypeVar("T")
@@ -113,12 +122,14 @@ def today_of(days: Days) -> Today:
     """Return the day so far."""
     sheet, day = _Sheet(days), days.day()
     figures = sheet.figures()
+    own: TodayOwn | None = sheet.part(own_of, None)
     consumers, metered = sheet.part(consumers_of, (list[TodayConsumer](), 0))
     return Today(
         site=days.site,
         start=day.first // MS,
         end=day.last // MS,
         figures=figures,
+        own=own,
         demands=sheet.part(demands_of, list[TodayDemand]()),
         consumers=consumers,
         metered=metered,

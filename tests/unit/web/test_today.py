@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
@@ -305,6 +306,68 @@ def test_consumers_share_what_is_used_own_generation_with_it_not_what_was_bought
     behind |= {"main": {"at": "-"}, "used": {"expression": "main + press"}}
     told = Office(tmp_path, energy={"meters": behind}).today()
     assert [each["part"] for each in told["consumers"]] == pytest.approx([0.6 / 1.6, 0.35 / 1.6], abs=1e-4)
+
+
+MADE: Final = {
+    "press": {"medium": "electricity_generation"},
+    "oven": {"medium": "electricity_export", "at": "-"},
+}
+"""The press's counter is taken for a generator's, the oven's for what the supply's meter counts outwards."""
+
+
+def own(found: Office) -> tuple[Any, float]:
+    """Return what is said beside the energy of today, and that energy."""
+    told = found.today()
+    energy = next(each for each in told["figures"] if each["name"] == "energy")
+    return told["own"], float(energy["value"])
+
+
+def test_beside_own_generation_it_says_what_was_taken_made_fed_in_and_used(tmp_path: Path) -> None:
+    told, energy = own(Office(tmp_path, energy={"meters": {"main": {"at": "-"}} | MADE}))
+    assert energy == pytest.approx(kwh(0, NOW_MIN - NOW_MIN % EVERY, 0), rel=0.01)
+    assert told["measures"] == "taken"
+    assert float(told["generated"]) == pytest.approx(energy * 0.6, rel=1e-3)
+    assert float(told["fed_in"]) == pytest.approx(energy * 0.35, rel=1e-3)
+    added = Decimal(told["generated"]) - Decimal(told["fed_in"])
+    assert Decimal(told["other"]) == Decimal(f"{energy:.6f}") + added
+    assert (told["is_generation_metered"], told["is_feed_in_metered"], told["doubts"]) == (True, True, [])
+
+
+def test_where_a_virtual_meter_measures_the_site_its_figure_is_what_was_used(tmp_path: Path) -> None:
+    behind: dict[str, Any] = MADE | {"used": {"expression": "main + press - oven", "at": "-"}}
+    told, energy = own(Office(tmp_path, energy={"meters": behind}))
+    assert told["measures"] == "used"
+    assert energy == pytest.approx(kwh(0, NOW_MIN - NOW_MIN % EVERY, 0) * 1.25, rel=0.01)
+    assert float(told["other"]) == pytest.approx(energy / 1.25, rel=1e-3)
+    added = Decimal(told["generated"]) - Decimal(told["fed_in"])
+    assert Decimal(told["other"]) == Decimal(f"{energy:.6f}") - added
+
+
+def test_what_is_not_metered_or_not_known_is_never_added_up(tmp_path: Path) -> None:
+    for name in ("no_export", "gap", "no_generation", "net"):
+        (tmp_path / name).mkdir()
+    meters = {"main": {"at": "-"}, "press": MADE["press"], "oven": {"parent": "main"}}
+    told, _ = own(Office(tmp_path / "no_export", energy={"meters": meters}))
+    assert (told["other"], told["fed_in"], told["is_feed_in_metered"]) == (None, None, False)
+    assert told["generated"] is not None
+    # The inverter was first heard two hours ago.
+    late = Office(
+        tmp_path / "gap",
+        is_lost=lambda name, back, minute: name == "press" and (back > 0 or minute < 720),
+        energy={"meters": {"main": {"at": "-"}} | MADE},
+    )
+    told, _ = own(late)
+    assert (told["other"], told["generated"] is None) == (None, False)
+    fed = {"main": {"at": "-"}, "press": {"parent": "main"}, "oven": MADE["oven"]}
+    told, _ = own(Office(tmp_path / "no_generation", energy={"meters": fed}))
+    assert (told["other"], told["is_generation_metered"], told["measures"]) == (None, False, "taken")
+    net: dict[str, Any] = MADE | {"supply": {"expression": "main - oven", "at": "-"}}
+    told, _ = own(Office(tmp_path / "net", energy={"meters": net}))
+    assert (told["other"], told["generated"] is None, told["fed_in"] is None) == (None, False, False)
+
+
+def test_without_own_generation_nothing_is_said_beside_it(office: Office) -> None:
+    assert office.today()["own"] is None
 
 
 def test_a_meter_others_hang_behind_is_no_consumer(tmp_path: Path) -> None:

@@ -787,6 +787,7 @@ export interface Today {
   is_pending: boolean;
   example: string;
   figures: TodayFigure[];
+  own: TodayOwn | null;
   demands: TodayDemand[];
   consumers: TodayConsumer[];
   metered: number;
@@ -842,6 +843,16 @@ export interface TodayFigure {
   completeness: number;
   wanted: Wanted[];
   notes: string[];
+  doubts: string[];
+}
+
+export interface TodayOwn {
+  measures: "taken" | "used";
+  other: string | null;
+  generated: string | null;
+  fed_in: string | null;
+  is_generation_metered: boolean;
+  is_feed_in_metered: boolean;
   doubts: string[];
 }
 

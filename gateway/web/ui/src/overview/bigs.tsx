@@ -1,5 +1,5 @@
 // The big figures: what the plant draws now and has taken today, each against earlier days and with its evidence.
-import type { Today, TodayAgainst, TodayFigure } from "../api";
+import type { Today, TodayAgainst, TodayFigure, TodayOwn } from "../api";
 import { evidenceOf, share } from "../energy/share";
 import { clock, figure, inZone } from "../format";
 import { Mark } from "../parts";
@@ -20,6 +20,10 @@ const sized = (name: Name, value: string): number => Number(value) / (name === "
 const unitOf = (name: Name): string => ({ power: "kW", energy: "kWh", coal: "tce", cost: t("today.unit.cost"), co2: t("today.unit.co2") })[name];
 const minutes = (time: number): string => clock(time).slice(0, 5);
 export const percent = (part: number): string => `${part < 0 ? "−" : "+"}${Math.abs(part * 100).toFixed(1)} %`;
+
+/** With own generation a figure of the supply is not all that is used: it says so itself. */
+export const titleOf = (name: "power" | "energy" | "cost" | "coal" | "co2" | "curve", own: TodayOwn | null): string =>
+  t(own?.measures === "taken" && (name === "power" || name === "energy" || name === "curve") ? `today.${name}.taken` : `today.${name}`);
 
 export function Bigs({ today }: { today: Today }) {
   return (
@@ -48,7 +52,7 @@ function Big({ name, found, today }: { name: Name; found: TodayFigure; today: To
   return (
     <section class="card big-one" data-figure={name}>
       <div class="head">
-        <h2><a href={`#/${VIEWS[name]}`}>{t(`today.${name}`)}</a></h2>
+        <h2><a href={`#/${VIEWS[name]}`}>{titleOf(name, today.own)}</a></h2>
         {value !== null && <Evidence name={name} found={found} today={today} />}
       </div>
       <p class="big" title={value === null ? undefined : shares}>
@@ -71,8 +75,28 @@ function Big({ name, found, today }: { name: Name; found: TodayFigure; today: To
 function About({ name, found, today }: { name: Name; found: TodayFigure; today: Today }) {
   const isQuarter = name === "power" && found.end - found.start >= QUARTER;
   if (isQuarter) return <p class="note about">{t("today.about.quarter", { from: minutes(found.start), to: minutes(found.end) })}</p>;
+  if (name === "energy" && today.own) return <Own own={today.own} />;
   if (name === "cost" && today.example) return <p class="note about example" title={t("energy.example", { tariff: today.example })}>{t("today.about.example")}</p>;
   return <p class="note about">{t(`today.about.${name}`)}</p>;
+}
+
+/** What the site made itself and what was used in all, each with its view. */
+function Own({ own }: { own: TodayOwn }) {
+  const value = (text: string | null): string => (text === null ? "—" : figure(Number(text), 4));
+  const view = (medium: string): string => `#/energy?medium=${medium}&metric=energy&span=today`;
+  const what = t(`today.own.what.${own.measures}`);
+  return (
+    <>
+      <p class="note own" title={what}>
+        <span class="hidden">{what} </span>
+        {own.is_generation_metered ? <a href={view("electricity_generation")}>{t("today.own.generated", { value: value(own.generated) })}</a> : t("today.own.no_generation")}
+        {" · "}
+        {own.is_feed_in_metered ? <a href={view("electricity_export")}>{t("today.own.fed_in", { value: value(own.fed_in) })}</a> : t("today.own.no_fed_in")}
+      </p>
+      <p class="note other" title={what}>{t(own.measures === "taken" ? "today.own.used" : "today.own.taken", { value: value(own.other) })}</p>
+      {own.doubts.map((each) => <p class="note weak" key={each}><Mark tone="look" /> {word("eflag", each)}</p>)}
+    </>
+  );
 }
 
 function Evidence({ name, found, today }: { name: Name; found: TodayFigure; today: Today }) {

@@ -7,6 +7,7 @@ import { moved } from "../energy/cursor";
 import { Legend } from "../energy/legend";
 import { clock, figure } from "../format";
 import { language, t } from "../words";
+import { titleOf } from "./bigs";
 import "../energy/energy.css";
 
 const LEAST = 160;
@@ -50,9 +51,9 @@ export default function Curve({ today, curve }: { today: Today; curve: TodayCurv
   const says = row ? `${minutes(row.start)}–${minutes(row.end)} ${said(row)} kW · ${t("today.yesterday")} ${said(then)}${then?.value ? " kW" : ""}` : "";
   const isEmpty = !rows.some((each) => numberOf(each) !== null) && !past?.rows.some((each) => numberOf(each) !== null);
   return (
-    <section class="card plotted" aria-label={t("today.curve")}>
+    <section class="card plotted" aria-label={titleOf("curve", today.own)}>
       <header>
-        <h2><a href="#/energy?metric=load&span=today">{t("today.curve")}</a> (kW)</h2>
+        <h2><a href="#/energy?metric=load&span=today">{titleOf("curve", today.own)}</a> (kW)</h2>
         <span class="note">{says || t("energy.keys")}</span>
       </header>
       <div class="canvas" ref={box} role="group" tabIndex={0} aria-label={t("energy.chart")} onKeyDown={keys} onMouseLeave={() => point(null)}>
