@@ -1,7 +1,7 @@
 """What the commands of the lab share: the faults they are told, how long they last, how they end."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +10,7 @@ import typer
 from config.problems import Language
 from gateway.console import fail, say, stop_on_signal
 from gateway.lab import amounts
-from gateway.lab.scenario import Fault, Scenario
+from gateway.lab.scenario import Fault, Known, Scenario
 
 FaultOption = Annotated[
     list[str] | None,
@@ -38,7 +38,7 @@ Serial = Annotated[
 
 
 def scenario_of(
-    faults: list[str] | None, file: Path | None, known: Iterable[str], seed: int | None, language: Language
+    faults: list[str] | None, file: Path | None, known: Known, seed: int | None, language: Language
 ) -> Scenario:
     """Return what shall go wrong; say why it can't be told, and end."""
     try:

@@ -1,5 +1,6 @@
 """Durations, sizes, rates and shares as people write them: `200ms`, `64kbit/s`, `1%`."""
 
+import math
 import re
 from typing import Final
 
@@ -19,6 +20,8 @@ _SHARE: Final = {"": 1.0, "%": 0.01}
 
 def _amount(text: str | float, units: dict[str, float], what: str) -> float:
     if isinstance(text, int | float):
+        if not 0 <= text < math.inf:
+            raise ValueError(f"{text!r} is not {what}")
         return float(text)
     if text.strip() == "0":
         return 0.0

@@ -12,12 +12,12 @@ from typing import Final
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
 
-from gateway.lab import amounts
+from gateway.lab import told
 from gateway.lab.scenario import Fault, Moment, Scenario
 from gateway.lab.sparkplug import EdgeNode, Message, is_rebirth_request
 from gateway.lab.sparkplug_payload import Value
+from gateway.lab.told import Told
 
-Told = str | float | None
 OTHERS: Final = 777.0
 _TWIN: Final[dict[str, Value]] = {"Energy": OTHERS, "Count": 777, "Running": True, "Power": OTHERS}
 """What a second node of the same name has, in another order: its aliases mean other metrics."""
@@ -88,89 +88,93 @@ def _changed(held: Mapping[str, Value], turn: int) -> dict[str, Value]:
     return {"Power": 40.0 + turn % 20 / 4, "Energy": grown, "Running": turn % 50 < 45, "Count": counted}
 
 
-def _before_birth(node: Node, now: int, _: Told) -> list[Message]:
+Wrong = Callable[[Node, int], list[Message]]
+
+
+def _before_birth(node: Node, now: int) -> list[Message]:
     """A session ends, the next one's data come before its birth."""
     death = node.edge.death(now)
     node.begin_again()
     return [death, node.data(now), *node.born(now)]
 
 
-def _unknown_alias(node: Node, now: int, _: Told) -> list[Message]:
+def _unknown_alias(node: Node, now: int) -> list[Message]:
     return [node.edge.unknown_alias(now)]
 
 
-def _gap(node: Node, now: int, told: Told) -> list[Message]:
-    node.edge.skip(1 if told is None else int(told))
-    return [node.data(now)]
+def _gap(missing: int) -> Wrong:
+    def wrong(node: Node, now: int) -> list[Message]:
+        node.edge.skip(missing)
+        return [node.data(now)]
+
+    return wrong
 
 
-def _swapped(node: Node, now: int, _: Told) -> list[Message]:
+def _swapped(node: Node, now: int) -> list[Message]:
     first, second = node.data(now), node.data(now)
     return [second, first]
 
 
-def _duplicate(node: Node, now: int, _: Told) -> list[Message]:
+def _duplicate(node: Node, now: int) -> list[Message]:
     return [node.data(now)] * 2
 
 
-def _late_death(node: Node, now: int, _: Told) -> list[Message]:
+def _late_death(node: Node, now: int) -> list[Message]:
     return [*node.again(now), node.edge.late_death(now)]
 
 
-def _early_death(node: Node, now: int, _: Told) -> list[Message]:
+def _early_death(node: Node, now: int) -> list[Message]:
     return [node.edge.early_death(now), *node.again(now)]
 
 
-def _two_nodes(node: Node, now: int, _: Told) -> list[Message]:
+def _two_nodes(node: Node, now: int) -> list[Message]:
     return [node.data(now), node.twin(now)]
 
 
-def _historical(node: Node, now: int, told: Told) -> list[Message]:
-    """Data the node had kept: flagged, and as old as is told."""
-    age = amounts.seconds("1h" if told is None else told)
-    return [node.data(now - round(1000 * age), historical=True)]
+def _historical(age: float) -> Wrong:
+    """Data the node had kept: flagged, and so many seconds old."""
+    return lambda node, now: [node.data(now - round(1000 * age), historical=True)]
 
 
-def _born_again(node: Node, now: int, _: Told) -> list[Message]:
+def _born_again(node: Node, now: int) -> list[Message]:
     return node.born(now)
 
 
-def _device_death(node: Node, now: int, _: Told) -> list[Message]:
+def _device_death(node: Node, now: int) -> list[Message]:
     """Every device dies; a host has to see it, and the births behind it."""
     deaths = [node.edge.device_death(device, now) for device in node.edge.devices]
     return [*deaths, *(node.edge.device_birth(device, now) for device in node.edge.devices)]
 
 
-def _not_protobuf(node: Node, now: int, _: Told) -> list[Message]:
+def _not_protobuf(node: Node, now: int) -> list[Message]:
     topic, _payload = node.data(now)
     return [(topic, b'{"Power": 777}')]
 
 
-def _half(node: Node, now: int, _: Told) -> list[Message]:
+def _half(node: Node, now: int) -> list[Message]:
     topic, payload = node.data(now)
     return [(topic, payload[: len(payload) // 2])]
 
 
-def _as_ever(node: Node, now: int, _: Told) -> list[Message]:
+def _as_ever(node: Node, now: int) -> list[Message]:
     return [node.data(now)]
 
 
-Wrong = Callable[[Node, int, Told], list[Message]]
-FAULTS: Final[Mapping[str, Wrong]] = {
-    "data_before_birth": _before_birth,
-    "unknown_alias": _unknown_alias,
-    "gap": _gap,
-    "swapped": _swapped,
-    "duplicate": _duplicate,
-    "late_death": _late_death,
-    "early_death": _early_death,
-    "two_nodes": _two_nodes,
-    "historical": _historical,
-    "born_again": _born_again,
-    "device_death": _device_death,
-    "deaf": _as_ever,
-    "not_protobuf": _not_protobuf,
-    "half": _half,
+FAULTS: Final[Mapping[str, Callable[[Told], Wrong]]] = {
+    "data_before_birth": told.plain(_before_birth),
+    "unknown_alias": told.plain(_unknown_alias),
+    "gap": told.number(1, _gap),
+    "swapped": told.plain(_swapped),
+    "duplicate": told.plain(_duplicate),
+    "late_death": told.plain(_late_death),
+    "early_death": told.plain(_early_death),
+    "two_nodes": told.plain(_two_nodes),
+    "historical": told.seconds(3600.0, _historical, most=told.YEARS_S),
+    "born_again": told.plain(_born_again),
+    "device_death": told.plain(_device_death),
+    "deaf": told.plain(_as_ever),
+    "not_protobuf": told.plain(_not_protobuf),
+    "half": told.plain(_half),
 }
 """By the name a scenario calls it; `deaf` is about commands, see `Nodes.asked`."""
 
@@ -194,7 +198,7 @@ class Nodes:
         if not node.is_born:
             return node.born(now_ms)
         fault = self._now(place)
-        return [node.data(now_ms)] if fault is None else FAULTS[fault.fault](node, now_ms, fault.value)
+        return [node.data(now_ms)] if fault is None else FAULTS[fault.fault](fault.value)(node, now_ms)
 
     def asked(self, topic: str, payload: bytes, now_ms: int) -> list[Message]:
         """Return the answer to a command: births, when it asks for them and the node is not deaf."""

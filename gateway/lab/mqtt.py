@@ -13,8 +13,9 @@ from typing import Final
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
-from gateway.lab import amounts
+from gateway.lab import told
 from gateway.lab.scenario import Moment, Scenario
+from gateway.lab.told import Told
 
 MODULUS: Final = 1 << 24
 
@@ -52,93 +53,102 @@ def value(sensor: int, ts: int, index: int) -> float:
     return ((2654435761 * ts + 40503 * sensor + 7919 * index) % MODULUS) / 8
 
 
-Told = str | float | None
-Wrong = Callable[[Reading, Told], Iterator[Message]]
+Wrong = Callable[[Reading], Iterator[Message]]
 
 
-def _duplicate(reading: Reading, _: Told) -> Iterator[Message]:
+def _duplicate(reading: Reading) -> Iterator[Message]:
     yield reading.message()
     yield reading.message()
 
 
-def _missing(reading: Reading, _: Told) -> Iterator[Message]:  # noqa: ARG001
+def _missing(reading: Reading) -> Iterator[Message]:  # noqa: ARG001
     yield from ()
 
 
-def _earlier(reading: Reading, _: Told) -> Iterator[Message]:
+def _earlier(reading: Reading) -> Iterator[Message]:
     """Send the message, then the one before it once more."""
     yield reading.message()
     yield replace(reading, seq=reading.seq - 1, ts=reading.ts - 1000).message()
 
 
-def _retained(reading: Reading, _: Told) -> Iterator[Message]:
+def _retained(reading: Reading) -> Iterator[Message]:
     yield replace(reading.message(), retain=True)
 
 
 def _instead(payload: bytes) -> Wrong:
-    def wrong(reading: Reading, _: Told) -> Iterator[Message]:
+    def wrong(reading: Reading) -> Iterator[Message]:
         yield replace(reading.message(), payload=payload)
 
     return wrong
 
 
-def _cut_short(reading: Reading, _: Told) -> Iterator[Message]:
+def _cut_short(reading: Reading) -> Iterator[Message]:
     whole = reading.message()
     yield replace(whole, payload=whole.payload[: len(whole.payload) // 2])
 
 
-def _huge(reading: Reading, told: Told) -> Iterator[Message]:
-    size = amounts.octets("2MiB" if told is None else told)
-    whole = reading.message()
-    yield replace(whole, payload=whole.payload[:-1] + b',"x":"' + b"x" * size + b'"}')
+def _huge(size: int) -> Wrong:
+    def wrong(reading: Reading) -> Iterator[Message]:
+        whole = reading.message()
+        yield replace(whole, payload=whole.payload[:-1] + b',"x":"' + b"x" * size + b'"}')
+
+    return wrong
 
 
-def _not_a_number(reading: Reading, _: Told) -> Iterator[Message]:
+def _not_a_number(reading: Reading) -> Iterator[Message]:
     whole = reading.message()
     yield replace(whole, payload=whole.payload.replace(b'"v0":', b'"v0":NaN,"was":'))
 
 
-def _text_for_number(reading: Reading, _: Told) -> Iterator[Message]:
+def _text_for_number(reading: Reading) -> Iterator[Message]:
     whole = reading.message()
     yield replace(whole, payload=whole.payload.replace(b'"v0":', b'"v0":"broken","was":'))
 
 
-def _other_clock(reading: Reading, told: Told) -> Iterator[Message]:
-    """A time that is off by so much, into the future, or the past with a minus."""
-    text = str("1h" if told is None else told)
-    off = -amounts.seconds(text[1:]) if text.startswith("-") else amounts.seconds(text)
-    yield replace(reading, ts=reading.ts + round(1000 * off)).message()
+def _other_clock(off: float) -> Wrong:
+    """A time that is off by so many seconds, into the future, or the past with a minus."""
+
+    def wrong(reading: Reading) -> Iterator[Message]:
+        yield replace(reading, ts=reading.ts + round(1000 * off)).message()
+
+    return wrong
 
 
-def _flood(reading: Reading, told: Told) -> Iterator[Message]:
-    for i in range(int(1000 if told is None else told)):
-        yield replace(reading, ts=reading.ts + i).message()
+def _flood(count: int) -> Wrong:
+    def wrong(reading: Reading) -> Iterator[Message]:
+        for i in range(count):
+            yield replace(reading, ts=reading.ts + i).message()
+
+    return wrong
 
 
-def _new_topics(reading: Reading, told: Told) -> Iterator[Message]:
-    whole = reading.message()
-    for i in range(int(1000 if told is None else told)):
-        yield replace(whole, topic=f"{reading.topic}/{reading.sensor}x{reading.seq}x{i}/data")
+def _new_topics(count: int) -> Wrong:
+    def wrong(reading: Reading) -> Iterator[Message]:
+        whole = reading.message()
+        for i in range(count):
+            yield replace(whole, topic=f"{reading.topic}/{reading.sensor}x{reading.seq}x{i}/data")
+
+    return wrong
 
 
-FAULTS: Final[Mapping[str, Wrong]] = {
-    "duplicate": _duplicate,
-    "missing": _missing,
-    "earlier_again": _earlier,
-    "retained": _retained,
-    "empty": _instead(b""),
-    "not_json": _instead(b"temperature=21.5"),
-    "not_utf8": _instead(b'{"values":{"v0":"\xff\xfe"}}'),
-    "deep": _instead(b"[" * 5000),
-    "half": _cut_short,
-    "huge": _huge,
-    "not_a_number": _not_a_number,
-    "text_for_number": _text_for_number,
-    "other_clock": _other_clock,
-    "flood": _flood,
-    "new_topics": _new_topics,
+FAULTS: Final[Mapping[str, Callable[[Told], Wrong]]] = {
+    "duplicate": told.plain(_duplicate),
+    "missing": told.plain(_missing),
+    "earlier_again": told.plain(_earlier),
+    "retained": told.plain(_retained),
+    "empty": told.plain(_instead(b"")),
+    "not_json": told.plain(_instead(b"temperature=21.5")),
+    "not_utf8": told.plain(_instead(b'{"values":{"v0":"\xff\xfe"}}')),
+    "deep": told.plain(_instead(b"[" * 5000)),
+    "half": told.plain(_cut_short),
+    "huge": told.octets(2 * 2**20, _huge),
+    "not_a_number": told.plain(_not_a_number),
+    "text_for_number": told.plain(_text_for_number),
+    "other_clock": told.seconds(3600.0, _other_clock, signed=True),
+    "flood": told.number(1000, _flood),
+    "new_topics": told.number(1000, _new_topics),
 }
-"""By the name a scenario calls it."""
+"""By the name a scenario calls it; what a fault is told replaces its default."""
 
 
 class Sensors:
@@ -158,7 +168,7 @@ class Sensors:
         self.said += 1
         reading = Reading(self._topic, sensor, seq, now_ms, self._values)
         fault = self._scenario.at(Moment(self.said, time.monotonic() - self._began, sensor))
-        return [reading.message()] if fault is None else list(FAULTS[fault.fault](reading, fault.value))
+        return [reading.message()] if fault is None else list(FAULTS[fault.fault](fault.value)(reading))
 
 
 async def publish(sensors: Sensors, host: str, port: int, rate: float) -> None:

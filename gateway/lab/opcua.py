@@ -3,39 +3,43 @@
 Variables are `nsu=urn:wanglian:lab:machine;s=v0` …, Double, value = 10 tick + index. With `swap_namespaces`
 a namespace with the same identifiers, whose values are all 777, takes the machine's index: whoever reads 777
 has gone by the index. What goes wrong happens to the whole server, once in each window a scenario names, or
-each second with a fault's share; limits, certificates and what spoils values hold while the scenario names
-them. Connections end when another certificate is shown. The tests' other OPC UA server, of other hands, is in
-tests/servers/opcua.
+each second with a fault's share; limits, certificates and what spoils values hold while the scenario
+names them. Connections end when another certificate is shown. The tests' other OPC UA server, of other hands,
+is in tests/servers/opcua.
 """
 
 import asyncio
 import time
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Final, Self
 
 from asyncua import Server, ua
 
-from gateway.lab import amounts, opcua_certificates
+from gateway.lab import opcua_certificates, told
 from gateway.lab.opcua_certificates import APPLICATION, Certificates, Shown
 from gateway.lab.opcua_sessions import ANY, Sessions, forget_sessions, show_certificate
 from gateway.lab.scenario import Fault, Moment, Scenario
+from gateway.lab.told import Told
 
 MACHINE: Final = "urn:wanglian:lab:machine"
 OTHER: Final = "urn:wanglian:lab:other"
-FAULTS: Final = (
-    "restart",
-    "swap_namespaces",
-    "silence",
-    "lose_sessions",
-    "bad_status",
-    "old_timestamps",
-    "freeze",
-    "few_operations",
-    "few_items",
-    "few_connections",
-    *opcua_certificates.FAULTS,
-)
+_FEW: Final = 5
+FAULTS: Final[Mapping[str, Callable[[Told], Any]]] = {
+    "restart": told.seconds(1.0, float),
+    "swap_namespaces": told.seconds(1.0, float),
+    "silence": told.plain(None),
+    "lose_sessions": told.plain(None),
+    "bad_status": told.plain(None),
+    "old_timestamps": told.seconds(3600.0, float, most=told.YEARS_S),
+    "freeze": told.plain(None),
+    "few_operations": told.number(_FEW, int),
+    "few_items": told.number(_FEW, int),
+    "few_connections": told.number(_FEW, int),
+    **opcua_certificates.FAULTS,
+}
+"""By the name a scenario calls it, with what reads how long, how many or which certificate."""
 _POLICIES: Final = [
     ua.SecurityPolicyType.Basic256Sha256_Sign,
     ua.SecurityPolicyType.Basic256Sha256_SignAndEncrypt,
@@ -44,7 +48,6 @@ _POLICIES: Final = [
     ua.SecurityPolicyType.Aes256Sha256RsaPss_Sign,
     ua.SecurityPolicyType.Aes256Sha256RsaPss_SignAndEncrypt,
 ]
-_FEW: Final = 5
 TRAP: Final = 777.0
 
 
@@ -138,9 +141,9 @@ class Machine:
         self._active = fault
         if self._server is not None:
             inner = self._server.iserver
-            inner.most_operations = _few("few_operations", fault)
-            inner.most_items = _few("few_items", fault)
-            inner.max_connections = _few("few_connections", fault)
+            inner.most_operations = _told("few_operations", fault, ANY)
+            inner.most_items = _told("few_items", fault, ANY)
+            inner.max_connections = _told("few_connections", fault, ANY)
             self._show(fault)
 
     def _show(self, fault: Fault | None) -> None:
@@ -162,10 +165,7 @@ class Machine:
         fault = None if self._active is None else self._active.fault
         if fault == "freeze" or self._server is None:
             return
-        age = (
-            amounts.seconds(self._active.value or "1h") if self._active and fault == "old_timestamps" else 0.0
-        )
-        when = datetime.now(UTC) - timedelta(seconds=age)
+        when = datetime.now(UTC) - timedelta(seconds=_told("old_timestamps", self._active, 0.0))
         for index, node in enumerate(self._nodes):
             known = ua.DataValue(ua.Variant(value(index, self.tick), ua.VariantType.Double))
             bad = ua.StatusCodes.BadSensorFailure if fault == "bad_status" else ua.StatusCodes.Good
@@ -176,7 +176,7 @@ class Machine:
         if fault.fault in ("restart", "swap_namespaces"):
             self.swapped ^= fault.fault == "swap_namespaces"
             await self.stop()
-            await asyncio.sleep(amounts.seconds(fault.value or "1s"))
+            await asyncio.sleep(FAULTS[fault.fault](fault.value))
             await self.start()
         elif fault.fault == "silence":
             for each in self._server.iserver.subscription_service.subscriptions.values():
@@ -185,10 +185,9 @@ class Machine:
             await forget_sessions(self._server)
 
 
-def _few(kind: str, fault: Fault | None) -> int:
-    if fault is None or fault.fault != kind:
-        return ANY
-    return _FEW if fault.value is None else int(fault.value)
+def _told(kind: str, fault: Fault | None, otherwise: Any) -> Any:
+    """Return what a fault of a kind is told; without one, what holds otherwise."""
+    return otherwise if fault is None or fault.fault != kind else FAULTS[kind](fault.value)
 
 
 async def _nothing(*_: object) -> bool:

@@ -6,21 +6,22 @@ always the same one, so whom a person trusted is trusted at the next start too.
 """
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from gateway.lab import amounts
+from gateway.lab import told
 from gateway.lab.scenario import Fault
+from gateway.lab.told import Told
 
 APPLICATION: Final = "urn:wanglian:lab:server"
 _VALID: Final = timedelta(days=3650)
@@ -51,32 +52,45 @@ class _Said:
     application: str = APPLICATION
     bits: int = _BITS
     is_sha1: bool = False
+    is_alone: bool = False
+    """Of another key and signed by itself."""
 
 
-def _expired(said: _Said, fault: Fault) -> _Said:
-    ends = datetime.now(UTC) - _told(fault)
-    return replace(said, begins=min(said.begins, ends - timedelta(days=1)), ends=ends)
+Wrong = Callable[[_Said], _Said]
 
 
-def _early(said: _Said, fault: Fault) -> _Said:
-    return replace(said, begins=datetime.now(UTC) + _told(fault))
+def _expired(ago: float) -> Wrong:
+    def wrong(said: _Said) -> _Said:
+        ends = datetime.now(UTC) - timedelta(seconds=ago)
+        return replace(said, begins=min(said.begins, ends - timedelta(days=1)), ends=ends)
+
+    return wrong
 
 
-def _told(fault: Fault) -> timedelta:
-    return timedelta(seconds=amounts.seconds(fault.value or "1h"))
+def _early(until: float) -> Wrong:
+    def wrong(said: _Said) -> _Said:
+        begins = datetime.now(UTC) + timedelta(seconds=until)
+        return replace(said, begins=begins, ends=max(said.ends, begins + timedelta(days=1)))
+
+    return wrong
 
 
-_WRONG: Final[dict[str, Callable[[_Said, Fault], _Said]]] = {
-    "expired_certificate": _expired,
-    "early_certificate": _early,
-    "other_host_certificate": lambda said, _: replace(said, hosts=("elsewhere.invalid",)),
-    "other_application_certificate": lambda said, _: replace(said, application="urn:somebody:else"),
-    "revoked_certificate": lambda said, _: replace(said, number=_REVOKED),
-    "sha1_certificate": lambda said, _: replace(said, is_sha1=True),
-    "short_key_certificate": lambda said, _: replace(said, bits=_SHORT),
-    "untrusted_certificate": lambda said, _: said,
+def _with(**other: Any) -> Wrong:
+    return lambda said: replace(said, **other)
+
+
+FAULTS: Final[Mapping[str, Callable[[Told], Wrong]]] = {
+    "expired_certificate": told.seconds(3600.0, _expired, most=told.YEARS_S),
+    "early_certificate": told.seconds(3600.0, _early, most=told.YEARS_S),
+    "other_host_certificate": told.plain(_with(hosts=("elsewhere.invalid",))),
+    "other_application_certificate": told.plain(_with(application="urn:somebody:else")),
+    "revoked_certificate": told.plain(_with(number=_REVOKED)),
+    "sha1_certificate": told.plain(_with(is_sha1=True)),
+    "short_key_certificate": told.plain(_with(bits=_SHORT)),
+    "untrusted_certificate": told.plain(_with(is_alone=True)),
+    "refuse_certificate": told.plain(_with()),
 }
-FAULTS: Final = (*_WRONG, "refuse_certificate")
+"""By the name a scenario calls it; the last shows the good one, and the server refuses those of others."""
 
 
 @dataclass(frozen=True)
@@ -90,13 +104,15 @@ class Certificates:
 
     def of(self, fault: Fault | None) -> Shown:
         """Return what is shown while a fault is held; the same each time."""
-        if fault is None or fault.fault not in _WRONG:
+        wrong = FAULTS.get("" if fault is None else fault.fault)
+        if fault is None or wrong is None:
             return self.good
         if fault not in self._shown:
-            said = _WRONG[fault.fault](self._order, fault)
-            is_alone = fault.fault == "untrusted_certificate"
-            key = _made(said.bits) if is_alone or said.bits != _BITS else self.good.key
-            self._shown[fault] = Shown(_server(said, key, None if is_alone else self._authority), key)
+            said = wrong(fault.value)(self._order)
+            if said == self._order:
+                return self.good
+            key = _made(said.bits) if said.is_alone or said.bits != _BITS else self.good.key
+            self._shown[fault] = Shown(_server(said, key, None if said.is_alone else self._authority), key)
         return self._shown[fault]
 
     @cached_property

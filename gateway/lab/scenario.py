@@ -11,18 +11,29 @@ first fault that applies to a request happens to it; without one the equipment i
 """
 
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Self
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
 from gateway.lab import amounts
+from gateway.lab.told import Told
+
+
+def _in_order(window: tuple[float, float]) -> tuple[float, float]:
+    if window[0] >= window[1]:
+        raise ValueError(f"no time lies between {window[0]:g} s and {window[1]:g} s")
+    return window
+
 
 Seconds = Annotated[float, BeforeValidator(amounts.seconds)]
+Window = Annotated[tuple[Seconds, Seconds], AfterValidator(_in_order)]
 Share = Annotated[float, BeforeValidator(amounts.share)]
+Known = Mapping[str, Callable[[Told], object]]
+"""The faults an equipment can have, each with what reads its value; ValueError: it is none."""
 
 
 class Fault(BaseModel):
@@ -30,13 +41,13 @@ class Fault(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     fault: str
-    value: str | float | None = None
+    value: Told = None
     """What the fault needs to know: how late, which exception, which address."""
     share: Share = 1.0
     """Of the requests that fit."""
     requests: frozenset[int] | None = None
     """By number, from 1."""
-    between: tuple[Seconds, Seconds] | None = None
+    between: Window | None = None
     """Since the lab began, s."""
     unit: int | None = None
     """Only of this unit id, or of this device by number."""
@@ -90,16 +101,20 @@ class Scenario:
     seed: int = 0
 
     @classmethod
-    def of(cls, faults: Iterable[Fault], known: Iterable[str], seed: int = 0) -> Self:
-        """Return a scenario of faults the equipment can have; ValueError names one it can not."""
-        made, can = tuple(faults), frozenset(known)
+    def of(cls, faults: Iterable[Fault], known: Known, seed: int = 0) -> Self:
+        """Return a scenario of faults the equipment can have; ValueError: a fault, or its value, is none."""
+        made = tuple(faults)
         for fault in made:
-            if fault.fault not in can:
-                raise ValueError(f"no fault {fault.fault!r}; there are {', '.join(sorted(can))}")
+            if fault.fault not in known:
+                raise ValueError(f"no fault {fault.fault!r}; there are {', '.join(sorted(known))}")
+            try:
+                known[fault.fault](fault.value)
+            except ValueError as exc:
+                raise ValueError(f"{fault.fault}={fault.value}: {exc}") from exc
         return cls(made, seed)
 
     @classmethod
-    def load(cls, file: Path, known: Iterable[str], seed: int | None = None) -> Self:
+    def load(cls, file: Path, known: Known, seed: int | None = None) -> Self:
         """Read a scenario from YAML or JSON; a seed given here goes before its own.
 
         Raises:

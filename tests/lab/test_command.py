@@ -130,6 +130,7 @@ def test_a_line_of_meters_is_probed_and_what_is_no_meters_reading_is_not_good(
         (("modbus", "--template", "acrel/adl400", "--fault", "drop@130%"), "'130%' is not a share"),
         (("sparkplug", "--to", "127.0.0.1:1", "--nodes", "1"), "can't be done"),
         (("opcua", "--fault", "early_certificate"), "early_certificate needs a certificate"),
+        (("opcua", "--fault", "restart=soon@1h-2h"), "restart=soon: 'soon' is not a duration"),
         (("proxy", "--to", "somewhere"), "somewhere is not host:port"),
         (("proxy", "--to", "127.0.0.1:1", "--latency", "20x"), "'20x' is not a duration"),
         (("tell", "1", "cut"), "can't be done"),

@@ -1,12 +1,17 @@
 """Faults as data: read, drawn the same again, and refused where they make no sense."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from gateway.lab import amounts
+from gateway.lab.edge_nodes import FAULTS as SPARKPLUG
+from gateway.lab.meters.replies import FAULTS as METERS
 from gateway.lab.modbus.replies import FAULTS
-from gateway.lab.scenario import Fault, Moment, Scenario
+from gateway.lab.mqtt import FAULTS as MQTT
+from gateway.lab.opcua import FAULTS as OPCUA
+from gateway.lab.scenario import Fault, Known, Moment, Scenario
 
 
 @pytest.mark.parametrize(
@@ -23,7 +28,9 @@ def test_a_command_line_says_what_a_file_says(text: str, fault: Fault) -> None:
     assert Fault.read(text) == fault
 
 
-@pytest.mark.parametrize("text", ["drop@130%", "drop@2", "drop@#x", "drop/x", "drop@9s-9x"])
+@pytest.mark.parametrize(
+    "text", ["drop@130%", "drop@2", "drop@#x", "drop/x", "drop@9s-9x", "drop@9s-9s", "drop@9s-3s"]
+)
 def test_what_is_no_fault_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         Fault.read(text)
@@ -52,6 +59,40 @@ def test_a_file_that_is_no_scenario_is_refused(tmp_path: Path, text: str) -> Non
     file.write_text(text)
     with pytest.raises(ValueError, match=r"."):
         Scenario.load(file, FAULTS)
+
+
+@pytest.mark.parametrize(
+    ("known", "text", "reason"),
+    [
+        (FAULTS, "late_reply=soon@1h-2h", "late_reply=soon: 'soon' is not a duration; its units are us, ms"),
+        (FAULTS, "late_reply=-1s", "late_reply=-1s: '-1s' is not a duration"),
+        (FAULTS, "exception=300@#9", "exception=300: '300' is not a whole number from 0 to 255"),
+        (FAULTS, "at_most=1.5", "at_most=1.5: '1.5' is not a whole number from 1 to"),
+        (FAULTS, "drop=5s", "drop=5s: this fault takes no value"),
+        (METERS, "error=D1", "error=D1: 'D1' is not a whole number from 0 to 255"),
+        (MQTT, "huge=big", "huge=big: 'big' is not a size; its units are B"),
+        (MQTT, "other_clock=-x", "other_clock=-x: 'x' is not a duration"),
+        (SPARKPLUG, "historical=1000000h", "historical=1000000h: '1000000h' is more than 3.1536e+08 s"),
+        (SPARKPLUG, "gap=a", "gap=a: 'a' is not a whole number"),
+        (OPCUA, "old_timestamps=1w@1h-2h", "old_timestamps=1w: '1w' is not a duration"),
+        (OPCUA, "few_items=no", "few_items=no: 'no' is not a whole number"),
+        (OPCUA, "early_certificate=a", "early_certificate=a: 'a' is not a duration"),
+        (OPCUA, "revoked_certificate=7", "revoked_certificate=7: this fault takes no value"),
+    ],
+)
+def test_a_value_that_makes_no_sense_is_refused_before_its_time_comes(
+    known: Known, text: str, reason: str
+) -> None:
+    with pytest.raises(ValueError, match=re.escape(reason)):
+        Scenario.of([Fault.read(text)], known)
+
+
+@pytest.mark.parametrize("value", [".inf", ".nan", "-2", "1.5", "2e300"])
+def test_a_number_in_a_file_that_is_no_count_is_refused(value: str, tmp_path: Path) -> None:
+    file = tmp_path / "scenario.yaml"
+    file.write_text(f"faults: [{{fault: few_items, value: {value}, between: [1h, 2h]}}]\n")
+    with pytest.raises(ValueError, match=r"few_items=.* is not a whole number"):
+        Scenario.load(file, OPCUA)
 
 
 def draws(seed: int, count: int = 2000) -> list[bool]:

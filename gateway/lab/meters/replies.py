@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.lab import amounts
+from gateway.lab import told
 from gateway.lab.meters.line import Asked, Script, frame188, frame645, honest, reply
 from gateway.lab.scenario import Moment, Scenario
+from gateway.lab.told import Told
 
-Told = str | float | None
 Replies = list[tuple[float, bytes]]
 _NOISE: Final = b"\xff\x00\x80"
 
@@ -160,40 +160,28 @@ def _frame(asked: Asked, name: bytes, data: bytes, control: int | None = None) -
     return frame188(asked.address, control or 0x81, name + bytes((asked.serial,)) + data)
 
 
-def _plain(script: Script) -> Callable[[Told], Script]:
-    return lambda _: script
-
-
-def _seconds(default: float, make: Callable[[float], Script]) -> Callable[[Told], Script]:
-    return lambda told: make(default if told is None else amounts.seconds(told))
-
-
-def _number(default: int, make: Callable[[int], Script]) -> Callable[[Told], Script]:
-    return lambda told: make(default if told is None else int(told) & 0xFF)
-
-
 FAULTS: Final[Mapping[str, Callable[[Told], Script]]] = {
-    "delay": _seconds(0.2, late),
-    "late_reply": _seconds(1.8, late),
-    "drop": _plain(silent),
-    "restart": _seconds(5.0, Restarting),
-    "wrong_address": _plain(wrong_address),
-    "wrong_identifier": _plain(wrong_identifier),
-    "wrong_control": _plain(wrong_control),
-    "short": _plain(short),
-    "long": _plain(long),
-    "lying_length": _plain(lying_length),
-    "wrong_sum": _plain(wrong_sum),
-    "flipped_bit": _number(0, flipped),
-    "noise_before": _plain(noise_before),
-    "noise_behind": _plain(noise_behind),
-    "flood": _plain(flood),
-    "half_frame": _plain(half),
-    "slow_bytes": _seconds(0.02, slow),
-    "duplicate": _plain(twice),
-    "echo": _plain(echoing),
-    "error": _number(2, refusing),
-    "no_digits": _plain(no_digits),
+    "delay": told.seconds(0.2, late),
+    "late_reply": told.seconds(1.8, late),
+    "drop": told.plain(silent),
+    "restart": told.seconds(5.0, Restarting),
+    "wrong_address": told.plain(wrong_address),
+    "wrong_identifier": told.plain(wrong_identifier),
+    "wrong_control": told.plain(wrong_control),
+    "short": told.plain(short),
+    "long": told.plain(long),
+    "lying_length": told.plain(lying_length),
+    "wrong_sum": told.plain(wrong_sum),
+    "flipped_bit": told.number(0, flipped),
+    "noise_before": told.plain(noise_before),
+    "noise_behind": told.plain(noise_behind),
+    "flood": told.plain(flood),
+    "half_frame": told.plain(half),
+    "slow_bytes": told.seconds(0.02, slow),
+    "duplicate": told.plain(twice),
+    "echo": told.plain(echoing),
+    "error": told.number(2, refusing, most=255),
+    "no_digits": told.plain(no_digits),
 }
 """By the name a scenario calls it; what a fault is told replaces its default."""
 

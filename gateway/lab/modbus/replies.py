@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.lab import amounts
+from gateway.lab import told
 from gateway.lab.modbus.frames import Request, frame, reply, tcp_frame
 from gateway.lab.scenario import Fault, Moment, Scenario
+from gateway.lab.told import Told
 
 CUT: Final = None
 READING: Final = (1, 2, 3, 4)
@@ -238,51 +239,39 @@ def at_most(registers: int) -> Script:
     return lambda request: (exception(3) if request.count > registers else honest)(request)
 
 
-def _seconds(default: float, make: Callable[[float], Script]) -> Callable[[str | float | None], Script]:
-    return lambda value: make(default if value is None else amounts.seconds(value))
-
-
-def _number(default: int, make: Callable[[int], Script]) -> Callable[[str | float | None], Script]:
-    return lambda value: make(default if value is None else int(value))
-
-
-def _plain(script: Script) -> Callable[[str | float | None], Script]:
-    return lambda _: script
-
-
-FAULTS: Final[Mapping[str, Callable[[str | float | None], Script]]] = {
-    "delay": _seconds(0.2, late),
-    "late_reply": _seconds(1.3, late),
-    "drop": _plain(silent),
-    "wrong_unit": _plain(wrong_unit),
-    "wrong_function": _plain(wrong_function),
-    "wrong_transaction": _plain(wrong_transaction),
-    "wrong_protocol": _plain(wrong_protocol),
-    "short": _plain(short),
-    "long": _plain(long),
-    "lying_byte_count": _plain(lying_byte_count),
-    "impossible_length": _plain(impossible_length),
-    "wrong_check": _plain(wrong_check),
-    "flipped_bit": _number(0, flipped),
-    "noise_before": _plain(noise_before(b"\xff\x00\x80")),
-    "noise_behind": _plain(noise_behind(b"\x00")),
-    "text": _plain(instead(b" Busy ")),
-    "web_page": _plain(instead(b"HTTP/1.1 400 Bad Request\r\n\r\n")),
-    "flood": _plain(instead(bytes(range(256)) + bytes(44))),
-    "half_frame": _plain(half),
-    "duplicate": _plain(twice),
-    "echo": _plain(echoing),
-    "slow_bytes": _seconds(0.02, lambda pause: in_slices(1, pause)),
-    "babble": _seconds(10.0, babbling),
-    "torn": _seconds(0.3, torn),
-    "exception": _number(4, exception),
-    "missing_address": _number(0, without),
-    "deaf_at_first": _seconds(1.0, deaf_at_first),
-    "needs_rest": _seconds(0.1, needs_rest),
-    "at_most": _number(2, at_most),
-    "from_zero_only": _plain(from_zero_only),
-    "cut": _plain(cut),
-    "restart": _seconds(5.0, restarting),
+FAULTS: Final[Mapping[str, Callable[[Told], Script]]] = {
+    "delay": told.seconds(0.2, late),
+    "late_reply": told.seconds(1.3, late),
+    "drop": told.plain(silent),
+    "wrong_unit": told.plain(wrong_unit),
+    "wrong_function": told.plain(wrong_function),
+    "wrong_transaction": told.plain(wrong_transaction),
+    "wrong_protocol": told.plain(wrong_protocol),
+    "short": told.plain(short),
+    "long": told.plain(long),
+    "lying_byte_count": told.plain(lying_byte_count),
+    "impossible_length": told.plain(impossible_length),
+    "wrong_check": told.plain(wrong_check),
+    "flipped_bit": told.number(0, flipped),
+    "noise_before": told.plain(noise_before(b"\xff\x00\x80")),
+    "noise_behind": told.plain(noise_behind(b"\x00")),
+    "text": told.plain(instead(b" Busy ")),
+    "web_page": told.plain(instead(b"HTTP/1.1 400 Bad Request\r\n\r\n")),
+    "flood": told.plain(instead(bytes(range(256)) + bytes(44))),
+    "half_frame": told.plain(half),
+    "duplicate": told.plain(twice),
+    "echo": told.plain(echoing),
+    "slow_bytes": told.seconds(0.02, lambda pause: in_slices(1, pause)),
+    "babble": told.seconds(10.0, babbling),
+    "torn": told.seconds(0.3, torn),
+    "exception": told.number(4, exception, most=255),
+    "missing_address": told.number(0, without, most=65_535),
+    "deaf_at_first": told.seconds(1.0, deaf_at_first),
+    "needs_rest": told.seconds(0.1, needs_rest),
+    "at_most": told.number(2, at_most, least=1),
+    "from_zero_only": told.plain(from_zero_only),
+    "cut": told.plain(cut),
+    "restart": told.seconds(5.0, restarting),
 }
 """By the name a scenario calls it; what a fault is told replaces its default."""
 
