@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import pytest
 
-from gateway.lab.meters.line import Asked, MeterLine, Speech, frame188, frame645, honest, reply
+from gateway.lab.meters.line import CUT, Asked, MeterLine, Replies, Speech, frame188, frame645, honest, reply
 from gateway.lab.meters.readings import Reading, consumption, electricity
 from gateway.lab.meters.replies import FAULTS, scripted
 from gateway.lab.scenario import Fault, Scenario
@@ -18,6 +18,12 @@ BOTH = pytest.mark.parametrize("asked", [ELECTRIC, WATER], ids=["dlt645", "cjt18
 
 
 def said(fault: str, asked: Asked, value: str | None = None) -> list[tuple[float, bytes]]:
+    steps = list(told(fault, asked, value))
+    assert all(data is not CUT for _, data in steps)
+    return [(delay, data or b"") for delay, data in steps]
+
+
+def told(fault: str, asked: Asked, value: str | None = None) -> Replies:
     return scripted(Scenario.of([Fault(fault=fault, value=value)], FAULTS))(asked)
 
 
@@ -76,6 +82,13 @@ def test_a_broken_reply_is_broken_in_the_way_it_is_named_for(asked: Asked) -> No
     assert set(opened(only("no_digits", asked), asked)[2][-len(asked.data or b"") :]) == {0xFF}
 
 
+@BOTH
+def test_a_connection_is_cut_off_after_so_many_bytes_of_the_reply(asked: Asked) -> None:
+    assert told("cut", asked) == [(0.0, reply(asked)[:10]), (0.0, CUT)]
+    assert told("cut", asked, "0") == [(0.0, b""), (0.0, CUT)]
+    assert told("cut", asked, "300") == [(0.0, reply(asked)), (0.0, CUT)]
+
+
 def test_an_error_answer_says_which() -> None:
     assert only("error", ELECTRIC) == frame645(ELECTRIC.address, 0xD1, b"\x02")
     assert only("error", ELECTRIC, "4") == frame645(ELECTRIC.address, 0xD1, b"\x04")
@@ -130,7 +143,7 @@ async def test_a_line_hears_a_request_behind_noise_in_pieces_and_asked_of_anyone
     held = {"02010100": b"\x05\x23", "901F": WATER_DATA}
     line = MeterLine(speech, {address: held}, honest, keep=False)
     anyone = "aa" * 6 if speech == "dlt645" else address[:2] + "aa" * 7
-    answers: list[bytes] = []
+    answers: list[bytes | None] = []
     rest = b""
     for piece in (b"\x68\x00" * 400, asking(address)[:9], asking(address)[9:] + asking(anyone)):
         rest = line.hear(rest + piece, answers.append)
@@ -138,8 +151,27 @@ async def test_a_line_hears_a_request_behind_noise_in_pieces_and_asked_of_anyone
     async with asyncio.timeout(10):
         while len(answers) < 2:
             await asyncio.sleep(0)
-    assert answers[0] == answers[1] != b""
+    assert answers[0] == answers[1]
+    assert answers[0]
     assert (line.count, line.asked, line.others) == (2, [], [])
+
+
+async def test_a_cut_ends_the_connection_behind_what_was_sent_and_the_next_is_taken() -> None:
+    asking = frame645("000000000001", 0x11, bytes.fromhex("00010102"))
+    script = scripted(Scenario.of([Fault(fault="cut", value="7", requests=frozenset({1}))], FAULTS))
+    async with (
+        asyncio.timeout(10),
+        MeterLine("dlt645", {"000000000001": {"02010100": b"\x05\x23"}}, script) as line,
+    ):
+        for _ in range(2):
+            reader, writer = await asyncio.open_connection("127.0.0.1", line.port)
+            writer.write(asking)
+            assert await reader.readexactly(7) == b"\xfe" * 4 + b"\x68\x01\x00"
+            if line.count == 1:
+                assert await reader.read() == b""
+            else:
+                assert await reader.readuntil(b"\x16")
+            writer.close()
 
 
 async def test_a_serial_server_that_takes_few_connections_closes_the_others() -> None:

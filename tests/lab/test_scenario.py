@@ -70,6 +70,7 @@ def test_a_file_that_is_no_scenario_is_refused(tmp_path: Path, text: str) -> Non
         (FAULTS, "at_most=1.5", "at_most=1.5: '1.5' is not a whole number from 1 to"),
         (FAULTS, "drop=5s", "drop=5s: this fault takes no value"),
         (METERS, "error=D1", "error=D1: 'D1' is not a whole number from 0 to 255"),
+        (METERS, "cut=1h", "cut=1h: '1h' is not a whole number from 0 to 300"),
         (MQTT, "huge=big", "huge=big: 'big' is not a size; its units are B"),
         (MQTT, "other_clock=-x", "other_clock=-x: 'x' is not a duration"),
         (SPARKPLUG, "historical=1000000h", "historical=1000000h: '1000000h' is more than 3.1536e+08 s"),

@@ -1,17 +1,18 @@
 """Meters on a line, by DL/T 645-2007 and CJ/T 188, that answer by script; behind a serial server, or not.
 
 From the facts of the protocols and nothing of ours. A script gets what was asked and says what comes back
-and when: several replies, late ones, wrong ones, none. Each meter has one mind: it answers in order, however
-late. Whatever is no reading request is kept in `others`.
+and when: several replies, late ones, wrong ones, none, or CUT, which ends the connection. Each meter has one
+mind: it answers in order, however late. Whatever is no reading request is kept in `others`.
 """
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
+CUT: Final = None
 Speech = Literal["dlt645", "cjt188"]
 _LONGEST = 300
 """More bytes than any frame has."""
@@ -38,8 +39,12 @@ class Asked:
     """Which meter of the line, from 1."""
 
 
-Script = Callable[[Asked], list[tuple[float, bytes]]]
-"""What was asked → (seconds until it is sent, bytes), one behind the other."""
+Replies = Sequence[tuple[float, bytes | None]]
+"""(Seconds until it is sent, bytes or CUT), one behind the other."""
+Script = Callable[[Asked], Replies]
+"""What was asked → what comes back."""
+Say = Callable[[bytes | None], None]
+"""The way back to who asks; CUT ends it."""
 
 
 def frame645(address: str, control: int, data: bytes = b"", wake: int = 4) -> bytes:
@@ -69,7 +74,7 @@ def reply(asked: Asked, *, address: str | None = None, data: bytes | None = None
     return frame188(address or asked.address, 0x81, name + bytes((asked.serial,)) + held, wake)
 
 
-def honest(asked: Asked) -> list[tuple[float, bytes]]:
+def honest(asked: Asked) -> Replies:
     """Answer."""
     return [(0.0, reply(asked))]
 
@@ -130,14 +135,16 @@ class MeterLine:
             return
         self._writers.add(writer)
 
-        def send(data: bytes) -> None:
-            if not writer.is_closing():
+        def say(data: bytes | None) -> None:
+            if data is CUT:
+                writer.close()
+            elif not writer.is_closing():
                 writer.write(data)
 
         rest = b""
         try:
             while data := await reader.read(4096):
-                rest = self.hear(rest + data, send)
+                rest = self.hear(rest + data, say)
         except (ConnectionError, asyncio.CancelledError):
             pass
         finally:
@@ -145,11 +152,11 @@ class MeterLine:
             with contextlib.suppress(ConnectionError):
                 writer.close()
 
-    def hear(self, data: bytes, send: Callable[[bytes], None]) -> bytes:
+    def hear(self, data: bytes, say: Say) -> bytes:
         """Answer the requests in what came; return what is behind the last of them."""
         frames = list(self._frames(data))
         for frame in frames:
-            self._hear(frame, send)
+            self._hear(frame, say)
         # What is no request is forgotten: noise does not pile up.
         return data[data.rindex(frames[-1]) + len(frames[-1]) :] if frames else data[-_LONGEST:]
 
@@ -166,7 +173,7 @@ class MeterLine:
             else:
                 at = data.find(b"\x68", at + 1)
 
-    def _hear(self, frame: bytes, send: Callable[[bytes], None]) -> None:
+    def _hear(self, frame: bytes, say: Say) -> None:
         asked = self._understood(frame)
         if asked is None:
             self.others.append(frame)
@@ -175,7 +182,7 @@ class MeterLine:
         if self.keep:
             self.asked.append(asked)
         if asked.address in self.meters:
-            task = asyncio.create_task(self._answer(asked, self.script(asked), send))
+            task = asyncio.create_task(self._answer(asked, self.script(asked), say))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
@@ -200,11 +207,9 @@ class MeterLine:
         place = list(self.meters).index(address) + 1 if address in self.meters else 0
         return Asked(self.speech, address, name, self.count, frame, data, serial, place)
 
-    async def _answer(
-        self, asked: Asked, replies: list[tuple[float, bytes]], send: Callable[[bytes], None]
-    ) -> None:
+    async def _answer(self, asked: Asked, replies: Replies, say: Say) -> None:
         async with self._minds.setdefault(asked.address, asyncio.Lock()):
             for delay, data in replies:
                 if delay:
                     await asyncio.sleep(delay)
-                send(data)
+                say(data)

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.lab import told
-from gateway.lab.meters.line import Asked, Script, frame188, frame645, honest, reply
+from gateway.lab.meters.line import CUT, Asked, Replies, Script, frame188, frame645, honest, reply
 from gateway.lab.scenario import Moment, Scenario
 from gateway.lab.told import Told
 
-Replies = list[tuple[float, bytes]]
 _NOISE: Final = b"\xff\x00\x80"
 
 
@@ -115,6 +114,11 @@ def half(asked: Asked) -> Replies:
     return [(0.0, whole[: len(whole) // 2])]
 
 
+def cut(sent: int) -> Script:
+    """So many bytes of the reply, then the connection ends, or the line is pulled out and put back."""
+    return lambda asked: [(0.0, reply(asked)[:sent]), (0.0, CUT)]
+
+
 def slow(pause_s: float) -> Script:
     """The reply a byte at a time."""
     return lambda asked: [(pause_s, bytes((each,))) for each in reply(asked)]
@@ -164,6 +168,7 @@ FAULTS: Final[Mapping[str, Callable[[Told], Script]]] = {
     "delay": told.seconds(0.2, late),
     "late_reply": told.seconds(1.8, late),
     "drop": told.plain(silent),
+    "cut": told.number(10, cut, most=300),
     "restart": told.seconds(5.0, Restarting),
     "wrong_address": told.plain(wrong_address),
     "wrong_identifier": told.plain(wrong_identifier),

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from config.connections import Dlt645Source
@@ -9,7 +10,7 @@ from connectors import Batch, SystemClock, TagTable
 from connectors import dlt645 as spoken
 from connectors.cjt188 import Cjt188
 from connectors.dlt645 import Dlt645
-from gateway.lab.meters.line import Asked, reply
+from gateway.lab.meters.line import Asked, Replies, reply
 
 A, B = "000000000001", "000000000002"
 ENERGY, VOLTAGE, POWER = "00010000", "02010100", "02030000"
@@ -27,7 +28,11 @@ def meters() -> dict[str, dict[str, bytes]]:
     }
 
 
-def source(port: int, table: TagTable | None = None, **options: Any) -> Dlt645:
+def source(port: int | Path, table: TagTable | None = None, **options: Any) -> Dlt645:
+    """Return a source behind a TCP port, or of a serial one."""
+    where = {"host": "127.0.0.1", "tcp_port": port}
+    if isinstance(port, Path):
+        where = {"port": str(port), "parity": "none"}
     tags = {"e_import": {"di": ENERGY}, "u": {"di": VOLTAGE}, "p": {"di": POWER}}
     devices = {
         name: {"address": address, "scan": "20ms", "tags": tags}
@@ -36,8 +41,7 @@ def source(port: int, table: TagTable | None = None, **options: Any) -> Dlt645:
     read = Dlt645Source.model_validate(
         {
             "kind": "dlt645",
-            "host": "127.0.0.1",
-            "tcp_port": port,
+            **where,
             "timeout": "60ms",
             "quiet": "30ms",
             "devices": devices,
@@ -84,7 +88,7 @@ class Moving:
         self._latest = latest
         self._data = data
 
-    def __call__(self, asked: Asked) -> list[tuple[float, bytes]]:
+    def __call__(self, asked: Asked) -> Replies:
         self._latest[asked.address] += 1
         is_late = self._chance.random() < 0.15
         self.late += is_late
