@@ -3,7 +3,7 @@
 Variables are `nsu=urn:wanglian:lab:machine;s=v0` …, Double, value = 10 tick + index. With `swap_namespaces`
 a namespace with the same identifiers, whose values are all 777, takes the machine's index: whoever reads 777
 has gone by the index. What goes wrong happens to the whole server, once in each window a scenario names, or
-each second with a fault's share; limits, certificates and what spoils values hold while the scenario
+each second with a fault's share; a delay, limits, certificates and what spoils values hold while the scenario
 names them. Connections end when another certificate is shown. The tests' other OPC UA server, of other hands,
 is in tests/servers/opcua.
 """
@@ -19,7 +19,7 @@ from asyncua import Server, ua
 
 from gateway.lab import opcua_certificates, told
 from gateway.lab.opcua_certificates import APPLICATION, Certificates, Shown
-from gateway.lab.opcua_sessions import ANY, Sessions, forget_sessions, show_certificate
+from gateway.lab.opcua_sessions import ANY, Clients, Sessions, forget_sessions, show_certificate
 from gateway.lab.scenario import Fault, Moment, Scenario
 from gateway.lab.told import Told
 
@@ -27,6 +27,7 @@ MACHINE: Final = "urn:wanglian:lab:machine"
 OTHER: Final = "urn:wanglian:lab:other"
 _FEW: Final = 5
 FAULTS: Final[Mapping[str, Callable[[Told], Any]]] = {
+    "delay": told.seconds(0.5, float),
     "restart": told.seconds(1.0, float),
     "swap_namespaces": told.seconds(1.0, float),
     "silence": told.plain(None),
@@ -113,6 +114,7 @@ class Machine:
                     node = await folder.add_variable(ua.NodeId(f"v{i}", index), f"v{i}", known)
                     self._nodes += [node] if uri == MACHINE else []
         await server.start()
+        server.bserver.clients = Clients(server.iserver)
         self._server = server
         self.hold(self._active)
 
@@ -141,6 +143,7 @@ class Machine:
         self._active = fault
         if self._server is not None:
             inner = self._server.iserver
+            inner.delay_s = _told("delay", fault, 0.0)
             inner.most_operations = _told("few_operations", fault, ANY)
             inner.most_items = _told("few_items", fault, ANY)
             inner.max_connections = _told("few_connections", fault, ANY)

@@ -1,5 +1,7 @@
-"""What asyncua's server does not do by itself: forget sessions, refuse, and show another certificate."""
+"""What asyncua's server does not do by itself: be slow, forget sessions, refuse, show another certificate."""
 
+import asyncio
+from collections import deque
 from typing import Any, Final
 
 from asyncua import ua
@@ -20,6 +22,8 @@ class Sessions(InternalServer):
         """In a request; none is told of."""
         self.most_items = ANY
         """Monitored, of all sessions together."""
+        self.delay_s = 0.0
+        """By how much everything is said later."""
         self.refuses = False
         """Whoever would open a session: their certificate is not trusted here."""
         self.sessions = 0
@@ -91,6 +95,42 @@ class _Session(InternalSession):
     def _allow(self, wanted: Any) -> None:
         if len(wanted) > self.iserver.most_operations:
             raise ServiceError(ua.StatusCodes.BadTooManyOperations)
+
+
+class Clients(list[Any]):
+    """The connections of a server; what it says on each goes out late, and in order."""
+
+    def __init__(self, server: Sessions) -> None:
+        super().__init__()
+        self._server = server
+
+    def append(self, client: Any) -> None:
+        """Take one that was made just now."""
+        processor = client.processor
+        processor._transport = _Late(processor._transport, self._server)  # noqa: SLF001  no other way in
+        super().append(client)
+
+
+class _Late:
+    """The way out of one connection."""
+
+    def __init__(self, transport: asyncio.Transport, server: Sessions) -> None:
+        self._transport = transport
+        self._server = server
+        self._waiting: deque[bytes] = deque()
+        self._due = 0.0
+
+    def write(self, data: bytes) -> None:
+        """Send it when it is its turn: nothing overtakes what was said before."""
+        loop = asyncio.get_running_loop()
+        self._due = max(self._due, loop.time() + self._server.delay_s)
+        self._waiting.append(data)
+        loop.call_at(self._due, self._send)
+
+    def _send(self) -> None:
+        data = self._waiting.popleft()
+        if not self._transport.is_closing():
+            self._transport.write(data)
 
 
 def show_certificate(server: Any, certificate: Any, key: Any) -> None:

@@ -75,6 +75,36 @@ async def test_a_silent_server_answers_reads_and_publishes_nothing() -> None:
         assert value(1, 2) not in heard
 
 
+async def test_a_slow_server_says_everything_later_and_in_order_and_nothing_overtakes() -> None:
+    heard: list[tuple[float, float]] = []
+    clock = asyncio.get_running_loop().time
+
+    class Handler:
+        def datachange_notification(self, _node: Any, found: Any, _data: Any) -> None:
+            heard.append((found, clock()))
+
+    async with machine() as it, client(it) as connected:
+        index = await connected.get_namespace_index(MACHINE)
+        node = connected.get_node(ua.NodeId("v1", index))
+        subscription = await connected.create_subscription(20, Handler())
+        await subscription.subscribe_data_change(node)
+        while not heard:
+            await asyncio.sleep(0.01)
+        it.hold(Fault(fault="delay", value="300ms"))
+        began = clock()
+        assert await node.read_value() == value(1, 0)
+        assert clock() - began > 0.299
+        began = clock()
+        await it.advance()
+        await asyncio.sleep(0.1)  # it is on its way
+        it.hold(None)
+        await it.advance()
+        while len(heard) < 3:
+            await asyncio.sleep(0.01)
+        assert [found for found, _ in heard] == [value(1, tick) for tick in range(3)]
+        assert heard[1][1] - began > 0.299
+
+
 async def test_a_session_that_is_lost_is_told_so_whatever_is_asked_and_waited_for() -> None:
     async with machine() as it, client(it) as connected:
         subscription = await connected.create_subscription(1000, None)
@@ -141,6 +171,7 @@ async def test_faults_that_last_are_seen_by_a_client_as_long_as_they_are_held() 
 def test_every_fault_is_shown_above_or_below() -> None:
     at_once = {"restart", "swap_namespaces", "silence", "lose_sessions"}
     lasting = {"bad_status", "old_timestamps", "freeze", "few_operations", "few_items", "few_connections"}
+    lasting |= {"delay"}
     assert at_once | lasting | set(CERTIFICATES) == set(FAULTS)
     assert set(SAID) | {"refuse_certificate"} == set(CERTIFICATES)
 
