@@ -115,14 +115,18 @@ class SegmentReader:
             rows += raw.rows
             if found and rows > max_rows:
                 return found
-            try:
-                batch = decode(raw.data, raw.tags, raw.arrived)
-            except Undecodable as exc:
-                raise Damaged(f"seq {raw.seq}: {exc}") from exc
-            found.append(Delivery(batch, self.epoch, raw.seq, source=raw.source))
+            found.append(self.delivery(raw))
         if gapless and expected < stop:
             raise Damaged(f"seq {expected} is not found")
         return found
+
+    def delivery(self, raw: Raw) -> Delivery:
+        """Return what a batch of this file holds; raises Damaged."""
+        try:
+            batch = decode(raw.data, raw.tags, raw.arrived)
+        except Undecodable as exc:
+            raise Damaged(f"seq {raw.seq}: {exc}") from exc
+        return Delivery(batch, self.epoch, raw.seq, source=raw.source)
 
     def counts(self) -> Counts:
         """Return what there is to count; raises sqlite3.Error, or Damaged when a source has no name."""

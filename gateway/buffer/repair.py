@@ -107,7 +107,7 @@ def _copy(path: Path, new: Path, epoch: Epoch | None, first_seq: int, last_seq: 
 
 
 def _provable(reader: SegmentReader, start: int, stop: int) -> Iterator[Raw]:
-    """Yield every batch that proves itself, in order, whatever lies between."""
+    """Yield every batch that proves itself and can be read, in order, whatever lies between."""
     try:
         last = reader.bounds()
         stop = min(stop, last[1] + 1) if last else start
@@ -119,6 +119,7 @@ def _provable(reader: SegmentReader, start: int, stop: int) -> Iterator[Raw]:
         start, stop = spans.pop()
         with contextlib.suppress(sqlite3.Error, Damaged):
             for raw in reader.raw(start, stop):
+                reader.delivery(raw)  # as whoever reads it will: what can't be decoded would come here again
                 yield raw
                 start = raw.seq + 1
                 failures = 0

@@ -380,7 +380,7 @@ class Shelf(Stored):
         is_again = segment.path in self._repaired
         self._repaired.add(segment.path)
         try:
-            if is_again:  # what proved itself to the repair and not to a reader would go round for ever
+            if is_again:  # should a repair keep what a reader can't take, it would go round for ever
                 raise sqlite3.DatabaseError(f"{segment.path.name} is damaged again")
             left = salvage(segment.path, self.epochs(), segment.last_seq)
         except (OSError, sqlite3.Error) as exc:
