@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
 
 from config.problems import Language
 from gateway.console import fail, say, stop_on_signal
@@ -51,8 +52,12 @@ def scenario_of(
 
 def in_short(exc: Exception) -> str:
     """Return what is wrong in one line; pydantic tells more than that."""
-    errors = getattr(exc, "errors", None)
-    return "; ".join(each["msg"].removeprefix("Value error, ") for each in errors()) if errors else str(exc)
+    if not isinstance(exc, ValidationError):
+        return str(exc)
+    told = (
+        (".".join(map(str, each["loc"])), each["msg"].removeprefix("Value error, ")) for each in exc.errors()
+    )
+    return "; ".join(f"{place}: {said}" if place else said for place, said in told)
 
 
 def address_of(text: str, language: Language) -> tuple[str, int]:

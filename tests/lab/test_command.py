@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
+from gateway.cli import app
 from gateway.lab.edge_nodes import FAULTS as SPARKPLUG
 from gateway.lab.meters.replies import FAULTS as METERS
 from gateway.lab.modbus.replies import FAULTS as MODBUS
@@ -130,7 +132,6 @@ def test_a_line_of_meters_is_probed_and_what_is_no_meters_reading_is_not_good(
         (("modbus", "--template", "acrel/adl400", "--fault", "drop@130%"), "'130%' is not a share"),
         (("sparkplug", "--to", "127.0.0.1:1", "--nodes", "1"), "can't be done"),
         (("opcua", "--fault", "early_certificate"), "early_certificate needs a certificate"),
-        (("opcua", "--fault", "restart=soon@1h-2h"), "restart=soon: 'soon' is not a duration"),
         (("proxy", "--to", "somewhere"), "somewhere is not host:port"),
         (("proxy", "--to", "127.0.0.1:1", "--latency", "20x"), "'20x' is not a duration"),
         (("tell", "1", "cut"), "can't be done"),
@@ -141,6 +142,21 @@ def test_what_can_not_be_done_is_said_in_a_line(arguments: tuple[str, ...], said
     assert done.returncode == 1
     assert said in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_what_is_wrong_in_a_scenario_is_said_with_its_place_before_anything_begins(tmp_path: Path) -> None:
+    file = tmp_path / "story.yaml"
+    serving = ["lab", "opcua", "--port", str(free_port()), "--scenario", str(file), "--lang", "en"]
+    stories = {
+        "[{fault: freeze}, {fault: silence, between: [9s, 3s]}]": "faults.1.between: no time lies between",
+        "[{fault: restart, value: soon, between: [1h, 2h]}]": "restart=soon: 'soon' is not a duration",
+    }
+    for faults, said in stories.items():
+        file.write_text(f"faults: {faults}")
+        done = CliRunner().invoke(app, serving)
+        assert done.exit_code == 1
+        assert said in done.output
+        assert len(done.output.splitlines()) == 1
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
