@@ -1,4 +1,4 @@
-"""Which tags there are: the store's catalogue, read-only, in the order of their paths."""
+"""Which tags there are: the store's catalogue, read-only, by path, the gateway's own behind the plant's."""
 
 from collections import OrderedDict
 from pathlib import Path
@@ -20,9 +20,9 @@ class Catalogue:
     def __init__(self, tags: dict[int, Tag], version: int) -> None:
         self.version = version
         self.tags = tags
-        ordered = sorted(tags, key=lambda number: tags[number].path)
+        ordered = sorted(tags, key=lambda number: _place(tags[number].path))
         self.number: NDArray[np.int32] = np.array(ordered, np.int32)
-        """(n,), by path"""
+        """(n,), by path, the gateway's own (``site/_energy/…``) last"""
         self.devices: list[str] = []
         """Paths of devices, in their order."""
         device_of: dict[str, int] = {}
@@ -70,6 +70,10 @@ class Catalogue:
         unit = find_unit(code)
         symbol = unit.symbol if unit else code
         return "" if symbol == "1" else symbol
+
+
+def _place(path: str) -> tuple[bool, str]:
+    return path.partition("/")[2].startswith("_"), path
 
 
 def read_catalogue(store: Path, active: NDArray[np.uint8], version: int) -> Catalogue:

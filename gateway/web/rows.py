@@ -75,7 +75,7 @@ def _value(view: View, number: int) -> Value:
 def tag_page(
     view: View, words: str, which: Which, offset: int, limit: int, *, paths: Sequence[str] = ()
 ) -> TagPage:
-    """Return the tags whose path holds every word and whose newest row is so, in the order of paths.
+    """Return the tags whose path holds every word and whose newest row is so, in the order of the catalogue.
 
     Of these paths only, in their order, where there are any.
     """

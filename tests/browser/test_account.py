@@ -99,6 +99,11 @@ def test_the_first_user_is_made_with_the_code_and_all_others_come_by_that_one(
         lines = [json.loads(line) for line in Path(download.value.path()).read_text().splitlines()]
         assert [line["what"] for line in lines][:3] == ["setup.done", "login", "user.added"]
         is_translated(other)
+        other.route(re.compile(r"/api/audit(\?|$)"), of_a_report)
+        other.reload()
+        expect(other.locator("td.about").first).to_have_text(
+            f"name: may.xlsx · number: 7 · hash: {'ab' * 32}"
+        )
 
         page.get_by_role("link", name="Users").click()
         page.get_by_role("button", name="Disable eve").click()
@@ -107,6 +112,14 @@ def test_the_first_user_is_made_with_the_code_and_all_others_come_by_that_one(
             timeout=15_000
         )  # a stream looks every five seconds
         assert [each for each in complained if "401" not in each] == []
+
+
+def of_a_report(route: Route) -> None:
+    """Hand on the log, its newest entry one with a fingerprint, whose name is the first by letter."""
+    answer = route.fetch()
+    told = answer.json()
+    told["entries"][0]["about"] = json.dumps({"hash": "ab" * 32, "name": "may.xlsx", "number": 7})
+    route.fulfill(response=answer, json=told)
 
 
 @pytest.fixture(scope="module")

@@ -82,6 +82,18 @@ def test_on_a_phone_no_view_is_wider_than_the_screen_and_rows_name_their_device(
                 expect(page.locator(".scroll .row .device").first).to_be_visible()
 
 
+def test_the_menu_of_a_narrow_phone_takes_two_lines_in_english_too(shown: Stage, browser: Browser) -> None:
+    with window(browser, "en") as context:
+        page = context.new_page()
+        page.goto(f"{shown.url}#/live")
+        for width in (375, 360):
+            page.set_viewport_size({"width": width, "height": 812})
+            expect(page.locator(".rail a")).to_have_count(11)
+            boxes = [each.bounding_box() for each in page.locator(".rail a").all()]
+            assert len({box["y"] for box in boxes if box}) == 2, width
+            assert all(box and box["height"] >= 40 for box in boxes), width
+
+
 @pytest.mark.parametrize(("language", "said"), [("zh", "还没有计量表"), ("en", "Nothing is metered")])
 def test_a_plant_without_meters_sees_its_devices_and_how_to_have_figures(
     shown: Stage, browser: Browser, language: str, said: str

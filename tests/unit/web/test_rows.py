@@ -53,6 +53,20 @@ async def test_tags_are_found_by_words_and_quality_in_the_order_of_their_paths(p
     assert await found("q=nothing") == []
 
 
+async def test_the_gateways_own_tags_stand_behind_the_plants(plant: Plant) -> None:
+    paths = [
+        "s/_energy/demand/grid/alarm",
+        "s/-/-/m/u",
+        "s/zinc/l/m/_u",
+        "s/_energy/balance/used/alarm",
+        "s/a/l/m/u",
+    ]
+    for number in plant.announce(*(tag(path) for path in paths)):
+        plant.put(number, 1.0, 0)
+    rows = (await ask(create_app(plant), "/api/tags")).json()["rows"]
+    assert [row["path"] for row in rows] == [paths[1], paths[4], paths[2], paths[3], paths[0]]
+
+
 async def test_each_further_letter_looks_only_at_what_was_found_before(plant: Plant) -> None:
     plant.announce(*(tag(f"cz/a/l/{device}/x{i}") for device in ("pump", "press") for i in range(20)))
     catalogue = plant.catalogue

@@ -61,9 +61,13 @@ export function AuditLog() {
 
 /** The verb that is in the word for what was done already. */
 const SAID_ALREADY = "act";
+/** What proves and tells a reader nothing: behind all that does. */
+const FINGERPRINT = /^[0-9a-f]{32,}$/i;
+const isFingerprint = (pair: [string, unknown]): number => Number(FINGERPRINT.test(String(pair[1])));
 
 function about(text: string): string {
   const said = Object.entries(JSON.parse(text) as Record<string, unknown>).filter(([name, value]) => name !== SAID_ALREADY && value !== "");
+  said.sort((one, other) => isFingerprint(one) - isFingerprint(other));
   return said.map(([name, value]) => t("figure.named", { name: word("about", name), value: detail(name, value) })).join(" · ");
 }
 
