@@ -4,7 +4,7 @@
                  └──────────────┴────────────────┴──────────────┴───────────────┴──▶ problems
 
 A mistake in the YAML itself ends the reading there; after every other mistake the reading goes on with what
-is sound, so that a person corrects a file once and not ten times.
+is sound, so that a person corrects a file once and not ten times. What is no plant at all ends it early.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,9 @@ from config.factors import Factors
 from config.library import Library
 from config.plant import Plant
 from config.problems import ConfigurationError, Language, Phrase, Problem, in_order
+from config.reading import plausible
 from config.reading.document import Document
+from config.reading.document import Path as Steps
 from config.reading.expand import expand, name_ranges
 from config.reading.references import UNRESOLVED, resolve_references, why_unreadable
 from config.reading.structure import validate
@@ -64,7 +66,11 @@ def read_plant(path: Path) -> Outcome:
 
 def read_plant_bytes(data: bytes, name: str, folder: Path) -> Outcome:
     """Do the same for a file's bytes, shown as `name`; what they refer to is looked for from `folder`."""
-    document, problems = read_document(data, name)
+
+    def look(begun: Document, opened: Steps, entries: int) -> list[Problem]:
+        return plausible.look(begun, opened, entries, Plant, folder)
+
+    document, problems = read_document(data, name, look)
     if document is None:
         return Outcome(None, in_order(problems))
     problems += resolve_references(document, folder)

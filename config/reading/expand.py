@@ -25,7 +25,8 @@ from config.library import Library
 from config.plant import Plant
 from config.problems import Problem, found, quote
 from config.reading import advice
-from config.reading.document import Document, Mapping
+from config.reading.document import Document, Mapping, Path
+from config.reading.structure import MOST_MISTAKES
 
 MOST_DEVICES: Final = 1_000
 """In one range."""
@@ -56,11 +57,12 @@ def name_ranges(document: Document) -> tuple[Ranges, list[Problem]]:
     for source, devices in _devices_of_sources(document):
         meant: set[str] = set()
         called: dict[str, str | None] = {}
-        for key in [key for key in devices if _looks_like_range(key)]:
-            names = _names(key)
+        for key in [key for key in devices if looks_like_range(key)]:
+            count = range_of(key)
+            is_too_many = count > left
+            names = () if is_too_many else _names(key)
             taken = [name for name in names if name in devices or name in meant]
-            is_too_many = len(names) > left
-            if names and not taken and len(names[-1]) <= LONGEST_NAME and not is_too_many:
+            if names and not taken and len(names[-1]) <= LONGEST_NAME:
                 called[key] = names[0]
                 ranges[source, names[0]] = names
                 meant.update(names)
@@ -69,8 +71,7 @@ def name_ranges(document: Document) -> tuple[Ranges, list[Problem]]:
             path = ("sources", source, "devices", key)
             if not names or is_too_many:
                 most = MOST_IN_ALL if is_too_many else MOST_DEVICES
-                args: dict[str, object] = {"key": quote(key), "most": most}
-                problems.append(document.problem_with("E-CF-0304", path, args, at_key=True))
+                problems.append(no_range(document, path, most))
             elif taken:
                 args = {"key": quote(key), "taken": taken[:3]}
                 problems.append(document.problem_with("E-CF-0305", path, args, at_key=True))
@@ -90,6 +91,8 @@ def expand(plant: Plant, document: Document, ranges: Ranges, library: Library) -
     for name, source in plant.sources.items():
         devices: dict[str, Any] = {}
         for device_name, device in source.devices.items():
+            if len(problems) >= MOST_MISTAKES:
+                break  # nobody reads more
             path = ("sources", name, "devices", device_name)
             whole: Any = device
             if isinstance(device, ModbusDevice) and device.template is not None:
@@ -119,18 +122,29 @@ def _devices_of_sources(document: Document) -> Iterator[tuple[str, Mapping]]:
             yield name, devices
 
 
-def _looks_like_range(key: str) -> bool:
+def looks_like_range(key: str) -> bool:
+    """Tell whether this is no name but means several."""
     return "{" in key or "}" in key
 
 
-def _names(key: str) -> tuple[str, ...]:
-    """Return the names a range stands for, none when it isn't understood."""
+def no_range(document: Document, path: Path, most: int) -> Problem:
+    """Return that a key is no range of devices, or one of too many."""
+    return document.problem("E-CF-0304", path, at_key=True, key=quote(str(path[-1])), most=most)
+
+
+def range_of(key: str) -> int:
+    """Return how many names a range stands for, none when it isn't understood."""
     match = _RANGE.fullmatch(key)
-    if match is None:
+    count = 0 if match is None else int(match[3]) - int(match[2]) + 1
+    return count if 0 < count <= MOST_DEVICES else 0
+
+
+def _names(key: str) -> tuple[str, ...]:
+    """Return the names a range stands for."""
+    match = _RANGE.fullmatch(key)
+    if match is None or not range_of(key):
         return ()
     before, first, last, behind = match.groups()
-    if not 0 <= int(last) - int(first) < MOST_DEVICES:
-        return ()
     width = len(first) if first.startswith("0") else 0
     return tuple(f"{before}{number:0{width}d}{behind}" for number in range(int(first), int(last) + 1))
 

@@ -31,6 +31,10 @@ class FilledText(str):
     __slots__ = ()
 
 
+_MOST_TOLD: Final = 1_000
+"""Of one file; nobody reads more."""
+
+
 class _Unusable(Exception):
     def __init__(self, code: str, **filling: object) -> None:
         super().__init__(code)
@@ -52,7 +56,8 @@ def resolve_references(document: Document, folder: Path) -> list[Problem]:
                 try:
                     node[key] = _resolve(value, folder)
                 except _Unusable as error:
-                    problems.append(document.problem_with(error.code, (*path, key), error.filling))
+                    if len(problems) < _MOST_TOLD:
+                        problems.append(document.problem_with(error.code, (*path, key), error.filling))
                     # Whatever is expected here, this passes for it: one mistake is told once.
                     node[key] = UNRESOLVED
     return problems

@@ -127,10 +127,10 @@ def validate(document: Document, model: type[M], folder: Folder | None = None) -
 
     File names in it are taken to be relative to `folder`.
     """
-    result, errors = _attempt(model, document.root, folder)
+    result, errors = attempt(model, document.root, folder)
     if errors and _read_references(document, errors):
-        result, errors = _attempt(model, document.root, folder)
-    found = (_problem(document, model, error) for error in errors[:MOST_MISTAKES])
+        result, errors = attempt(model, document.root, folder)
+    found = (problem_of(document, model, error) for error in errors[:MOST_MISTAKES])
     problems = [problem for problem in found if problem]
     if len(errors) > MOST_MISTAKES:
         return Validated(None, problems, is_whole=False)
@@ -140,13 +140,14 @@ def validate(document: Document, model: type[M], folder: Folder | None = None) -
         if not errors:
             break
         data = _without(data, {_smallest(document, error) for error in errors})
-        result, errors = _attempt(model, data, folder)
+        result, errors = attempt(model, data, folder)
     return Validated(result, problems, is_whole)
 
 
-def _attempt(
+def attempt(
     model: type[M], data: dict[str, Any], folder: Folder | None
 ) -> tuple[M | None, list[ErrorDetails]]:
+    """Return the model, or what pydantic finds."""
     try:
         return model.model_validate(data, context={"folder": folder}, by_alias=True, by_name=False), []
     except ValidationError as error:
@@ -157,7 +158,7 @@ def _read_references(document: Document, errors: Iterable[ErrorDetails]) -> bool
     """Read as numbers and truth values what references brought as text; tell whether any was."""
     changed = False
     for error in errors:
-        path = _path(document, error)
+        path = path_of(document, error)
         text = document.value(path)
         if error["type"] in _WANTS_NO_TEXT and isinstance(text, SecretText) and text:
             value = plain_value(str(text))
@@ -167,7 +168,7 @@ def _read_references(document: Document, errors: Iterable[ErrorDetails]) -> bool
     return changed
 
 
-def _path(document: Document, error: ErrorDetails) -> tuple[str | int, ...]:
+def path_of(document: Document, error: ErrorDetails) -> tuple[str | int, ...]:
     """Return the path in the file of a place pydantic names: without the choices its unions add."""
     path: list[str | int] = []
     node: Any = document.root
@@ -182,8 +183,9 @@ def _path(document: Document, error: ErrorDetails) -> tuple[str | int, ...]:
     return tuple(path)
 
 
-def _problem(document: Document, model: type[BaseModel], error: ErrorDetails) -> Problem | None:
-    path = _path(document, error)
+def problem_of(document: Document, model: type[BaseModel], error: ErrorDetails) -> Problem | None:
+    """Return the mistake in a person's words; None when it is told elsewhere."""
+    path = path_of(document, error)
     value = document.value(path)
     kind = error["type"]
     if value is UNRESOLVED or (kind == "too_short" and isinstance(value, dict | list) and value):
@@ -269,7 +271,7 @@ def _as_written(value: object, limit: int) -> str:
 
 def _smallest(document: Document, error: ErrorDetails) -> tuple[str | int, ...]:
     """Return the path of the smallest thing that can be left out together with the mistake."""
-    path = _path(document, error)
+    path = path_of(document, error)
     if error["type"] == "extra_forbidden":
         return path
     for level in (4, 2, 0):

@@ -3,24 +3,27 @@
 The parser is PyYAML's (in C where it is compiled in), used for its events only. What can make a small file
 large or mean something else than it says is refused: aliases and anchors, explicit tags, merge keys,
 several documents, duplicate keys, tabs for indentation, anything but UTF-8, more than 2 MB, more than 32
-levels. Plain words mean what YAML 1.2's core schema says: only ``true`` and ``false`` are truth values, so
-``no`` and ``on`` are text; ``1:30`` is text; ``010`` is text too, because readers disagree about it.
+levels. The tree grows from its root, so that it can be looked at before the end. Plain words mean what YAML
+1.2's core schema says: only ``true`` and ``false`` are truth values, so ``no`` and ``on`` are text; ``1:30``
+is text; ``010`` is text too, because readers disagree about it.
 """
 
 import re
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Callable, Iterator
+from itertools import islice, pairwise
 from typing import Any, Final
 
 import yaml
 
 from config.problems import Phrase, Problem, quote
-from config.reading.document import Document, Listing, Mapping, Place, dotted
+from config.reading.document import Document, Listing, Mapping, Path, Place, dotted
 
 LARGEST_FILE: Final = 2_000_000
 DEEPEST: Final = 32
 MOST_PROBLEMS: Final = 100
 """A file with more mistakes in its form than this is not a plant file."""
+LOOK_AT: Final = frozenset({2_000, 8_000, 32_000})
+"""Events after which a look is taken; what looks well then may cost what a plant of its size costs."""
 
 _PARSER: Final = yaml.CBaseLoader if yaml.__with_libyaml__ else yaml.BaseLoader
 _INDENTING_TAB: Final = re.compile(r"^[ ]*\t[ \t]*[^\s#]", re.MULTILINE)
@@ -72,16 +75,23 @@ class OtherBase(int):
     __slots__ = ()
 
 
+Look = Callable[[Document, Path, int], list[Problem]]
+"""Called with what was read so far, where it ended and how many entries it has; what it returns ends it."""
+
+
 class _Stop(Exception):
     """What follows can't be read sensibly."""
 
 
-def read_document(data: bytes, name: str) -> tuple[Document | None, list[Problem]]:
-    """Read a file's bytes; return its document if it has the form of one, and what is wrong with its form."""
+def read_document(data: bytes, name: str, look: Look | None = None) -> tuple[Document | None, list[Problem]]:
+    """Read a file's bytes; return its document if it has the form of one, and what is wrong with its form.
+
+    Where a look found it not worth reading on, there are the look's problems.
+    """
     text = _decode(data, name)
     if isinstance(text, Problem):
         return None, [text]
-    builder = _Builder(name)
+    builder = _Builder(name, look)
     try:
         builder.build(yaml.parse(text, Loader=_PARSER))
     except _Stop:
@@ -155,11 +165,11 @@ def _decode(data: bytes, name: str) -> str | Problem:
 
 def _indentation(text: str, name: str) -> Problem | None:
     """Return the first indentation by something else than spaces."""
-    space = _INDENTING_SPACE.search(text)
+    space = _INDENTING_SPACE.search(text) if "\u3000" in text else None
     if space:
         where = _position(text, space.start(1))
         return Problem("E-CF-0018", name, *where, "", {"what": Phrase(_FULL_WIDTH_NAMES[space[1]])})
-    tab = _INDENTING_TAB.search(text)
+    tab = _INDENTING_TAB.search(text) if "\t" in text else None
     if tab:
         return Problem("E-CF-0008", name, *_position(text, text.index("\t", tab.start())), "")
     return None
@@ -180,18 +190,19 @@ def _position(text: str, at: int) -> tuple[int, int]:
 class _Builder:
     """Builds the tree from events and gathers what is wrong with the form."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, look: Look | None) -> None:
         self.root: Any = None
         self.problems: list[Problem] = []
         self._name = name
-        self._open: list[tuple[Mapping | Listing, Place, str | None]] = []
-        """The containers around the current event, each with the place and key it will be entered under."""
+        self._look = look
+        self._open: list[tuple[Mapping | Listing, str | None]] = []
+        """The containers around the current event, each with the key it was entered under."""
         self._key: tuple[str, int, int] | None = None
         """The key whose value comes next."""
 
     def add(self, code: str, line: int, column: int, **args: object) -> None:
         """Note a problem; stop when there are too many."""
-        path = dotted([key for _, _, key in self._open if key is not None])
+        path = dotted([key for _, key in self._open if key is not None])
         self.problems.append(Problem(code, self._name, line, column, path, args))
         if len(self.problems) >= MOST_PROBLEMS:
             raise _Stop
@@ -199,7 +210,7 @@ class _Builder:
     def build(self, events: Iterator[Any]) -> None:
         """Take in all events of one document."""
         documents = 0
-        for event in events:
+        for entries, event in enumerate(events):
             line, column = event.start_mark.line + 1, event.start_mark.column + 1
             match event:
                 case yaml.ScalarEvent():
@@ -207,8 +218,7 @@ class _Builder:
                 case yaml.MappingStartEvent() | yaml.SequenceStartEvent():
                     self._begin(event, line, column)
                 case yaml.CollectionEndEvent():
-                    container, place, key = self._open.pop()
-                    self._enter(container, place, key)
+                    self._open.pop()
                 case yaml.AliasEvent():
                     self.add("E-CF-0011", line, column, name=quote(event.anchor or ""))
                     self._scalar(None, line, column)
@@ -217,6 +227,19 @@ class _Builder:
                     if documents > 1:
                         self.add("E-CF-0009", line, column)
                         raise _Stop
+            if entries in LOOK_AT:
+                self._be_looked_at(entries, line, column)
+
+    def _be_looked_at(self, entries: int, line: int, column: int) -> None:
+        if self._look is None or not isinstance(self.root, Mapping):
+            return
+        opened: list[str | int] = []
+        for (parent, _), (_, key) in pairwise(self._open):
+            opened.append(len(parent) - 1 if key is None else key)
+        if told := self._look(Document(self._name, self.root), opened, entries):
+            self.problems += told
+            self.add("E-CF-0019", line, column)
+            raise _Stop
 
     def _scalar(self, event: yaml.ScalarEvent | None, line: int, column: int) -> None:
         text = "" if event is None else event.value
@@ -239,7 +262,11 @@ class _Builder:
             self.add("E-CF-0013", line, column, deepest=DEEPEST)
             raise _Stop
         container = Mapping() if isinstance(event, yaml.MappingStartEvent) else Listing()
-        self._open.append((container, *self._next_place(line, column)))
+        place, key = self._next_place(line, column)
+        self._enter(container, place, key)
+        self._open.append((container, key))
+        if not isinstance(self.root, Mapping):
+            raise _Stop
 
     def _wants_key(self) -> bool:
         return bool(self._open) and isinstance(self._open[-1][0], Mapping) and self._key is None
