@@ -6,7 +6,7 @@ from typing import Final
 
 from config.checks.energy_shifts import check_shifts
 from config.connections import OpenSource
-from config.energy import MeterOptions, media
+from config.energy import Medium, MeterOptions, media
 from config.energy_expression import linear
 from config.energy_meters import (
     Source,
@@ -30,6 +30,8 @@ _SOURCES: Final = ("tag", "power", "expression", "manual")
 _MOST_STEPS: Final = 10**9
 """Steps of the reading in an hour's maximum; above it the books' whole numbers would not fit 64 bits."""
 _POWER: Final = "power"
+_GENERATED: Final = "electricity_generation"
+_SITE: Final = "-"
 
 
 def check_energy(plant: Plant, document: Document, *, is_whole: bool) -> Iterator[Problem]:
@@ -65,8 +67,18 @@ def check_energy(plant: Plant, document: Document, *, is_whole: bool) -> Iterato
             first_use[tag] = name
         yield from _medium(name, options, plant, own, known=known, document=document)
         yield from _relations(name, plant, names, parents, document=document, is_whole=is_whole)
+        if options.at == _SITE and _holds_generation(options, plant, own):
+            yield document.problem("W-CF-1332", (*path, "at"))
         yield from _changes(options, plant, known, own.get(name), document=document, path=path)
     yield from check_shifts(energy, document)
+
+
+def _holds_generation(options: MeterOptions, plant: Plant, own: Mapping[str, tuple[Source, Medium]]) -> bool:
+    """Tell whether own generation would be priced, or given a grid's factor, as though it were bought."""
+    if options.expression is None or (plant.tariff is None and not plant.carbon.electricity):
+        return False
+    found = [medium_of(term, plant, own) for term in _terms(options.expression)]
+    return any(medium is not None and medium.name == _GENERATED for medium in found)
 
 
 def _source(

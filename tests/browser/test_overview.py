@@ -319,7 +319,7 @@ OWN: Final = {
         "用电 — kWh",
     ),
     "en": (
-        "Power from the grid now",
+        "From the grid now",
         "From the grid today",
         "Own 405.2 kWh · fed in 8 kWh",
         "Used {} kWh",
