@@ -20,6 +20,8 @@ from gateway.energy.accounts.state import LARGEST
 READING: Final = "reading"
 BATCH: Final = "batch"
 CLOSE: Final = "close"
+_FARTHEST: Final = 30
+"""Digits a reading's first one may be from the point: 1e99999999, written out, takes minutes."""
 
 
 class Entry(NamedTuple):
@@ -62,7 +64,10 @@ def settle(db: sqlite3.Connection, entry: Entry, outcome: str) -> None:
 def quanta_of(meter: Meter, value: str) -> int | None:
     """Return a reading as a person wrote it, in the meter's unit, in quanta; None where it can't be one."""
     try:
-        exact = Fraction(Decimal(value)) * meter.to_unit / meter.quantum
+        number = Decimal(value)
+        if abs(number.adjusted()) > _FARTHEST:
+            return None
+        exact = Fraction(number) * meter.to_unit / meter.quantum
     except (ArithmeticError, ValueError):
         return None
     quanta = (2 * exact.numerator + exact.denominator) // (2 * exact.denominator)

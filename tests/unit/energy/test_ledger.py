@@ -203,6 +203,7 @@ def test_a_reading_entered_again_is_corrected_however_long_ago(lab: Lab) -> None
         ("gas", "-1", DAY, "value"),
         ("gas", "NaN", DAY, "value"),
         ("gas", "1e400", DAY, "value"),
+        ("gas", "1e99999999", DAY, "value"),
         ("gas", "1", "2026-03-06", "time"),
     ],
 )
