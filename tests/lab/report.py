@@ -8,7 +8,7 @@ only some rows were asked for (`make faults ROWS=D1,D2`), the others stay as the
 import os
 import platform
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -81,7 +81,7 @@ class FaultPage:
         """Write the page."""
         before = lines(self._page) if self._asked else {}
         kept = {name: line for name, line in before.items() if name not in self._asked}
-        self._page.write_text(page(self._rows, kept), encoding="utf-8")
+        self._page.write_text(page(self._rows, kept, days(self._page) if kept else ()), encoding="utf-8")
 
 
 def lines(page: Path) -> dict[str, str]:
@@ -90,12 +90,20 @@ def lines(page: Path) -> dict[str, str]:
     return {each[1]: each[0] for each in re.finditer(tested, page.read_text("utf-8"), re.MULTILINE)}
 
 
-def page(rows: dict[str, Row], kept: Mapping[str, str] = MappingProxyType({})) -> str:
-    """Return the page; `kept` are lines that stay as they are, by row."""
+def days(page: Path) -> tuple[str, ...]:
+    """Return the days the page says it was measured on."""
+    found = re.search(r"^\d+ of \d+ rows have tests\. .+$", page.read_text("utf-8"), re.MULTILINE)
+    return tuple(re.findall(r"\d{4}-\d\d-\d\d", found[0])) if found else ()
+
+
+def page(
+    rows: dict[str, Row], kept: Mapping[str, str] = MappingProxyType({}), earlier: Sequence[str] = ()
+) -> str:
+    """Return the page; `kept` are lines that stay as they are, by row, measured on days of `earlier`."""
     parts = [HEAD]
     shown = sum(row in kept or row in rows for _, each in matrix() for row in each)
     total = sum(len(each) for _, each in matrix())
-    parts.append(f"{shown} of {total} rows have tests. Measured {_how()}.\n")
+    parts.append(f"{shown} of {total} rows have tests. Measured {_how(earlier)}.\n")
     for section, each in matrix():
         parts.append(
             f"\n## {section}\n\n| row | fault | expected | measured | result |\n|---|---|---|---|---|\n"
@@ -113,11 +121,12 @@ def _cells(row: Row | None) -> str:
     return f"{'; '.join([*sorted(row.measures), tests])} | {'**fail**' if row.failed else 'pass'}"
 
 
-def _how() -> str:
+def _how(earlier: Sequence[str]) -> str:
     scale = float(os.environ["WL_SCALE"])
     counts = "in full" if scale == 1 else f"with counts at {scale:g} of the full ones"
     machine = f"Python {platform.python_version()} on {os.cpu_count()} cores"
-    return f"{counts} on {datetime.now(UTC):%Y-%m-%d} by {machine}"
+    *before, last = sorted({*earlier, f"{datetime.now(UTC):%Y-%m-%d}"})
+    return f"{counts} on {', '.join(before)}{' and ' * bool(before)}{last} by {machine}"
 
 
 def measure(request: pytest.FixtureRequest) -> Any:

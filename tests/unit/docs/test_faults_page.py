@@ -4,7 +4,7 @@ import ast
 import re
 from pathlib import Path
 
-from tests.lab.report import Row, lines, matrix, page
+from tests.lab.report import Row, days, lines, matrix, page
 from tests.processes import ROOT
 
 PAGE = ROOT / "docs" / "reference" / "faults.md"
@@ -55,3 +55,11 @@ def test_rows_that_were_not_asked_for_stay_as_the_page_has_them(tmp_path: Path) 
     assert kept["D1"] in again
     assert "7 s; 2 tests" in kept["D1"]
     assert "fail" not in again
+
+
+def test_days_on_which_rows_that_stay_were_measured_are_kept(tmp_path: Path) -> None:
+    file = tmp_path / "faults.md"
+    file.write_text(page({"D1": Row(passed=2)}, {}, ("2020-01-02",)), encoding="utf-8")
+    assert days(file)[0] == "2020-01-02"
+    assert len(days(file)) == 2
+    assert " on 2020-01-02 and " in file.read_text(encoding="utf-8")
