@@ -65,7 +65,8 @@ def test_what_is_no_plant_is_refused_at_once_whatever_its_size(record_measure) -
     slowest = largest = 0.0
     for text in HEAVY:
         assert len(text.encode()) < 2_000_000
-        outcome, took = cost(text)
+        # The least of three: a collection of the whole test run is not its own.
+        outcome, took = min((cost(text) for _ in range(3)), key=lambda each: each[1])
         most = most_mb(text)
         assert outcome.plant is None
         assert 0 < len(outcome.problems) <= 1_000
@@ -80,19 +81,19 @@ def test_what_is_no_plant_is_refused_at_once_whatever_its_size(record_measure) -
 
 
 @pytest.mark.fault("S5")
-@pytest.mark.parametrize(
-    "text", LIKE_PLANTS[: None if SCALE >= 1 else 1], ids=lambda text: text[-60:].strip()
-)
-def test_what_looks_like_a_plant_costs_no_more_than_one(text: str, record_measure) -> None:
-    assert len(text.encode()) < 2_000_000
-    outcome, took = cost(text)
-    assert outcome.plant is None
-    assert took < 10
-    most = most_mb(text) if SCALE >= 1 else 0.0
-    assert most < 200
+def test_what_looks_like_a_plant_costs_no_more_than_one(record_measure) -> None:
+    slowest = largest = 0.0
+    for text in LIKE_PLANTS[: None if SCALE >= 1 else 1]:
+        assert len(text.encode()) < 2_000_000
+        outcome, took = cost(text)
+        assert outcome.plant is None
+        assert took < 10
+        most = most_mb(text) if SCALE >= 1 else 0.0
+        assert most < 200
+        slowest, largest = max(slowest, took), max(largest, most)
     record_measure(
-        f"a mistake in each of 30,000 parts behind a right beginning, or that only more than the file's form "
-        f"shows: {took:.1f} s, {most:.0f} MB, as a plant of that size",
+        "no plants either, but only to who reads them whole, mistakes in thousands of parts: "
+        f"{slowest:.1f} s and {largest:.0f} MB at most, as a plant of that size",
         row="S5",
     )
 
