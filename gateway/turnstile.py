@@ -23,16 +23,16 @@ class Turnstile:
 
     async def __call__(self) -> None:
         """Pass at once, or wait for a round that has room."""
-        loop = asyncio.get_running_loop()
-        if not self._is_turning:
+        free = self._left > 0 and not self._waiting
+        self._left -= free
+        # Not each time: a round of the loop for one who comes alone is a tenth of a small scan's work.
+        if not self._is_turning and self._left <= self._at_once // 2:
             self._is_turning = True
-            loop.call_soon(self._turn)
-        if self._left > 0 and not self._waiting:
-            self._left -= 1
-            return
-        turn = loop.create_future()
-        self._waiting.append(turn)
-        await turn
+            asyncio.get_running_loop().call_soon(self._turn)
+        if not free:
+            turn = asyncio.get_running_loop().create_future()
+            self._waiting.append(turn)
+            await turn
 
     def _turn(self) -> None:
         self._left = self._at_once
@@ -41,7 +41,7 @@ class Turnstile:
             if not turn.done():  # its task may have been cancelled
                 turn.set_result(None)
                 self._left -= 1
-        if self._left < self._at_once:
+        if self._left <= self._at_once // 2:
             asyncio.get_running_loop().call_soon(self._turn)
         else:
             self._is_turning = False

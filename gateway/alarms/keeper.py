@@ -131,8 +131,7 @@ class AlarmKeeper:
             limits = await self._bounds()
             conditions = [*self._look(), *limits.look(engine.active)]
             turns = engine.look(conditions, self._clock.monotonic())
-            is_due = bool(turns) or await self._ask(self._table.has_shelves_to_end, now)
-            if is_due:
+            if turns or self._table.has_shelves_to_end(now):
                 await self._ask(self._table.write, turns, now)
                 for each in turns:
                     _say(each)

@@ -104,6 +104,8 @@ class Table:
         self._path = path
         self._connection: sqlite3.Connection | None = None
         self._looked = -1
+        self._shelf_ends: int | None = None
+        """When the first shelf ends; None without any."""
         self.identity = ""
         """Tells this table from one that took its place."""
 
@@ -115,6 +117,7 @@ class Table:
             if self._db.execute("SELECT 1 FROM identity").fetchone() is None:
                 self._db.execute("INSERT INTO identity VALUES (?)", (secrets.token_hex(8),))
         self.identity = self._db.execute("SELECT id FROM identity").fetchone()[0]
+        self._look_at_shelves()
 
     def close(self) -> None:
         """Let the file go."""
@@ -139,11 +142,13 @@ class Table:
                 self._turn(turn, now)
             self._end_shelves(now)
             self._shorten(now)
+        self._look_at_shelves()
         checkpoint(self._db, truncate=False)
 
     def has_shelves_to_end(self, now: int) -> bool:
-        """Tell whether somebody's time is up."""
-        return self._db.execute("SELECT 1 FROM shelves WHERE until <= ?", (now,)).fetchone() is not None
+        """Tell whether somebody's time is up; looks at no disk, so any thread may ask."""
+        ends = self._shelf_ends
+        return ends is not None and ends <= now
 
     def acknowledge(self, number: int, now: int, who: str, note: str) -> Alarm | None:
         """Note that somebody has seen it, once; None where there is no such alarm."""
@@ -170,6 +175,7 @@ class Table:
                     )
                 elif alarm.shelved_until:
                     self._unshelve(alarm.kind, alarm.subject, now, who)
+        self._look_at_shelves()
         return self._get(number)
 
     def events(self, after: int, most: int) -> Sequence[Event]:
@@ -238,6 +244,9 @@ class Table:
             "INSERT INTO events (alarm, what, at, who, quiet) VALUES (?, ?, ?, ?, ?)",
             (alarm.id, what, now, who, int(alarm.shelved_until > now)),
         )
+
+    def _look_at_shelves(self) -> None:
+        self._shelf_ends = self._db.execute("SELECT min(until) FROM shelves").fetchone()[0]
 
     def _end_shelves(self, now: int) -> None:
         over = self._db.execute("SELECT kind, subject FROM shelves WHERE until <= ?", (now,)).fetchall()

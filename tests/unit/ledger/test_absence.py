@@ -6,6 +6,7 @@ import pytest
 from connectors import SystemClock, TagTable
 from gateway.buffer import MemoryBuffer
 from gateway.collect import Collector
+from gateway.lateness import Lateness
 from gateway.ledger.absence import STOOD_NS, look_for_absence
 from gateway.ledger.gap import AWAY
 from gateway.pipeline import ClockWatch
@@ -33,7 +34,7 @@ async def looks(clock: FakeClock, watch: ClockWatch, stood, *passing: tuple[floa
         clock.wall += int(wall * S)
 
     with pytest.raises(Over):
-        await look_for_absence(watch, stood, sleep)
+        await look_for_absence(watch, stood, Lateness(), sleep)
 
 
 @pytest.mark.fault("C6")
