@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from connectors import Batch, Columns, Origin, Part, TagTable
 from gateway.mapped import TEXT_BYTES, MappedFile, check
+from gateway.pipeline.gather import PerColumn
 
 _GOOD_BELOW: Final = np.uint32(0x4000_0000)
 _AT_ONCE: Final = 10
@@ -71,6 +72,7 @@ class LiveValues:
                 left.unlink()
         self._file = self._make(max(capacity, len(tags)))
         self._version = -1
+        self._run_of = PerColumn(tags, _run)
 
     def put(self, read: Batch | None, stored: Batch | None) -> None:
         """Take in what a source returned, None when we speak for it, and what of it is on its way to disk."""
@@ -81,7 +83,11 @@ class LiveValues:
         try:
             if read is not None and read.origin is not Origin.BACKFILL:  # what was is not read now
                 for part in read.parts:
-                    column["arrived"].put(part.tag, read.arrived)
+                    run = self._run_of(part.tag)
+                    if run is not None:
+                        column["arrived"][run] = read.arrived
+                    else:
+                        column["arrived"].put(part.tag, read.arrived)
             if stored is not None:
                 for part in stored.parts:
                     self._put(part, stored, is_ours=read is None)
@@ -129,12 +135,23 @@ class LiveValues:
             part = part.where(part.time > column["time"][part.tag])
         tag = part.tag
         bits = self._texts(part) if part.value.dtype == object else part.value.view(np.int64)
-        # Not column[tag] = …: that lets go of the interpreter, which a busy thread then keeps for 5 ms.
-        column["time"].put(tag, part.time)
-        column["value"].put(tag, bits)
-        column["quality"].put(tag, part.quality)
-        column["check"].put(tag, check(part.time, bits, part.quality))
-        np.add.at(column["rows"], tag, 1)
+        run = self._run_of(tag)
+        if run is not None:
+            column["time"][run] = part.time
+            column["value"][run] = bits
+            column["quality"][run] = part.quality
+            column["check"][run] = check(part.time, bits, part.quality)
+            column["rows"][run] += 1
+            if not part.quality.any():
+                column["good"][run] = stored.arrived
+                return
+        else:
+            # Not column[tag] = …: that lets go of the interpreter, which a busy thread then keeps for 5 ms.
+            column["time"].put(tag, part.time)
+            column["value"].put(tag, bits)
+            column["quality"].put(tag, part.quality)
+            column["check"].put(tag, check(part.time, bits, part.quality))
+            np.add.at(column["rows"], tag, 1)
         if not part.quality.any():
             column["good"].put(tag, stored.arrived)
             return
@@ -179,6 +196,16 @@ class LiveValues:
         self._file.header[2:5] = old.header[2:5]
         old.header[5] = 1
         old.remove()
+
+
+def _run(tag: NDArray[np.int32]) -> slice | None:
+    """Return where these tags lie when they are one run of numbers, as those of a polled device are."""
+    if not len(tag):
+        return slice(0, 0)
+    first, last = int(tag[0]), int(tag[-1])
+    if last - first != len(tag) - 1 or not (tag[1:] - tag[:-1] == 1).all():
+        return None
+    return slice(first, last + 1)
 
 
 class LiveReader:

@@ -8,8 +8,8 @@ import asyncio
 from collections import deque
 from typing import Final
 
-_AT_ONCE: Final = 16
-"""5 to 10 ms of small batches."""
+_AT_ONCE: Final = 32
+"""Some 10 ms of small batches."""
 
 
 class Turnstile:

@@ -45,6 +45,8 @@ class Engine:
     def _look_at(self, found: Condition, at: int, turns: list[Turn]) -> None:
         key = found.key
         self._missing.pop(key, None)
+        if not found.holds and key not in self._states:
+            return  # nearly all, each second: nothing stood and nothing does
         was = self._states.get(key, State())
         rule = Rule(_HALF, _HALF, found.after, found.clear_after)
         state = step(rule, was, _LEVEL[found.holds], at)

@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from typing import Final, Literal
+from typing import Final, Literal, cast
 
 from connectors import Certificate, Certified, Clock
 from gateway.observe import Observer
@@ -80,4 +80,11 @@ class Expiries:
 
 def _shown(running: Callable[[], object]) -> tuple[Certificate, ...]:
     connector = running()
-    return tuple(connector.certificates()) if isinstance(connector, Certified) else ()
+    kind = type(connector)
+    if kind not in _CERTIFIED:
+        _CERTIFIED[kind] = isinstance(connector, Certified)
+    return tuple(cast("Certified", connector).certificates()) if _CERTIFIED[kind] else ()
+
+
+_CERTIFIED: Final[dict[type, bool]] = {}
+"""Looked at once a kind: to compare with a protocol takes as long as a small scan's decoding."""

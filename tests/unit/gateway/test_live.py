@@ -159,7 +159,7 @@ def test_a_folder_that_is_not_ours_is_not_trusted(tmp_path: Path) -> None:
 
 
 WRITER = """
-import sys
+import sys, time
 from pathlib import Path
 import numpy as np
 from connectors import Batch, Columns, TagTable
@@ -176,6 +176,7 @@ while not Path(sys.argv[2]).exists():
     part = Columns(numbers[::-1], np.full(n, i), np.full(n, float(i)), np.full(n, i % 1000, np.uint32))
     live.put(batch := Batch((part,), i), batch)
     i += 1
+    time.sleep(0.0001)  # without any pause a reader may never have its turn, and says so
 """
 
 
@@ -203,6 +204,21 @@ def look(reader: LiveReader, seen: set[int]) -> None:
         assert set(now.quality.tolist()) == {said.copy().pop() % 1000}
         assert len(set(now.rows.tolist())) == 1
         seen |= said
+
+
+@pytest.mark.parametrize("tags", [[0, 1, 2], [2, 0], [1], [2, 1, 0], [0, 2]])
+def test_a_run_of_tags_and_any_others_are_put_alike(tmp_path: Path, tags: list[int]) -> None:
+    table = TagTable()
+    table.announce(simple_tags(3))
+    live = LiveValues(tmp_path / "live", table)
+    for i in (1, 2):
+        live.put(batch := batch_of([10.0 * i + tag for tag in tags], tags=tags, time=T0 + i), batch)
+    seen = LiveReader(live.folder).snapshot()
+    assert seen.rows.tolist() == [2 * (tag in tags) for tag in range(3)]
+    assert [floats(seen)[tag] for tag in tags] == [20.0 + tag for tag in tags]
+    assert {(int(seen.time[tag]), int(seen.good[tag]), int(seen.arrived[tag])) for tag in tags} == {
+        (T0 + 2, batch.arrived, batch.arrived)
+    }
 
 
 def test_a_row_whose_parts_do_not_belong_together_is_not_shown(live: LiveValues) -> None:
