@@ -312,7 +312,7 @@ OWN: Final = {
     "zh": (
         "当前受电功率",
         "今日受电量",
-        "自发 405.2 kWh · 送出 8 kWh",
+        "发电 405.2 kWh · 送出 8 kWh",
         "用电 {} kWh",
         "今日受电负荷",
         "送出未计量",
@@ -321,7 +321,7 @@ OWN: Final = {
     "en": (
         "From the grid now",
         "From the grid today",
-        "Own 405.2 kWh · fed in 8 kWh",
+        "Generated 405.2 kWh · fed in 8 kWh",
         "Used {} kWh",
         "Load from the grid today",
         "feed-in not metered",
