@@ -8,6 +8,7 @@ from connectors import Clock
 from gateway.observe import Observer
 from gateway.supervise import Link, supervise
 from gateway.told import About
+from gateway.turnstile import Turnstile
 
 _AT_ONCE: Final = 2
 """Links that begin in one round of the loop: a line plans its devices at once, hundreds take seconds."""
@@ -23,7 +24,7 @@ class Links:
         self._clock = clock
         self._group = group
         self._strict = strict
-        self._turn = asyncio.Semaphore(_AT_ONCE)
+        self._turn = Turnstile(_AT_ONCE)
 
     def link(
         self,
@@ -51,8 +52,7 @@ class Links:
         """Begin a link's task, supervised."""
 
         async def begin() -> None:
-            async with self._turn:
-                await asyncio.sleep(0)
+            await self._turn()
             await supervise(link, session, lost=lost, strict=self._strict)
 
         self.tasks[name] = self._group.create_task(begin(), name=name)

@@ -83,11 +83,7 @@ class LiveValues:
         try:
             if read is not None and read.origin is not Origin.BACKFILL:  # what was is not read now
                 for part in read.parts:
-                    run = self._run_of(part.tag)
-                    if run is not None:
-                        column["arrived"][run] = read.arrived
-                    else:
-                        column["arrived"].put(part.tag, read.arrived)
+                    _write(column["arrived"], part.tag, self._run_of(part.tag), read.arrived)
             if stored is not None:
                 for part in stored.parts:
                     self._put(part, stored, is_ours=read is None)
@@ -136,24 +132,16 @@ class LiveValues:
         tag = part.tag
         bits = self._texts(part) if part.value.dtype == object else part.value.view(np.int64)
         run = self._run_of(tag)
+        _write(column["time"], tag, run, part.time)
+        _write(column["value"], tag, run, bits)
+        _write(column["quality"], tag, run, part.quality)
+        _write(column["check"], tag, run, check(part.time, bits, part.quality))
         if run is not None:
-            column["time"][run] = part.time
-            column["value"][run] = bits
-            column["quality"][run] = part.quality
-            column["check"][run] = check(part.time, bits, part.quality)
             column["rows"][run] += 1
-            if not part.quality.any():
-                column["good"][run] = stored.arrived
-                return
-        else:
-            # Not column[tag] = …: that lets go of the interpreter, which a busy thread then keeps for 5 ms.
-            column["time"].put(tag, part.time)
-            column["value"].put(tag, bits)
-            column["quality"].put(tag, part.quality)
-            column["check"].put(tag, check(part.time, bits, part.quality))
+        else:  # a tag may stand in a batch twice
             np.add.at(column["rows"], tag, 1)
         if not part.quality.any():
-            column["good"].put(tag, stored.arrived)
+            _write(column["good"], tag, run, stored.arrived)
             return
         is_good = part.quality < _GOOD_BELOW
         column["good"].put(tag[is_good], stored.arrived)
@@ -196,6 +184,16 @@ class LiveValues:
         self._file.header[2:5] = old.header[2:5]
         old.header[5] = 1
         old.remove()
+
+
+def _write(
+    column: NDArray[Any], tag: NDArray[np.int32], run: slice | None, value: NDArray[Any] | int
+) -> None:
+    if run is not None:
+        column[run] = value
+    else:
+        # Not column[tag] = …: that lets go of the interpreter, which a busy thread then keeps for 5 ms.
+        column.put(tag, value)
 
 
 def _run(tag: NDArray[np.int32]) -> slice | None:

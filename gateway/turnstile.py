@@ -1,4 +1,4 @@
-"""How many batches are worked on between two looks of the event loop at everything else.
+"""How much is worked on between two looks of the event loop at everything else.
 
 Lines that are due together answer together: two hundred of them are 0.1 s of work in one round, and whatever
 else waits — a session's keep-alive, the page, another source — waits that long.

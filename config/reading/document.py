@@ -3,12 +3,14 @@
 from collections.abc import Mapping as AnyMapping
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from config.problems import Problem
 
 Path = Sequence[str | int]
 """Keys and list indexes from the root, e.g. ("sources", "meters", "port")."""
+MOST_MISTAKES: Final = 1_000
+"""Told of a file, beyond those of its form: nobody reads more, and each takes a look at its place."""
 
 
 class Place(NamedTuple):

@@ -25,8 +25,7 @@ from config.library import Library
 from config.plant import Plant
 from config.problems import Problem, found, quote
 from config.reading import advice
-from config.reading.document import Document, Mapping, Path
-from config.reading.structure import MOST_MISTAKES
+from config.reading.document import MOST_MISTAKES, Document, Mapping, Path
 
 MOST_DEVICES: Final = 1_000
 """In one range."""
@@ -60,7 +59,7 @@ def name_ranges(document: Document) -> tuple[Ranges, list[Problem]]:
         for key in [key for key in devices if looks_like_range(key)]:
             count = range_of(key)
             is_too_many = count > left
-            names = () if is_too_many else _names(key)
+            names = _names(key) if 0 < count <= left else ()
             taken = [name for name in names if name in devices or name in meant]
             if names and not taken and len(names[-1]) <= LONGEST_NAME:
                 called[key] = names[0]
@@ -140,9 +139,9 @@ def range_of(key: str) -> int:
 
 
 def _names(key: str) -> tuple[str, ...]:
-    """Return the names a range stands for."""
+    """Return the names a range stands for, one of not too many."""
     match = _RANGE.fullmatch(key)
-    if match is None or not range_of(key):
+    if match is None:
         return ()
     before, first, last, behind = match.groups()
     width = len(first) if first.startswith("0") else 0

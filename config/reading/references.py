@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 
 from config.base import SecretText
 from config.problems import Phrase, Problem, quote
-from config.reading.document import Document, Listing, Mapping
+from config.reading.document import MOST_MISTAKES, Document, Listing, Mapping
 from config.sheets import sheet_text
 
 LARGEST_FILE: Final = 1_048_576
@@ -29,10 +29,6 @@ class FilledText(str):
     """Text with a reference in it: not a secret, yet not to be shown either."""
 
     __slots__ = ()
-
-
-_MOST_TOLD: Final = 1_000
-"""Of one file; nobody reads more."""
 
 
 class _Unusable(Exception):
@@ -56,7 +52,7 @@ def resolve_references(document: Document, folder: Path) -> list[Problem]:
                 try:
                     node[key] = _resolve(value, folder)
                 except _Unusable as error:
-                    if len(problems) < _MOST_TOLD:
+                    if len(problems) < MOST_MISTAKES:
                         problems.append(document.problem_with(error.code, (*path, key), error.filling))
                     # Whatever is expected here, this passes for it: one mistake is told once.
                     node[key] = UNRESOLVED

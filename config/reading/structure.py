@@ -16,7 +16,7 @@ from pydantic_core import ErrorDetails
 from config.base import SecretText, format_duration, format_size, parse_duration, parse_size
 from config.problems import Phrase, Problem, found, quote
 from config.reading import advice
-from config.reading.document import Document, Mapping, Path
+from config.reading.document import MOST_MISTAKES, Document, Mapping, Path
 from config.reading.references import UNRESOLVED
 from config.reading.yaml_tree import plain_value
 from config.schema import is_required, known_keys, known_kinds
@@ -26,8 +26,6 @@ M = TypeVar("M", bound=BaseModel)
 _HOLDS_ENTRIES: Final = ("sources", "devices", "tags", "sinks", "derived")
 _STAND_INS: Final = {"gateway": {"id": "gateway", "site": "site"}}
 """What takes the place of a section that can't be left out."""
-MOST_MISTAKES: Final = 1_000
-"""Told of a file, beyond those of its form: nobody reads more, and each takes a look at its place."""
 _ROUNDS: Final = 4
 """Leaving out a tag may empty its device, that its source, that the plant."""
 _WANTS_NO_TEXT: Final = ("int_type", "int_from_float", "float_type", "bool_type", "number")
