@@ -11,10 +11,12 @@ row, or not at all: exactly once. So that this holds for the very first window t
 that is Bad_WaitingForInitialData. Thinned rows have tags of their own, `power@mean_1min`, because a mean is
 not a reading, and travel to their sink like everything else: with identity, live first, from disk.
 
-A window closes when a row is seen that is `GRACE` younger than its end. Rows older than that, such as a late
-backlog of a source, make a row of their own for their window, marked Uncertain; so is a window the rule
-joined in its middle. When the wall clock steps back, what is open closes and the windows go on from there:
-else every row until the old time is reached again would be late.
+A window closes when a row is seen that is `GRACE` younger than its end, and by the gateway's clock too it is
+over: a device whose clock is ahead must not end the windows of all others. Rows older than that, such as a
+late backlog of a source, make a row of their own for their window, marked Uncertain; so do rows so far ahead
+that nobody waits for their window, and so is a window the rule joined in its middle. When the wall clock
+steps back, what is open closes and the windows go on from there: else every row until the old time is
+reached again would be late.
 """
 
 import json
@@ -36,6 +38,12 @@ from gateway.windows import REDUCE_AT, How, Partial, finish, reduce
 
 GRACE_NS: Final = 5_000_000_000
 """How much later than a window's end its last rows may be stored."""
+AHEAD_NS: Final = 86_400_000_000_000
+"""Rows further ahead of the gateway's clock are not waited for: a wrong zone is less, a wrong year more."""
+MOST_AHEAD: Final = 1_000
+"""Nor are rows so many windows ahead: each is kept open."""
+_LEAST_NS: Final = -(2**63)
+_MOST_NS: Final = 2**63 - 1
 STEP_NS: Final = 60_000_000_000
 """A batch that arrived so much before an earlier one tells that the clock was set back."""
 
@@ -52,7 +60,7 @@ class Progress:
     closed: int = 0
     """End of the newest closed window."""
     newest: int = 0
-    """Newest row seen."""
+    """Newest row seen, but no newer than what the gateway's clock said then."""
     since: int = 0
     """The first row seen: an earlier part of its window is not known."""
 
@@ -131,7 +139,7 @@ class Thinner:
         closed = self._follow_clock(delivery) if wanted else []
         self._seen = delivery.seq
         for i, rows in wanted:
-            self._add_rows(i, rows, delivery.seq)
+            closed += self._add_rows(i, rows, delivery)
         due = sorted(key for key in self._open if self._is_due(*key))
         closed += [part for key in due for part in self._close(*key)]
         arrived = delivery.batch.arrived
@@ -164,21 +172,40 @@ class Thinner:
             progress.since = 0
         return closed
 
-    def _add_rows(self, i: int, rows: Columns, seq: int) -> None:
+    def _add_rows(self, i: int, rows: Columns, delivery: Delivery) -> list[Columns]:
+        """Take rows into their windows; return those of windows that are too far ahead to be waited for."""
         rule, progress = self._rules.rules[i], self._progress[i]
-        every = _every(rule)
-        start = rows.time // every * every
-        progress.newest = max(progress.newest, int(rows.time.max()))
-        progress.since = progress.since or int(rows.time.min())
+        every, arrived = _every(rule), delivery.batch.arrived
+        start = np.clip(rows.time, _LEAST_NS + every, _MOST_NS - every) // every * every
+        is_far = start > arrived + min(AHEAD_NS, MOST_AHEAD * every)
+        is_again = delivery.seq <= self._done
+        seen = rows.time[~is_far]
+        if len(seen):
+            progress.newest = max(progress.newest, min(arrived, int(seen.max())))
+            progress.since = progress.since or int(seen.min())
         if rule.as_ == "mean" and rows.value.dtype != object:
             rows = replace(rows, value=self._tags.as_float(rows))
         rows = replace(rows, tag=self._thinned_tags(rows.tag, i))
         rows = replace(rows, value=self._tags.sortable(rows))
-        for window_start in np.unique(start).tolist():
-            if seq <= self._done and window_start + every <= progress.closed:
+        for window_start in np.unique(start[~is_far]).tolist():
+            if is_again and window_start + every <= progress.closed:
                 continue  # read again after a restart, for the sake of another window
-            window = self._open.setdefault((i, window_start), Window(seq))
-            window.add(rows.where(start == window_start), _how(rule))
+            window = self._open.setdefault((i, window_start), Window(delivery.seq))
+            window.add(rows.where((start == window_start) & ~is_far), _how(rule))
+        if is_again:  # what is far ahead was stored with the batch it came in
+            return []
+        return [
+            part
+            for window_start in np.unique(start[is_far]).tolist()
+            for part in self._alone(i, rows.where((start == window_start) & is_far), window_start + every)
+        ]
+
+    def _alone(self, i: int, rows: Columns, end: int) -> list[Columns]:
+        """Return rows as a window of their own."""
+        how, window = _how(self._rules.rules[i]), Window(0)
+        window.add(rows, how)
+        closed = window.close(how, end, is_partial=True)
+        return [replace(part, value=self._tags.sortable(part)) for part in closed]
 
     def _is_due(self, i: int, start: int) -> bool:
         return start + _every(self._rules.rules[i]) + GRACE_NS <= self._progress[i].newest

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from config.select import SelectRule
 from connectors import Batch, Columns, Delivery, Epoch, Kind, Tag, TagTable
-from connectors.quality import BAD_TIMEOUT, BAD_WAITING_FOR_INITIAL_DATA, GOOD, UNCERTAIN_SUBNORMAL
+from connectors.quality import BAD, BAD_TIMEOUT, BAD_WAITING_FOR_INITIAL_DATA, GOOD, UNCERTAIN_SUBNORMAL
 from gateway.select import Rules, Selection
 from gateway.thin import Thinner
 from gateway.windows import Partial, finish, reduce
@@ -73,7 +73,9 @@ def thinner(**rule: object) -> tuple[Thinner, TagTable]:
 
 
 def deliver(seq: int, entries: list[tuple[int, float, float, int]]) -> Delivery:
-    return Delivery(Batch((rows(entries),), T0), EPOCH, seq)
+    """Return a batch that arrived when its newest row was read."""
+    arrived = T0 + int(max(second for _, second, _, _ in entries) * S)
+    return Delivery(Batch((rows(entries),), arrived), EPOCH, seq)
 
 
 def test_a_window_closes_when_its_grace_is_over_and_says_what_it_is() -> None:
@@ -159,7 +161,7 @@ def test_uint64_is_unsigned_in_a_window_too(how: str, expected: float) -> None:
     thin = Thinner("cloud", Rules("cloud", [SelectRule(path="**", every="60s", **{"as": how})], tags), tags)
     columns = rows([(0, 0, 0, GOOD), (0, 1, 0, GOOD), (0, 66, 0, GOOD)])
     value = np.array([2**63, 10, 3], np.uint64).view(np.int64)
-    closed = thin.add(Delivery(Batch((replace(columns, value=value),), T0), EPOCH, 1))
+    closed = thin.add(Delivery(Batch((replace(columns, value=value),), T0 + 66 * S), EPOCH, 1))
     assert closed is not None
     (part,) = closed.parts
     assert tags.as_float(part).tolist() == [expected]
@@ -199,6 +201,46 @@ def test_after_the_clock_is_set_back_windows_are_whole_again() -> None:
     found = [row for batch in closed if batch for row in listed(batch, tags)]
     assert [(time - T0) // S for _, time, _, _ in found] == [3660, 60, 120]
     assert found[-1][2:] == (pytest.approx(sum(range(6, 12)) / 6), GOOD)
+
+
+def both(seq: int, lead: float) -> Delivery:
+    """Return a batch of a right device and of one whose clock is ahead, a second behind the one before."""
+    batch = Batch((rows([(0, seq, float(seq), GOOD), (1, seq + lead, 5.0, GOOD)]),), T0 + seq * S)
+    return Delivery(batch, EPOCH, seq)
+
+
+@pytest.mark.parametrize("lead", [7, 3_600, 8 * 3_600, 400 * 86_400])
+def test_a_device_whose_clock_is_ahead_does_not_end_the_windows_of_the_others(lead: float) -> None:
+    thin, tags = thinner(**{"as": "mean"})
+    closed = [thin.add(both(seq, lead)) for seq in range(1, 200)]
+    found = [row for batch in closed if batch for row in listed(batch, tags)]
+    right = [row[1:] for row in found if row[0] == "s/a/l/d/t0@mean_1min" and row[3] < BAD]
+    assert [(time - T0) // S for time, _, _ in right] == [60, 120, 180]
+    assert right[1][1:] == (pytest.approx(np.mean(range(60, 120))), GOOD)
+
+
+def test_rows_too_far_ahead_to_wait_for_make_an_uncertain_row_of_their_own_at_once() -> None:
+    thin, tags = thinner(**{"as": "last"})
+    thin.add(both(1, 0))
+    far = Columns(
+        np.array([1, 1, 2], np.int32),
+        np.array([2**63 - 1, 2**63 - 2, -(2**63)], np.int64),
+        np.array([1.0, 2.0, 3.0]),
+        np.zeros(3, np.uint32),
+    )
+    made = thin.add(Delivery(Batch((far,), T0 + 2 * S), EPOCH, 2))
+    assert made is not None
+    assert [(value, quality) for _, _, value, quality in sorted(listed(made, tags))] == [
+        (1.0, UNCERTAIN_SUBNORMAL),
+        (3.0, UNCERTAIN_SUBNORMAL),
+    ]
+    again, _ = thinner(**{"as": "last"})
+    begin = again.resume(thin.token())
+    assert begin == 1
+    assert [again.add(each) for each in (both(1, 0), Delivery(Batch((far,), T0 + 2 * S), EPOCH, 2))] == [
+        None,
+        None,
+    ]
 
 
 def test_a_rule_that_is_changed_between_runs_begins_with_windows_of_its_own() -> None:
