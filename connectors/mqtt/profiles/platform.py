@@ -23,6 +23,7 @@ from connectors.clock import Clock
 from connectors.contract import Delivery, GapNews
 from connectors.errors import NotConnected
 from connectors.mqtt.form import SEVERAL, Answer, Form, Heard, Limit, Message
+from connectors.mqtt.forms.units import CHANGED
 from connectors.mqtt.profiles.packs import Cell, Frame, Limits, Pack, pack
 from connectors.mqtt.profiles.rows import DeviceRows, RowReader
 from connectors.mqtt.profiles.verdicts import Verdict
@@ -117,6 +118,8 @@ class PlatformForm(Form):
             for tag, rows in found.nameless.items():
                 why = f"tag {tag} of {found.device} has no name of its own on the platform: see `names`"
                 yield _never(rows, why)
+            if found.changed:
+                yield _never(found.changed, CHANGED)
             if found.rows:
                 why = self._why_not(found.device)
                 if why and is_the_gateways_own(found.device) and found.device not in self._devices:

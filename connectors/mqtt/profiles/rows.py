@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from connectors.batch import Columns
 from connectors.contract import Delivery
+from connectors.mqtt.forms.units import has_changed
 from connectors.mqtt.profiles.packs import Cell
 from connectors.quality import is_bad
 from connectors.tags import Kind, TagTable
@@ -42,6 +43,8 @@ class DeviceRows:
     """``index of the delivery << 32 | stored row number``"""
     nameless: dict[str, list[int]] = field(default_factory=dict)
     """Rows of tags that have no name on the platform, by tag."""
+    changed: list[int] = field(default_factory=list)
+    """Rows in another unit than their tag has now: a platform would take them for values in that one."""
 
     def by_time(self) -> list[tuple[tuple[int, int], list[int]]]:
         """Return ((ms, n), places) in order, a name once in each: two of a millisecond have n 0 and 1."""
@@ -87,8 +90,10 @@ class _Share:
     names: list[str | None]
     keys: list[bytes]
     kinds: list[int]
+    changed: list[bool]
+    """Whether a tag's unit is another now."""
     is_plain: bool
-    """Nothing but floats that have a name."""
+    """Nothing but floats that have a name, in the unit of now."""
 
 
 class RowReader:
@@ -143,8 +148,9 @@ class RowReader:
             names = [self._own_name(path, each) for each in numbers]
             kinds = [int(self._tags.kind[each]) for each in numbers]
             keys = [orjson.dumps(each) for each in names]
-            is_plain = None not in names and set(kinds) == {Kind.FLOAT64}
-            yield _Share(path, places, tags, names, keys, kinds, is_plain)
+            changed = [has_changed(self._tags, each) for each in numbers]
+            is_plain = None not in names and set(kinds) == {Kind.FLOAT64} and True not in changed
+            yield _Share(path, places, tags, names, keys, kinds, changed, is_plain)
 
     def _claim(self) -> None:
         """Note the names of tags that are new in the table, which only grows."""
@@ -189,6 +195,8 @@ class RowReader:
                 self.left_out += 1
             elif name is None:
                 into.nameless.setdefault(share.tags[i], []).append(rows[i])
+            elif share.changed[i]:
+                into.changed.append(rows[i])
             else:
                 into.names.append(name)
                 into.keys.append(share.keys[i])

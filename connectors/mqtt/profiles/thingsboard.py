@@ -38,6 +38,7 @@ class ThingsBoard(PlatformForm):
         super().__init__(options.devices, options, tags, clock)
         self._options = options
         self._greeted: set[str] = set()
+        self._to_greet: list[str] = []
         self._frame = Frame(lambda _: b"{", b"}", self._device, self._section)
 
     def sign_in(self, now: int) -> SignIn:  # noqa: ARG002  a token has no time

@@ -1,6 +1,7 @@
 """What a platform is told of rows: kinds, names of their own, what is left out."""
 
 import json
+import re
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from connectors import Batch, Columns, Context, Delivery, Kind, Tag, TagTable
 from connectors.mqtt.form import Form, Limit
 from connectors.mqtt.forms.build import build_form
+from connectors.mqtt.forms.units import CHANGED
 from tests.conftest import FakeClock
 from tests.unit.platforms.plant import EPOCH, T0, options, path
 
@@ -113,12 +115,24 @@ def test_a_tag_that_is_gone_does_not_keep_its_name_from_another() -> None:
     assert b'"I_1"' in sent.payload
 
 
-def test_a_tag_whose_unit_changed_keeps_its_name() -> None:
-    tags = table({"E-1": Kind.FLOAT64})
-    form = aliyun(tags)
-    tags.announce([Tag(f"{path('m1')}/E-1", Kind.FLOAT64, "KWH", "s")])
-    messages = list(form.messages(delivery([0, 1], [1.0, 2.0])))
-    assert [m.refusal for m in messages] == ["", ""]  # one property twice: two turns, two messages
+def test_a_row_in_a_unit_its_tag_no_longer_has_is_refused_and_the_tag_keeps_its_name() -> None:
+    """No platform is told a unit: 1.0 MWh would be read as 1.0 kWh."""
+    for platform in (thingsboard, aliyun):
+        tags = table({"E-1": Kind.FLOAT64, "P": Kind.FLOAT64})
+        form = platform(tags)
+        tags.announce([Tag(f"{path('m1')}/E-1", Kind.FLOAT64, "KWH", "s")])
+        refused, *_, sent = form.messages(delivery([0, 1, 2], [1.0, 2.0, 3.0]))
+        assert (refused.rows.tolist(), refused.refusal) == ([0], CHANGED)
+        assert sent.rows is not None
+        assert sent.rows.tolist() == [1, 2]
+        assert {b"E_1", b"E-1"} & set(re.findall(rb"E.1", sent.payload))
+
+
+def test_thingsboard_may_refuse_before_it_has_ever_sent_anything() -> None:
+    tags = table({"a": Kind.FLOAT64, "b": Kind.FLOAT64})
+    form = thingsboard(tags, names={"a": "b"})
+    (refused,) = form.messages(delivery([1], [2.0]))
+    assert "tag b of cz/press/line1/m1 has no name of its own" in refused.refusal
 
 
 def test_a_tag_without_a_legal_name_is_refused_and_told() -> None:
