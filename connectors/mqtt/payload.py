@@ -25,6 +25,8 @@ from connectors.tags import Kind, TagTable
 
 _HISTORICAL: Final = b',"hist":true'
 _BACKFILL: Final = b',"fill":true'
+_FURTHEST: Final = 2**63
+"""A row's time less the first one's must be an int64, for us and for who reads it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class Message:
     rows: NDArray[np.int32]
     """Stored row numbers it carries."""
     fits: bool
-    """False for a single row that is larger than what is split."""
+    """False where it must be halved, and for a single row that is larger than what is split."""
     size: int
     """Bytes of the payload, with room for the mark of lateness."""
 
@@ -137,6 +139,7 @@ def _encode(head: bytes, share: Share, texts: _Texts, delivery: Delivery) -> Mes
         row_text = _row_text(row)
     start = int(time[0])
     same_time = bool((time == start).all())
+    is_near = same_time or -_FURTHEST <= int(time.min()) - start <= int(time.max()) - start < _FURTHEST
     payload = b"".join(
         (
             head,
@@ -156,7 +159,7 @@ def _encode(head: bytes, share: Share, texts: _Texts, delivery: Delivery) -> Mes
     )
     # Room for the mark is always kept, so that a live message and its historical repeat split alike.
     size = len(payload) + (0 if delivery.is_past else len(_HISTORICAL))
-    return Message(share.device, payload, row, size <= texts.limit, size)
+    return Message(share.device, payload, row, size <= texts.limit and is_near, size)
 
 
 def _inner_values(share: Share, parts: tuple[Columns, ...], *, clean: bool) -> Iterator[bytes]:

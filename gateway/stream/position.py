@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Self
+from typing import Final, Literal, NamedTuple, Self
 
 from gateway.buffer.records import EpochRecord
 
 Reason = Literal["unknown", "expired", "ahead"]
+_NO_REVISION: Final = 2**63
+"""Gaps are counted in 64 bits."""
 
 
 class Position(NamedTuple):
@@ -31,7 +33,10 @@ class Position(NamedTuple):
         epoch, *numbers = text.split(",")
         if len(numbers) not in (1, 2) or not all(each.isdecimal() for each in numbers):
             raise ValueError(f"{text!r} is no position: epoch,seq")
-        return cls(epoch, *map(int, numbers))
+        place = cls(epoch, *map(int, numbers))
+        if place.told >= _NO_REVISION:
+            raise ValueError(f"{text!r} is no position: nothing was ever told so often")
+        return place
 
 
 @dataclass(frozen=True, slots=True)

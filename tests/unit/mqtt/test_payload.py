@@ -85,6 +85,15 @@ def test_the_smallest_message_reads_as_documented() -> None:
     )
 
 
+def test_rows_whose_times_are_too_far_apart_for_one_message_go_in_two() -> None:
+    table = table_of([Kind.FLOAT64] * 4)
+    rows: list[Row] = [(0, T0, 1.5, 0), (1, -(2**63), 2.5, 0), (2, 2**63 - 1, 3.5, 0), (3, T0 + 1, 4.5, 0)]
+    delivery, said = delivery_of(table, rows)
+    messages = Encoder("gw-1", table).messages(delivery)
+    assert exactly(spoken(messages)) == exactly(expected(said, table))
+    assert all(abs(dt) < 2**63 for each in messages for dt in json.loads(each.payload).get("dt", []))
+
+
 def test_live_and_historical_differ_in_the_mark_alone() -> None:
     table = table_of([Kind.FLOAT64] * 200)
     rows: list[Row] = [(i, T0, i / 7, 0) for i in range(200)]

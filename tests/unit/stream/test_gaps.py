@@ -117,7 +117,7 @@ async def test_over_pages_restarts_and_new_epochs_every_gap_is_told_before_the_r
     log.close()
 
 
-@pytest.mark.parametrize("text", ["1-00", "1-00,x", "1-00,1,2,3", ",", "1-00,-1"])
+@pytest.mark.parametrize("text", ["1-00", "1-00,x", "1-00,1,2,3", ",", "1-00,-1", f"1-00,1,{2**63}"])
 def test_what_is_no_position_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="no position"):
         Position.parse(text)
