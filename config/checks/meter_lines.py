@@ -66,8 +66,14 @@ def _identifiers(device: Dlt645Device, document: Document, path: Path) -> Iterat
         at = (*path, "tags", name)
         if tag.format is None:
             yield document.problem("E-CF-1805", (*at, "di"), di=tag.di)
-        elif tag.di.upper() not in identifiers() and tag.format.count("X") % 2:
+            continue
+        known, digits = identifiers().get(tag.di.upper()), tag.format.count("X")
+        if known is None and digits % 2:
             yield document.problem("E-CF-1806", (*at, "format"), format=tag.format)
+        elif known is not None and digits != known.format.count("X"):
+            # Fewer would leave out the highest digits, and an odd number of them the highest of all.
+            args = {"di": known.di, "known": known.format.count("X"), "usual": known.format}
+            yield document.problem("E-CF-1809", (*at, "format"), format=tag.format, digits=digits, **args)
 
 
 def _units(device: Cjt188Device, document: Document, path: Path) -> Iterator[Problem]:

@@ -12,6 +12,7 @@ from config.vocabulary import tag_names
 from connectors.dlt645.frame import ANYONE, Frames
 from connectors.dlt645.meter import frames_of, meter
 from connectors.line.bcd import address, number
+from connectors.line.dialogue import Answers
 
 WRITING = (0x08, *range(0x14, 0x1C))
 addresses = st.from_regex(r"\A[0-9]{12}\Z")
@@ -112,6 +113,25 @@ def test_digits_are_a_number_or_there_is_none(
 @given(st.integers(0, 10**8 - 1))
 def test_a_number_is_the_nearest_to_what_the_meter_shows(shown: int) -> None:
     assert number(bytes.fromhex(f"{shown:08}")[::-1], 2) == float(f"{shown / 100:.2f}")
+
+
+@pytest.mark.parametrize(
+    ("di", "data", "shown"),
+    [
+        ("00000000", "56 34 12 80", -1234.56),
+        ("00030000", "00 05 00 80", -5.0),
+        ("00040000", "00 05 00 80", -5.0),
+        ("02030000", "34 12 80", -0.1234),
+        ("02050000", "34 12 80", -0.1234),
+        ("02800004", "00 50 82", -2.5),
+        ("02800007", "05 80", -0.5),
+        ("00010000", "00 00 00 80", 800000.0),
+    ],
+)
+def test_a_number_that_may_be_negative_has_its_sign_in_the_top_bit(di: str, data: str, shown: float) -> None:
+    """Read as a digit the bit would add 800,000 kWh or 80 kW; only energies of one direction use it as one."""
+    said = meter("m", one(di=di).devices["m"]).decoder.columns(Answers([bytes.fromhex(data)], [0], [0]))
+    assert said[0].value.tolist() == [shown]
 
 
 def test_the_table_of_identifiers_is_whole() -> None:
