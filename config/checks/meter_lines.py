@@ -53,7 +53,8 @@ def _addresses(source: Dlt645Source | Cjt188Source, document: Document, path: Pa
 
 
 def _asked(device: Dlt645Device | Cjt188Device, document: Document, path: Path) -> Iterator[Problem]:
-    if not device.tags:
+    # Tags that are written wrongly are told already, and are not here any more.
+    if not device.tags and not document.value((*path, "tags")):
         yield document.problem("E-CF-1804", path, at_key=True)
     for name, tag in device.tags.items():
         if tag.counter and device.scan > SHORTEST_ACCOUNTING_INTERVAL_NS:
@@ -72,8 +73,13 @@ def _identifiers(device: Dlt645Device, document: Document, path: Path) -> Iterat
             yield document.problem("E-CF-1806", (*at, "format"), format=tag.format)
         elif known is not None and digits != known.format.count("X"):
             # Fewer would leave out the highest digits, and an odd number of them the highest of all.
-            args = {"di": known.di, "known": known.format.count("X"), "usual": known.format}
-            yield document.problem("E-CF-1809", (*at, "format"), format=tag.format, digits=digits, **args)
+            args: dict[str, object] = {
+                "di": known.di,
+                "known": known.format.count("X"),
+                "usual": known.format,
+            }
+            args |= {"format": tag.format, "digits": digits}
+            yield document.problem_with("E-CF-1809", (*at, "format"), args)
 
 
 def _units(device: Cjt188Device, document: Document, path: Path) -> Iterator[Problem]:

@@ -43,6 +43,7 @@ def check_modbus(plant: Plant, document: Document) -> Iterator[Problem]:
         for device_name, device in source.devices.items():
             yield from _device(device, document, (*path, "devices", device_name))
         yield from _trade_addresses(source, document, path)
+        yield from _overlaps(source, document, path)
         if isinstance(source, ModbusSerialSource) or source.framing != "tcp":
             yield from _devices_on_line(source, document, path)
 
@@ -119,6 +120,41 @@ def _trade_addresses(source: ModbusSource, document: Document, path: Path) -> It
                 trade, plain = f"{digit}x{tag.address - first:05}", f"0x{tag.address:04X}"
                 yield document.problem("W-CF-0525", place, address=tag.address, trade=trade, plain=plain)
                 break
+
+
+def _overlaps(source: ModbusSource, document: Document, path: Path) -> Iterator[Problem]:
+    """Doubt, once a device, a value that begins within another and ends behind it: no register map has that.
+
+    One that lies within another whole is meant: a word of a counter, a part of a text.
+    """
+    told: set[int] = set()
+    for name, device in source.devices.items():
+        at = (*path, "devices", name)
+        written = document.value((*at, "tags"))
+        if id(written) in told:
+            continue  # of one range
+        told.add(id(written))
+        around: list[tuple[str, int, int, str]] = []
+        for each in sorted(_places(device), key=lambda place: (place[0], place[1], -place[2])):
+            table, begin, end, tag = each
+            while around and (around[-1][0] != table or around[-1][2] <= begin):
+                around.pop()
+            if around and around[-1][1] < begin and around[-1][2] < end and tag in written:
+                _, first_begin, first_end, first = around[-1]
+                args: dict[str, object] = {"first": first, "begin": first_begin, "end": first_end - 1}
+                args |= {"name": tag, "address": begin, "next": first_end}
+                yield document.problem_with("W-CF-0526", (*at, "tags", tag, "address"), args)
+                break
+            around.append(each)
+
+
+def _places(device: ModbusDevice) -> Iterator[tuple[str, int, int, str]]:
+    """Yield table, first register, the one behind the last, and name, of every value of several registers."""
+    for name, tag in device.tags.items():
+        width = tag.registers
+        if width > 1 and not tag.is_bits:
+            for begin in range(tag.address, tag.address + width * tag.count, width):
+                yield tag.table, begin, begin + width, name
 
 
 def _unit_ids(source: ModbusSource, document: Document, path: Path) -> Iterator[Problem]:

@@ -61,6 +61,8 @@ def _messages(source: MqttSource, document: Document, path: Path) -> Iterator[Pr
         ]
         if crossing:
             yield document.problem("E-CF-0918", (*at, "topic"), first=quote(crossing[0]))
+        if "*" in messages.topic:
+            yield document.problem("W-CF-0925", (*at, "topic"))
         filters.append(messages.topic)
         yield from _names(messages, document, at)
         yield from _values(messages, document, at)

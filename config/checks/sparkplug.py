@@ -6,6 +6,7 @@ from config.checks.mqtt_loops import broker_of
 from config.connections import SparkplugNodes, SparkplugSink, SparkplugSource
 from config.connections.sparkplug import PLACE
 from config.connections.sparkplug_edge import device_id
+from config.glob import glob_pattern
 from config.plant import Plant
 from config.problems import Problem, quote
 from config.reading.document import Document, Path
@@ -67,7 +68,33 @@ def _hosts(plant: Plant, document: Document) -> Iterator[Problem]:
             at_key = options.host_id is None
             yield document.problem("E-CF-0920", path, at_key=at_key, first=first, host_id=quote(host_id))
         for i, nodes in enumerate(options.nodes):
-            yield from _names(nodes, document, ("sources", name, "nodes", i))
+            at: Path = ("sources", name, "nodes", i)
+            for k, earlier in enumerate(options.nodes[:i]):
+                if _covers(earlier, nodes):
+                    yield document.problem("W-CF-0926", at, first=k + 1)
+                    break
+            yield from _names(nodes, document, at)
+            yield from _globs(nodes, document, at)
+
+
+def _covers(first: SparkplugNodes, second: SparkplugNodes) -> bool:
+    """Tell whether the first takes all that the second would."""
+    return all(getattr(first, each) in ("+", getattr(second, each)) for each in ("group", "node", "device"))
+
+
+def _globs(nodes: SparkplugNodes, document: Document, path: Path) -> Iterator[Problem]:
+    """Yield metrics whose unit or scale never acts: an earlier glob takes them."""
+    earlier: list[str] = []
+    for name in nodes.tags:
+        # Of two globs only the widest is sure to take all the other does.
+        covering = [
+            each
+            for each in earlier
+            if each == "**" or ("*" not in name and glob_pattern(each).fullmatch(name))
+        ]
+        if covering:
+            yield document.problem("W-CF-0927", (*path, "tags", name), at_key=True, first=quote(covering[0]))
+        earlier.append(name)
 
 
 def _names(nodes: SparkplugNodes, document: Document, path: Path) -> Iterator[Problem]:

@@ -20,6 +20,8 @@ _IDENTIFIER: Final = {
 _NODE: Final = re.compile(r"(?:nsu=([^;]+);)?([isgb])=(.*)", re.DOTALL)
 _INDEXED: Final = re.compile(r"ns=[0-9]+;.*", re.DOTALL)
 _GLOB: Final = re.compile(r"(\{[^{}]+\})?[^/{}]+(/(\{[^{}]+\})?[^/{}]+)*")
+_INDEXED_STEP: Final = re.compile(r"(^|/)[0-9]+:")
+"""As client tools show a browse name; the index may move, and no name begins so."""
 _ENDPOINT: Final = re.compile(r"opc\.tcp://(\[[0-9A-Fa-f:.]+\]|[^/@:\[\]\s]+)(:[0-9]{1,5})?(/[^\s]*)?")
 
 
@@ -56,7 +58,7 @@ def _node(text: object) -> str:
 
 
 def _glob(text: str) -> str:
-    if not _GLOB.fullmatch(text):
+    if not _GLOB.fullmatch(text) or _INDEXED_STEP.search(text):
         raise PydanticCustomError("browse_glob", "not a glob")
     return text
 

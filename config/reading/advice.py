@@ -9,6 +9,7 @@ from zoneinfo import available_timezones
 
 from config.base import parse_duration, parse_size
 from config.problems import Phrase, catalogue, quote
+from config.reading.yaml_tree import OtherBase
 from config.units import all_units
 
 NOTHING: Final = Phrase("advice.none")
@@ -20,6 +21,20 @@ _TIME_WORDS: Final = {
     "minute": "min", "minutes": "min", "hour": "h", "hours": "h", "hr": "h", "day": "d", "days": "d",
     "msec": "ms", "millisecond": "ms", "milliseconds": "ms", "µs": "us",
 }  # fmt: skip
+_CHINA: Final = (
+    "beijing",
+    "cst",
+    "china",
+    "gmt+8",
+    "utc+8",
+    "utc+08:00",
+    "gmt+08:00",
+    "+8",
+    "+08",
+    "+08:00",
+    "+0800",
+)
+"""What people write who mean the zone of Asia/Shanghai."""
 _SIZE_WORDS: Final = {"": "MiB", "k": "KiB", "kb": "kB", "m": "MiB", "mb": "MB", "g": "GiB", "gb": "GB"}
 
 
@@ -53,7 +68,7 @@ def for_number(value: object) -> Phrase:
 
 def for_text(value: object) -> Phrase:
     """Return advice where text was expected."""
-    if isinstance(value, bool | int | float):
+    if isinstance(value, bool | int | float) and not isinstance(value, OtherBase):
         return Phrase(
             "advice.quotes", {"text": str(value).lower() if isinstance(value, bool) else f"{value}"}
         )
@@ -89,8 +104,11 @@ def for_unit(value: object) -> Phrase:
 
 
 def for_zone(value: object) -> Phrase:
-    """Return the nearest time zones."""
-    close = difflib.get_close_matches(str(value), _zones(), n=2, cutoff=0.6)
+    """Return the nearest time zones; of one that is none, as CST or +08:00, no neighbour is meant."""
+    word = str(value)
+    if word.rpartition("/")[2].lower() in _CHINA:
+        return _perhaps(["Asia/Shanghai"])
+    close = difflib.get_close_matches(word, _zones(), n=2, cutoff=0.8 if "/" in word else 1)
     return _perhaps(close) if close else Phrase("advice.zone")
 
 

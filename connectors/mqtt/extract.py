@@ -36,6 +36,8 @@ EXACT: Final = 2**53
 _LARGEST_LENIENT: Final = 64 * 2**10
 """NaN and Infinity are looked for in messages up to this size; json is slow."""
 _NUMBER: Final = re.compile(rb"\s*([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]{1,4})?)\s*")
+_LONGEST_INTEGER: Final = 64
+_OPC_DA: Final = 0xFF
 _TEXT: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _WORDS: Final = {"true": True, "on": True, "false": False, "off": False}
 _QUALITIES: Final = {"good": GOOD, "uncertain": UNCERTAIN, "bad": BAD}
@@ -129,7 +131,7 @@ class Extraction:
         except Malformed:
             match = _NUMBER.fullmatch(payload)
             if match is not None:
-                return float(match[1])
+                return _written(match[1])
             return _plain_text(payload)
 
     def append(self, said: Any, arrived: int, rows: Rows) -> int:
@@ -169,6 +171,12 @@ class Extraction:
         return missing
 
 
+def _written(digits: bytes) -> float:
+    """Return a number that JSON does not know, as 007: an integer where it is one, for its digits."""
+    is_whole = len(digits) <= _LONGEST_INTEGER and digits.lstrip(b"+-").isdigit()
+    return int(digits) if is_whole else float(digits)
+
+
 def quality_of(said: Any) -> int:
     """Return the StatusCode of what a sender says of its values; Uncertain when that is not understood."""
     if said is True:
@@ -176,7 +184,8 @@ def quality_of(said: Any) -> int:
     if said is False:
         return BAD
     if isinstance(said, int) and 0 <= said < 2**32:
-        return said
+        # No StatusCode says but these bits; OPC DA does: 192 is good and 0, alas, is bad.
+        return UNCERTAIN if 0 < said <= _OPC_DA else said
     return _QUALITIES.get(said.lower(), UNCERTAIN) if isinstance(said, str) else UNCERTAIN
 
 

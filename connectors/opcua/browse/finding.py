@@ -51,6 +51,8 @@ class Finding:
         self._walks: list[tuple[str, OpcUaNodes, Glob, Walk]] = []
         self._nodes_found: dict[int, ua.NodeId] = {}
         self._counts: dict[int, int] = {}
+        self._matched: set[int] = set()
+        """Entries for which there is a node, be it one that is read already."""
         self._left_out = 0
         self._namespaces: list[str] = []
         self._names = Seen((item.device, item.name) for item in items.items)
@@ -96,6 +98,7 @@ class Finding:
         nodes: list[ua.NodeId] = []
         try:
             for match in await walk.step():
+                self._matched.add(id(entry))
                 key, _ = read_key(match.node, 0)
                 found = Found(device, entry, of_path(match.names, glob.fixed), name_of(key, self._namespaces))
                 if not self._is_new(found):
@@ -113,6 +116,8 @@ class Finding:
             return
         if walk.is_done:
             self._walks.pop(0)
+            if id(entry) not in self._matched:
+                self._tell("no node of the server matches the glob", entry)
             self._say_done()
         places = self._take(new)
         self._known += [self._items.items[place] for place in places]

@@ -80,6 +80,19 @@ async def test_what_two_globs_or_two_nodes_would_call_the_same_is_one_tag_and_sa
         assert len(nodes) == len({name for name, _ in nodes})
         assert {"v1", "v2", "number"} <= {name for name, _ in nodes}
     assert "others have their names already" in caplog.text
+    assert "no node of the server" not in caplog.text
+
+
+async def test_a_glob_that_matches_nothing_is_said(
+    opcua_server: NodeServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    await opcua_server.be(variables=COUNT)
+    globs = ({"glob": "Machine/v1"}, {"glob": "Objects/Machine/*"})
+    async with finder(opcua_server, tmp_path, TagTable(), Kept(), *globs) as it:
+        while it._setup.finding.is_busy():
+            await it._setup.find()
+    said = [vars(each)["glob"] for each in caplog.records if "no node of the server" in each.message]
+    assert said == ["Objects/Machine/*"]
 
 
 async def test_a_node_whose_name_a_part_of_an_array_has_gets_it(

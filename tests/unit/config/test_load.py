@@ -121,6 +121,8 @@ def test_the_addresses_of_a_range_of_meters_count_up(kind: str, device: str, add
     [
         ("dlt645", "{address: 12345678, template: single_phase}", "the twelve digits on the meter's label"),
         ("cjt188", "{tags: {x: {}}}", "the meter's fourteen digits in quotes"),
+        ("dlt645", "{address: '12345678', template: single_phase}", "the twelve digits on the meter's label"),
+        ("cjt188", "{address: '110022334455', tags: {x: {}}}", "the meter's fourteen digits in quotes"),
     ],
 )
 def test_a_wrong_address_of_a_meter_is_told_in_the_meters_words(kind: str, written: str, said: str) -> None:
@@ -298,6 +300,15 @@ def test_a_file_of_two_megabytes_loads_in_time() -> None:
         ("kind: modbus_serial, port: COM3, stop_bits: 1.5", "Write one of: 1, 2."),
         ("kind: modbus_tcp, host: h, timeout: 100", "Did you mean 100ms, 100s?"),
         ("kind: opcua, endpoint: opc.tcp://h, security: {mode: signandencrypt}", "mean SignAndEncrypt?"),
+        (
+            "kind: modbus_tcp, host: h, devices: {m: {ct: 200/5}}",
+            "Write the ratio as one number: 40 for 200/5",
+        ),
+        ("kind: dlt645, devices: {m: {tags: {x: {di: '9010'}}}}", "eight hexadecimal digits in quotes"),
+        ("kind: mqtt, host: h, messages: [{time: {path: t, zone: CST}}]", "mean Asia/Shanghai?"),
+        ("kind: mqtt, host: h, messages: [{time: {path: t, zone: UTC+8}}]", "mean Asia/Shanghai?"),
+        ("kind: mqtt, host: h, messages: [{time: {path: t, zone: Asia/Beijing}}]", "mean Asia/Shanghai?"),
+        ("kind: mqtt, host: h, messages: [{time: {path: t, zone: Asia/Shanghi}}]", "mean Asia/Shanghai?"),
         (
             "kind: opcua, endpoint: opc.tcp://h, security: None",
             "Write none, or e.g. {policy: Basic256Sha256}.",

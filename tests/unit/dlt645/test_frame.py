@@ -129,7 +129,7 @@ def test_a_number_is_the_nearest_to_what_the_meter_shows(shown: int) -> None:
     ],
 )
 def test_a_number_that_may_be_negative_has_its_sign_in_the_top_bit(di: str, data: str, shown: float) -> None:
-    """Read as a digit the bit would add 800,000 kWh or 80 kW; only energies of one direction use it as one."""
+    """Read as a digit the bit would add 800,000 kWh or 80 kW; energies of one direction have none."""
     said = meter("m", one(di=di).devices["m"]).decoder.columns(Answers([bytes.fromhex(data)], [0], [0]))
     assert said[0].value.tolist() == [shown]
 

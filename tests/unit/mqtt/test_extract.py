@@ -95,6 +95,8 @@ def test_several_values_and_a_time_are_taken_from_one_message() -> None:
         (b"2", {"type": "bool"}, (0.0, BAD_TYPE_MISMATCH)),
         (b"9007199254740993", {"type": "integer"}, (9007199254740993, GOOD)),
         (b"9007199254740993", {}, (0.0, BAD_OUT_OF_RANGE)),
+        (b"+9007199254740993", {"type": "integer"}, (9007199254740993, GOOD)),
+        (b"09007199254740993", {}, (0.0, BAD_OUT_OF_RANGE)),
         (b"9223372036854775808", {"type": "integer"}, (0, BAD_OUT_OF_RANGE)),
         (b"5.0", {"type": "integer"}, (5, GOOD)),
         (b"5.5", {"type": "integer"}, (0, BAD_OUT_OF_RANGE)),
@@ -187,6 +189,9 @@ def test_every_iso_time_is_exact_to_the_nanosecond(when: datetime, nanos: int) -
         ("BAD", BAD),
         (0, GOOD),
         (0x80000000, BAD),
+        (0x480, 0x480),
+        (192, UNCERTAIN),
+        (64, UNCERTAIN),
         ("?", UNCERTAIN),
     ],
 )
