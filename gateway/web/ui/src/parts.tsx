@@ -99,10 +99,12 @@ export function Loading() {
 /** `view` names it where nothing else of the view is there. */
 export function Failed({ reason, retry, view }: { reason: string; retry?: () => void; view?: string }) {
   return (
-    <div class="empty" role="alert">
-      {view && <h1 class="hidden">{view}</h1>}
-      <p>{t("page.failed", { reason })}</p>
-      {retry && <button type="button" onClick={retry}>{t("page.retry")}</button>}
-    </div>
+    <>
+      {view && <h1>{view}</h1>}
+      <div class="empty" role="alert">
+        <p>{t("page.failed", { reason })}</p>
+        {retry && <button type="button" onClick={retry}>{t("page.retry")}</button>}
+      </div>
+    </>
   );
 }

@@ -13,7 +13,7 @@ export function WhyView({ path }: { path: string }) {
   useEffect(() => watch([], false), []);
   return (
     <div class="why">
-      {!path && <h1 class="hidden">{t("nav.why")}</h1>}
+      <h1>{t("nav.why")}</h1>
       <Finder label={t("why.search")} suggests={!path} hrefOf={whyOf} />
       {path ? <Way key={path} path={path} /> : <p class="empty">{t("why.choose")}</p>}
     </div>
@@ -45,7 +45,7 @@ function Way({ path }: { path: string }) {
       stop.abort();
     };
   }, [path]);
-  if (error && !why) return <Failed reason={error} view={t("nav.why")} />;
+  if (error && !why) return <Failed reason={error} />;
   if (!why) return <Loading />;
   const { tag, steps, cause } = why;
   const slash = path.lastIndexOf("/");
@@ -54,7 +54,7 @@ function Way({ path }: { path: string }) {
     <>
       <section class="card said" aria-label={path}>
         <div>
-          <h1>{path.slice(slash + 1)}</h1>
+          <h2>{path.slice(slash + 1)}</h2>
           <p class="note">{path.slice(0, slash)} · <a href={trendOf([path])}>{t("nav.trend")}</a></p>
         </div>
         <p class="big"><b>{shown(tag.value)}</b> <span>{unitWord(tag.unit)}</span></p>
@@ -97,11 +97,13 @@ function Station({ step, isCause }: { step: Step; isCause: boolean }) {
           </>
         )}
       </div>
-      <p class="facts">
-        {facts.map((fact, i) => (
-          <span key={fact.name}>{i > 0 && " · "}{word("fact", fact.name)} <b>{told(fact)}</b></span>
-        ))}
-      </p>
+      {facts.length > 0 && (
+        <p class="facts">
+          {facts.map((fact, i) => (
+            <span key={fact.name}>{word("fact", fact.name)} <b>{told(fact)}</b>{i < facts.length - 1 && " · "}</span>
+          ))}
+        </p>
+      )}
     </li>
   );
 }

@@ -22,7 +22,7 @@ export default function CarbonView() {
   const { answer: plant, error, again } = useAnswer<EnergyPlant>("energy", isKnown ? {} : null);
   if (error) return <Failed reason={error} retry={again} view={t("nav.carbon")} />;
   if (!plant) return <Loading />;
-  if (!plant.meters.length) return <><h1 class="hidden">{t("nav.carbon")}</h1><p class="empty">{t("energy.none")}</p></>;
+  if (!plant.meters.length) return <><h1>{t("nav.carbon")}</h1><p class="empty">{t("energy.none")}</p></>;
   return <Carbon plant={plant} />;
 }
 
@@ -44,7 +44,7 @@ function Carbon({ plant }: { plant: EnergyPlant }) {
   };
   return (
     <div class="carbon">
-      <h1 class="hidden">{t("nav.carbon")}</h1>
+      <h1>{t("nav.carbon")}</h1>
       <div class="tools">
         <label class="picker">
           {t("carbon.node")}

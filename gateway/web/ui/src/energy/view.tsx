@@ -38,7 +38,7 @@ export default function EnergyView() {
   const { answer: plant, error, again } = useAnswer<EnergyPlant>("energy", isKnown ? {} : null);
   if (error) return <Failed reason={error} retry={again} view={t("nav.energy")} />;
   if (!plant) return <Loading />;
-  if (!plant.meters.length) return <><h1 class="hidden">{t("nav.energy")}</h1><p class="empty">{t("energy.none")}</p></>;
+  if (!plant.meters.length) return <><h1>{t("nav.energy")}</h1><p class="empty">{t("energy.none")}</p></>;
   return <Energy plant={plant} />;
 }
 
@@ -96,7 +96,7 @@ function Energy({ plant }: { plant: EnergyPlant }) {
   const nameOf = (medium: string): string => plant.media.find((each) => each.name === medium)?.[language.get()] ?? medium;
   return (
     <div class="energy">
-      <h1 class="hidden">{t("nav.energy")}</h1>
+      <h1>{t("nav.energy")}</h1>
       <EnergyTree plant={plant} subject={choice.subject} medium={choice.medium} hrefOf={(subject, medium) => href({ at: subject, medium })} />
       <div class="main">
         <div class="tools">

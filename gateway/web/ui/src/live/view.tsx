@@ -33,7 +33,7 @@ export default function Live() {
   const gone = list && !words && which === "all" ? found.lacks : [];
   return (
     <div class="live">
-      <h1 class="hidden">{t("nav.live")}</h1>
+      <h1>{t("nav.live")}</h1>
       <div class="tools">
         <Search words={words} />
         <div class="choices" role="group" aria-label={t("live.which")}>

@@ -54,7 +54,7 @@ export default function TrendView() {
   if (!isKnown) return <Loading />;
   return (
     <div class="trends">
-      <h1 class="hidden">{t("nav.trend")}</h1>
+      <h1>{t("nav.trend")}</h1>
       {tags.length === 0 ? (
         <>
           <div class="tools"><Finder label={t("trend.search")} suggests={false} hrefOf={hrefOf} /></div>
