@@ -229,7 +229,7 @@ def _sink(
     rates: tuple[float, float] | None,
     refused: list[Refused],
 ) -> SinkLedger:
-    lag_s = 0.0 if link is None else link.counts.get("backlog_oldest_seconds", 0.0)
+    lag_s = None if link is None else link.counts.get("backlog_oldest_seconds", 0.0)
     came, went = rates or (None, None)
     shrinks = came is not None and went is not None and went > came and account.counted > 0
     return SinkLedger(
@@ -246,7 +246,7 @@ def _sink(
         total=line_answer(account.total),
         lines=[line_answer(entry) for entry in account.entries],
         backlog=account.counted,
-        lag_s=round(lag_s, 1),
+        lag_s=None if lag_s is None else round(lag_s, 1),
         in_rows_per_s=None if came is None else round(came, 1),
         out_rows_per_s=None if went is None else round(went, 1),
         left_s=round(account.counted / (went - came), 1) if shrinks and went and came is not None else None,

@@ -73,8 +73,8 @@ class SinkLedger(Answer):
     """By source."""
     backlog: int
     """Rows that wait, as the cursor's place in the log counts them."""
-    lag_s: float
-    """How long the oldest of them has waited."""
+    lag_s: float | None
+    """How long the oldest of them has waited; None where nobody measures it."""
     in_rows_per_s: float | None
     """Stored for it lately; None until two looks at the gateway can be compared."""
     out_rows_per_s: float | None

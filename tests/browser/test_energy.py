@@ -207,7 +207,7 @@ def test_both_results_of_a_changed_factor_stand_side_by_side_and_a_batch_has_its
 def test_calendar_and_flow_are_drawn_and_say_their_numbers_as_tables(
     books: Books, browser: Browser, language: str, theme: str
 ) -> None:
-    rest, lost = {"zh": ("休息日", "不明损耗"), "en": ("rest day", "Unaccounted")}[language]
+    rest, lost = {"zh": ("休息日", "不明损耗"), "en": ("Rest day", "Unaccounted")}[language]
     with window(browser, language, theme) as context:
         page = context.new_page()
         complained = complaints(page)

@@ -69,10 +69,12 @@ in none fails the last test."""
 ON_THE_RAIL: Final = re.findall(
     r'"(\w+)"',
     re.search(
-        r"const VIEWS = \[(.*?)\]", (ROOT / "gateway/web/ui/src/app.tsx").read_text(encoding="utf-8"), re.DOTALL
+        r"const VIEWS = \[(.*?)\]",
+        (ROOT / "gateway/web/ui/src/app.tsx").read_text(encoding="utf-8"),
+        re.DOTALL,
     )[1],  # type: ignore[index]
 )
-"""The views the menu names: each shows its name as its heading, but the Overview, which has no room to spare."""
+"""The views the menu names: each shows its name as its heading, but the Overview, which has no room."""
 ASKS_NOTHING: Final = {"trend", "why", "nowhere"}
 WHY_NOT: Final = {"en": "The store can't be read now", "zh": "现在读不了"}
 WORDS: Final = {
@@ -121,7 +123,8 @@ FAINT: Final = """() => {
     return 0.2126 * r + 0.7152 * g + 0.0722 * b + 0.05;
   };
   return [...document.querySelectorAll("main [placeholder]")].filter((each) => {
-    const found = [getComputedStyle(each, "::placeholder").color, getComputedStyle(each).backgroundColor].map(light);
+    const styles = [getComputedStyle(each, "::placeholder").color, getComputedStyle(each).backgroundColor];
+    const found = styles.map(light);
     return Math.max(...found) / Math.min(...found) < 4.5;
   }).map((each) => each.placeholder);
 }"""

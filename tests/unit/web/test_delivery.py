@@ -45,6 +45,7 @@ async def test_every_sink_shows_its_books_its_sum_and_whether_they_hold(plant: P
     assert cloud["total"]["acquired"] == 107
     assert cloud["lines"][0]["dropped_by"] == [{"code": "max_age", "count": 11}]
     assert said["south"] == [{"source": "meters", "refused": [{"code": "malformed", "count": 3}]}]
+    assert said["sinks"][1]["lag_s"] is None, "no link tells it, which is not 0 s"
     assert said["sinks"][2]["removed"] == (T0 - SECOND) // 1_000_000
 
 

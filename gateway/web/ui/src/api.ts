@@ -686,7 +686,7 @@ export interface SinkLedger {
   total: LedgerLine;
   lines: LedgerLine[];
   backlog: number;
-  lag_s: number;
+  lag_s: number | null;
   in_rows_per_s: number | null;
   out_rows_per_s: number | null;
   left_s: number | null;

@@ -67,6 +67,12 @@ export function moment(value: number): string {
 /** A moment with its day, also where it is today. */
 export const whole = (value: number): string => `${date(value)} ${clock(value)}`;
 
+/** From when until when, with the day where it is not today, and once where it is the same. */
+export function between(from: number, to: number): string {
+  if (date(from) !== date(to)) return `${whole(from)} – ${whole(to)}`;
+  return `${moment(from)} – ${clock(to)}`;
+}
+
 export function clock(value: number): string {
   return inZone("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" }).format(value);
 }

@@ -100,7 +100,7 @@ function Station({ step, isCause }: { step: Step; isCause: boolean }) {
       {facts.length > 0 && (
         <p class="facts">
           {facts.map((fact, i) => (
-            <span key={fact.name}>{word("fact", fact.name)} <b>{told(fact)}</b>{i < facts.length - 1 && " · "}</span>
+            <span key={fact.name}>{word("fact", fact.name)} <b>{told(fact)}</b>{i < facts.length - 1 && " ·"}</span>
           ))}
         </p>
       )}

@@ -54,7 +54,7 @@ export function Tokens() {
             again();
           }}
         >
-          <Field label={t("account.token")} name="name" />
+          <Field label={t("account.token_name")} name="name" />
           <fieldset>
             <legend>{t("account.scopes")}</legend>
             {SCOPES.map((scope) => (

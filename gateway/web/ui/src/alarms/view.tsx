@@ -58,7 +58,7 @@ function Table({ part }: { part: (typeof PARTS)[number] }) {
           {KINDS.map((each) => <option key={each} value={each}>{word("alarms.kind", each)}</option>)}
         </select></label>
         <label>{t("alarms.subject")} <input value={subject} maxLength={200} onInput={(event) => { turn(0); seek(event.currentTarget.value); }} /></label>
-        {may("config") && <label>{t("alarms.note")} <input value={note} maxLength={400} onInput={(event) => explain(event.currentTarget.value)} /></label>}
+        {may("config") && answer?.alarms.some(isOpen) && <label>{t("alarms.note")} <input value={note} maxLength={400} onInput={(event) => explain(event.currentTarget.value)} /></label>}
       </div>
       <p class="why-not" role="alert">{why}</p>
       {!answer ? <Loading /> : answer.alarms.length === 0 ? <p class="empty">{t(isChosen ? "alarms.none_such" : part === "active" ? "alarms.none" : "alarms.nothing")}</p> : (
@@ -78,6 +78,9 @@ function Table({ part }: { part: (typeof PARTS)[number] }) {
     </Card>
   );
 }
+
+/** There is something to be done about it still. */
+const isOpen = (alarm: AlarmRow): boolean => alarm.state !== "cleared" || alarm.shelved_until !== null;
 
 function tone(alarm: AlarmRow): Tone {
   if (alarm.state === "cleared") return "calm";
@@ -101,7 +104,7 @@ function Row({ alarm, act }: { alarm: AlarmRow; act: (path: string, body?: objec
       </td>
       <td class="num" title={moment(alarm.began)}>{stands ? ago(alarm.began) : moment(alarm.began)}</td>
       <td class="num">{alarm.cleared === null ? "—" : moment(alarm.cleared)}</td>
-      {may("config") && <td>{(stands || alarm.shelved_until !== null) && <Acts alarm={alarm} act={act} />}</td>}
+      {may("config") && <td>{isOpen(alarm) && <Acts alarm={alarm} act={act} />}</td>}
     </tr>
   );
 }

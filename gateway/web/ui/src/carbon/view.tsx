@@ -2,7 +2,7 @@
 import { useEffect, useState } from "preact/hooks";
 import type { CarbonBatches, CarbonFigure, CarbonKept, CarbonLine, CarbonReport, EnergyPlant } from "../api";
 import { now, state, watch } from "../feed";
-import { figure, moment } from "../format";
+import { between, figure, moment } from "../format";
 import { useValue } from "../observable";
 import { Card, Failed, Loading, Mark, Wide } from "../parts";
 import { route } from "../route";
@@ -38,6 +38,8 @@ function Carbon({ plant }: { plant: EnergyPlant }) {
     return `#/carbon?${new URLSearchParams(Object.entries(query).filter(([name, value]) => value && !(changes.span && ["from", "to"].includes(name))))}`;
   };
   const medium = (name: string): string => plant.media.find((each) => each.name === name)?.[speaks] ?? name;
+  // What stands in a sum is what was used of it; what was generated in all is with Energy.
+  const inSum = (name: string): string => (name === "electricity_generation" ? t("carbon.own_use") : medium(name));
   const of = (kind: CarbonFigure["kind"]): CarbonFigure | undefined => report?.figures.find((each) => each.kind === kind);
   const save = (): void => {
     if (report) download(new Blob([JSON.stringify(report, null, 2)], { type: "application/json" }), `carbon_${node.replace(/[^\w.-]+/g, "_")}_${from}_${to}.json`);
@@ -69,9 +71,9 @@ function Carbon({ plant }: { plant: EnergyPlant }) {
         <>
           <Card title={t("carbon.inventory")} note={t("carbon.never")}>
             <div class="scopes">
-              <Scope title={t("carbon.scope1")} told={of("co2_direct")} medium={medium} />
-              <Scope title={t("carbon.scope2.location")} told={of("co2_location")} medium={medium} />
-              <Scope title={t("carbon.scope2.market")} told={of("co2_market")} medium={medium} />
+              <Scope title={t("carbon.scope1")} told={of("co2_direct")} medium={inSum} />
+              <Scope title={t("carbon.scope2.location")} told={of("co2_location")} medium={inSum} />
+              <Scope title={t("carbon.scope2.market")} told={of("co2_market")} medium={inSum} />
             </div>
             <dl class="sums">
               <div><dt>{t("carbon.total.location")}</dt><dd>{total(report.total_location)}</dd></div>
@@ -220,7 +222,7 @@ function Batches({ node, from, to, medium }: { node: string; from: number; to: n
             {answer.batches.map((each) => (
               <tr key={each.node + each.start}>
                 <th scope="row">{each.name}{each.product ? ` · ${each.product}` : ""}<span class="note"> {each.identifier || (each.node === node ? "" : each.node.split("/").slice(1).join("/"))}</span></th>
-                <td>{moment(each.start)} – {moment(each.end)}</td>
+                <td>{between(each.start, each.end)}</td>
                 <td class="num">{each.amount ? `${exact(each.amount)} ${word("unit", each.unit)}` : "—"}</td>
                 <td class="num">{each.figure.value === null ? "—" : figure(Number(each.figure.value), 5)}</td>
                 <td class="num">{each.per_unit === null ? "—" : `${figure(Number(each.per_unit), 4)} kgCO₂e/${word("unit", each.unit)}`}</td>

@@ -2,10 +2,12 @@
 import type { LedgerDays } from "../api";
 import { useAnswer } from "../energy/data";
 import { now, state } from "../feed";
-import { figure } from "../format";
+import { date, figure } from "../format";
 import { Card, Failed, Loading, Status, Wide } from "../parts";
 import { t } from "../words";
+import { nameOf } from "./names";
 
+const NOON = "T12:00Z";
 const BACK_MS = 30 * 86_400_000;
 
 /** A day of the plant's zone, as the interface wants it. */
@@ -22,12 +24,13 @@ export function Days() {
       {answer.days.length === 0 ? <p class="empty">{t("delivery.no_days")}</p> : (
         <Wide label={t("delivery.days")}>
           <table class="links books">
-            <thead><tr><th>{t("delivery.day")}</th><td>{t("delivery.sink")}</td><td>{t("delivery.acquired")}</td><td>{t("delivery.delivered")}</td><td>{t("delivery.buffered")}</td><td>{t("delivery.not_selected")}</td><td>{t("delivery.quarantined")}</td><td>{t("delivery.dropped")}</td><td>{t("delivery.sum")}</td></tr></thead>
+            <thead><tr><th>{t("delivery.day")}</th><td class="text">{t("delivery.sink")}</td><td class="text">{t("delivery.source")}</td><td>{t("delivery.acquired")}</td><td>{t("delivery.delivered")}</td><td>{t("delivery.buffered")}</td><td>{t("delivery.not_selected")}</td><td>{t("delivery.quarantined")}</td><td>{t("delivery.dropped")}</td><td>{t("delivery.sum")}</td></tr></thead>
             <tbody>
               {answer.days.map((each, i) => (
                 <tr key={i}>
-                  <th scope="row">{each.day}</th>
-                  <td>{each.sink}{each.line.source && ` · ${each.line.source}`}</td>
+                  <th scope="row">{date(Date.parse(each.day + NOON))}</th>
+                  <td class="text">{nameOf(each.sink)}</td>
+                  <td class="text">{each.line.source || "—"}</td>
                   <td class="num">{figure(each.line.acquired, 15)}</td>
                   <td class="num">{figure(each.line.delivered, 15)}</td>
                   <td class="num">{figure(each.line.buffered, 15)}</td>

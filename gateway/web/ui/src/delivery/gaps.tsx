@@ -18,7 +18,7 @@ export function Gaps() {
       {answer.gaps.length === 0 ? <p class="empty">{t("delivery.no_gaps")}</p> : (
         <Wide label={t("delivery.gaps")}>
           <table class="links">
-            <thead><tr><th>{t("delivery.from")}</th><td>{t("delivery.until")}</td><td>{t("delivery.why")}</td><td>{t("delivery.source")}</td><td>{t("delivery.devices")}</td><td>{t("delivery.rows")}</td></tr></thead>
+            <thead><tr><th>{t("delivery.from")}</th><td>{t("delivery.until")}</td><td>{t("delivery.why")}</td><td>{t("delivery.source")}</td><td>{t("delivery.devices")}</td><td class="num">{t("delivery.affected")}</td><td class="num">{t("delivery.rows")}</td></tr></thead>
             <tbody>{answer.gaps.map((each) => <Row key={each.id} gap={each} />)}</tbody>
           </table>
         </Wide>
@@ -34,15 +34,16 @@ export function Gaps() {
 }
 
 function Row({ gap }: { gap: Gap }) {
-  const devices = gap.devices.length > 3 ? `${gap.devices.slice(0, 3).join(", ")} …` : gap.devices.join(", ");
+  const devices = gap.devices.length > 3 ? `${gap.devices.slice(0, 3).join(t("figure.comma"))} …` : gap.devices.join(t("figure.comma"));
   return (
     <tr>
       <th scope="row" class="num">{gap.start === null ? "—" : moment(gap.start)}</th>
       <td class="num">{gap.lasts ? <Status tone="look">{t("delivery.lasts")}</Status> : gap.end === null ? "—" : moment(gap.end)}</td>
       <td>{word("dropped", gap.reason)}</td>
-      <td>{gap.sources.map((each) => each.code).join(", ")}</td>
+      <td>{gap.sources.map((each) => each.code).join(t("figure.comma"))}</td>
       <td class="about" title={gap.devices.join("\n")}>{devices || "—"}</td>
-      <td class="num">{gap.rows ? figure(gap.rows) : t("delivery.tags", { count: gap.tags })}</td>
+      <td class="num">{gap.tags ? figure(gap.tags) : "—"}</td>
+      <td class="num">{gap.rows ? figure(gap.rows) : "—"}</td>
     </tr>
   );
 }

@@ -10,6 +10,7 @@ import { route } from "../route";
 import { reason, t, word } from "../words";
 import { Days } from "./days";
 import { Gaps } from "./gaps";
+import { nameOf } from "./names";
 import { Quarantined } from "./quarantined";
 import "./delivery.css";
 
@@ -63,7 +64,7 @@ function Books() {
 const TONES: Record<string, Tone> = { connected: "calm", connecting: "look", waiting: "look", needs_a_person: "bad", stopped: "off" };
 
 function Sink({ sink }: { sink: SinkLedger }) {
-  const title = word("delivery.role", sink.role) === sink.role || sink.role === "sink" ? sink.sink : word("delivery.role", sink.role);
+  const title = sink.role === "removed" || sink.role === "reader" ? `${sink.sink} · ${word("delivery.role", sink.role)}` : nameOf(sink.sink);
   return (
     <Card title={title} note={sink.peer || undefined}>
       <p class="state">
@@ -73,7 +74,7 @@ function Sink({ sink }: { sink: SinkLedger }) {
       </p>
       <Conservation line={sink.total} />
       <Wide label={title}>
-        <table class="links books">
+        <table class="links books ledger">
           <thead>
             <tr>
               <th>{t("delivery.source")}</th>
@@ -83,7 +84,7 @@ function Sink({ sink }: { sink: SinkLedger }) {
           </thead>
           <tbody>
             {sink.lines.map((each) => <Line key={each.source} name={each.source || t("delivery.unnamed")} line={each} />)}
-            {sink.lines.length > 1 && <Line name={t("delivery.all")} line={sink.total} />}
+            {sink.lines.length > 1 && <Line name={t("delivery.all")} line={sink.total} isTotal />}
           </tbody>
         </table>
       </Wide>
@@ -96,7 +97,8 @@ function Sink({ sink }: { sink: SinkLedger }) {
 function waiting(sink: SinkLedger): string {
   if (!sink.backlog) return t("delivery.nothing_waits");
   const left = sink.left_s === null ? t("delivery.not_shrinking") : t("delivery.left", { time: seconds(sink.left_s) });
-  return t("delivery.waits", { rows: figure(sink.backlog), age: seconds(sink.lag_s), left });
+  const rows = figure(sink.backlog);
+  return sink.lag_s === null ? t("delivery.waits_unaged", { rows, left }) : t("delivery.waits", { rows, age: seconds(sink.lag_s), left });
 }
 
 const COLUMNS = ["acquired", "delivered", "buffered", "not_selected", "quarantined", "dropped"] as const;
@@ -111,10 +113,10 @@ function Conservation({ line }: { line: LedgerLine }) {
   );
 }
 
-function Line({ name, line }: { name: string; line: LedgerLine }) {
+function Line({ name, line, isTotal }: { name: string; line: LedgerLine; isTotal?: boolean }) {
   return (
-    <tr>
-      <th scope="row">{name}</th>
+    <tr class={isTotal ? "total" : ""}>
+      <th scope="row" title={name}>{name}</th>
       {COLUMNS.map((each) => <td key={each} class={`num ${each === "dropped" && line.dropped ? "is-bad" : ""}`}>{figure(line[each], 15)}</td>)}
       <td><Status tone={line.holds ? "calm" : "bad"}>{t(line.holds ? "delivery.right" : "delivery.wrong")}</Status></td>
     </tr>

@@ -6,7 +6,7 @@ import { Mark } from "../parts";
 import { language, t, unitWord, word } from "../words";
 import { numberOf } from "./chart";
 import { evidenceOf, share } from "./share";
-import { exact } from "./table";
+import { exact, mostDecimals, padOf } from "./table";
 
 /** Both sums over the intervals that have ended and are known in both. */
 export function difference(found: EnergyFigures, past: EnergyFigures | null): number | null {
@@ -43,7 +43,7 @@ export function Aside({ plant, found, past }: { plant: EnergyPlant; found: Energ
         <div><dt>{t("energy.manual")}</dt><dd>{value === null ? "—" : share(total.manual)}</dd></div>
         <div><dt>{t("energy.complete")}</dt><dd>{share(total.completeness)}</dd></div>
         <div><dt>{t("energy.revision")}</dt><dd>{total.revision}</dd></div>
-        {found.unknown > 0 && <div><dt>{t("energy.unknown")}</dt><dd>{t("energy.rows", { n: found.unknown })}</dd></div>}
+        {found.unknown > 0 && <div><dt>{t("energy.unread")}</dt><dd>{t("energy.rows", { n: found.unknown })}</dd></div>}
       </dl>
       <div class="more">
         {found.band_costs.length > 0 && <Bands found={found} />}
@@ -64,13 +64,13 @@ export function Aside({ plant, found, past }: { plant: EnergyPlant; found: Energ
 function Bands({ found }: { found: EnergyFigures }) {
   return (
     <table class="bandcosts">
-      <thead><tr><th scope="col">{t("energy.band")}</th><th scope="col" class="num">kWh</th><th scope="col" class="num">{t("energy.yuan")}</th></tr></thead>
+      <thead><tr><th scope="col">{t("energy.band")}</th><th scope="col" class="num">kWh</th><th scope="col" class="num">{unitWord("CNY")}</th></tr></thead>
       <tbody>
         {found.band_costs.map((each) => (
           <tr key={each.band}>
             <th scope="row"><i class="band" style={{ background: `var(--band-${each.band})` }} />{word("band", each.band)}</th>
-            <td class="num">{exact(each.kwh)}</td>
-            <td class="num">{exact(each.yuan)}</td>
+            <td class="num" data-pad={padOf(each.kwh, mostDecimals(found.band_costs.map((one) => one.kwh)))}>{exact(each.kwh)}</td>
+            <td class="num" data-pad={padOf(each.yuan, mostDecimals(found.band_costs.map((one) => one.yuan)))}>{exact(each.yuan)}</td>
           </tr>
         ))}
       </tbody>

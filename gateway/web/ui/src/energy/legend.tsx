@@ -6,14 +6,13 @@ import { bandsOf } from "./chart";
 import { BANDS } from "./colours";
 
 /** A band's hours on the newest day of the chart that has begun, as 08:00–12:00. */
-export function hoursOf(bands: EnergyBand[], band: EnergyBand["band"]): string {
+export function hoursOf(bands: EnergyBand[], band: EnergyBand["band"]): string[] {
   const days = [...new Set(bands.map(({ start }) => inField(start).slice(0, 10)))];
   const day = days.at(-1);
   const clock = (time: number): string => inField(time).slice(11, 16).replace(/^00:00$/, "24:00");
   return bands
     .filter((each) => each.band === band && (inField(each.start).slice(0, 10) === day || inField(each.end - 1).slice(0, 10) === day))
-    .map(({ start, end }) => `${inField(start).slice(0, 10) === day ? inField(start).slice(11, 16) : "00:00"}–${inField(end - 1).slice(0, 10) === day ? clock(end) : "24:00"}`)
-    .join(", ");
+    .map(({ start, end }) => `${inField(start).slice(0, 10) === day ? inField(start).slice(11, 16) : "00:00"}–${inField(end - 1).slice(0, 10) === day ? clock(end) : "24:00"}`);
 }
 
 export function Legend({ found, past, steps, colour, before = t("energy.before") }: { found: EnergyFigures; past: EnergyFigures | null; steps: boolean; colour: string; before?: string }) {
@@ -31,7 +30,7 @@ export function Legend({ found, past, steps, colour, before = t("energy.before")
       {hasGap && <li><i class="missing" />{t("energy.gap")}</li>}
       {past && <li><i class="swatch past" />{before}</li>}
       {bands.map((each) => (
-        <li key={each}><i class="band" style={{ background: `var(--band-${each})` }} />{word("band", each)} <span class="note">{hoursOf(shown, each)}</span></li>
+        <li key={each}><i class="band" style={{ background: `var(--band-${each})` }} />{word("band", each)} <span class="note">{hoursOf(shown, each).flatMap((hours, i) => [i > 0 && ", ", <span key={hours}>{hours}</span>])}</span></li>
       ))}
     </ul>
   );

@@ -7,7 +7,7 @@ import { useEffect, useMemo, useRef } from "preact/hooks";
 import type { EnergyFigures, EnergyFlow, EnergyFlows, EnergyPlant, EnergyRow } from "../api";
 import { now } from "../feed";
 import { figure } from "../format";
-import { Failed, Loading, Mark } from "../parts";
+import { Failed, Loading, Mark, Wide } from "../parts";
 import { download } from "../trend/save";
 import { inField } from "../trend/range";
 import { language, t, unitWord, word } from "../words";
@@ -15,7 +15,7 @@ import { colourOf, usePaint, type Paint } from "./colours";
 import { useAnswer } from "./data";
 import { DAY } from "./period";
 import { share } from "./share";
-import { exact, Figures } from "./table";
+import { exact, Figures, mostDecimals, padOf } from "./table";
 import type { Choice } from "./view";
 
 use([HeatmapChart, SankeyChart, ScatterChart, CalendarComponent, TooltipComponent, VisualMapComponent, CanvasRenderer]);
@@ -138,6 +138,7 @@ function Flow({ plant, choice }: { plant: EnergyPlant; choice: Choice }) {
   if (error) return <Failed reason={error} retry={again} />;
   if (!found) return <Loading />;
   const rows = [...found.flows].sort((a, b) => Number(b.value) - Number(a.value));
+  const most = mostDecimals(rows.map((each) => each.value));
   return (
     <>
       {found.unknown.length > 0 && <p class="notice" role="note"><Mark tone="look" /> {t("energy.unmeasured", { which: found.unknown.map(nameOf).join(t("figure.comma")) })}</p>}
@@ -150,7 +151,7 @@ function Flow({ plant, choice }: { plant: EnergyPlant; choice: Choice }) {
               <span class="note" />
               <button type="button" onClick={() => save(chart.current, `flow_${subject.replace(/[^\w.-]+/g, "_")}`, paint)}>PNG</button>
             </header>
-            <div class="canvas"><Diagram option={option} height={380} label={t("energy.sankey")} kept={(made) => (chart.current = made)} /></div>
+            <Wide label={t("energy.sankey")}><div class="canvas flow"><Diagram option={option} height={380} label={t("energy.sankey")} kept={(made) => (chart.current = made)} /></div></Wide>
           </section>
           <section class="card">
             <div class="scroller" role="region" tabIndex={0} aria-label={t("energy.sankey")}>
@@ -162,7 +163,7 @@ function Flow({ plant, choice }: { plant: EnergyPlant; choice: Choice }) {
                     <tr key={`${each.source} ${each.target}`}>
                       <th scope="row">{nameOf(each.source)}</th>
                       <td>{each.target ? nameOf(each.target) : t("energy.unaccounted")}</td>
-                      <td class="num">{exact(each.value)}</td>
+                      <td class="num" data-pad={padOf(each.value, most)}>{exact(each.value)}</td>
                       <td class="num">{each.share === null ? "—" : share(each.share)}</td>
                       <td>{each.alarm && <span class="weak"><Mark tone="look" /> {t("energy.too_much")}</span>}</td>
                     </tr>

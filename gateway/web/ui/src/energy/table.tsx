@@ -17,11 +17,23 @@ export function exact(value: string | null): string {
   return `${value.startsWith("-") ? "−" : ""}${whole.replace(/\B(?=(\d{3})+$)/g, ",")}${digits ? `.${digits}` : ""}`;
 }
 
+const decimals = (value: string | null): number => exact(value).split(".")[1]?.length ?? 0;
+export const mostDecimals = (column: (string | null)[]): number => Math.max(0, ...column.map(decimals));
+
+/** What a figure lacks behind its point, drawn without being seen: the points of a column stand below each other. */
+export function padOf(value: string | null, most: number): string | undefined {
+  const mine = decimals(value);
+  return value === null || mine === most ? undefined : `${mine ? "" : "."}${"0".repeat(most - mine)}`;
+}
+
 export const flagsOf = (row: EnergyRow): string => row.flags.map((each) => word("eflag", each)).join(t("figure.comma"));
 
 export function Figures({ found, past, cursor }: { found: EnergyFigures; past: EnergyFigures | null; cursor: number | null }) {
   const [many, show] = useState(PAGE);
   const rows = found.rows.map((row, i) => ({ row, i })).reverse();
+  const seen = rows.slice(0, many);
+  const most = mostDecimals([found.total.value, ...seen.map(({ row }) => row.value)]);
+  const mostPast = past ? mostDecimals([past.total.value, ...seen.map(({ i }) => past.rows[i]?.value ?? null)]) : 0;
   return (
     <div class="scroller" role="region" tabIndex={0} aria-label={t("energy.caption")}>
       <table>
@@ -41,9 +53,9 @@ export function Figures({ found, past, cursor }: { found: EnergyFigures; past: E
           </tr>
         </thead>
         <tbody>
-          <Line row={found.total} found={found} label={t(found.adds ? "energy.total" : found.metric === "demand" ? "energy.highest" : "energy.mean")} isTotal past={past ? past.total.value : undefined} />
-          {rows.slice(0, many).map(({ row, i }) => (
-            <Line key={row.start} row={row} found={found} label={label(row)} isChosen={i === cursor} past={past ? (past.rows[i]?.value ?? null) : undefined} />
+          <Line row={found.total} found={found} label={t(found.adds ? "energy.total" : found.metric === "demand" ? "energy.highest" : "energy.mean")} isTotal past={past ? past.total.value : undefined} most={most} mostPast={mostPast} />
+          {seen.map(({ row, i }) => (
+            <Line key={row.start} row={row} found={found} label={label(row)} isChosen={i === cursor} past={past ? (past.rows[i]?.value ?? null) : undefined} most={most} mostPast={mostPast} />
           ))}
         </tbody>
       </table>
@@ -58,13 +70,13 @@ function label(row: EnergyRow): string {
   return !row.label || /^\d{4}-\d\d-\d\dT/.test(row.label) ? moment(row.start).replace(/:00$/, "") : row.label;
 }
 
-function Line({ row, found, label: name, past, isTotal, isChosen }: { row: EnergyRow; found: EnergyFigures; label: string; past?: string | null; isTotal?: boolean; isChosen?: boolean }) {
+function Line({ row, found, label: name, past, most, mostPast, isTotal, isChosen }: { row: EnergyRow; found: EnergyFigures; label: string; past?: string | null; most: number; mostPast: number; isTotal?: boolean; isChosen?: boolean }) {
   const unknown = row.value === null;
   return (
     <tr class={`${isTotal ? "total" : ""} ${isChosen ? "chosen" : ""}`}>
       <th scope="row">{name}</th>
-      <td class="num" title={row.at_least !== null ? t("energy.between", { least: exact(row.at_least), most: exact(row.at_most) }) : undefined}>{unknown ? t("energy.unknown") : exact(row.value)}</td>
-      {past !== undefined && <td class="num">{exact(past)}</td>}
+      <td class="num" data-pad={padOf(row.value, most)} title={row.at_least !== null ? t("energy.between", { least: exact(row.at_least), most: exact(row.at_most) }) : undefined}>{unknown ? t("energy.unknown") : exact(row.value)}</td>
+      {past !== undefined && <td class="num" data-pad={padOf(past, mostPast)}>{exact(past)}</td>}
       <td class="num">{unknown ? "—" : share(row.measured)}</td>
       <td class="num">{unknown ? "—" : share(row.estimated)}</td>
       <td class="num">{unknown ? "—" : share(row.manual)}</td>

@@ -33,7 +33,7 @@ export function EnergyTree({ plant, subject, medium, hrefOf }: { plant: EnergyPl
     <nav class="places card" aria-label={t("energy.tree")} onKeyDown={walk}>
       <ul>
         {leaves.map((leaf) => (
-          <li key={leaf.subject} style={{ paddingLeft: `${leaf.level * 12}px` }}>
+          <li key={leaf.subject} style={{ paddingLeft: `${leaf.level * 8}px` }}>
             <a class={leaf.meter ? "meter" : "place"} href={hrefOf(leaf.subject, leaf.media.includes(medium) ? medium : (leaf.media[0] ?? medium))} aria-current={leaf.subject === subject ? "true" : undefined} title={leaf.meter ? [leaf.meter.name, leaf.meter.serial, leaf.meter.accuracy].filter(Boolean).join(" · ") : leaf.subject}>
               {leaf.meter && <span aria-hidden="true">▫ </span>}
               {leaf.name}

@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import type uPlot from "uplot";
 import type { EnergyFigures, EnergyPlant } from "../api";
 import { now, state, watch } from "../feed";
-import { figure, moment } from "../format";
+import { between, figure } from "../format";
 import { useValue } from "../observable";
 import { Failed, Loading } from "../parts";
 import { route } from "../route";
@@ -209,7 +209,7 @@ function Curve({ plant, choice }: { plant: EnergyPlant; choice: Choice }) {
   }
 
   const row = cursor === null ? undefined : found?.rows[cursor];
-  const says = row ? `${moment(row.start)} – ${moment(row.end)}: ${row.value === null ? t("energy.unknown") : `${figure(Number(row.value), 6)} ${found ? unitWord(found.unit) : ""}`}` : "";
+  const says = row ? `${between(row.start, row.end)}: ${row.value === null ? t("energy.unknown") : `${figure(Number(row.value), 6)} ${found ? unitWord(found.unit) : ""}`}` : "";
   return (
     <>
       {error && <Failed reason={error} retry={again} />}

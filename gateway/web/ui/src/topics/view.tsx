@@ -25,7 +25,7 @@ export default function TopicsView() {
           {answer && answer.topics.length > 0 && (
             <div class="list">
               <table class="links">
-                <thead><tr><th>{t("topics.topic")}</th><td>{t("topics.sink")}</td><td>{t("topics.last")}</td><td>{t("topics.count")}</td><td>{t("topics.size")}</td></tr></thead>
+                <thead><tr><th>{t("topics.topic")}</th><td>{t("topics.sink")}</td><td class="num">{t("topics.last")}</td><td class="num">{t("topics.count")}</td><td class="num">{t("topics.size")}</td></tr></thead>
                 <tbody>
                   {answer.topics.map((each) => (
                     <tr key={`${each.sink} ${each.topic}`} class={chosen?.topic === each.topic && chosen.sink === each.sink ? "chosen" : ""}>

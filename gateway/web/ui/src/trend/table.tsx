@@ -39,7 +39,7 @@ export function Legend({ drawn, from, to, cursor, isLive, remove }: { drawn: Dra
           const now = isLive && cursor === null ? newest.get().get(line.number) : undefined;
           const quality = now ? now.quality : row < 0 ? null : (track.quality[row] as number);
           const said = now ? shown(now.value) : row < 0 ? "—" : isNumeric(line) ? (value === null ? "—" : figure(value)) : (wordOf(track)(row) ?? "—");
-          const number = (each: number | null | undefined) => (each === null || each === undefined ? "—" : figure(each, 6));
+          const number = (each: number | null | undefined) => (each === null || each === undefined ? "—" : figure(each));
           return (
             <tr key={line.path}>
               <th scope="row">

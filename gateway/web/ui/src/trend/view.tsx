@@ -3,7 +3,7 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type uPlot from "uplot";
 import { now, state, watch } from "../feed";
 import { Finder } from "../finder";
-import { figure, moment } from "../format";
+import { between, figure, moment } from "../format";
 import { useValue } from "../observable";
 import { Failed, Loading } from "../parts";
 import { route, settle, trendOf } from "../route";
@@ -136,7 +136,7 @@ function Charts({ tags, range, look, back, hrefOf }: Given) {
     const name = nameOf(found.answer, ending);
     if (ending === "csv") return download(new Blob([csv(found.answer)], { type: "text/csv;charset=utf-8" }), name);
     const canvases = [...(bands.current ? [bands.current] : []), ...[...charts.current.entries()].sort(([a], [b]) => a - b).map(([, chart]) => chart.ctx.canvas)];
-    const made = await picture(canvases, drawn, `${moment(from)} – ${moment(to)}`, paint);
+    const made = await picture(canvases, drawn, between(from, to), paint);
     if (made) download(made, name);
   }
 
@@ -168,7 +168,7 @@ function Charts({ tags, range, look, back, hrefOf }: Given) {
       {!isAnswered && !found.error && <Loading />}
       {drawn.length > 0 && <Legend drawn={drawn} from={from} to={to} cursor={cursor} isLive={isLive(range)} remove={(path) => (location.hash = trendOf(tags.filter((each) => each !== path), inAddress(range)))} />}
       <p class="moment">
-        <span>{cursor === null ? `${moment(from)} – ${moment(to)}` : moment(cursor)}</span>
+        <span>{cursor === null ? between(from, to) : moment(cursor)}</span>
         <span class="note">{t("trend.keys")}</span>
       </p>
       <div class="canvas card" ref={box} role="group" tabIndex={0} aria-label={t("trend.chart")} onKeyDown={keys} onMouseLeave={() => point(null)}>
