@@ -13,8 +13,9 @@ from config.base import is_name
 from config.connections import MqttMessages, MqttSource, MqttTag
 from config.connections.mqtt_source import PLACE, json_steps
 from config.glob import ANYTHING, Glob, glob_pattern
+from config.tags import Limits
 from config.units import find_unit
-from connectors.describe import describe, device_path, read_as
+from connectors.describe import describe, device_path, read_as, told_in, unit_before
 from connectors.mqtt.extract import Extraction
 from connectors.mqtt.places import MISSING, follow
 from connectors.tags import Kind, Tag, TagTable
@@ -32,6 +33,13 @@ _TYPE_OF_KIND: Final = {
     Kind.UINT64: "integer",
     Kind.TEXT: "text",
     Kind.BOOL: "bool",
+}
+_PLAIN: Final[dict[str, Any]] = {
+    "scale": 1.0,
+    "offset": 0.0,
+    "deliver_as": None,
+    "limits": Limits(),
+    "deadband": None,
 }
 _REMEMBERED: Final = 10_000
 """Refused topics whose answer is kept."""
@@ -169,15 +177,18 @@ class Rules:
         tags = {}
         for name, tag in told.entry.tags.items():
             before = self._before(told, name)
-            named = before.unit if unit is None and before is not None and told.entry.unit else unit
-            known = find_unit(named) if isinstance(named, str) else None
+            if unit is None and before is not None and told.entry.unit:
+                known = unit_before(tag, before)
+            else:
+                known = find_unit(unit) if isinstance(unit, str) else None
             kind: str | None = tag.type
             if kind == "any":
                 value = said if tag.path is None else follow(said, json_steps(tag.path))
                 kind = _TYPE_OF_KIND[before.kind] if before is not None else _type_of(value)
             if kind is not None:
-                more = {"type": kind} | ({} if known is None else {"unit": known})
-                tags[name] = tag.model_copy(update=more)
+                # What `any` turned out to be can't be scaled where it is no number.
+                of_type = tag.model_copy(update={"type": kind} | (_PLAIN if kind in ("text", "bool") else {}))
+                tags[name] = of_type if known is None else told_in(of_type, known)
         return told.entry.model_copy(update={"tags": tags})
 
     def _before(self, told: Told, name: str) -> Tag | None:

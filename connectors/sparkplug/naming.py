@@ -15,7 +15,7 @@ from config.connections import SparkplugNodes, SparkplugSource, SparkplugTag
 from config.connections.sparkplug import PLACE
 from config.glob import ANYTHING, Glob, glob_pattern
 from config.units import find_unit
-from connectors.describe import describe, device_path, is_scaled
+from connectors.describe import describe, device_path, is_scaled, told_in
 from connectors.sparkplug.counts import Statistics
 from connectors.sparkplug.datatypes import kind_of
 from connectors.tags import PART_OF_KIND, Kind, Part, Tag, TagTable
@@ -132,7 +132,7 @@ class Naming:
         self._owners[path] = (*who, wanted.name)
         unit = find_unit(wanted.unit) if wanted.unit and "unit" not in options.model_fields_set else None
         if unit is not None:
-            options = options.model_copy(update={"unit": unit})
+            options = told_in(options, unit)
         if kind is not Kind.TEXT and is_scaled(options):
             kind = Kind.FLOAT64
         return describe(self._source, path, kind, options)

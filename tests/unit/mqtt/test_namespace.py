@@ -97,6 +97,51 @@ def test_a_message_without_its_unit_means_the_one_before_in_the_next_run_too() -
     assert len(heard.table) == 1
 
 
+WH = {"tags": {"{4}": {"path": "value", "unit": "Wh", "deliver_as": "kWh"}}}
+
+
+@pytest.mark.parametrize(("said", "scale"), [({}, 0.001), ({"unit": "MWh"}, 1000.0), ({"unit": "kWh"}, 1.0)])
+def test_what_is_converted_is_converted_alike_in_the_next_run(said: dict[str, str], scale: float) -> None:
+    """The tag is in kWh, its messages are not: taken for kWh they would be a thousand times too much."""
+    heard = Namespace(entry=WH)
+    topic = "acme/changzhou/a/l/c/energy"
+    assert heard.hear(topic, value=5000.0, timestamp=T, **said)[0][2] == "KWH"
+    again = Namespace(heard.table, entry=WH)
+    again.hear(topic, value=5001.0, timestamp=T)
+    assert (len(heard.table), heard.table[0].unit, heard.table[0].scale) == (1, "KWH", scale)
+
+
+def test_a_conversion_that_is_new_or_gone_in_the_plant_file_is_not_taken_for_the_messages_unit() -> None:
+    topic = "acme/changzhou/a/l/c/energy"
+    own = {"tags": {"{4}": {"path": "value", "unit": "Wh"}}}
+    for before, now, units in ((own, WH, ["WHR", "KWH"]), (WH, own, ["KWH", "WHR"])):
+        heard = Namespace(entry=before)
+        heard.hear(topic, value=5000.0, timestamp=T)
+        again = Namespace(heard.table, entry=now)
+        again.hear(topic, value=5000.0, timestamp=T)
+        told = [(heard.table[number].unit, heard.table[number].scale) for number in range(len(heard.table))]
+        assert [unit for unit, _ in told] == units
+        assert dict(told) == {"WHR": 1.0, "KWH": 0.001}
+
+
+def test_a_unit_of_another_quantity_is_not_converted_and_ends_no_link() -> None:
+    heard = Namespace(entry=WH)
+    topic = "acme/changzhou/a/l/c/energy"
+    assert heard.hear(topic, value=5.0, timestamp=T, unit="kW")[0][1:3] == (5.0, "KWT")
+    assert heard.table[0].scale == 1.0
+    assert heard.hear(topic, value=5000.0, timestamp=T, unit="Wh")[0][2] == "KWH"
+    again = Namespace(heard.table, entry=WH)
+    assert again.hear(topic, value=5000.0, timestamp=T)[0][2] == "KWH"
+
+
+def test_a_truth_is_not_scaled_though_numbers_would_be() -> None:
+    heard = Namespace(entry={"tags": {"{4}": {"path": "value", "type": "any", "scale": 0.1}}})
+    assert heard.hear("acme/changzhou/a/l/c/on", value=True, timestamp=T)[0][1] == 1.0
+    assert heard.table[0].scale == 1.0
+    heard.hear("acme/changzhou/a/l/c/u", value=2200, timestamp=T)
+    assert heard.table[1].scale == 0.1
+
+
 def test_what_a_tag_was_it_stays_and_another_type_is_bad() -> None:
     heard = Namespace()
     topic = "acme/changzhou/a/l/c/speed"
