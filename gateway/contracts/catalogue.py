@@ -18,17 +18,21 @@ def stored_tags(directory: Path, plant: Plant | None = None) -> TagTable:
     """Return the table as stored; active are the tags the running gateway has.
 
     Where none runs: of each path the newest tag, if this plant (any, when none is given) still has its
-    source. A tag that was taken out of a source's part of the file is then still among them. Raises
-    sqlite3.Error where nothing has run yet.
+    source. A tag that was taken out of a source's part of the file is then still among them. The same goes
+    for a source of the plant that has no tag yet: the gateway has just been started. Raises sqlite3.Error
+    where nothing has run yet.
     """
     known = list(read_tags(directory / STORE).items())
     table = TagTable(known)
     running = _running(directory)
+    newest = {(tag.path, tag.for_sink): tag for _, tag in known}.values()
     if running is None:
-        newest = {(tag.path, tag.for_sink): tag for _, tag in known}.values()
         table.announce([tag for tag in newest if plant is None or _is_of(plant, tag)])
     else:
-        table.announce([tag for number, tag in known if number in running])
+        active = [tag for number, tag in known if number in running]
+        begun = {tag.source for tag in active}
+        waiting = [tag for tag in newest if plant and tag.source not in begun and _is_of(plant, tag)]
+        table.announce([*active, *waiting])
     return table
 
 
