@@ -148,8 +148,10 @@ def run(
 ) -> None:
     """Collect, keep and forward until stopped. 采集、落盘、上报，直到停止。"""
     from gateway.logs import set_up_logging  # noqa: PLC0415  what `check` does not need, it does not import
+    from gateway.memory import share_one_heap  # noqa: PLC0415
     from gateway.runtime import Gateway, default_loop  # noqa: PLC0415
 
+    share_one_heap()
     plant, language, directory, instead = _plant_to_run(plant_file, lang)
     set_up_logging(as_json=json_logs, verbose=verbose)
     gateway = Gateway(plant, directory, plant_file=plant_file.absolute())

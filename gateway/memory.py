@@ -1,4 +1,4 @@
-"""What a start leaves in memory: the collector looks at what stays once, holes go back to the system."""
+"""How little memory is kept: one heap, holes given back, a collector that looks once at what stays."""
 
 import asyncio
 import contextlib
@@ -13,6 +13,19 @@ _OPEN_S: Final = 10.0
 _SETTLED_S: Final = 60.0
 """By then they have had their first scans: what stays of those is there."""
 _NEVER: Final = 1_000_000_000
+_ARENA_MAX: Final = -8
+"""glibc's name for the number of heaps, malloc.h"""
+
+
+def share_one_heap() -> None:
+    """Let all threads allocate from one heap where the C library can have many (glibc); before they start.
+
+    Each heap keeps what its threads once held at most: a history of 50,000 values a second took 13 MB more
+    with several. Waiting for one another costs little, the interpreter lets one thread run at a time.
+    """
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):  # musl has no such call, and one heap
+            ctypes.CDLL(None).mallopt(_ARENA_MAX, 1)
 
 
 @contextlib.contextmanager

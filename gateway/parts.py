@@ -1,7 +1,8 @@
 """How each part of a running gateway is put together from what all of them share, and begun."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,7 +16,7 @@ from config.problems import default_language
 from connectors import Clock, Context, Renewable, Sink, Source, TagTable
 from connectors.factory import build_sink, build_source
 from gateway.alarms import look
-from gateway.alarms.condition import Condition
+from gateway.alarms.condition import Condition, Key
 from gateway.alarms.keeper import AlarmKeeper
 from gateway.alarms.webhooks.link import WebhookLink
 from gateway.alarms.webhooks.messages import From
@@ -326,7 +327,7 @@ class Parts:
             Link("alarms", "alarms", self.clock),
             self.directory,
             plant=self.plant,
-            look=lambda: self._conditions(wall),
+            look=partial(self._conditions, wall),
             tags=self.tags,
             live=self.live,
             buffer=self.buffer,
@@ -337,9 +338,9 @@ class Parts:
         for name in self.plant().alarms.webhooks:
             self._start_webhook(name)
 
-    def _conditions(self, wall: look.Wall) -> Iterator[Condition]:
-        """Yield what may be an alarm beside the values."""
-        yield from look.links(self.observer.links, self.plant().alarms.link_after)
+    def _conditions(self, wall: look.Wall, stands: Container[Key]) -> Iterator[Condition]:
+        """Yield what may be an alarm beside the values, and of what stands whether it still does."""
+        yield from look.links(self.observer.links, self.plant().alarms.link_after, stands)
         yield from self.losses.look(self.buffer.stats())
         yield from look.certificates(self.expiries.shown(), self.clock.now())
         yield from look.page_certificate(None if self.page is None else self.page.ends, self.clock.now())

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from pathlib import Path
 from typing import Final, ParamSpec, TypeVar
 
@@ -19,11 +19,12 @@ import orjson
 
 from config.plant import Plant
 from connectors import Clock, NotConnected, TagTable
-from gateway.alarms.condition import Condition, Turn
+from gateway.alarms.condition import Condition, Key, Turn
 from gateway.alarms.engine import Engine
 from gateway.alarms.limits import Limits
 from gateway.alarms.table import ALARMS, Alarm, Event, Table
 from gateway.alarms.tags import SOURCE, AlarmTags
+from gateway.beat import until_beat
 from gateway.buffer import DiskBuffer
 from gateway.buffer.contract import StoreFailed
 from gateway.buffer.repair import set_aside
@@ -51,7 +52,7 @@ class AlarmKeeper:
         directory: Path,
         *,
         plant: Callable[[], Plant],
-        look: Callable[[], Iterable[Condition]],
+        look: Callable[[Container[Key]], Iterable[Condition]],
         tags: TagTable,
         live: LiveValues,
         buffer: DiskBuffer,
@@ -129,14 +130,14 @@ class AlarmKeeper:
         while True:
             now = self._clock.now()
             limits = await self._bounds()
-            conditions = [*self._look(), *limits.look(engine.active)]
+            conditions = [*self._look(engine.active), *limits.look(engine.active)]
             turns = engine.look(conditions, self._clock.monotonic())
             if turns or self._table.has_shelves_to_end(now):
                 await self._ask(self._table.write, turns, now)
                 for each in turns:
                     _say(each)
                 await self._count()
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(until_beat(self._clock, LOOK_S))
 
     async def _bounds(self) -> Limits:
         """Return the bounds of the plant's tags, put into columns anew when the plant has changed."""
@@ -172,7 +173,7 @@ class AlarmKeeper:
                     await self._ask(self._table.tell, _STORED, told)
             if len(events) < _AT_ONCE:
                 await self._news.wait()
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(until_beat(self._clock, LOOK_S))
 
     def _last_stored(self) -> int:
         token = self._buffer.resume_token(SOURCE)

@@ -1,12 +1,12 @@
 """What is looked at beside the values, once a second: links, store, certificates, demand, balance, clock."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
 from config.alarms import Severity
 from connectors import Certificate, Clock
-from gateway.alarms.condition import Condition, Facts, Standing
+from gateway.alarms.condition import Condition, Facts, Key, Standing
 from gateway.buffer.stats import BufferStats
 from gateway.supervise import Link, LinkState
 
@@ -23,14 +23,20 @@ EXPIRING_DAYS: Final = 30
 URGENT_DAYS: Final = 3
 
 
-def links(found: Iterable[Link], after: int) -> Iterator[Condition]:
-    """Yield every link: away is an alarm after a while, sooner when only a person can help."""
+def links(found: Iterable[Link], after: int, stands: Container[Key]) -> Iterator[Condition]:
+    """Yield links that are not well, and well ones whose alarm stands.
+
+    Away is an alarm after a while, sooner when only a person can help.
+    """
     for link in found:
+        subject = f"{link.direction}/{link.name}"
+        if link.state is LinkState.CONNECTED and ("link", subject) not in stands:
+            continue  # nearly all, each second
         needs_a_person = link.state is LinkState.NEEDS_A_PERSON
         holds = None if link.state is LinkState.STOPPED else link.state is not LinkState.CONNECTED
         yield Condition(
             "link",
-            f"{link.direction}/{link.name}",
+            subject,
             holds,
             "link_person" if needs_a_person else "link_down",
             "urgent" if needs_a_person else "warning",

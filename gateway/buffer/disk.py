@@ -42,6 +42,7 @@ from numpy.typing import NDArray
 
 from config.plant import BufferOptions
 from connectors import Batch, Clock, Epoch, Order, SystemClock, Tag, nbytes
+from gateway.beat import until_beat
 from gateway.buffer.codec import encode, tag_bytes
 from gateway.buffer.contract import Receipt, StoreFailed
 from gateway.buffer.cursor import LogCursor
@@ -61,7 +62,8 @@ from gateway.ledger import Account, Gap
 
 log = logging.getLogger(__name__)
 _QUEUE_BYTES = 8 * 2**20
-_TICK_S = 1.0
+_SOMETHING = "SELECT EXISTS(SELECT 1 FROM discards), EXISTS(SELECT 1 FROM quarantine WHERE retry = 1)"
+"""Whether the quarantine wants anything, in one look."""
 
 
 class DiskBuffer:
@@ -90,7 +92,7 @@ class DiskBuffer:
         await asyncio.to_thread(self._open)
         self._writer.start()
         self._closing = False
-        self._timer = self._loop.call_later(_TICK_S, self._tick)
+        self._timer = self._loop.call_later(until_beat(self._clock), self._tick)
         return self
 
     async def __aexit__(
@@ -385,7 +387,7 @@ class DiskBuffer:
                 wanting.set_result(None)
 
     def _tick(self) -> None:
-        self._timer = self._loop.call_later(_TICK_S, self._tick)
+        self._timer = self._loop.call_later(until_beat(self._clock), self._tick)
         if not self._housekeeping:
             self._housekeeping = True
             self._writer.post(self._keep_house)
@@ -395,14 +397,13 @@ class DiskBuffer:
         try:
             self._save_moved()
             self._retention.enforce(self._writer)
-            discards = [Discard(*row) for row in self._state.query("SELECT * FROM discards ORDER BY id")]
-            self._loop.call_soon_threadsafe(self._shelf.discard, discards)
-            retries = {
-                str(sink)
-                for (sink,) in self._state.query("SELECT DISTINCT sink FROM quarantine WHERE retry = 1")
-            }
-            if retries:
-                self._loop.call_soon_threadsafe(self._shelf.wake_retries, retries)
+            ((has_discards, has_retries),) = self._state.query(_SOMETHING)  # nearly always: neither
+            if has_discards or self._shelf.has_discarded:
+                discards = [Discard(*row) for row in self._state.query("SELECT * FROM discards ORDER BY id")]
+                self._loop.call_soon_threadsafe(self._shelf.discard, discards)
+            if has_retries:
+                found = self._state.query("SELECT DISTINCT sink FROM quarantine WHERE retry = 1")
+                self._loop.call_soon_threadsafe(self._shelf.wake_retries, [str(sink) for (sink,) in found])
         except (sqlite3.Error, OSError) as exc:
             log.error("the state could not be read", extra={"reason": str(exc)})  # noqa: TRY400  the reason is enough
         finally:

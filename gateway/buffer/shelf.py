@@ -261,6 +261,11 @@ class Shelf(Stored):
         }
         return {key: rows for key, rows in self.state.drops.items() if key[0] not in books} | found
 
+    @property
+    def has_discarded(self) -> bool:
+        """Whether discards are counted that a look may find gone."""
+        return bool(self._discarded)
+
     def discard(self, discards: Sequence[Discard]) -> None:
         """Count what has left quarantine for ever; `discards` is all there is that nobody has counted."""
         there = {each.id for each in discards}

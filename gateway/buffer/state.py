@@ -90,6 +90,8 @@ class State:
         self._path = path
         self._lock = threading.Lock()
         self._connection = connect(path)
+        # Else a WAL that was once long stays so, and every save after it moves it into the file.
+        self._connection.execute("PRAGMA journal_size_limit = 0")
         try:
             keep_older(self._connection, path, SCHEMA)
             migrate(self._connection, SCHEMA)

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from gateway.beat import until_beat
 from gateway.lateness import Lateness
 from gateway.pipeline import ClockWatch
 
@@ -29,11 +30,12 @@ async def look_for_absence(
     clock = watch.clock
     alive = clock.monotonic()
     while True:
-        await sleep(_LOOK_S)
+        wait = until_beat(clock, _LOOK_S)
+        await sleep(wait)
         watch.is_unsettled()
         now, steady = clock.now(), clock.monotonic()
         away = steady - alive
-        lateness.note(away / 1e9 - _LOOK_S)
+        lateness.note(away / 1e9 - wait)
         if away > STOOD_NS:
             log.warning("the gateway stood still", extra={"for_s": round(away / 1e9, 1)})
             # By today's clock, should it have been set meanwhile.

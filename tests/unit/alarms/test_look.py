@@ -33,14 +33,14 @@ def test_a_link_is_an_alarm_after_a_while_and_sooner_when_it_needs_a_person() ->
             link.become(
                 states[second], "the password is wrong" if states[second] is not LinkState.CONNECTED else ""
             )
-        turns = engine.look(look.links([link], 60 * S), second * S)
+        turns = engine.look(look.links([link], 60 * S, engine.active), second * S)
         found += [(second, each.what, each.condition.code) for each in turns]
     assert found == [
         (70, "began", "link_down"),
         (90, "raised", "link_person"),
         (130, "cleared", "link_person"),
     ]
-    (stopped,) = look.links([replace(link, state=LinkState.STOPPED)], 60 * S)
+    (stopped,) = look.links([replace(link, state=LinkState.STOPPED)], 60 * S, ())
     assert stopped.holds is None
 
 

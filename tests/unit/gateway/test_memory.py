@@ -1,12 +1,15 @@
-"""The garbage collector leaves alone what a start has made."""
+"""The garbage collector leaves alone what a start has made; memory comes from one heap."""
 
 import asyncio
 import gc
+import subprocess
+import sys
 
 import pytest
 
 from gateway import memory
 from gateway.memory import spared
+from tests.processes import ROOT
 
 
 async def test_old_objects_are_left_alone_until_a_start_has_settled(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -27,3 +30,34 @@ async def test_a_stop_before_that_leaves_the_collector_as_it_was() -> None:
     with spared():
         pass
     assert gc.get_threshold() == usual
+
+
+HEAPS = """
+import ctypes, sys, threading
+from gateway.memory import share_one_heap
+if sys.argv[1] == "one":
+    share_one_heap()
+apart = threading.Barrier(8)
+def take():
+    kept = [bytes(2000) for _ in range(500)]
+    apart.wait()
+threads = [threading.Thread(target=take) for _ in range(8)]
+[each.start() for each in threads]
+[each.join() for each in threads]
+libc = ctypes.CDLL(None)
+libc.fdopen.restype = ctypes.c_void_p
+out = ctypes.c_void_p(libc.fdopen(1, b"w"))
+libc.malloc_info(0, out)
+libc.fflush(out)
+"""
+
+
+def heaps(how: str) -> int:
+    return subprocess.run(
+        [sys.executable, "-c", HEAPS, how], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.count("<heap nr=")
+
+
+def test_all_threads_share_one_heap() -> None:
+    assert heaps("many") > 1
+    assert heaps("one") == 1
