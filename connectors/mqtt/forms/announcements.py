@@ -32,7 +32,7 @@ class Announcements:
     def begin(self, limit: Limit) -> None:
         """Begin a session: nothing is told yet."""
         self._limit = limit
-        self._told: set[tuple[str, int]] = set()
+        self._told: dict[str, int] = {}
         self._catalogue_version = -1
         self._gone: dict[str, int] = {}
         self._cleared: set[str] = set()
@@ -61,9 +61,9 @@ class Announcements:
         context = self._context
         for device, payload in device_catalogues(context.gateway, context.tags, context.selects):
             topic = tags_topic(self._prefix, device)
-            key = (topic, hash(payload))
-            if key not in self._told:
-                self._told.add(key)
+            digest = hash(payload)
+            if self._told.get(topic) != digest:  # a unit may be changed and changed back
+                self._told[topic] = digest
                 is_small = len(payload) <= self._limit.of_one(topic)
                 refusal = "" if is_small else f"{len(payload)} bytes are more than a message may have"
                 yield Message(topic, payload, refusal=refusal, retain=True)
@@ -75,7 +75,7 @@ class Announcements:
             del self._gone[path]
             self._cleared.add(path)
             topic = tags_topic(self._prefix, path)
-            self._told = {(told, digest) for told, digest in self._told if told != topic}
+            self._told.pop(topic, None)
             yield Message(topic, b"", retain=True)
 
 

@@ -1,6 +1,7 @@
 """The catalogue of a device that is renamed or removed does not stay at the broker."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -66,3 +67,14 @@ def test_a_device_that_comes_back_is_told_again(clock: FakeClock) -> None:
     assert told.now() == {f"wl/{OLD}/_tags": b""}
     tags.announce([tag(OLD)])
     assert set(told.now()) == {f"wl/{OLD}/_tags"}
+
+
+def test_a_unit_that_is_changed_and_changed_back_is_told_both_times(clock: FakeClock) -> None:
+    """The rows of now say no unit: who reads them goes by the catalogue the broker keeps."""
+    tags = TagTable()
+    told = Told(tags, clock)
+    units = []
+    for unit in ("KWT", "WTT", "KWT"):
+        tags.announce([replace(tag(OLD), unit=unit)])
+        units.append(json.loads(told.now()[f"wl/{OLD}/_tags"])["tags"]["power"]["unit"])
+    assert units == ["KWT", "WTT", "KWT"]
