@@ -137,6 +137,8 @@ class TagTable:
         """Paths devices had before the plant file renamed them, by those they have."""
         self.version = 0
         """Grows with every change; who publishes the catalogue compares it."""
+        self.moved = 0
+        """Grows when a tag gets another path or class and keeps its number: rules may want it now, or not."""
         self.kind = np.zeros(64, np.uint8)
         self.device = np.zeros(64, np.int32)
         self.scale = np.ones(64)
@@ -295,6 +297,7 @@ class TagTable:
                 self._by_source[old.source].remove(number)
         if old is None or old.source != tag.source:
             self._by_source.setdefault(tag.source, []).append(number)
+        self.moved += old is not None and (old.path, old.tag_class) != (tag.path, tag.tag_class)
         self._tags[number] = tag
         self._by_identity[tag.identity] = number
         if self._by_path.get(tag.path) not in self._active:

@@ -20,6 +20,7 @@ class Rules:
         self._tags = tags
         self._patterns = [(glob_pattern(rule.path), rule.class_) for rule in rules]
         self._rule = np.zeros(0, np.int16)
+        self._moved = tags.moved
 
     @property
     def thinning(self) -> list[int]:
@@ -28,6 +29,8 @@ class Rules:
 
     def of(self, tag: NDArray[np.int32]) -> NDArray[np.int16]:
         """Return each tag's rule as an index into `rules`, -1 for none: (n,) int32 → (n,) int16."""
+        if self._moved != self._tags.moved:  # renamed while we run
+            self._moved, self._rule = self._tags.moved, np.zeros(0, np.int16)
         known = len(self._rule)
         if known < len(self._tags):
             fresh = [self._match(number) for number in range(known, len(self._tags))]
@@ -35,7 +38,10 @@ class Rules:
         return self._rule[tag]
 
     def _match(self, number: int) -> int:
-        tag: Tag = self._tags[number]
+        try:
+            tag: Tag = self._tags[number]
+        except KeyError:  # a number that was never used
+            return -1
         for i, (pattern, wanted_class) in enumerate(self._patterns):
             if wanted_class in (None, tag.tag_class) and pattern.fullmatch(tag.path):
                 return i

@@ -107,6 +107,7 @@ class Thinner:
         self._done = -1
         self._is_stored = False
         self._thinned: dict[tuple[int, int], int] = {}
+        self._moved = tags.moved
 
     def token(self) -> bytes:
         """Return the position to store with what was closed: where to begin again, and what is done."""
@@ -219,6 +220,8 @@ class Thinner:
         return [replace(part, value=self._tags.sortable(part)) for part in closed]
 
     def _thinned_tags(self, tag: NDArray[np.int32], i: int) -> NDArray[np.int32]:
+        if self._moved != self._tags.moved:  # renamed while we run: so are the thinned tags
+            self._thinned.clear()
         missing = [n for n in np.unique(tag).tolist() if (n, i) not in self._thinned]
         if missing:
             # A tag whose kind has changed is two tags with one mean.
@@ -232,6 +235,7 @@ class Thinner:
             self._thinned.update(
                 {(n, i): numbers[each.identity] for n, each in zip(missing, thinned, strict=True)}
             )
+            self._moved = self._tags.moved
         return np.array([self._thinned[n, i] for n in tag.tolist()], np.int32)
 
 

@@ -107,6 +107,7 @@ class RowReader:
         self._version = -1
         self._claims: dict[tuple[str, str], list[int]] = {}
         """By device and name on the platform: the tags that would be called so, ascending."""
+        self._moved = tags.moved
         self._claimed = 0
         """Tags below this number have made their claim."""
         self.left_out = 0
@@ -117,6 +118,9 @@ class RowReader:
         if self._version != self._tags.version:  # a renamed tag keeps its number
             self._version = self._tags.version
             self._layouts.clear()
+            if self._moved != self._tags.moved:
+                self._moved, self._claimed = self._tags.moved, 0
+                self._claims.clear()
             self._claim()
         found: dict[str, DeviceRows] = {}
         for index, delivery in deliveries:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -89,6 +91,24 @@ def test_a_tag_announced_later_is_selected_too() -> None:
     select(delivery([0]))
     (late,) = tags.announce([Tag("cz/press/line_1/m1/late", Kind.FLOAT64, "KWT", "src")]).tolist()
     assert select(delivery([late])) is not None
+
+
+def test_a_tag_that_is_renamed_or_gets_another_class_while_the_gateway_runs_is_judged_anew() -> None:
+    select, tags = set_up(SelectRule(path="cz/press/**"), SelectRule(path="**", **{"class": "energy"}))
+    assert select(delivery([3])) is None
+    tags.announce([Tag("cz/press/line_9/m1/power", Kind.FLOAT64, "KWT", "src", was=PATHS[3])])
+    assert select(delivery([3])) is not None
+    tags.announce([Tag("cz/oven/line_1/m1/power", Kind.FLOAT64, "KWT", "src", was=tags[3].path)])
+    assert select(delivery([3])) is None
+    tags.announce([replace(tags[3], tag_class="energy")])
+    assert select(delivery([3])) is not None
+
+
+def test_numbers_nobody_uses_are_nobodys() -> None:
+    """A catalogue made anew from the log's files has holes."""
+    tags = TagTable([(3, Tag(PATHS[0], Kind.FLOAT64, "KWT", "src"))])
+    select = Selection(Rules("cloud", [SelectRule(path="**/power")], tags), tags)
+    assert select(delivery([3])) is not None
 
 
 def test_rows_thinned_for_one_sink_go_to_no_other() -> None:

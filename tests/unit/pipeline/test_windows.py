@@ -193,6 +193,15 @@ def test_a_renamed_tag_keeps_the_number_of_its_mean() -> None:
     assert tags[found[0][0]].path == "s/a/l/d/new@mean_1min"
 
 
+def test_a_tag_that_is_renamed_while_the_gateway_runs_is_thinned_under_its_new_name() -> None:
+    thin, tags = thinner(**{"as": "mean"})
+    thin.add(at(1, 0, 1.0))
+    tags.announce([Tag("s/a/l/d/new", Kind.FLOAT64, "KWT", "src", was="s/a/l/d/t0")])
+    closed = [thin.add(at(2, 30, 3.0)), thin.add(at(3, 66, 9.0))]
+    found = [row[:3] for batch in closed if batch for row in listed(batch, tags)]
+    assert found == [("s/a/l/d/new@mean_1min", T0 + 60 * S, 2.0)]
+
+
 @pytest.mark.fault("C1")
 def test_after_the_clock_is_set_back_windows_are_whole_again() -> None:
     thin, tags = thinner(**{"as": "mean"})

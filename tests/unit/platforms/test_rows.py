@@ -115,6 +115,15 @@ def test_a_tag_that_is_gone_does_not_keep_its_name_from_another() -> None:
     assert b'"I_1"' in sent.payload
 
 
+def test_a_new_tag_may_take_the_name_of_one_that_was_renamed() -> None:
+    tags = table({"I": Kind.FLOAT64})
+    form = aliyun(tags)
+    list(form.messages(delivery([0], [1.0])))
+    tags.announce([Tag(f"{path('m1')}/old", Kind.FLOAT64, "C62", "s", was=f"{path('m1')}/I")])
+    tags.announce([Tag(f"{path('m1')}/I", Kind.FLOAT64, "C62", "t")])
+    assert [each.refusal for each in form.messages(delivery([0, 1], [1.0, 2.0]))] == [""]
+
+
 def test_a_row_in_a_unit_its_tag_no_longer_has_is_refused_and_the_tag_keeps_its_name() -> None:
     """No platform is told a unit: 1.0 MWh would be read as 1.0 kWh."""
     for platform in (thingsboard, aliyun):
