@@ -1,7 +1,9 @@
 """/healthz, /metrics and, for the page's process, /told: on loopback, from a thread of their own."""
 
 import asyncio
+import contextlib
 import json
+import socket
 import sys
 import threading
 from collections.abc import Callable, Coroutine, Mapping
@@ -19,6 +21,7 @@ from gateway.observe import PrometheusCollector, Snapshot
 
 Command = Callable[[Mapping[str, Any]], Coroutine[Any, Any, dict[str, Any] | None]]
 """Answers a command; None for who may not ask."""
+_END_S: Final = 1.0
 LOOP_ANSWERS_WITHIN_S: Final = 2.0
 """An event loop later than this is not collecting: unhealthy."""
 
@@ -37,7 +40,7 @@ class StatusServer:
         self._snapshot = snapshot
         self._tell = tell
         self._command = command
-        self._server: ThreadingHTTPServer | None = None
+        self._server: _Server | None = None
 
     @property
     def port(self) -> int:
@@ -62,7 +65,7 @@ class StatusServer:
         answers = _Answers(lambda: take(self._snapshot), lambda: take(self._tell), command)
         handler = type("Handler", (_Handler,), {"gateway": answers})
         self._server = _Server(("127.0.0.1", self._port), handler)
-        threading.Thread(target=self._server.serve_forever, name="status", daemon=True).start()
+        self._server.begin()
         return self
 
     async def __aexit__(
@@ -70,12 +73,31 @@ class StatusServer:
     ) -> None:
         """Stop listening."""
         if self._server is not None:
-            await asyncio.to_thread(self._server.shutdown)
-            self._server.server_close()
+            await asyncio.to_thread(self._server.end)
 
 
 class _Server(ThreadingHTTPServer):
+    """Sleeps until somebody asks: the base class's loop looks twice a second whether it is to end."""
+
     daemon_threads = True
+    _ending = False
+
+    def begin(self) -> None:
+        """Answer from a thread of its own."""
+        self._thread = threading.Thread(target=self._answer, name="status", daemon=True)
+        self._thread.start()
+
+    def end(self) -> None:
+        """Stop listening: a visitor who asks nothing wakes the thread."""
+        self._ending = True
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.server_port), _END_S):
+            pass
+        self._thread.join(_END_S)
+        self.server_close()
+
+    def _answer(self) -> None:
+        while not self._ending:
+            self.handle_request()
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing when a scraper hangs up before its answer; the base class prints a traceback."""

@@ -31,6 +31,9 @@ _TWICE: Final = 2
 _NOTICE: Final = 1_000_000_000
 """How long a change of devices may go unnoticed while nothing is due."""
 
+_EARLY_S: Final = 0.0005
+"""Waited for with the rest: uvloop takes less for nothing, and would go round and round until it is over."""
+
 _ROUNDS: Final = 8
 """Scans in one read at most, while a refused request is being narrowed down to the value at fault."""
 
@@ -304,9 +307,9 @@ class LineSource:
 
     async def _idle_until(self, until: int) -> None:
         exchange = self._connected()
-        # uvloop's timers fire up to a millisecond early; a reading of 10:15 must not be made before it.
+        # A reading of 10:15 must not be made before it, and uvloop's timers fire up to a millisecond early.
         while (left := until - self._clock.monotonic()) > 0:
-            await exchange.idle(left / 1e9)
+            await exchange.idle(left / 1e9 + _EARLY_S)
 
     async def _scan(self, device: Device, silences: int) -> Batch:
         for _ in range(_ROUNDS):

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from config.connections import ModbusTcpSource
 from connectors import Batch, NotConnected, Scannable, Source, SystemClock, TagTable
+from connectors.line.exchange import Exchange
 from connectors.modbus import Modbus, TcpLine
 from connectors.quality import (
     BAD_COMMUNICATION_ERROR,
@@ -426,6 +427,28 @@ def test_the_same_under_uvloop() -> None:
                 await it.read()
 
     uvloop.run(scenario())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="uvloop has no wheel for Windows")
+def test_uvloop_wakes_once_or_twice_for_a_scan(monkeypatch: pytest.MonkeyPatch) -> None:
+    import uvloop
+
+    waits: list[float] = []
+    really = Exchange.idle
+
+    async def idle(self: Exchange, delay: float) -> None:
+        waits.append(delay)
+        await really(self, delay)
+
+    monkeypatch.setattr(Exchange, "idle", idle)
+
+    async def scenario() -> None:
+        async with TcpEquipment(faults.honest) as server, source(server.port, {"m": device()}) as it:
+            for _ in range(50):
+                await it.read()
+
+    uvloop.run(scenario())
+    assert len(waits) < 100, "turn by turn it would be hundreds"
 
 
 @pytest.mark.fault("D3")
