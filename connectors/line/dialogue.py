@@ -107,6 +107,8 @@ class Terms:
     """Longest wait for each reply, ns."""
     patience: int
     """After this many requests in a row to which nobody answered the rest of the scan is not asked."""
+    alone: bool = True
+    """Whether nobody else is asked on the connection: then what one does is all that is known of the line."""
 
 
 class Dialogue(ABC):

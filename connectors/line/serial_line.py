@@ -68,6 +68,8 @@ class Manner:
     """Longest time from a request to its reply that came too late, ns."""
     silences: int = 0
     """Requests in a row without a sign of life."""
+    has_answered: bool = False
+    """Once, as a device should."""
 
 
 class SerialLine(Dialogue):
@@ -103,6 +105,7 @@ class SerialLine(Dialogue):
         self._latest = max((manner.lateness for manner in manners.values()), default=0)
         self._hush = max(pace.quiet, self._latest)
         self._suspect = b""  # the unit for whose sake it is quiet
+        self._echoing = b""  # the first unit that returned a request
         self._is_proven = False  # the end of the quiet time was looked at
         self._quiet_until = self._ready = 0
         self.opened()
@@ -224,7 +227,19 @@ class SerialLine(Dialogue):
         if self._echo or not _agree(answer, asked):
             self._garbled(slot, now)
         elif len(answer) >= len(asked):
-            raise FramingLost("returns what was sent to it: set echo: true", needs_a_person=True)
+            if self._is_echo():
+                raise FramingLost("returns what was sent to it: set echo: true", needs_a_person=True)
+            self._garbled(slot, now)
+
+    def _is_echo(self) -> bool:
+        """Tell whether the adapter returns what is sent; not where a device has answered without.
+
+        Of several devices the first that does so may be the only one: it ends no other one's values.
+        """
+        unit = self._poll.unit
+        self._echoing = self._echoing or unit
+        known = any(manner.has_answered for manner in self._manners.values())
+        return not known and (self._terms.alone or self._echoing != unit)
 
     def _settle(self, slot: int, now: int) -> None:
         """Take the one frame that lies there, or reject what is none or not the answer."""
@@ -239,7 +254,7 @@ class SerialLine(Dialogue):
             if more or answer != frame * times or frame == self._request:
                 break
             self._slot = None
-            self._manner().silences = 0
+            self._manner().silences, self._manner().has_answered = 0, True
             self._owed.pop(poll.unit, None)
             self._ready = now + self._pace.pause
             if times > 1:

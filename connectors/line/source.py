@@ -188,7 +188,8 @@ class LineSource:
         place, device = await self._next_due()
         began = self._clock.monotonic()
         silences = self._schedule.silences(place)
-        batch = await self._scan(device, silences)
+        alone = all(each.name == device.name for each in self._devices)
+        batch = await self._scan(device, silences, alone=alone)
         if self._hangs_up:
             await self._hang_up()
         now, steady = self._clock.now(), self._clock.monotonic()
@@ -219,7 +220,8 @@ class LineSource:
         if self._exchange is None and self._hangs_up:
             await self._connect()
         await self._idle_until(self._settled)
-        return together([await self._scan(each, 0) for each in self._devices if each.name == device])
+        mine = [each for each in self._devices if each.name == device]
+        return together([await self._scan(each, 0, alone=True) for each in mine])
 
     def statistics(self) -> dict[str, int]:
         """Return the counters of the connection, all devices added up."""
@@ -311,19 +313,20 @@ class LineSource:
         while (left := until - self._clock.monotonic()) > 0:
             await exchange.idle(left / 1e9 + _EARLY_S)
 
-    async def _scan(self, device: Device, silences: int) -> Batch:
+    async def _scan(self, device: Device, silences: int, *, alone: bool) -> Batch:
         for _ in range(_ROUNDS):
-            batch = await self._round(device, silences)
+            batch = await self._round(device, silences, alone=alone)
             if not device.improvable:
                 break
         return batch
 
-    async def _round(self, device: Device, silences: int) -> Batch:
+    async def _round(self, device: Device, silences: int, *, alone: bool) -> Batch:
         slots, status = device.asked(silences)
         terms = Terms(
             in_flight=1 if silences else device.in_flight,
             timeout=device.options.timeout or self._options.timeout,
             patience=1 if silences else _PATIENCE,
+            alone=alone,
         )
         answers = await self._connected().scan(device.poll, slots, status, terms, device.statistics)
         asked: Sequence[int] = slots

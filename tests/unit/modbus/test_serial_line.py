@@ -45,11 +45,10 @@ class Wire:
         self.line = SerialLine(FRAMINGS[framing], pace, self.manners, self.clock, self.connection, echo=echo)
         self.sent: list[tuple[int, bytes]] = []
 
-    def begin(self, poll: Poll, patience: int = 2, timeout: int = S) -> None:
+    def begin(self, poll: Poll, patience: int = 2, timeout: int = S, *, alone: bool = True) -> None:
         slots = list(range(len(poll.requests)))
-        self._note(
-            self.line.begin(poll, slots, [0] * len(slots), Terms(1, timeout, patience), self.statistics)
-        )
+        terms = Terms(1, timeout, patience, alone)
+        self._note(self.line.begin(poll, slots, [0] * len(slots), terms, self.statistics))
 
     def hear(self, data: bytes) -> None:
         self._note(self.line.receive(data))
@@ -335,6 +334,38 @@ def test_d5_an_unconfigured_echo_is_named() -> None:
     with pytest.raises(FramingLost, match="echo: true") as caught:
         wire.hear(wire.wait_until_sent())
     assert caught.value.needs_a_person
+
+
+@pytest.mark.fault("D5")
+@pytest.mark.parametrize("order", [(1, 2, 1), (2, 1, 2)], ids=["last", "first"])
+def test_d5_one_device_that_returns_what_it_is_asked_ends_no_other_ones_scan(order: tuple[int, ...]) -> None:
+    """Unit 2 does; its line is not its adapter, which would do so for all."""
+    wire = Wire()
+    for unit in order:
+        before = len(wire.sent)
+        wire.begin(poll_of(2, unit=unit), alone=False)
+        while len(wire.sent) == before:
+            wire.wait()
+        request = wire.sent[-1][1]
+        wire.hear(request if unit == 2 else wire.right(request))
+        while not wire.line.done:
+            wire.wait()
+        assert wire.statuses() == [BAD_COMMUNICATION_ERROR if unit == 2 else GOOD]
+
+
+@pytest.mark.fault("D5")
+def test_d5_an_adapter_that_returns_what_is_sent_is_named_at_the_second_device() -> None:
+    wire = Wire()
+    wire.begin(poll_of(2), alone=False)
+    wire.hear(wire.wait_until_sent())
+    while not wire.line.done:
+        wire.wait()
+    assert wire.statuses() == [BAD_COMMUNICATION_ERROR]
+    wire.begin(poll_of(2, unit=2), alone=False)
+    while len(wire.sent) < 2:
+        wire.wait()
+    with pytest.raises(FramingLost, match="echo: true"):
+        wire.hear(wire.sent[-1][1])
 
 
 @pytest.mark.fault("D5")
