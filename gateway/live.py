@@ -226,6 +226,11 @@ class LiveReader:
                 return copied
         return None
 
+    def version(self) -> int | None:
+        """Return what grows with every change of the tags; None while no gateway has written any."""
+        file = self._current()
+        return None if file is None else int(file.header[3])
+
     def close(self) -> None:
         """Unmap."""
         if self._file is not None:

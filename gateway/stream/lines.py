@@ -12,23 +12,31 @@ from connectors.factory import row_catalogues, row_encoder
 from gateway.contracts import stored_tags
 from gateway.ledger import Gap
 from gateway.ledger.news import record
+from gateway.live import LiveReader
+from gateway.mapped import live_folder
 from gateway.select import Rules, Selection
 
 MOST_GLOBS: Final = 20
 
 
 class KnownTags:
-    """The table all subscribers share; read anew when a row comes whose tag it does not know."""
+    """The table all subscribers share, read anew when tags have changed.
+
+    A renamed one keeps its number; an old backlog must say its unit as soon as the catalogue tells another.
+    """
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self._live = LiveReader(live_folder(directory))
+        self._version: int | None = None
         self.table = TagTable()
 
     def of(self, delivery: Delivery) -> TagTable:
         """Return a table that knows every tag of this delivery; raises sqlite3.Error."""
         newest = max(int(part.tag.max()) for part in delivery.batch.parts)
-        if newest >= len(self.table):
-            self.table = stored_tags(self._directory)
+        version = self._live.version()
+        if newest >= len(self.table) or version != self._version:
+            self.table, self._version = stored_tags(self._directory), version
         return self.table
 
 
