@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from config.base import format_duration
 from config.connections import Cjt188Device, Cjt188Source, Dlt645Device, Dlt645Source, ModbusSerialSource
+from config.connections.dlt645 import Dlt645Tag
 from config.dlt645_identifiers import identifiers
 from config.plant import Plant
 from config.problems import Problem, quote
@@ -31,9 +32,14 @@ def check_meter_lines(plant: Plant, document: Document) -> Iterator[Problem]:
                     "E-CF-0520", (*path, "port"), port=quote(source.port or ""), first=first
                 )
             yield from _addresses(source, document, path)
+            told: set[int] = set()
             for device_name, device in source.devices.items():
                 at = (*path, "devices", device_name)
+                if id(document.value(at)) in told:
+                    continue  # of one range
+                told.add(id(document.value(at)))
                 yield from _asked(device, document, at)
+                yield from _twice(device, document, at)
                 if isinstance(device, Dlt645Device):
                     yield from _identifiers(device, document, at)
                 else:
@@ -60,6 +66,17 @@ def _asked(device: Dlt645Device | Cjt188Device, document: Document, path: Path) 
         if tag.counter and device.scan > SHORTEST_ACCOUNTING_INTERVAL_NS:
             most = format_duration(SHORTEST_ACCOUNTING_INTERVAL_NS)
             yield document.problem("E-CF-0609", (*path, "scan"), name=name, most=most)
+
+
+def _twice(device: Dlt645Device | Cjt188Device, document: Document, path: Path) -> Iterator[Problem]:
+    """Doubt a tag that is another one's number: its `place` or `di` may have been forgotten."""
+    users: dict[str, str] = {}
+    for name, tag in device.tags.items():
+        asked = tag.di.upper() if isinstance(tag, Dlt645Tag) else f"{tag.di.upper()}, place {tag.place}"
+        first = users.setdefault(asked, name)
+        at = (*path, "tags", name)
+        if first != name and document.value(at) is not None:
+            yield document.problem("W-CF-1810", at, at_key=True, name=name, first=first, asked=asked)
 
 
 def _identifiers(device: Dlt645Device, document: Document, path: Path) -> Iterator[Problem]:
