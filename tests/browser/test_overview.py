@@ -378,3 +378,13 @@ def test_nothing_is_asked_while_nobody_looks(books: Books, browser: Browser) -> 
         page.evaluate("Object.defineProperty(document, 'hidden', { get: () => false })")
         with page.expect_request(TODAY):
             page.clock.run_for(20_000)
+
+
+def test_the_first_look_asks_for_the_curve_once(books: Books, browser: Browser) -> None:
+    with window(browser, "en") as context:
+        page = context.new_page()
+        asked: list[str] = []
+        page.on("request", lambda one: asked.append(one.url) if "/api/today/curve" in one.url else None)
+        page.goto(books.url)
+        expect(page.locator(".plotted canvas").first).to_be_visible()
+        assert len(asked) == 1, asked

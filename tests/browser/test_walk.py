@@ -114,8 +114,9 @@ ON_SCREEN: Final = """() => {
   return { mine, said, head: head ? head.textContent : "", isSeen, hollow, title: document.title };
 }"""
 OUT_OF_CARDS: Final = """() => [...document.querySelectorAll("main .card")]
-  .filter((each) => each.scrollWidth > each.clientWidth + 1)
+  .filter((each) => getComputedStyle(each).overflowX === "visible" && each.scrollWidth > each.clientWidth + 1)
   .map((each) => each.getAttribute("aria-label") || each.className)"""
+"""A chart cuts itself off until it is drawn anew; whatever else is wider than its card sticks out of it."""
 FAINT: Final = """() => {
   const light = (colour) => {
     const parts = colour.match(/[0-9.]+/g).slice(0, 3).map((each) => each / 255);

@@ -36,7 +36,7 @@ export function Overview() {
   const [every, ask] = useState({ today: AGAIN, curve: CURVE_AGAIN });
   const { answer: today, error } = useAnswer<Today>("today", {}, every.today);
   const { answer: curve } = useAnswer<TodayCurve>("today/curve", today?.has_meters ? {} : null, every.curve);
-  const wanted = { today: today?.is_pending ? SOON : AGAIN, curve: curve?.is_pending ? SOON : curve?.today ? CURVE_AGAIN : CURVE_SOON };
+  const wanted = { today: today?.is_pending ? SOON : AGAIN, curve: curve?.is_pending ? SOON : curve && !curve.today ? CURVE_SOON : CURVE_AGAIN };
   useEffect(() => ask(wanted), [wanted.today, wanted.curve]);
   // Beside the stream, and both before anything is drawn: nothing moves to another place when the second comes.
   const isRead = today || error;
