@@ -18,14 +18,17 @@ SCALE = float(os.environ.get("WL_SCALE", "0.1"))
 DEVICES, VALUES, SCAN = 10, 1000, "200ms"  # 50,000 values a second
 LIMIT_MB = 256
 IN_FULL = SCALE >= 1
-WARM = 50_000 * (60 if IN_FULL else 20)
-"""Rows after which what a start takes is there; what it left behind was given back at ten seconds."""
+WARM = 50_000 * (180 if IN_FULL else 20)
+"""Rows after which what a start takes is there; what it left behind was given back at ten seconds.
+
+In full the history has put away for the first time by then, after 32 bookings in some two minutes.
+"""
 ROWS = 50_000 * (600 if IN_FULL else 240 * SCALE)
 """Ten minutes; at a tenth as many as would be a quarter of the memory if they stayed in it."""
 LOOK = 50_000 * (30 if IN_FULL else 5)
 """Rows during which memory is looked at: it swings by some MB with each booking of the history."""
 FLAT = 0.1 if IN_FULL else 0.2
-"""The first minute still adds a tenth."""
+"""The first minutes still add a tenth."""
 
 
 @pytest.fixture
