@@ -31,7 +31,7 @@ _TWICE: Final = 2
 _NOTICE: Final = 1_000_000_000
 """How long a change of devices may go unnoticed while nothing is due."""
 
-_EARLY_S: Final = 0.0005
+_EARLY_S: Final = 0.001
 """Waited for with the rest: uvloop takes less for nothing, and would go round and round until it is over."""
 
 _ROUNDS: Final = 8
