@@ -13,6 +13,8 @@ from config.problems import Problem
 from config.reading.document import Document, Path
 from config.tags import SHORTEST_ACCOUNTING_INTERVAL_NS, TagOptions
 
+_TAKEN_FOR: Final = {"COU": ("°C", "CEL"), "FAR": ("°F", "FAH")}
+"""What people mean by C and F."""
 _FOR_NUMBERS_ONLY: Final = ("scale", "offset", "limits", "deadband", "deliver_as", "counter")
 
 
@@ -38,6 +40,10 @@ def _check_values(tag: TagOptions, document: Document, path: Path) -> Iterator[P
         return
     if tag.scale == 0:
         yield document.problem("E-CF-0601", (*path, "scale"))
+    for field, unit in (("unit", tag.unit), ("deliver_as", tag.deliver_as)):
+        if unit is not None and unit.code in _TAKEN_FOR:
+            meant, code = _TAKEN_FOR[unit.code]
+            yield document.problem("W-CF-0608", (*path, field), unit=unit.symbol, meant=meant, code=code)
     if tag.deliver_as is not None and tag.deliver_as.quantity != tag.unit.quantity:
         yield document.problem(
             "E-CF-0606", (*path, "deliver_as"), unit=tag.unit.symbol, wanted=tag.deliver_as.symbol
