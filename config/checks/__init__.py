@@ -20,6 +20,7 @@ from config.checks.sinks import check_sinks
 from config.checks.sparkplug import check_sparkplug
 from config.checks.tags import check_tags
 from config.checks.tariff import check_tariffs
+from config.checks.zones import check_zones
 from config.plant import Plant
 from config.problems import Problem
 from config.reading.document import Document
@@ -33,6 +34,7 @@ def check_plant(plant: Plant, document: Document, *, is_whole: bool) -> Iterator
     Without `is_whole` some entries were left out for other mistakes: nothing is said of what seems missing.
     """
     yield from check_paths(plant, document)
+    yield from check_zones(plant, document)
     yield from check_modbus(plant, document)
     yield from check_meter_lines(plant, document)
     yield from check_mqtt(plant, document)
