@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
-from rich.markup import escape
 
 from config.problems import Language
 from gateway.console import fail, say, stop_on_signal
@@ -16,7 +15,7 @@ from gateway.lab.scenario import Fault, Known, Scenario
 
 FaultOption = Annotated[
     list[str] | None,
-    typer.Option("--fault", help=escape("kind[=value][@when][/unit], e.g. late_reply=1.3s@10%/2. 故障。")),
+    typer.Option("--fault", help="kind[=value]\\[@when]\\[/unit], e.g. late_reply=1.3s@10%/2. 故障。"),
 ]
 ScenarioOption = Annotated[
     Path | None, typer.Option("--scenario", help="Faults from a YAML file. 故障脚本。")

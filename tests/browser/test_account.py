@@ -65,7 +65,7 @@ def test_the_first_user_is_made_with_the_code_and_all_others_come_by_that_one(
 
         page.get_by_role("link", name="Tokens").click()
         making = page.get_by_role("form", name="Create a token")
-        making.get_by_label("Token").fill("historian")
+        making.get_by_label("Name").fill("historian")
         making.get_by_label("following the stream").check()
         making.get_by_role("button").click()
         token = page.locator(".made code").inner_text()
