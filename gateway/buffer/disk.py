@@ -62,6 +62,8 @@ from gateway.ledger import Account, Gap
 
 log = logging.getLogger(__name__)
 _QUEUE_BYTES = 8 * 2**20
+_FIRST_S = 1.0
+"""After the start, before the house is kept for the first time; from then on with the beat."""
 _SOMETHING = "SELECT EXISTS(SELECT 1 FROM discards), EXISTS(SELECT 1 FROM quarantine WHERE retry = 1)"
 """Whether the quarantine wants anything, in one look."""
 
@@ -92,7 +94,7 @@ class DiskBuffer:
         await asyncio.to_thread(self._open)
         self._writer.start()
         self._closing = False
-        self._timer = self._loop.call_later(until_beat(self._clock), self._tick)
+        self._timer = self._loop.call_later(_FIRST_S, self._tick)
         return self
 
     async def __aexit__(
