@@ -90,8 +90,9 @@ class State:
         self._path = path
         self._lock = threading.Lock()
         self._connection = connect(path)
-        # Else a WAL that was once long stays so, and every save after it moves it into the file.
-        self._connection.execute("PRAGMA journal_size_limit = 0")
+        # Else a WAL that was once longer stays so, and every save after it moves it into the file. Not less:
+        # what it has on the disk it can still write when the disk is full.
+        self._connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
         try:
             keep_older(self._connection, path, SCHEMA)
             migrate(self._connection, SCHEMA)

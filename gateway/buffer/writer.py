@@ -27,6 +27,8 @@ from gateway.sqlite import files_of, is_full
 log = logging.getLogger(__name__)
 _COMMIT_BYTES: Final = 4 * 2**20
 """A commit interval ends early when this much has gathered."""
+_CALM_S: Final = 10.0
+"""A disk is trusted again once a segment was sealed and nothing failed for so long: a full one takes some."""
 _RETRY_S: Final = 0.5
 """While the disk is full and the policy is to wait, room is looked for this often."""
 
@@ -93,6 +95,9 @@ class Writer:
         """Last arrival and resume token by source; other threads only read."""
         self.degraded = ""
         """Why the disk is not trusted at the moment."""
+        self._troubled = 0.0
+        self._sealed = True
+        """A segment was sealed since the disk was in trouble last."""
         self.full = False
         self.commits = 0
 
@@ -138,7 +143,7 @@ class Writer:
         sealed = False
         try:
             sealed = active.seal()
-            self.degraded = ""
+            self._sealed = True
         except (sqlite3.Error, OSError) as exc:
             # Without room for the checkpoint the WAL stays and is read; the next start folds it in.
             if not _no_space(exc):
@@ -257,6 +262,8 @@ class Writer:
         self.next_seq += len(jobs)
         self.commits += 1
         self.full = False
+        if self.degraded and self._sealed and time.monotonic() - self._troubled >= _CALM_S:
+            self.degraded = ""
         for job in jobs:
             state = self.sources.get(job.source)
             if state is None:
@@ -318,7 +325,7 @@ class Writer:
     def _abandon(self, exc: Exception) -> None:
         """Trust the active file no more: after a failed sync its pages may be lost and yet look clean."""
         active, self._active = self._active, None
-        self.degraded = meaning(exc, self._directory)
+        self._note_trouble(exc)
         if active is None:
             self._clear_the_way()
             return
@@ -337,8 +344,12 @@ class Writer:
         except OSError:
             self.next_seq += 1
 
-    def _distrust(self, active: SegmentWriter, exc: Exception) -> None:
+    def _note_trouble(self, exc: Exception) -> None:
         self.degraded = meaning(exc, self._directory)
+        self._troubled, self._sealed = time.monotonic(), False
+
+    def _distrust(self, active: SegmentWriter, exc: Exception) -> None:
+        self._note_trouble(exc)
         reason = f"{type(exc).__name__}: {exc}"
         log.error("disk error, segment abandoned", extra={"file": active.path.name, "reason": reason})
 
@@ -350,7 +361,7 @@ class Writer:
         try:
             self.epoch = self._keeper.directory_lost(self.next_seq)
         except (sqlite3.Error, OSError, StoreFailed) as exc:
-            self.degraded = meaning(exc, self._directory)
+            self._note_trouble(exc)
             log.exception("the data directory is gone and cannot be made again")
             return False
         return True
