@@ -1,8 +1,9 @@
 """Lines of meters (DL/T 645, CJ/T 188): where they are, who is on them, what is asked of each."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from config.base import format_duration
+from config.checks.ranges import once_a_range
 from config.connections import Cjt188Device, Cjt188Source, Dlt645Device, Dlt645Source, ModbusSerialSource
 from config.connections.dlt645 import Dlt645Tag
 from config.dlt645_identifiers import identifiers
@@ -32,12 +33,8 @@ def check_meter_lines(plant: Plant, document: Document) -> Iterator[Problem]:
                     "E-CF-0520", (*path, "port"), port=quote(source.port or ""), first=first
                 )
             yield from _addresses(source, document, path)
-            told: set[int] = set()
-            for device_name, device in source.devices.items():
-                at = (*path, "devices", device_name)
-                if id(document.value(at)) in told:
-                    continue  # of one range
-                told.add(id(document.value(at)))
+            devices: Mapping[str, Dlt645Device | Cjt188Device] = source.devices
+            for at, device in once_a_range(devices, document, path):
                 yield from _asked(device, document, at)
                 yield from _twice(device, document, at)
                 if isinstance(device, Dlt645Device):

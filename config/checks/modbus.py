@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from config.base import format_duration
+from config.checks.ranges import once_a_range
 from config.connections import ModbusDevice, ModbusSerialSource, ModbusTcpSource
 from config.plant import Plant
 from config.problems import Problem, quote
@@ -103,13 +104,7 @@ def _port(name: str) -> str:
 
 def _trade_addresses(source: ModbusSource, document: Document, path: Path) -> Iterator[Problem]:
     """Doubt, once a device, a number that looks like a manual's 40001 but is taken as it stands."""
-    told: set[int] = set()
-    for name, device in source.devices.items():
-        at = (*path, "devices", name)
-        written = document.value((*at, "tags"))
-        if id(written) in told:
-            continue  # of one range
-        told.add(id(written))
+    for at, device in once_a_range(source.devices, document, path):
         for tag_name, tag in device.tags.items():
             place = (*at, "tags", tag_name, "address")
             digit, first = _TRADE.get(tag.table, ("", 0))
@@ -127,19 +122,14 @@ def _overlaps(source: ModbusSource, document: Document, path: Path) -> Iterator[
 
     One that lies within another whole is meant: a word of a counter, a part of a text.
     """
-    told: set[int] = set()
-    for name, device in source.devices.items():
-        at = (*path, "devices", name)
-        written = document.value((*at, "tags"))
-        if id(written) in told:
-            continue  # of one range
-        told.add(id(written))
+    for at, device in once_a_range(source.devices, document, path):
         around: list[tuple[str, int, int, str]] = []
         for each in sorted(_places(device), key=lambda place: (place[0], place[1], -place[2])):
             table, begin, end, tag = each
             while around and (around[-1][0] != table or around[-1][2] <= begin):
                 around.pop()
-            if around and around[-1][1] < begin and around[-1][2] < end and tag in written:
+            is_written = document.value((*at, "tags", tag)) is not None
+            if is_written and around and around[-1][1] < begin and around[-1][2] < end:
                 _, first_begin, first_end, first = around[-1]
                 args: dict[str, object] = {"first": first, "begin": first_begin, "end": first_end - 1}
                 args |= {"name": tag, "address": begin, "next": first_end}
