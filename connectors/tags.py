@@ -265,6 +265,11 @@ class TagTable:
         left = np.unique(self.device[self.active()]).tolist()
         return set(self._device_paths) - {self._device_paths[number] for number in left}
 
+    @property
+    def device_count(self) -> int:
+        """Return one more than the highest device number, as found in `device`."""
+        return len(self._device_paths)
+
     def device_path(self, device: int) -> str:
         """Return the path of a device number, as found in `device[tag]`."""
         return self._device_paths[device]

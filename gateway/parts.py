@@ -51,7 +51,7 @@ from gateway.review import Reviews
 from gateway.security.expiries import Expiries
 from gateway.select import Rules, Selection
 from gateway.supervise import Link
-from gateway.thin import Thinner, thinned_source
+from gateway.thinning import Thinner, thinned_source
 from gateway.told import About, peer
 from gateway.turnstile import Turnstile
 

@@ -11,7 +11,7 @@ from gateway.buffer.known_tags import is_own, read_tags
 from gateway.derive import DERIVED
 from gateway.live import LiveReader
 from gateway.mapped import live_folder
-from gateway.thin import thinned_source
+from gateway.thinning import thinned_source
 
 
 def stored_tags(directory: Path, plant: Plant | None = None) -> TagTable:

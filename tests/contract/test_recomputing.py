@@ -18,7 +18,7 @@ from connectors.quality import BAD_NO_COMMUNICATION
 from gateway.derive import held
 from gateway.recompute import Recomputing
 from gateway.select import Rules
-from gateway.thin import Thinner
+from gateway.thinning import Thinner
 from tests.unit.derive.lab import Lab
 
 EXAMPLES = round(200 * float(os.environ.get("WL_SCALE", "0.1")))

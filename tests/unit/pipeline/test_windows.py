@@ -9,8 +9,8 @@ from config.select import SelectRule
 from connectors import Batch, Columns, Delivery, Epoch, Kind, Tag, TagTable
 from connectors.quality import BAD, BAD_TIMEOUT, BAD_WAITING_FOR_INITIAL_DATA, GOOD, UNCERTAIN_SUBNORMAL
 from gateway.select import Rules, Selection
-from gateway.thin import Thinner
-from gateway.windows import Partial, finish, reduce
+from gateway.thinning import Thinner
+from gateway.thinning.windows import Partial, finish, reduce
 
 S = 1_000_000_000
 T0 = 1_790_000_040 * S  # a whole minute
@@ -45,7 +45,7 @@ def test_reducing_in_pieces_equals_a_plain_loop(entries, how, size) -> None:
     partials: list[Partial] = []
     for i in range(0, len(entries), size):
         partials = [reduce([*partials, Partial.of(rows(entries[i : i + size]), how)], how)]
-    out = finish(partials[0], how, T0 + 60 * S, is_partial=False)
+    out = finish(partials[0], how, T0 + 60 * S, is_whole=True)
     assert out.tag.tolist() == sorted({e[0] for e in entries})
     for tag, time, value, quality in zip(out.tag, out.time, out.value, out.quality, strict=True):
         mine = [e for e in entries if e[0] == tag]
@@ -226,6 +226,120 @@ def test_a_device_whose_clock_is_ahead_does_not_end_the_windows_of_the_others(le
     right = [row[1:] for row in found if row[0] == "s/a/l/d/t0@mean_1min" and row[3] < BAD]
     assert [(time - T0) // S for time, _, _ in right] == [60, 120, 180]
     assert right[1][1:] == (pytest.approx(np.mean(range(60, 120))), GOOD)
+
+
+def two_devices() -> tuple[Thinner, TagTable]:
+    tags = TagTable()
+    tags.announce([Tag(f"s/a/l/{device}/t", Kind.FLOAT64, "KWT", "src") for device in ("right", "other")])
+    return Thinner("cloud", Rules("cloud", [MEAN], tags), tags), tags
+
+
+def means(closed: list[Batch | None], tags: TagTable, device: str) -> list[tuple[int, float, int]]:
+    """Return (second of its end, value, quality) of each mean of a device."""
+    found = [row for batch in closed if batch for row in listed(batch, tags)]
+    return [
+        ((time - T0) // S, value, quality)
+        for path, time, value, quality in found
+        if path == f"s/a/l/{device}/t@mean_1min" and quality < BAD
+    ]
+
+
+def stream(lag: float, last: int) -> list[Delivery]:
+    """Return a batch a second of a right device and of one that says its own time."""
+    return [
+        Delivery(
+            Batch((rows([(0, at, float(at), GOOD), (1, at - lag, at - lag, GOOD)]),), T0 + at * S), EPOCH, at
+        )
+        for at in range(1, last + 1)
+    ]
+
+
+@pytest.mark.parametrize("lag", [-61, -7, -2, 2, 4, 5, 7, 63, 3_600, 8 * 3_600, 400 * 86_400])
+def test_a_device_whose_clock_is_wrong_has_whole_windows_all_the_same(lag: int) -> None:
+    thin, tags = two_devices()
+    closed = [thin.add(delivery) for delivery in stream(lag, 400)]
+    right, (joined, *whole) = means(closed, tags, "right"), means(closed, tags, "other")
+    assert [row[0] for row in right] == [60, 120, 180, 240, 300, 360]
+    assert joined[2] == UNCERTAIN_SUBNORMAL
+    assert len(whole) >= 3
+    for (end, value, quality), before in zip(whole, [joined, *whole[:-1]], strict=True):
+        assert (end - before[0], value, quality) == (60, end - 30.5, GOOD)
+
+
+def test_a_device_that_falls_silent_has_its_last_window_as_late_as_its_rows_came() -> None:
+    thin, tags = two_devices()
+    closed = {at: thin.add(each) for at, each in enumerate(stream(20, 130), 1)}
+    # By its own clock it is second 110. Nobody but the right device speaks from here on.
+    closed |= {at: thin.add(replace(deliver(at, [(0, at, 0.0, GOOD)]))) for at in range(131, 200)}
+    ((when, last),) = [
+        (at, row) for at in closed for row in means([closed[at]], tags, "other") if row[0] == 120
+    ]
+    assert when == 120 + 20 + 5
+    assert last == (120, np.mean(range(60, 111)), UNCERTAIN_SUBNORMAL)
+
+
+@pytest.mark.parametrize("first", [25, 60])
+def test_a_device_that_sends_a_minute_at_once_has_whole_windows(first: int) -> None:
+    tags = TagTable()
+    tags.announce([Tag(f"s/a/l/{device}/t", Kind.FLOAT64, "KWT", "src") for device in ("right", "other")])
+    rules = [SelectRule(path="**", every="10s", **{"as": "mean"})]
+    thin = Thinner("cloud", Rules("cloud", rules, tags), tags)
+    closed = []
+    for at in range(1, 600):
+        entries = [(0, at, float(at), GOOD)]
+        if at >= first and (at - first) % 60 == 0:
+            entries += [(1, second, float(second), GOOD) for second in range(max(1, at - 59), at + 1)]
+        closed.append(thin.add(deliver(at, entries)))
+    found = [row for batch in closed if batch for row in listed(batch, tags)]
+    mine = [row[1:] for row in found if row[0] == "s/a/l/other/t@mean_10s" and row[3] < BAD]
+    good = [((time - T0) / S, value) for time, value, quality in mine if quality == GOOD]
+    assert len({end for end, _ in good}) == len(good) > 45
+    assert {value - end for end, value in good[1:]} == {-5.5}
+    assert len(mine) <= len(good) + 2  # nobody knew of the first message that it was short
+
+
+def test_a_backlog_that_comes_first_makes_whole_windows_and_one_that_comes_behind_uncertain_rows() -> None:
+    thin, tags = two_devices()
+    for each in stream(0, 100):
+        thin.add(each)
+    closed = [thin.add(deliver(at, [(0, at, float(at), GOOD)])) for at in range(101, 1000)]
+    assert [row[0] for row in means(closed, tags, "other")] == [120]
+    made = []
+    for seq, begin in enumerate(range(130, 1000, 50), 1000):
+        backlog = rows([(1, second, float(second), GOOD) for second in range(begin, begin + 50)])
+        made.append(thin.add(Delivery(Batch((backlog,), T0 + (seq + 10) * S), EPOCH, seq)))
+    late, *whole = means(made, tags, "other")
+    assert late == (180, np.mean(range(130, 180)), GOOD)
+    assert {(value - end, quality) for end, value, quality in whole} == {(-30.5, GOOD)}
+    again = rows([(1, second, 0.0, GOOD) for second in range(300, 330)])
+    made = [thin.add(Delivery(Batch((again,), T0 + 1100 * S), EPOCH, 1100))]
+    assert means(made, tags, "other") == [(360, 0.0, UNCERTAIN_SUBNORMAL)]
+
+
+@pytest.mark.fault("A1")
+@pytest.mark.parametrize("lag", [-7, 7, 100])
+@pytest.mark.parametrize("every", [1, 3, 50])
+def test_killed_at_any_batch_devices_with_clocks_of_their_own_have_every_window_once(
+    lag: int, every: int
+) -> None:
+    log = [each for i, each in enumerate(stream(lag, 300)) if i % every == 0 or i % 7 == 0]
+    log = [replace(each, seq=seq) for seq, each in enumerate(log, 1)]
+    undisturbed, tags = two_devices()
+    expected = [row for each in log if (made := undisturbed.add(each)) for row in listed(made, tags)]
+    for cut in range(1, len(log), 5):
+        first, tags = two_devices()
+        stored, token = [], None
+        for each in log[:cut]:
+            if made := first.add(each):
+                stored += listed(made, tags)
+                token = first.token()
+        second, fresh = two_devices()
+        fresh.announce([tags[n] for n in range(2, len(tags))])  # the table is on disk
+        begin = second.resume(token) or 1
+        for each in log[begin - 1 :]:
+            if made := second.add(each):
+                stored += listed(made, fresh)
+        assert sorted(stored) == sorted(expected), cut
 
 
 def test_rows_too_far_ahead_to_wait_for_make_an_uncertain_row_of_their_own_at_once() -> None:
