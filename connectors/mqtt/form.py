@@ -78,7 +78,7 @@ class Answer:
     rows: NDArray[np.int32] | NDArray[np.int64] | None = None
     """Which of the message's rows are refused; None is all of them."""
     instead: Sequence[Message] = ()
-    """Messages that carry the same rows, sent now in its place: so what is refused is found out."""
+    """Messages that carry the rows in doubt, sent now in its place: so what is refused is found out."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,10 @@
                                             thing/event/{gaps}/post             what is missing
 
 Each is answered on its topic with ``_reply`` behind; a message counts as accepted when that says 200, and a
-property that 200 names as unknown does not. A batch of sub-devices is taken as a whole or not at all: after a
-refusal each is asked for alone. A message of login is QoS 0, as Aliyun wants it.
+property that 200 names as unknown does not. That names no sub-device: where those that have it are of several
+products, each product is asked for alone, and each sub-device where the product's model is not to blame.
+A batch of sub-devices is taken as a whole or not at all: after a refusal each is asked for alone. A message
+of login is QoS 0, as Aliyun wants it.
 Sources: help.aliyun.com, "网关批量上报数据" (200 properties, 20 sub-devices), "子设备上下线" (50 in a batch,
 QoS 0, 2,000 online), "管理拓扑关系" (30 in a message), "物模型历史数据上报", "设备端错误码",
 "设备属性、事件、服务".
@@ -35,6 +37,8 @@ MOST_DEVICES: Final = 20
 MOST_READINGS: Final = 200
 MOST_ADDED: Final = 30
 MOST_LOGINS: Final = 50
+_NOT_IN_MODEL: Final = "tsl parse: params not exist"
+"""All sub-devices of a product have one model."""
 _NS_PER_MS: Final = 1_000_000
 _PACK: Final = "thing/event/property/pack/post"
 _HISTORY: Final = "thing/event/property/history/post"
@@ -165,6 +169,9 @@ class Aliyun(PlatformForm):
                 by_turn[turn].append((found, turn, places))
         for turns_of_devices in by_turn:
             yield f"{self._topic}/{_PACK}", self._pack, _cells(turns_of_devices)
+
+    def _whose(self, device: str, words: str) -> str:
+        return self._options.devices[device].product_key if _NOT_IN_MODEL in words else device
 
     def _limits(self, most_bytes: int) -> Limits:
         bytes_ = min(most_bytes, MOST_BYTES)

@@ -10,7 +10,7 @@ Ids begin at random: a late reply to the session before must not pass for the re
 
 import secrets
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -156,6 +156,10 @@ class PlatformForm(Form):
     def _name(self, device: str, tag: str) -> str | None:  # noqa: ARG002  a name is the same for all devices
         return self._names.get(tag) or property_name(tag, self.platform)
 
+    def _whose(self, device: str, words: str) -> str:  # noqa: ARG002  most platforms name no property alone
+        """Return whom a device shares a refusal of a property with, in the platform's words."""
+        return device
+
     def _next_id(self) -> str:
         self._last_id = (self._last_id + 1) % self.ids
         return str(self._last_id)
@@ -179,21 +183,30 @@ class PlatformForm(Form):
         cells = sent.pack.cells
         match verdict:
             case Verdict.ACCEPTED:
-                return Heard([_accepted_but(number, cells, refused)])
+                return self._accepted(number, sent, refused)
             case Verdict.BYTES if len(cells) == 1:
                 return Heard([Answer(number, refusal=f"{self.platform} refuses it: {words}")])
             case Verdict.BYTES:
                 middle = len(cells) // 2
                 return self._instead(number, sent, [cells[:middle], cells[middle:]])
             case Verdict.DEVICE:
-                devices = list(dict.fromkeys(cell.device for cell in cells))
-                if len(devices) > 1:
-                    parts = [[cell for cell in cells if cell.device == each] for each in devices]
+                if len(parts := _apart(cells, lambda cell: cell.device)) > 1:
                     return self._instead(number, sent, parts)
-                self._refuse(devices[0], words)
-                return Heard([Answer(number, refusal=self._refused[devices[0]])])
+                self._refuse(cells[0].device, words)
+                return Heard([Answer(number, refusal=self._refused[cells[0].device])])
             case _:
                 raise self._trouble(verdict, words)
+
+    def _accepted(self, number: str, sent: Sent, refused: Mapping[str, str]) -> Heard:
+        named = [cell for cell in sent.pack.cells if cell.name in refused]
+        if not named:
+            return Heard([Answer(number)])
+        parts = _apart(named, lambda cell: self._whose(cell.device, refused[cell.name]))
+        if len(parts) > 1:  # the reply does not say whose it is
+            return self._instead(number, sent, parts)
+        words = "; ".join(f"{name}: {refused[name]}" for name in sorted({cell.name for cell in named}))
+        rows = np.array([cell.row for cell in named], np.int64)
+        return Heard([Answer(number, refusal=words, rows=rows)])
 
     def _recorded(self, gap: GapNews) -> dict[str, Any]:
         """Return a gap as the value of an event that has one text, ``record``."""
@@ -260,12 +273,11 @@ def is_the_gateways_own(device: str) -> bool:
     return device.split("/")[1].startswith("_")
 
 
-def _accepted_but(number: str, cells: Sequence[Cell], refused: Mapping[str, str]) -> Answer:
-    rows = [cell.row for cell in cells if cell.name in refused]
-    if not rows:
-        return Answer(number)
-    words = "; ".join(f"{name}: {refused[name]}" for name in sorted({c.name for c in cells} & set(refused)))
-    return Answer(number, refusal=words, rows=np.array(rows, np.int64))
+def _apart(cells: Sequence[Cell], whose: Callable[[Cell], str]) -> list[list[Cell]]:
+    parts: dict[str, list[Cell]] = {}
+    for cell in cells:
+        parts.setdefault(whose(cell), []).append(cell)
+    return list(parts.values())
 
 
 def _never(rows: Sequence[int], why: str) -> Message:

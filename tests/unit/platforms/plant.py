@@ -96,7 +96,7 @@ def format_of(
 def options(platform: str, port: int, *, meters: Sequence[str] = METERS, **more: Any) -> MqttOptions:
     of_form = {
         key: more.pop(key)
-        for key in ("names", "topology", "token_valid", "announce", "rate", "key", "gaps")
+        for key in ("names", "devices", "topology", "token_valid", "announce", "rate", "key", "gaps")
         if key in more
     }
     version = {} if platform == "thingsboard" else {"version": "3.1.1"}

@@ -227,6 +227,37 @@ def test_a_property_a_reply_of_success_throws_away_is_refused_alone(clock: FakeC
     assert answer.refusal == "state: tsl parse: params not exist"
 
 
+def test_a_property_a_reply_of_success_names_is_asked_for_product_by_product(clock: FakeClock) -> None:
+    """One product's model lacks P; the reply says no more than that."""
+    products = {"m1": "x", "m2": "y", "m3": "x"}
+    devices = {
+        path(meter): {"product_key": key, "device_name": meter, "secret": Secret("s")}
+        for meter, key in products.items()
+    }
+    form, (login,) = begun("aliyun", clock, list(products), devices=devices)
+    reply(form, login, 200)
+    (message,) = form.messages(delivery(1))
+    data = {"P": "tsl parse: params not exist"}
+    (answer,) = reply(form, message, 200, "success", data).answers
+    assert answer.refusal == ""
+    x, y = answer.instead
+    assert [each.rows.tolist() for each in (x, y) if each.rows is not None] == [[0, 2], [1]]
+    assert reply(form, x, 200, "success").answers[0].refusal == ""
+    assert reply(form, y, 200, "success", data).answers[0].refusal == "P: tsl parse: params not exist"
+
+
+def test_a_value_a_reply_of_success_names_is_asked_for_device_by_device(clock: FakeClock) -> None:
+    form, (login,) = begun("aliyun", clock, ["m1", "m2", "m3"])
+    reply(form, login, 200)
+    (message,) = form.messages(delivery(1))
+    (answer,) = reply(form, message, 200, "success", {"P": "too large", "state": "too long"}).answers
+    assert [each.rows.tolist() for each in answer.instead if each.rows is not None] == [[0, 5], [1], [2]]
+    (first,) = reply(form, answer.instead[0], 200, "success", {"state": "too long"}).answers
+    assert first.rows is not None
+    assert first.rows.tolist() == [5]
+    assert reply(form, answer.instead[1], 200, "success").answers[0].refusal == ""
+
+
 def test_onenet_signs_in_anew_before_its_token_ends(clock: FakeClock) -> None:
     form, asked = begun("onenet", clock, ["m1"], token_valid="2h")  # noqa: S106  a duration
     for each in asked:
