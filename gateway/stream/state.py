@@ -50,10 +50,12 @@ class StateReader:
     def missing(self, position: Position, epoch: str, last: int | None) -> list[Gap]:
         """Return the gaps of what never reached the log that nobody at this position was told of.
 
-        Of the running `epoch` the position says how far it was told; of an earlier one what was noted since
-        its row counts. They are told before the rows behind `last`, all of them where it is None.
+        Of the running `epoch` the position says how far it was told; of an earlier one, or where it says what
+        never was, what was noted since its row counts. They are told before the rows behind `last`, all of
+        them where it is None.
         """
-        is_known = position.epoch == epoch and position.told >= 0
+        newest = int(self._rows("SELECT ifnull(max(revision), 0) FROM gaps")[0][0])
+        is_known = position.epoch == epoch and 0 <= position.told <= newest
         since = ("revision > ?", position.told) if is_known else ("place > ?", position.seq)
         behind = 2**62 if last is None else last + 1
         return self._gaps(f"first_seq = 0 AND {since[0]} AND place <= ? ORDER BY revision", since[1], behind)

@@ -71,6 +71,19 @@ async def test_how_far_gaps_were_told_means_nothing_in_another_epoch(tmp_path: P
     log.close()
 
 
+async def test_a_revision_that_never_was_hides_no_gap(tmp_path: Path) -> None:
+    log = StoredLog(tmp_path)
+    async with opened(tmp_path / STORE) as buffer:
+        await fill(buffer, [1])
+        place = log.ends().newest._replace(told=9_999)
+        await note(buffer, "a", T0, None)
+        page = log.read(place, 100)
+        assert told(page) == [(1, True)]
+        assert page.after == place._replace(told=1)
+        assert told(log.read(page.after, 100)) == []
+    log.close()
+
+
 async def test_over_pages_restarts_and_new_epochs_every_gap_is_told_before_the_rows_behind_it(
     tmp_path: Path,
 ) -> None:
