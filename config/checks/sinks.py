@@ -123,6 +123,8 @@ def _influxdb(sink: InfluxDbSink, document: Document, path: Path) -> Iterator[Pr
         yield from check_tls(sink.tls, document, (*path, "tls"))
     if sink.proxy is not None:
         yield from check_proxy(sink.proxy, document, (*path, "proxy"))
+    if sink.daily_cap is not None:
+        yield document.problem("W-CF-0724", (*path, "daily_cap"), at_key=True)
     is_plain = sink.url.startswith("http:")
     if sink.tls is not None and is_plain:
         yield document.problem("E-CF-0721", (*path, "tls"), at_key=True)
