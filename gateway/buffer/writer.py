@@ -325,8 +325,8 @@ class Writer:
     def _abandon(self, exc: Exception) -> None:
         """Trust the active file no more: after a failed sync its pages may be lost and yet look clean."""
         active, self._active = self._active, None
-        self._note_trouble(exc)
         if active is None:
+            self._note_trouble(exc)
             self._clear_the_way()
             return
         self._distrust(active, exc)
