@@ -81,3 +81,10 @@ def test_every_word_of_the_catalogue_is_used() -> None:
     begun = set(re.findall(r"[`\"]([\w.]+)\.\$\{", text)) | set(re.findall(r'\bword(?:\(|=)"([\w.]+)"', text))
     dead = [key for key in words if key not in said and not any(key.startswith(f"{each}.") for each in begun)]
     assert dead == []
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_the_strip_counts_alarms_in_the_words_of_their_view(language: str) -> None:
+    words = orjson.loads((SOURCE / "words" / f"{language}.json").read_bytes())
+    assert words["alarms.unacknowledged"] == words["alarms.is.active"]
+    assert words["alarms.unacknowledged"].lower() in words["strip.alarms"]

@@ -2,7 +2,7 @@
 import type { SessionTold, SignedIn } from "../api";
 import { useAnswer } from "../energy/data";
 import { watch } from "../feed";
-import { age, moment } from "../format";
+import { ago, moment } from "../format";
 import { useValue } from "../observable";
 import { Card, Failed, Loading, Wide } from "../parts";
 import { route } from "../route";
@@ -89,7 +89,7 @@ function Sessions() {
               <tr key={each.number}>
                 <th scope="row">{each.address}</th>
                 <td class="num">{moment(each.made)}</td>
-                <td class="num">{age(each.seen)}</td>
+                <td class="num">{ago(each.seen)}</td>
                 <td class="agent">{each.agent || "—"}</td>
                 <td>{each.is_this ? t("account.this") : <button type="button" onClick={() => void change("DELETE", `account/sessions/${each.number}`).then(again)}>{t("account.end")}</button>}</td>
               </tr>

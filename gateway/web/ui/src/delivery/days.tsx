@@ -30,7 +30,7 @@ export function Days() {
                 <tr key={i}>
                   <th scope="row">{date(Date.parse(each.day + NOON))}</th>
                   <td class="text">{nameOf(each.sink)}</td>
-                  <td class="text">{each.line.source || "—"}</td>
+                  <td class="text">{each.line.source ? nameOf(each.line.source) : t("delivery.unnamed")}</td>
                   <td class="num">{figure(each.line.acquired, 15)}</td>
                   <td class="num">{figure(each.line.delivered, 15)}</td>
                   <td class="num">{figure(each.line.buffered, 15)}</td>

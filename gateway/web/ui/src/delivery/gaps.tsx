@@ -5,6 +5,7 @@ import { useAnswer } from "../energy/data";
 import { figure, moment } from "../format";
 import { Card, Failed, Loading, Status, Wide } from "../parts";
 import { t, word } from "../words";
+import { nameOf } from "./names";
 
 const SHOWN = 50;
 
@@ -17,7 +18,7 @@ export function Gaps() {
     <Card title={t("delivery.gaps")} note={t("delivery.gap_count", { count: answer.total, lasting: answer.lasting })}>
       {answer.gaps.length === 0 ? <p class="empty">{t("delivery.no_gaps")}</p> : (
         <Wide label={t("delivery.gaps")}>
-          <table class="links">
+          <table class="links gaps">
             <thead><tr><th>{t("delivery.from")}</th><td>{t("delivery.until")}</td><td>{t("delivery.why")}</td><td>{t("delivery.source")}</td><td>{t("delivery.devices")}</td><td class="num">{t("delivery.affected")}</td><td class="num">{t("delivery.rows")}</td></tr></thead>
             <tbody>{answer.gaps.map((each) => <Row key={each.id} gap={each} />)}</tbody>
           </table>
@@ -40,8 +41,8 @@ function Row({ gap }: { gap: Gap }) {
       <th scope="row" class="num">{gap.start === null ? "—" : moment(gap.start)}</th>
       <td class="num">{gap.lasts ? <Status tone="look">{t("delivery.lasts")}</Status> : gap.end === null ? "—" : moment(gap.end)}</td>
       <td>{word("dropped", gap.reason)}</td>
-      <td>{gap.sources.map((each) => each.code).join(t("figure.comma"))}</td>
-      <td class="about" title={gap.devices.join("\n")}>{devices || "—"}</td>
+      <td>{gap.sources.map((each) => nameOf(each.code)).join(t("figure.comma"))}</td>
+      <td class="about" title={gap.devices.join("\n")}>{devices || (gap.sources.length ? t("delivery.whole_source") : "—")}</td>
       <td class="num">{gap.tags ? figure(gap.tags) : "—"}</td>
       <td class="num">{gap.rows ? figure(gap.rows) : "—"}</td>
     </tr>

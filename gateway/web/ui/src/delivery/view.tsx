@@ -83,7 +83,7 @@ function Sink({ sink }: { sink: SinkLedger }) {
             </tr>
           </thead>
           <tbody>
-            {sink.lines.map((each) => <Line key={each.source} name={each.source || t("delivery.unnamed")} line={each} />)}
+            {sink.lines.map((each) => <Line key={each.source} name={each.source ? nameOf(each.source) : t("delivery.unnamed")} line={each} />)}
             {sink.lines.length > 1 && <Line name={t("delivery.all")} line={sink.total} isTotal />}
           </tbody>
         </table>
