@@ -113,6 +113,13 @@ ON_SCREEN: Final = """() => {
   const hollow = [...document.querySelectorAll("main p")].filter(bare).map((each) => each.className);
   return { mine, said, head: head ? head.textContent : "", isSeen, hollow, title: document.title };
 }"""
+BELOW: Final = """() => document.documentElement.scrollHeight - Math.max(innerHeight,
+  Math.ceil(document.querySelector("main").getBoundingClientRect().bottom + scrollY))"""
+"""How far one can scroll into nothing: what is hidden from the eye must not take room."""
+CUT: Final = """() => [...document.querySelectorAll("main .wide:has(table)")]
+  .filter((each) => each.scrollWidth > each.clientWidth + 1)
+  .map((each) => each.getAttribute("aria-label"))"""
+"""On a phone the rows of a table are lists, so that nothing of them is out of reach."""
 OUT_OF_CARDS: Final = """() => [...document.querySelectorAll("main .card")]
   .filter((each) => getComputedStyle(each).overflowX === "visible" && each.scrollWidth > each.clientWidth + 1)
   .map((each) => each.getAttribute("aria-label") || each.className)"""
@@ -242,7 +249,11 @@ def looked_at(page: Page, view: str, language: str) -> Iterator[str]:
         reaches = page.evaluate(WIDTH)
         if reaches > width:
             yield f"{reaches} pixels wide on a screen of {width}"
+        if (empty := page.evaluate(BELOW)) > 1:
+            yield f"{empty} pixels of nothing below it on a screen of {width}"
         yield from (f"out of its card on a screen of {width}: {each}" for each in page.evaluate(OUT_OF_CARDS))
+        if width < 480:
+            yield from (f"scrolls sideways on a phone: {each}" for each in page.evaluate(CUT))
     for theme, is_light in (("light", True), ("dark", False)):
         page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
         if (sum(map(int, page.evaluate(LIGHT))) > 400) != is_light:

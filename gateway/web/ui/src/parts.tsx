@@ -1,5 +1,6 @@
 // Small pieces every view uses. Every state has a shape and a word beside its colour.
 import type { ComponentChildren } from "preact";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { t } from "./words";
 
 export type Tone = "calm" | "look" | "bad" | "off";
@@ -41,9 +42,18 @@ export function Card({ title, note, label, children }: { title: string; note?: C
   );
 }
 
-/** A table that is wider than a phone scrolls by itself, also with the keyboard. */
+/** What is wider than its card scrolls by itself, also with the keyboard; on a phone a table's rows are lists, each cell named by its column. */
 export function Wide({ label, children }: { label: string; children: ComponentChildren }) {
-  return <div class="wide" role="group" tabIndex={0} aria-label={label}>{children}</div>;
+  const box = useRef<HTMLDivElement>(null);
+  useLayoutEffect(() => {
+    const table = box.current?.querySelector("table");
+    const heads = [...(table?.tHead?.rows[0]?.cells ?? [])];
+    for (const row of table?.tBodies[0]?.rows ?? []) {
+      const spanned = heads.length - row.cells.length; // by a cell of the rows above
+      [...row.cells].forEach((cell, i) => (cell.dataset.head = heads[spanned + i]?.textContent ?? ""));
+    }
+  });
+  return <div class="wide" role="group" tabIndex={0} aria-label={label} ref={box}>{children}</div>;
 }
 
 interface Size {

@@ -68,13 +68,13 @@ export default function Curve({ today, curve }: { today: Today; curve: TodayCurv
       </div>
       {found && !isEmpty && <Legend found={found} past={past} steps colour={colourOf("electricity", paint)} before={t("today.yesterday")} />}
       {found && !found.bands.length && <p class="note without">{t("today.bands_none")}</p>}
-      <table class="hidden">
+      <div class="hidden"><table>
         <caption>{t("today.table")}</caption>
         <thead><tr><th scope="col">{t("energy.time")}</th><th scope="col">kW</th><th scope="col">{t("today.yesterday")} kW</th></tr></thead>
         <tbody>
           {rows.map((each) => <tr key={each.start}><th scope="row">{minutes(each.start)}</th><td>{said(each)}</td><td>{said(before(each, past, start))}</td></tr>)}
         </tbody>
-      </table>
+      </table></div>
       <p class="hidden" role="status">{says}</p>
     </section>
   );

@@ -4,7 +4,7 @@ import type { MessageText, Topic, Topics } from "../api";
 import { useAnswer } from "../energy/data";
 import { watch } from "../feed";
 import { age, bytes, figure } from "../format";
-import { Card, Failed, Loading } from "../parts";
+import { Card, Failed, Loading, Wide } from "../parts";
 import { t } from "../words";
 import "./topics.css";
 
@@ -23,7 +23,7 @@ export default function TopicsView() {
           {!error && !answer && <Loading />}
           {answer && answer.topics.length === 0 && <p class="empty">{t("topics.none")}</p>}
           {answer && answer.topics.length > 0 && (
-            <div class="list">
+            <div class="list"><Wide label={t("nav.topics")}>
               <table class="links">
                 <thead><tr><th>{t("topics.topic")}</th><td>{t("topics.sink")}</td><td class="num">{t("topics.last")}</td><td class="num">{t("topics.count")}</td><td class="num">{t("topics.size")}</td></tr></thead>
                 <tbody>
@@ -38,7 +38,7 @@ export default function TopicsView() {
                   ))}
                 </tbody>
               </table>
-            </div>
+            </Wide></div>
           )}
         </Card>
         {chosen ? <Message key={`${chosen.sink} ${chosen.topic}`} of={chosen} /> : <p class="empty">{t("topics.choose")}</p>}

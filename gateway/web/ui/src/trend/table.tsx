@@ -3,7 +3,7 @@ import { useMemo, useState } from "preact/hooks";
 import type { TrendLine, Trends } from "../api";
 import { figure, moment, shown } from "../format";
 import { useValue } from "../observable";
-import { Status } from "../parts";
+import { Status, Wide } from "../parts";
 import { devicePath, qualityWord, toneOf } from "../quality";
 import { whyOf } from "../route";
 import { language, t, unitWord, word } from "../words";
@@ -16,7 +16,7 @@ import { newest } from "../feed";
 /** Which line is whose, and what it says at the cursor, else now. */
 export function Legend({ drawn, from, to, cursor, isLive, remove }: { drawn: Drawn[]; from: number; to: number; cursor: number | null; isLive: boolean; remove: (path: string) => void }) {
   return (
-    <table class="legend">
+    <Wide label={t("energy.legend")}><table class="legend">
       <thead>
         <tr>
           <th scope="col">{t("trend.tag")}</th>
@@ -57,7 +57,7 @@ export function Legend({ drawn, from, to, cursor, isLive, remove }: { drawn: Dra
           );
         })}
       </tbody>
-    </table>
+    </table></Wide>
   );
 }
 
