@@ -2,7 +2,8 @@
 
 A device's windows end by its own rows. One that is silent is taken to be as late as it was of late: each
 batch tells by the gateway's clock less the oldest row that was not late for its window. That is 7 s for a
-clock that is 7 s behind, and 60 s for a device that sends a minute's readings at once.
+clock that is 7 s behind, and 60 s for a device that sends a minute's readings at once. While nobody knows it
+yet, silence proves nothing.
 """
 
 from collections.abc import Mapping
@@ -69,7 +70,10 @@ class Progress:
         before = np.where(is_first[seen], late, self._late[seen])
         late = np.maximum(late, before - (before - late) // _FORGET)
         self._late[seen] = np.where(np.abs(late) <= ON_TIME_NS, 0, late)
-        self._closed[is_first] = self._since - self._late[is_first]
+        self._closed[is_first] = np.maximum(self._since - self._late, oldest)[is_first]
+        # Of one that is heard for the first time, or comes too late, nobody knows yet how late it comes.
+        unsure = np.unique(device[is_first[device] | ~tells])
+        self._late[unsure] = np.maximum(self._late[unsure], GRACE_NS + 1)
         np.minimum(newest, arrived, out=newest)
 
     def is_late(self, device: NDArray[np.int32], time: Int64s) -> NDArray[np.bool_]:
@@ -84,12 +88,12 @@ class Progress:
         is_due: NDArray[np.bool_] = now >= end + GRACE_NS
         return is_due
 
-    def is_whole(self, device: NDArray[np.int32], end: int, arrived: int) -> NDArray[np.bool_]:
-        """Tell of which of these devices all of a window is known, (n,): from its start to its end."""
+    def is_whole(self, device: NDArray[np.int32], end: int) -> NDArray[np.bool_]:
+        """Tell of which of these devices all of a window that is due is known, (n,)."""
         closed = self._closed[device]
         is_joined = (end - self._every < closed) & (closed < end)
         # A silent device had no more to say, unless its rows come late: then nobody knows.
-        is_silent = (self._late[device] <= GRACE_NS) & (arrived >= end)
+        is_silent = self._late[device] <= GRACE_NS
         return ~is_joined & (is_silent | (self._newest[device] >= end))
 
     def close(self, device: NDArray[np.int32], end: int) -> None:

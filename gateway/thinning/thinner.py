@@ -185,8 +185,8 @@ class Thinner:
 
         def closing(tag: NDArray[np.int32]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
             device = self._tags.device[tag]
-            is_closed = progress.is_due(device, end, arrived) | is_end
-            return is_closed, progress.is_whole(device, end, arrived)
+            is_due = progress.is_due(device, end, arrived)
+            return is_due | is_end, is_due & progress.is_whole(device, end)
 
         device = self._tags.device[window.tags()]
         closed = self._finished(window.close(_how(rule), end, closing))

@@ -228,10 +228,11 @@ def test_a_device_whose_clock_is_ahead_does_not_end_the_windows_of_the_others(le
     assert right[1][1:] == (pytest.approx(np.mean(range(60, 120))), GOOD)
 
 
-def two_devices() -> tuple[Thinner, TagTable]:
+def two_devices(every: str = "60s") -> tuple[Thinner, TagTable]:
     tags = TagTable()
     tags.announce([Tag(f"s/a/l/{device}/t", Kind.FLOAT64, "KWT", "src") for device in ("right", "other")])
-    return Thinner("cloud", Rules("cloud", [MEAN], tags), tags), tags
+    rules = [SelectRule(path="**", every=every, **{"as": "mean"})]
+    return Thinner("cloud", Rules("cloud", rules, tags), tags), tags
 
 
 def means(closed: list[Batch | None], tags: TagTable, device: str) -> list[tuple[int, float, int]]:
@@ -240,7 +241,7 @@ def means(closed: list[Batch | None], tags: TagTable, device: str) -> list[tuple
     return [
         ((time - T0) // S, value, quality)
         for path, time, value, quality in found
-        if path == f"s/a/l/{device}/t@mean_1min" and quality < BAD
+        if path.startswith(f"s/a/l/{device}/t@mean") and quality < BAD
     ]
 
 
@@ -295,7 +296,72 @@ def test_a_device_that_sends_a_minute_at_once_has_whole_windows(first: int) -> N
     good = [((time - T0) / S, value) for time, value, quality in mine if quality == GOOD]
     assert len({end for end, _ in good}) == len(good) > 45
     assert {value - end for end, value in good[1:]} == {-5.5}
-    assert len(mine) <= len(good) + 2  # nobody knew of the first message that it was short
+    assert len(mine) <= len(good) + 3  # nobody knew what was before the first message, nor that it was short
+
+
+@pytest.mark.parametrize(("size", "first", "spacing"), [(15, 1, 1), (9, 7, 1), (60, 11, 1), (15, 12, 4)])
+def test_no_window_is_good_that_lacks_rows_of_a_device_that_sends_many_at_once(
+    size: int, first: int, spacing: int
+) -> None:
+    """Not even before its habit is known: it is heard for the first time, then comes too late once."""
+    thin, tags = two_devices(every="10s")
+    closed = []
+    for at in range(1, 300):
+        entries = [(0, at, float(at), GOOD)]
+        if at % size == first % size:
+            mine = range(at - size + 1, at + 1)
+            entries += [(1, second, float(second), GOOD) for second in mine if second % spacing == 0]
+        closed.append(thin.add(deliver(at, entries)))
+    good = [(end, value) for end, value, quality in means(closed, tags, "other") if quality == GOOD]
+    assert len(good) > 20
+    for end, value in good:
+        assert value == np.mean([each for each in range(end - 10, end) if each % spacing == 0]), end
+
+
+def test_a_device_that_has_just_come_too_late_is_not_taken_to_be_silent() -> None:
+    thin, tags = two_devices(every="10s")
+    closed, waiting = [], []
+    for at in range(1, 140):
+        waiting += [(1, at - 0.25, float(at), GOOD)] if at % 4 == 0 else []
+        entries = [(0, at, float(at), GOOD)]
+        if at < 40 or at % 23 == 0:  # from 40 on it sends what has gathered
+            entries, waiting = entries + waiting, []
+        closed.append(thin.add(deliver(at, entries)))
+    good = [(end, value) for end, value, quality in means(closed, tags, "other") if quality == GOOD]
+    assert [end for end, _ in good if end > 110] == [120, 130]
+    for end, value in good:
+        if end > 40:  # its rows came ten seconds later than ever before
+            assert value == np.mean([each for each in range(0, 140, 4) if end - 10 <= each - 0.25 < end]), end
+
+
+def test_the_window_a_device_is_first_heard_in_is_not_whole_though_its_clock_is_ahead() -> None:
+    thin, tags = two_devices(every="10s")
+    for at in range(1, 40):
+        thin.add(deliver(at, [(0, at, float(at), GOOD)]))
+    closed = [
+        thin.add(Delivery(Batch((rows([(1, 600 + at, 1.0, GOOD)]),), T0 + at * S), EPOCH, at))
+        for at in range(45, 700)
+    ]
+    assert [quality for _, _, quality in means(closed, tags, "other")][:3] == [
+        UNCERTAIN_SUBNORMAL,
+        GOOD,
+        GOOD,
+    ]
+
+
+@pytest.mark.fault("C1")
+def test_a_window_that_waits_for_its_last_rows_when_the_clock_is_set_back_is_uncertain() -> None:
+    thin, tags = two_devices()
+    log = stream(4, 240)
+    set_back = [
+        replace(each, batch=replace(each.batch, arrived=each.batch.arrived - 100 * S)) for each in log
+    ]
+    closed = [thin.add(each) for each in (*log[:182], *set_back[182:])]
+    found = means(closed, tags, "other")
+    assert [(end, quality) for end, _, quality in found if end in (120, 180)] == [
+        (120, GOOD),
+        (180, UNCERTAIN_SUBNORMAL),
+    ]
 
 
 def test_a_backlog_that_comes_first_makes_whole_windows_and_one_that_comes_behind_uncertain_rows() -> None:
