@@ -115,11 +115,9 @@ ON_SCREEN: Final = """() => {
 }"""
 BELOW: Final = """() => document.documentElement.scrollHeight - Math.max(innerHeight,
   Math.ceil(document.querySelector("main").getBoundingClientRect().bottom + scrollY))"""
-"""How far one can scroll into nothing: what is hidden from the eye must not take room."""
 CUT: Final = """() => [...document.querySelectorAll("main .wide:has(table)")]
-  .filter((each) => each.scrollWidth > each.clientWidth + 1)
-  .map((each) => each.getAttribute("aria-label"))"""
-"""On a phone the rows of a table are lists, so that nothing of them is out of reach."""
+  .filter((each) => each.scrollWidth > each.clientWidth + 1).map((each) => each.ariaLabel)"""
+"""How far one can scroll into nothing; and the tables of which a part is beyond a phone's edge."""
 OUT_OF_CARDS: Final = """() => [...document.querySelectorAll("main .card")]
   .filter((each) => getComputedStyle(each).overflowX === "visible" && each.scrollWidth > each.clientWidth + 1)
   .map((each) => each.getAttribute("aria-label") || each.className)"""
@@ -246,14 +244,13 @@ def looked_at(page: Page, view: str, language: str) -> Iterator[str]:
         yield from wrong_with(text, language)
     for width, height in ((390, 844), (1366, 768)):
         page.set_viewport_size({"width": width, "height": height})
-        reaches = page.evaluate(WIDTH)
-        if reaches > width:
+        if (reaches := page.evaluate(WIDTH)) > width:
             yield f"{reaches} pixels wide on a screen of {width}"
         if (empty := page.evaluate(BELOW)) > 1:
             yield f"{empty} pixels of nothing below it on a screen of {width}"
         yield from (f"out of its card on a screen of {width}: {each}" for each in page.evaluate(OUT_OF_CARDS))
-        if width < 480:
-            yield from (f"scrolls sideways on a phone: {each}" for each in page.evaluate(CUT))
+        cut = page.evaluate(CUT) if width < 480 else []
+        yield from (f"scrolls sideways on a phone: {each}" for each in cut)
     for theme, is_light in (("light", True), ("dark", False)):
         page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
         if (sum(map(int, page.evaluate(LIGHT))) > 400) != is_light:
