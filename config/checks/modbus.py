@@ -128,13 +128,14 @@ def _overlaps(source: ModbusSource, document: Document, path: Path) -> Iterator[
             table, begin, end, tag = each
             while around and (around[-1][0] != table or around[-1][2] <= begin):
                 around.pop()
-            is_written = document.value((*at, "tags", tag)) is not None
-            if is_written and around and around[-1][1] < begin and around[-1][2] < end:
+            if around and around[-1][1] < begin and around[-1][2] < end:
                 _, first_begin, first_end, first = around[-1]
-                args: dict[str, object] = {"first": first, "begin": first_begin, "end": first_end - 1}
-                args |= {"name": tag, "address": begin, "next": first_end}
-                yield document.problem_with("W-CF-0526", (*at, "tags", tag, "address"), args)
-                break
+                written = [one for one in (tag, first) if document.value((*at, "tags", one)) is not None]
+                if written:  # else both are the template's: nothing to mend in this file
+                    args: dict[str, object] = {"first": first, "begin": first_begin, "end": first_end - 1}
+                    args |= {"name": tag, "address": begin, "next": first_end}
+                    yield document.problem_with("W-CF-0526", (*at, "tags", written[0], "address"), args)
+                    break
             around.append(each)
 
 
