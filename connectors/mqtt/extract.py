@@ -28,6 +28,7 @@ from connectors.quality import (
     BAD_TYPE_MISMATCH,
     GOOD,
     UNCERTAIN,
+    UNCERTAIN_INITIAL_VALUE,
 )
 from connectors.tags import Part
 
@@ -134,8 +135,11 @@ class Extraction:
                 return _written(match[1])
             return _plain_text(payload)
 
-    def append(self, said: Any, arrived: int, rows: Rows) -> int:
-        """Add the message's rows; return how many of its values were not there."""
+    def append(self, said: Any, arrived: int, rows: Rows, *, is_retained: bool = False) -> int:
+        """Add the message's rows; return how many of its values were not there.
+
+        What was retained and says no time of its own is Uncertain: true once, and not a sample of now.
+        """
         time, quality = arrived, GOOD
         if self._time is not None:
             own = self._time(follow(said, self._time_steps))
@@ -145,6 +149,8 @@ class Extraction:
                 time = own
         if self._quality_steps is not None and quality == GOOD:
             quality = quality_of(follow(said, self._quality_steps))
+        if is_retained and self._time is None and quality < UNCERTAIN:
+            quality = UNCERTAIN_INITIAL_VALUE
         if self._fetch is not None and quality == GOOD:
             inside = follow(said, self._parent)
             try:

@@ -156,16 +156,15 @@ class Mqtt(Reader[Entry]):
         elif is_too_large:
             self._refusals.tell("too_large", topic, payload)
         else:
-            self._extract(found, topic, payload, arrived)
+            self._extract(found, message, topic, arrived)
 
     def _can_tell(self, found: Extraction | Refusal | Told) -> bool:
         """Tell whether messages of a topic have a time or id of their own."""
         reader = found.reader if isinstance(found, Told) else found
         return isinstance(reader, Extraction) and reader.can_tell
 
-    def _extract(
-        self, found: Extraction | Told, topic: str, payload: bytes | bytearray, arrived: int
-    ) -> None:
+    def _extract(self, found: Extraction | Told, message: MQTTMessage, topic: str, arrived: int) -> None:
+        payload = message.payload
         try:
             if isinstance(found, Told):
                 said = found.reader.parse(payload, self._options.max_depth)
@@ -180,13 +179,13 @@ class Mqtt(Reader[Entry]):
         elif fitted is None:
             self._statistics.values_missing += len(found.entry.tags) if isinstance(found, Told) else 0
         else:
-            self._append(fitted, said, arrived)
+            self._append(fitted, said, arrived, is_retained=bool(message.retain))
 
-    def _append(self, found: Extraction, said: Any, arrived: int) -> None:
+    def _append(self, found: Extraction, said: Any, arrived: int, *, is_retained: bool) -> None:
         if found.ids is not None and found.ids.is_duplicate(said, self._statistics):
             self._statistics.duplicates += 1
             return
-        missing = found.append(said, arrived, self._rows)
+        missing = found.append(said, arrived, self._rows, is_retained=is_retained)
         if missing:
             self._statistics.values_missing += missing
 

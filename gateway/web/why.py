@@ -39,6 +39,7 @@ _RULE: Final = {
     quality.UNCERTAIN_ENGINEERING_UNITS_EXCEEDED: "limits",
     quality.UNCERTAIN_SUBNORMAL: "few_values",
     quality.UNCERTAIN_CONFIGURATION_ERROR: "review",
+    quality.UNCERTAIN_INITIAL_VALUE: "retained",
 }
 _SHOWN_COUNTS: Final = ("requests", "timeouts", "exceptions", "rejected_replies", "late_replies")
 """Of the whole link."""

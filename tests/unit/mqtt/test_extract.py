@@ -24,6 +24,7 @@ from connectors.quality import (
     BAD_TYPE_MISMATCH,
     GOOD,
     UNCERTAIN,
+    UNCERTAIN_INITIAL_VALUE,
 )
 
 ARRIVED = 1_790_000_000_000_000_000
@@ -124,6 +125,20 @@ def test_nan_and_infinity_are_bad_although_json_has_no_word_for_them() -> None:
             b'{"a": %b, "b": 2.5}' % word, {"a": {"path": "a"}, "b": {"path": "b", "type": "text"}}
         )
         assert rows[0][2] == BAD_OUT_OF_RANGE
+
+
+def test_what_was_retained_is_uncertain_unless_it_says_its_time_or_is_worse() -> None:
+    for said, more, expected in (
+        ({}, {}, UNCERTAIN_INITIAL_VALUE),
+        ({"q": True}, {"quality": "q"}, UNCERTAIN_INITIAL_VALUE),
+        ({"q": "bad"}, {"quality": "q"}, BAD),
+        ({"ts": 7}, {"time": {"path": "ts", "form": "unix_ns"}}, GOOD),
+        ({"ts": "?"}, {"time": {"path": "ts", "form": "unix_ns"}}, BAD_INVALID_TIMESTAMP),
+    ):
+        made, rows = extraction({"v": {"path": "v"}, "w": {"path": "w"}}, **more), Rows()
+        made.append({"v": 1.5, "w": "no number", **said}, ARRIVED, rows, is_retained=True)
+        found = by_number(rows.batch(ARRIVED, Origin.INITIAL))
+        assert (found[0][2], found[1][2] >= BAD) == (expected, True), said
 
 
 def test_a_value_that_is_not_there_is_no_row_and_counted() -> None:
