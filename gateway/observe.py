@@ -140,7 +140,7 @@ def observe_store(observer: Observer, buffer: DiskBuffer) -> None:
     """Ask the store for its sizes and losses."""
 
     def gauges() -> dict[str, float]:
-        stats = buffer.stats()
+        stats, holds = buffer.stats(), buffer.holds_ns()
         return {
             "segments": stats.segments,
             "bytes": stats.bytes,
@@ -148,7 +148,7 @@ def observe_store(observer: Observer, buffer: DiskBuffer) -> None:
             "queued_bytes": stats.queued_bytes,
             "degraded": bool(stats.degraded),
             "full": stats.full,
-        }
+        } | ({} if holds is None else {"holds_seconds": holds / 1e9})
 
     def counters() -> dict[str, float]:
         stats = buffer.stats()

@@ -53,6 +53,7 @@ from gateway.buffer.reader import Readers
 from gateway.buffer.records import Changes, Discard, EpochRecord
 from gateway.buffer.recovery import Recovered, recover
 from gateway.buffer.retention import RESERVE, Retention
+from gateway.buffer.room import holds_ns
 from gateway.buffer.segment import Job, Segment
 from gateway.buffer.shelf import Shelf
 from gateway.buffer.state import NAME, State
@@ -263,6 +264,10 @@ class DiskBuffer:
             degraded=writer.degraded,
             full=writer.full,
         )
+
+    def holds_ns(self) -> int | None:
+        """Return how long an outage may last before the oldest rows go, ns; None while nobody knows."""
+        return holds_ns(self._directory, self._shelf.segments, self._options)
 
     # What the writer thread calls; each hands over to the loop.
 

@@ -19,6 +19,7 @@ from config.plant import BufferOptions
 from connectors import Clock
 from gateway.buffer.reader import Damaged, Readers
 from gateway.buffer.records import Changes
+from gateway.buffer.room import segment_bytes
 from gateway.buffer.segment import Segment
 from gateway.buffer.writer import Writer
 from gateway.ledger import Gap
@@ -70,7 +71,7 @@ class Retention:
         self._shelf = shelf
         self._readers = readers
         self._clock = clock
-        self._segment_bytes = min(options.segment_bytes, options.max_bytes // 8)
+        self._segment_bytes = segment_bytes(options)
         self._wall, self._monotonic = clock.now(), clock.monotonic()
         self._undeleted: list[Path] = []
         self.ready = False

@@ -21,6 +21,7 @@ from config.plant import BufferOptions
 from connectors import Epoch, Tag
 from gateway.buffer.contract import StoreFailed
 from gateway.buffer.refusal import meaning
+from gateway.buffer.room import segment_bytes
 from gateway.buffer.segment import Job, Segment, SegmentWriter, SourceState, segment_path
 from gateway.sqlite import files_of, is_full
 
@@ -79,7 +80,7 @@ class Writer:
         self._tag = tag
         self._wait_when_full = options.when_full == "wait"
         self._interval_s = options.commit_interval / 1e9
-        self._segment_bytes = min(options.segment_bytes, options.max_bytes // 8)
+        self._segment_bytes = segment_bytes(options)
         self._segment_age_s = options.segment_age / 1e9
         self._inbox: queue.SimpleQueue[Job | Task | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="buffer-writer")

@@ -156,7 +156,12 @@ def delivery(
     for each in told.accounts:
         link = history if each.sink == HISTORY_SINK else links.get(each.sink)
         role = _role(each, is_platform=link is not None)
-        sinks.append(_sink(each, role, link, rates.get(each.sink), refused.get(each.sink, [])))
+        sinks.append(
+            _sink(
+                *(each, role, link, rates.get(each.sink), refused.get(each.sink, [])),
+                holds_s=told.store.get("holds_seconds"),
+            )
+        )
     return Delivery(
         now=told.now // 1_000_000,
         answers=answers,
@@ -228,6 +233,8 @@ def _sink(
     link: LinkTold | None,
     rates: tuple[float, float] | None,
     refused: list[Refused],
+    *,
+    holds_s: float | None,
 ) -> SinkLedger:
     lag_s = None if link is None else link.counts.get("backlog_oldest_seconds", 0.0)
     came, went = rates or (None, None)
@@ -250,8 +257,13 @@ def _sink(
         in_rows_per_s=None if came is None else round(came, 1),
         out_rows_per_s=None if went is None else round(went, 1),
         left_s=round(account.counted / (went - came), 1) if shrinks and went and came is not None else None,
+        room_s=_room_s(holds_s, lag_s) if account.counted else None,
         refused=refused,
     )
+
+
+def _room_s(holds_s: float | None, lag_s: float | None) -> float | None:
+    return None if holds_s is None or lag_s is None else round(max(0.0, holds_s - lag_s), 1)
 
 
 def _role(account: Account, *, is_platform: bool) -> SinkRole:

@@ -81,6 +81,8 @@ class SinkLedger(Answer):
     """Gone from its backlog lately, in whichever way."""
     left_s: float | None
     """Until the backlog is gone, at this pace; None where it does not shrink, or there is none."""
+    room_s: float | None
+    """Until the oldest of the backlog has to go, at this pace; None where there is none, or nobody knows."""
     refused: list[Refused]
 
 

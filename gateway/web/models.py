@@ -52,6 +52,8 @@ class Strip(Answer):
     """Stored rows; None until two looks at the gateway can be compared."""
     store_bytes: int
     max_bytes: int
+    store_holds_s: float | None
+    """How long an outage may last, at the pace of the last hour; None while nobody knows the pace."""
     good: int
     uncertain: int
     bad: int

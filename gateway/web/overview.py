@@ -92,6 +92,7 @@ def _strip(view: View, told: Told, links: list[Link], counts: list[int]) -> Stri
         rows_per_s=None if view.rows_per_s is None else round(view.rows_per_s, 1),
         store_bytes=int(told.store.get("bytes", 0)),
         max_bytes=told.max_bytes,
+        store_holds_s=told.store.get("holds_seconds"),
         **dict(zip(("good", "uncertain", "bad", "waiting"), counts, strict=True)),
     )
 

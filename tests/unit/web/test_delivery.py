@@ -67,6 +67,21 @@ async def test_the_pace_tells_how_long_a_backlog_takes(plant: Plant) -> None:
     assert (then["in_rows_per_s"], then["out_rows_per_s"], then["left_s"]) == (10.0, 60.0, 10.0)
 
 
+async def test_a_backlog_tells_in_how_much_time_the_buffer_is_full(plant: Plant) -> None:
+    plant.add_link("cloud", "sink", counts={"backlog_oldest_seconds": 600.0})
+    plant.add_link("idle", "sink", counts={"backlog_oldest_seconds": 0.0})
+    for holds, left in ((None, None), (7200.0, 6600.0), (300.0, 0.0)):
+        plant.told = replace(plant.told, store={} if holds is None else {"holds_seconds": holds})
+        waits, idle = (
+            Account(name, T0, (entry("m", 100, 0, n),), n) for name, n in (("cloud", 100), ("idle", 0))
+        )
+        tell(plant, T0, waits, idle)
+        said = (await ask(create_app(plant), "/api/delivery")).json()["sinks"]
+        assert [each["room_s"] for each in said] == [left, None]
+        overview = (await ask(create_app(plant), "/api/overview")).json()
+        assert overview["strip"]["store_holds_s"] == holds
+
+
 async def test_quarantine_and_gaps_come_from_the_store(plant: Plant) -> None:
     async with opened(plant.store, segment_bytes=2048) as buffer:
         cursor = buffer.cursor("cloud", Order.STRICT)

@@ -690,6 +690,7 @@ export interface SinkLedger {
   in_rows_per_s: number | null;
   out_rows_per_s: number | null;
   left_s: number | null;
+  room_s: number | null;
   refused: Refused[];
 }
 
@@ -743,6 +744,7 @@ export interface Strip {
   rows_per_s: number | null;
   store_bytes: number;
   max_bytes: number;
+  store_holds_s: number | null;
   good: number;
   uncertain: number;
   bad: number;

@@ -96,7 +96,7 @@ function Sink({ sink }: { sink: SinkLedger }) {
 
 function waiting(sink: SinkLedger): string {
   if (!sink.backlog) return t("delivery.nothing_waits");
-  const left = sink.left_s === null ? t("delivery.not_shrinking") : t("delivery.left", { time: seconds(sink.left_s) });
+  const left = sink.left_s !== null ? t("delivery.left", { time: seconds(sink.left_s) }) : sink.room_s !== null ? t("delivery.room", { time: seconds(sink.room_s) }) : t("delivery.not_shrinking");
   const rows = figure(sink.backlog);
   return sink.lag_s === null ? t("delivery.waits_unaged", { rows, left }) : t("delivery.waits", { rows, age: seconds(sink.lag_s), left });
 }

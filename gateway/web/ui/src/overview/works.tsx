@@ -9,7 +9,7 @@ import { Card, Mark, Spark, Status, type Tone } from "../parts";
 import { liveOf } from "../route";
 import { PlantTree } from "../tree";
 import { reason, t, word } from "../words";
-import { shareOf } from "./line";
+import { outage, shareOf } from "./line";
 
 export function Works({ said, children }: { said: State; children: ComponentChildren }) {
   return (
@@ -60,7 +60,7 @@ function Figures({ said }: { said: State }) {
         value={bytes(strip.store_bytes).split(" ")[0] ?? ""}
         unit={bytes(strip.store_bytes).split(" ")[1] ?? ""}
         tone={strip.store_bytes > 0.9 * strip.max_bytes ? "look" : "calm"}
-        note={t("figure.room", { all: bytes(strip.max_bytes), share: shareOf(strip.store_bytes / strip.max_bytes) })}
+        note={t("figure.room", { all: bytes(strip.max_bytes), share: shareOf(strip.store_bytes / strip.max_bytes) }) + outage(strip.store_holds_s)}
       />
     </div>
   );
