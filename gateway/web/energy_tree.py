@@ -21,6 +21,12 @@ _PLACES: Final = 6
 _DAYS: Final = 400
 
 
+def medium_told(name: str) -> EnergyMedium:
+    """Return a row of the table of media."""
+    each = media()[name]
+    return EnergyMedium(name=name, zh=each.zh, en=each.en, unit=each.unit.symbol)
+
+
 def plant_told(accounts: Accounts) -> EnergyPlant:
     """Return places, meters and media of the plant file."""
     plant, meters = accounts.plant, accounts.query.meters
@@ -52,10 +58,7 @@ def plant_told(accounts: Accounts) -> EnergyPlant:
             )
             for each in meters.values()
         ],
-        media=[
-            EnergyMedium(name=each.name, zh=each.zh, en=each.en, unit=each.unit.symbol)
-            for each in media().values()
-        ],
+        media=[medium_told(name) for name in media()],
         shifts=list(plant.energy.shifts),
         billing_day=plant.energy.billing.day,
         is_priced=accounts.tariff is not None,

@@ -14,9 +14,10 @@ from gateway.energy.results.booked import quantity
 from gateway.web.energy_carbon import wanted
 from gateway.web.energy_figures import Found, rows
 from gateway.web.energy_models import Wanted
+from gateway.web.energy_tree import medium_told
 from gateway.web.today.against import against, over_of, paired
-from gateway.web.today.days import BACK, MEDIUM, Days
-from gateway.web.today.figures import MS, nothing, power_now, quarter_now
+from gateway.web.today.days import BACK, Days
+from gateway.web.today.figures import MS, nothing, rate_now
 from gateway.web.today.models import TodayAgainst, TodayFigure
 
 Name = Literal["coal", "co2"]
@@ -41,7 +42,8 @@ def carbon_of(days: Days) -> list[TodayFigure]:
     over = sorted(
         set.intersection(*(set(over_of(days.accounts, each.figures, _known(each))) for each in now.values()))
     )
-    so_far, hourly = _sums(days, now, over), _hourly(days, now)
+    so_far = _sums(days, now, over)
+    hourly = {name: _hourly(days, now, parts[name]) for name in _NAMES}
     figures = next(iter(now.values())).figures
     told: dict[Name, list[TodayAgainst]] = {name: [] for name in _NAMES}
     for day, back in BACK.items():
@@ -53,7 +55,8 @@ def carbon_of(days: Days) -> list[TodayFigure]:
         nothing(days, name).model_copy(
             update={
                 "value": _text(_whole(parts[name])),
-                "hourly": _text(hourly[name]),
+                "hourly": _text(hourly[name][0]),
+                "hourly_without": [medium_told(each) for each in hourly[name][1]],
                 "so_far": _text(so_far[name]),
                 "until": (figures[over[-1]].span.last if over else days.day().first) // MS,
                 "against": told[name],
@@ -81,17 +84,21 @@ def _side_by_side(days: Days, now: Mapping[str, Answer], before: Mapping[str, An
     return _sums(days, now, mine_of), _sums(days, before, theirs_of)
 
 
-def _hourly(days: Days, now: Mapping[str, Answer]) -> _Sums:
-    """Return what an hour comes to at the power of now; None where more than electricity is burnt."""
-    if set(now) != {MEDIUM} or (power := power_now(days)) is None:
-        return dict.fromkeys(_NAMES)
-    known = _known(now[MEDIUM])
-    newest = quarter_now(days, known)
-    kwh = None if newest is None else known[newest]
-    if newest is None or not kwh:
-        return dict.fromkeys(_NAMES)
-    each = _sums(days, now, [newest])
-    return {name: None if value is None else value * power / kwh for name, value in each.items()}
+def _hourly(
+    days: Days, now: Mapping[str, Answer], parts: Sequence[Figure]
+) -> tuple[Fraction | None, list[str]]:
+    """Return what an hour comes to at the rates of now, and the media of these figures that tell none.
+
+    Each by the factor it has today. A sum of which nothing is told is None.
+    """
+    newest = {line.quantity.medium: line for each in parts for line in each.lines if line.exact}
+    rates = {name: rate_now(days, name, answer) for name, answer in now.items() if name in newest}
+    told = [
+        rate * newest[name].exact / Fraction(newest[name].quantity.amount)
+        for name, rate in rates.items()
+        if rate is not None
+    ]
+    return sum(told, Fraction(0)) if told else None, [name for name, rate in rates.items() if rate is None]
 
 
 def _sums(days: Days, answers: Mapping[str, Answer], which: Sequence[int]) -> _Sums:

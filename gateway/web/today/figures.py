@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Final, NamedTuple
 
-from gateway.energy.figures import rounded
-from gateway.energy.periods import HOUR_NS, MINUTE_NS
+from gateway.energy.figures import Answer, Figure, rounded
+from gateway.energy.periods import HOUR_NS, MINUTE_NS, QUARTER_NS
 from gateway.energy.running import running
 from gateway.web.energy_cost import NO_TARIFF, bands
 from gateway.web.energy_figures import Found, rows
@@ -24,6 +24,8 @@ _RECENT: Final = 3
 """Readings that are so many scans old still tell the power of now …"""
 _RECENT_NS: Final = 2 * MINUTE_NS
 """… and those of so long ago, whatever the scan."""
+_COVERED: Final = Fraction(9, 10)
+"""Of a quarter of an hour so much was read as it should be, else it tells nothing of now."""
 UNITS: Final[dict[FigureName, str]] = {
     "power": "kW", "energy": "kWh", "cost": "CNY", "coal": "kgce", "co2": "kgCO2"
 }  # fmt: skip
@@ -117,17 +119,33 @@ def power_now(days: Days) -> Fraction | None:
     return None if now is None else now.kw
 
 
-def quarter_now(days: Days, known: Sequence[Fraction | None]) -> int | None:
+def rate_now(days: Days, medium: str, answer: Answer) -> Fraction | None:
+    """Return what is taken of a medium now, units an hour; None where its meters do not tell.
+
+    Of electricity it is the power. Other counters are coarse, no cubic metre passes every minute: of those it
+    is the mean of the newest quarter of an hour, where they are read that often.
+    """
+    if medium == MEDIUM:
+        return power_now(days)
+    known = [answer.amount(each) for each in answer.figures]
+    newest = _newest_quarter(days, answer.figures, known)
+    if newest is None or max(meter.scan for meter, _ in answer.made.terms) > QUARTER_NS:
+        return None
+    amount = known[newest]
+    is_covered = answer.figures[newest].covered >= _COVERED
+    return amount * HOUR_NS / QUARTER_NS if amount is not None and is_covered else None
+
+
+def _newest_quarter(days: Days, figures: Sequence[Figure], known: Sequence[Fraction | None]) -> int | None:
     """Return the newest quarter of an hour of today that is over and known, if it ended within the hour."""
-    figures, at = days.quarters().figures, days.accounts.now()
     over = over_of(days.accounts, figures, known)
-    return over[-1] if over and at - figures[over[-1]].span.last < HOUR_NS else None
+    return over[-1] if over and days.accounts.now() - figures[over[-1]].span.last < HOUR_NS else None
 
 
 def _hourly_cost(days: Days, found: Found) -> Fraction | None:
     """Return what an hour costs at the power of now and the price of now: the last quarter's, in one band."""
     power, energy = power_now(days), days.energy().values
-    newest = quarter_now(days, found.values)
+    newest = _newest_quarter(days, found.answer.figures, found.values)
     if power is None or newest is None:
         return None
     yuan, kwh = found.values[newest], energy[newest]
@@ -174,6 +192,6 @@ def nothing(days: Days, name: FigureName) -> TodayFigure:
     reached = min(today.last, -(-days.accounts.now() // grid) * grid)
     return TodayFigure(
         name=name, unit=UNITS[name], value=None, start=today.first // MS, end=reached // MS,
-        hourly=None, so_far=None, until=today.first // MS, against=[],
+        hourly=None, hourly_without=[], so_far=None, until=today.first // MS, against=[],
         measured=0.0, estimated=0.0, manual=0.0, completeness=0.0, wanted=[], notes=[], doubts=[],
     )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from gateway.web.energy_models import EnergyFigures, Wanted
+from gateway.web.energy_models import EnergyFigures, EnergyMedium, Wanted
 from gateway.web.models import Answer
 
 FigureName = Literal["power", "energy", "cost", "coal", "co2"]
@@ -31,6 +31,8 @@ class TodayFigure(Answer):
     """What it is of; of power the mean from here to there."""
     hourly: str | None
     """What an hour takes at the power of now; None where it can't be told from that."""
+    hourly_without: list[EnergyMedium]
+    """Media that are in the figure and not in `hourly`: their meters do not tell what is taken now."""
     so_far: str | None
     """What is compared: today's quarters of an hour that are over and known …"""
     until: int

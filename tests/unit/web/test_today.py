@@ -42,6 +42,11 @@ SHARES: Final = {"main": 1.0, "press": 0.6, "oven": 0.35}
 GAS_METER: Final = "gas.gas"
 GAS: Final = 0.1
 """Cubic metres to a kilowatt-hour."""
+CARBONS: Final = (
+    ("coal", 0.1229, 35.588 / 29.3076),
+    ("co2", 0.5978, 35.588e-3 * 0.0153 * 0.99 * 44 / 12 * 1000),
+)
+"""Kilograms of a kilowatt-hour and of a cubic metre, by the plant's choices."""
 
 
 def kw(minute: int, back: int) -> float:
@@ -211,10 +216,49 @@ def test_power_now_is_the_mean_of_the_newest_readings_and_stands_against_the_sam
         assert float(against["value"]) == pytest.approx(kw(NOW_MIN, BEFORE[against["day"]]), abs=0.1)
 
 
-def test_what_an_hour_takes_now_is_told_where_the_power_tells_it(office: Office) -> None:
+def test_what_an_hour_takes_now_is_told_of_all_media(office: Office) -> None:
     assert float(office.figure("energy")["hourly"]) == pytest.approx(kw(NOW_MIN, 0), abs=0.1)
-    # Gas is burnt beside it, and nobody knows how much of it now.
-    assert [office.figure(name)["hourly"] for name in ("power", "coal", "co2")] == [None, None, None]
+    assert office.figure("power")["hourly"] is None
+    for name, electricity, gas in CARBONS:
+        found = office.figure(name)
+        per_kwh = electricity + GAS * gas
+        assert float(found["hourly"]) == pytest.approx(kw(NOW_MIN, 0) * per_kwh, rel=0.001), name
+        assert found["hourly_without"] == []
+
+
+def _lost_since(name: str, hour: int) -> Callable[[str, int, int], bool]:
+    return lambda meter, back, minute: (meter, back) == (name, 0) and minute > hour * 60
+
+
+@pytest.mark.parametrize(
+    ("lost", "gas_scan", "left_out"),
+    [
+        (_lost_since(GAS_METER, 13), "5min", ["natural_gas"]),
+        (_lost_since("", 0), "1h", ["natural_gas"]),
+        (_lost_since("main", 12), "5min", ["electricity"]),
+        (_lost_since("main", 12), "1h", ["electricity", "natural_gas"]),
+    ],
+    ids=["gas is lost", "gas is read seldom", "electricity is lost", "both"],
+)
+def test_a_medium_whose_meter_tells_no_rate_is_left_out_of_now_and_named(
+    tmp_path: Path, lost: Any, gas_scan: str, left_out: list[str]
+) -> None:
+    tags = {"e_import": {"shape": "counter", "unit": "kWh"}}
+    devices: dict[str, Any] = {
+        name: {"at": f"hall/{name}_line", "scan": "5min", "tags": tags} for name in SHARES
+    }
+    gas = {"gas_total": {"shape": "counter", "unit": "m³"}}
+    devices["gas"] = {"at": "hall/gas_line", "scan": gas_scan, "tags": gas}
+    office = Office(tmp_path, is_lost=lost, sources={"src": {"kind": "simulated", "devices": devices}})
+    for name, electricity, of_gas in CARBONS:
+        found = office.figure(name)
+        assert [each["name"] for each in found["hourly_without"]] == left_out
+        assert {each["zh"] for each in found["hourly_without"]} <= {"电（受入）", "天然气"}
+        if len(left_out) == 2:
+            assert found["hourly"] is None
+            continue
+        per_kwh = electricity if left_out == ["natural_gas"] else GAS * of_gas
+        assert float(found["hourly"]) == pytest.approx(kw(NOW_MIN, 0) * per_kwh, rel=0.001), name
 
 
 def test_the_cost_of_an_hour_is_told_by_the_last_quarters_price_unless_the_price_has_changed_since(
@@ -323,7 +367,11 @@ def own(found: Office) -> tuple[Any, float]:
 
 
 def test_beside_own_generation_it_says_what_was_taken_made_fed_in_and_used(tmp_path: Path) -> None:
-    told, energy = own(Office(tmp_path, energy={"meters": {"main": {"at": "-"}} | MADE}))
+    office = Office(tmp_path, energy={"meters": {"main": {"at": "-"}} | MADE})
+    for name, electricity, gas in CARBONS:  # own generation has neither coal nor carbon
+        now = float(office.figure(name)["hourly"])
+        assert now == pytest.approx(kw(NOW_MIN, 0) * (electricity + GAS * gas), rel=0.001)
+    told, energy = own(office)
     assert energy == pytest.approx(kwh(0, NOW_MIN - NOW_MIN % EVERY, 0), rel=0.01)
     assert told["measures"] == "taken"
     assert float(told["generated"]) == pytest.approx(energy * 0.6, rel=1e-3)

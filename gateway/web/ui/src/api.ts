@@ -836,6 +836,7 @@ export interface TodayFigure {
   start: number;
   end: number;
   hourly: string | null;
+  hourly_without: EnergyMedium[];
   so_far: string | null;
   until: number;
   against: TodayAgainst[];

@@ -59,7 +59,7 @@ function Big({ name, found, today }: { name: Name; found: TodayFigure; today: To
         <b>{value === null ? "—" : figure(sized(name, value), 4)}</b> <span>{unitOf(name)}</span>
         {value !== null && <span class="hidden">{shares}</span>}
       </p>
-      {value !== null && found.hourly !== null && <p class="note hourly">{t("today.hourly", { value: figure(sized(name, found.hourly), 3), unit: unitOf(name) })}</p>}
+      {value !== null && <Hourly name={name} found={found} />}
       {value !== null && <About name={name} found={found} today={today} />}
       {value !== null && found.measured < WEAK && <p class="note weak"><Mark tone="look" /> {t("energy.weak", { part: share(found.measured) })}</p>}
       {value !== null && found.completeness < INCOMPLETE && <p class="note weak"><Mark tone="look" /> {t("energy.incomplete")}</p>}
@@ -68,6 +68,18 @@ function Big({ name, found, today }: { name: Name; found: TodayFigure; today: To
       {found.wanted.slice(0, 1).map((each) => <p class="note lack" key={each.choice} title={each[language.get()]}>{each[language.get()]}</p>)}
       {value === null && found.wanted.length === 0 && <p class="note">{t(today.is_booked ? "today.unread" : "today.unbooked")}</p>}
     </section>
+  );
+}
+
+/** What an hour takes now, and which media are not in it: their meters do not tell what is taken now. */
+function Hourly({ name, found }: { name: Name; found: TodayFigure }) {
+  const media = found.hourly_without.map((each) => each[language.get()]).join(language.get() === "zh" ? "、" : "; ");
+  const without = t(found.hourly === null ? "today.hourly.unknown" : "today.hourly.without", { media });
+  return (
+    <>
+      {found.hourly !== null && <p class="note hourly">{t("today.hourly", { value: figure(sized(name, found.hourly), 3), unit: unitOf(name) })}</p>}
+      {media && <p class="note hourly" title={without}>{without}</p>}
+    </>
   );
 }
 
