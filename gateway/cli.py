@@ -42,6 +42,7 @@ from gateway.console import (
     PlantFile,
     data_dir,
     fail,
+    last_good,
     load,
     print_json,
     print_table,
@@ -253,10 +254,8 @@ def _explain(name: str, templates: Library, language: Language, *, as_json: bool
 
 def _plant_to_run(plant_file: Path, lang: Lang) -> tuple[Plant, Language, Path, tuple[str, int] | None]:
     """Return plant, language, data directory; and why which version runs, where the file itself does not."""
-    from gateway.reload.last_good import last_good  # noqa: PLC0415  sqlite, for the start alone
-
     outcome = read_plant(plant_file)
-    found = None if outcome.plant else last_good(plant_file)
+    found = None if outcome.plant else last_good(plant_file, outcome, lang)
     if found is None:
         plant, language = load(plant_file, lang)
         return plant, language, data_dir(plant_file, plant), None

@@ -9,17 +9,29 @@ from typing import Annotated, Any
 
 import typer
 
-from config.load import read_plant_bytes
+from config.load import read_plant, read_plant_bytes
 from config.plant import Plant
 from config.problems import Language, Phrase, default_language
 from connectors import SystemClock
 from gateway.cli_access import note as audit
-from gateway.console import AsJson, Lang, PlantFile, data_dir, fail, load, print_json, print_table, say
+from gateway.console import (
+    AsJson,
+    Lang,
+    PlantFile,
+    data_dir,
+    fail,
+    last_good,
+    load,
+    print_json,
+    print_table,
+    say,
+    usable,
+)
 from gateway.control import NoGateway, ask
 from gateway.reload import NeedsRestart, Versions, differences
 from gateway.reload.commands import as_dict
-from gateway.reload.last_good import last_good
 from gateway.reload.unified import unified
+from gateway.reload.versions import place
 from gateway.sqlite import NewerFormat
 
 config_app = typer.Typer(
@@ -92,7 +104,7 @@ def config_diff(
     """Show what differs from what runs, and what would restart. 与正在运行的配置比较，并列出会重启什么。"""
     plant, language = load(plant_file, lang)
     versions = _versions(plant_file, plant, language)
-    newest = versions.last_good()
+    newest = versions.last_good(plant.gateway.id)
     number = version or (newest.number if newest else None)
     if number is None:
         fail(Phrase("E-AP-0006", {"number": 1}).text(language))
@@ -140,7 +152,8 @@ def _command(
         version=version,
     )
     try:
-        answer = ask(directory, "apply", who=who, note=note, version=version, language=language)
+        file = place(plant_file, directory)
+        answer = ask(directory, "apply", who=who, note=note, version=version, language=language, file=file)
     except NoGateway:
         fail(say(language, "config.nothing_runs", directory=directory))
     if as_json:
@@ -148,8 +161,8 @@ def _command(
         raise typer.Exit(1 if "refused" in answer else 0)
     if "refused" in answer:
         for problem in answer["problems"]:
-            place = ":".join(str(problem[each]) for each in ("file", "line", "column"))
-            typer.echo(f"{place}: {problem['message']} [{problem['code']}]", err=True)
+            at = ":".join(str(problem[each]) for each in ("file", "line", "column"))
+            typer.echo(f"{at}: {problem['message']} [{problem['code']}]", err=True)
         fail(f"{answer['why']} [{answer['refused']}]")
     if answer["version"] is None:
         typer.echo(say(language, "config.same"))
@@ -162,15 +175,15 @@ def _command(
 
 
 def _last(plant_file: Path, lang: Lang) -> tuple[Plant, Language]:
-    """Return the last good plant, the file's where none ran: going back must work beside a broken file."""
-    found = last_good(plant_file)
-    if found is None:
-        return load(plant_file, lang)
-    return found.plant, lang or found.plant.gateway.language or default_language()
+    """Return the file's plant, the last good one beside a broken file: going back must work there."""
+    outcome = read_plant(plant_file)
+    found = None if outcome.plant else last_good(plant_file, outcome, lang)
+    plant = outcome.plant or (found.plant if found else usable(outcome, lang)[0])
+    return plant, lang or plant.gateway.language or default_language()
 
 
 def _versions(plant_file: Path, plant: Plant, language: Language) -> Versions:
-    versions = Versions(data_dir(plant_file, plant), SystemClock())
+    versions = Versions(data_dir(plant_file, plant), SystemClock(), plant_file)
     try:
         versions.all()
     except (sqlite3.Error, NewerFormat, OSError) as exc:

@@ -7,13 +7,16 @@ import signal
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 
 from config.load import Outcome, read_plant
 from config.plant import Plant
 from config.problems import Language, Phrase, default_language
+
+if TYPE_CHECKING:
+    from gateway.reload.last_good import LastGood
 
 PlantFile = Annotated[Path, typer.Argument(help="Plant file, YAML. 工厂配置文件。", metavar="PLANT")]
 Lang = Annotated[
@@ -44,6 +47,20 @@ def usable(outcome: Outcome, lang: Language | None) -> tuple[Plant, Language]:
         typer.secho(say(language, "mistakes", count=errors), fg="red", err=True)
         raise typer.Exit(2)
     return outcome.plant, language
+
+
+def last_good(path: Path, outcome: Outcome, lang: Language | None) -> "LastGood | None":
+    """Return what ran last of a file that can't be used; end where what is kept is another's."""
+    from gateway.reload.applying import Refused  # noqa: PLC0415  sqlite, for a broken file alone
+    from gateway.reload.last_good import last_good as find  # noqa: PLC0415
+
+    try:
+        return find(path)
+    except Refused as refused:
+        language = lang or default_language()
+        for problem in outcome.problems:
+            typer.echo(problem.render(language), err=True)
+        fail(f"{refused.phrase.text(language)} [{refused.code}]")
 
 
 def data_dir(path: Path, plant: Plant) -> Path:

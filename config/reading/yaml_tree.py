@@ -10,6 +10,7 @@ is text; ``010`` is text too, because readers disagree about it.
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import islice, pairwise
 from typing import Any, Final
 
@@ -112,6 +113,16 @@ def read_document(data: bytes, name: str, look: Look | None = None) -> tuple[Doc
     if builder.problems or not isinstance(builder.root, Mapping):
         return None, builder.problems
     return Document(name, builder.root), []
+
+
+def read_one_entry(data: bytes, key: str) -> Any:
+    """Return what a broken file says under a key of its root, up to the first mistake from there on."""
+    text = _CONTROL.sub("", data[:LARGEST_FILE].decode("utf-8-sig", "replace"))
+    begin = re.search(rf"^{re.escape(key)}[ ]*:", text, re.MULTILINE)
+    builder = _Builder("", None)
+    with suppress(_Stop, yaml.YAMLError):
+        builder.build(yaml.parse(text[begin.start() if begin else 0 :], Loader=_PARSER))
+    return builder.root.get(key) if isinstance(builder.root, Mapping) else None
 
 
 def _full_width(text: str, name: str, last_line: int | None = None) -> list[Problem]:

@@ -67,7 +67,7 @@ class Applier:
     def __init__(self, gateway: Changeable, plant_file: Path, directory: Path, clock: Clock) -> None:
         self._gateway = gateway
         self._file = plant_file.resolve()
-        self.versions = Versions(directory, clock)
+        self.versions = Versions(directory, clock, plant_file)
         self._directory = directory
         self._clock = clock
         self._one_at_a_time = asyncio.Lock()
@@ -94,6 +94,14 @@ class Applier:
     async def roll_back(self, number: int, *, who: str, note: str = "") -> Applied:
         """Apply the text of a version again; raises Refused."""
         return await self._noted(who, lambda: self._go_back(number, who, note))
+
+    def must_run(self, file: str) -> None:
+        """Raise Refused where what is asked for is another plant file than the one that runs."""
+        if file != self.versions.file:
+            runs = self.versions.seen(self.versions.file)
+            raise Refused(
+                "E-AP-0009", file=self.versions.seen(file), runs=runs, gateway=self._gateway.plant.gateway.id
+            )
 
     async def _noted(self, who: str, work: Callable[[], Awaitable[Applied]]) -> Applied:
         """Do one thing at a time; whoever asked, the audit log tells what came of it."""
@@ -132,14 +140,25 @@ class Applier:
         return done
 
     async def _go_back(self, number: int, who: str, note: str) -> Applied:
-        text = await asyncio.to_thread(self.versions.text, number)
-        if text is None:
+        found = await asyncio.to_thread(self.versions.one, number)
+        if found is None:
             raise Refused("E-AP-0006", number=number)
+        version, text = found
+        own = self.versions.file, self._gateway.plant.gateway.id
+        if (version.file or own[0], version.gateway) != own:
+            raise Refused(
+                "E-AP-0008",
+                number=number,
+                file=self.versions.seen(version.file),
+                gateway=version.gateway,
+                own=self._file.name,
+                own_gateway=own[1],
+            )
         return await self._replace(text, who, note or f"= {number}", None)
 
     async def _apply(self, text: bytes, before: bytes, who: str, note: str) -> Applied:
         plant, warnings, changes = await self._compared(text)
-        newest = await asyncio.to_thread(self.versions.last_good)
+        newest = await asyncio.to_thread(self.versions.last_good, plant.gateway.id)
         if not changes and text == before and newest is not None and newest.digest == digest(text):
             return Applied(None, (), warnings)
         old = self._gateway.plant
@@ -147,14 +166,14 @@ class Applier:
             if text != before:
                 await asyncio.to_thread(replace_file, self._file, text)
             await self._gateway.change(plant, changes)
-            number = await asyncio.to_thread(self.versions.add, text, who, note)
+            number = await asyncio.to_thread(self.versions.add, text, plant.gateway.id, who, note)
         except (OSError, sqlite3.Error, NewerFormat) as exc:
             await self._take_back(old, plant, before)
             raise Refused("E-AP-0004", file=self._file, reason=exc) from exc
         except Exception as exc:
             log.exception("the new plant file could not be taken over")
             await self._take_back(old, plant, before)
-            await asyncio.to_thread(self.versions.add, text, who, note, "failed")
+            await asyncio.to_thread(self.versions.add, text, plant.gateway.id, who, note, "failed")
             raise Refused("E-AP-0005", reason=f"{type(exc).__name__}: {exc}") from exc
         log.info(
             "plant file applied",
@@ -185,9 +204,10 @@ class Applier:
 
     def _begin(self) -> None:
         text = self._file.read_bytes()
-        newest = self.versions.last_good()
-        if newest is None or newest.digest != digest(text):
-            self.versions.add(text, "start", "")
+        gateway = self._gateway.plant.gateway.id
+        newest = self.versions.last_good(gateway)
+        if newest is None or newest.file is None or newest.digest != digest(text):
+            self.versions.add(text, gateway, "start", "")
 
 
 def replace_file(path: Path, text: bytes) -> None:

@@ -23,6 +23,8 @@ def verbs(applier: Applier) -> dict[str, Verb]:
         who, note = str(asked.get("who", "")), str(asked.get("note", ""))
         language: Language = "zh" if asked.get("language") == "zh" else "en"
         try:
+            if asked.get("file") is not None:
+                applier.must_run(str(asked["file"]))
             if asked.get("version") is not None:
                 done = await applier.roll_back(int(asked["version"]), who=who, note=note)
             elif text is None:

@@ -3,13 +3,18 @@
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from config.load import read_plant_bytes
 from config.plant import Gateway, Plant
-from config.reading.yaml_tree import LARGEST_FILE, read_document
+from config.reading.yaml_tree import LARGEST_FILE
 from connectors import SystemClock
+from gateway.reload.applying import Refused
+from gateway.reload.identity import Identity, identify
 from gateway.reload.versions import Version, Versions
 from gateway.sqlite import NewerFormat
+
+_USUAL: Final[str] = Gateway.model_fields["data_dir"].default
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,32 +28,42 @@ class LastGood:
 
 
 def last_good(plant_file: Path) -> LastGood | None:
-    """Return the newest version that ran and can still be read; None where there is none.
+    """Return the newest version of this file that ran, if it can still be read; None where there is none.
 
-    Its data directory is the one the broken file names, as far as that can be read, else the usual one.
+    Its data directory is the one the broken file names; the usual one only where it names none that can be
+    read. A version an earlier release kept, without its file, runs only where both name the same gateway.
+
+    Raises:
+        Refused: there are versions, but of another plant file or another gateway.
     """
     folder = plant_file.resolve().parent
-    for name in dict.fromkeys((_data_dir(plant_file), Gateway.model_fields["data_dir"].default)):
-        directory = (folder / name).resolve()
-        versions = Versions(directory, SystemClock())
-        try:
-            newest = versions.last_good()
-            text = None if newest is None else versions.text(newest.number)
-        except (sqlite3.Error, NewerFormat, OSError):
-            continue
-        if newest is None or text is None:
-            continue
-        plant = read_plant_bytes(text, str(plant_file), folder).plant
-        if plant is not None:
-            return LastGood(plant, newest, directory)
-    return None
+    says = _says(plant_file, folder)
+    directory = (folder / (says.data_dir or _USUAL)).resolve()
+    versions = Versions(directory, SystemClock(), plant_file)
+    try:
+        newest = versions.last_good(says.gateway) or versions.anybodys()
+        found = None if newest is None else versions.one(newest.number)
+    except (sqlite3.Error, NewerFormat, OSError):
+        return None
+    if found is None:
+        return None
+    version, text = found
+    known = version.file == versions.file or (version.file is None and says.gateway is not None)
+    if not known or says.gateway not in (None, version.gateway):
+        raise Refused(
+            "E-AP-0010",
+            file=plant_file.name,
+            directory=directory,
+            theirs=versions.seen(version.file),
+            gateway=version.gateway,
+        )
+    plant = read_plant_bytes(text, str(plant_file), folder).plant
+    return None if plant is None else LastGood(plant, version, directory)
 
 
-def _data_dir(plant_file: Path) -> str:
+def _says(plant_file: Path, folder: Path) -> Identity:
     try:
         with plant_file.open("rb") as file:
-            document, _ = read_document(file.read(LARGEST_FILE + 1), plant_file.name)
+            return identify(file.read(LARGEST_FILE + 1), folder)
     except OSError:
-        return ""
-    found = None if document is None else document.value(("gateway", "data_dir"))
-    return found if isinstance(found, str) else ""
+        return Identity(None, None)

@@ -1,14 +1,16 @@
 """Every plant file that ran: who applied it, when and why. The newest is what runs beside a bad file."""
 
 import hashlib
+import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
 
 from connectors import Clock
+from gateway.reload.identity import identify
 from gateway.sqlite import checkpoint, open_sound, transaction
 
 CONFIG: Final = "config.sqlite"
@@ -22,7 +24,10 @@ _SCHEMA: Final = (
         """CREATE TABLE draft (one INTEGER PRIMARY KEY CHECK (one = 1), time INTEGER NOT NULL,
         who TEXT NOT NULL, base TEXT NOT NULL, text BLOB NOT NULL) STRICT""",
     ),
+    # Whose a version is; of one an earlier release kept only its own text tells.
+    ("ALTER TABLE versions ADD COLUMN file TEXT", "ALTER TABLE versions ADD COLUMN gateway TEXT"),
 )
+_COLUMNS: Final = "number, time, who, note, state, digest, file, gateway"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,10 @@ class Version:
     state: State
     """`failed`: it was taken back at once."""
     digest: str
+    file: str | None
+    """The plant file, seen from the data directory; None where an earlier release kept the version."""
+    gateway: str | None
+    """`gateway.id`; None as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,46 +69,78 @@ def digest(text: bytes) -> str:
     return hashlib.sha256(text).hexdigest()[:16]
 
 
-class Versions:
-    """The versions in a data directory; opened for each question, so that any process may ask."""
+def place(plant_file: Path | None, directory: Path) -> str:
+    """Return where a plant file is, seen from the data directory: a plant that is moved keeps its versions.
 
-    def __init__(self, directory: Path, clock: Clock) -> None:
+    A link keeps its own name: where each new file comes as another the link leads to, it is still that file.
+    """
+    if plant_file is None:
+        return ""
+    file = plant_file.parent.resolve() / plant_file.name
+    try:
+        return os.path.relpath(file, directory.resolve())
+    except ValueError:  # on another drive
+        return str(file)
+
+
+class Versions:
+    """A plant file's versions in a data directory; opened for each question, so that any process may ask."""
+
+    def __init__(self, directory: Path, clock: Clock, plant_file: Path | None) -> None:
         self._path = directory / CONFIG
         self._clock = clock
+        self.file = place(plant_file, directory)
+        """Whose versions they are."""
+        self.directory = directory
 
-    def add(self, text: bytes, who: str, note: str, state: State = "applied") -> int:
+    def add(self, text: bytes, gateway: str, who: str, note: str, state: State = "applied") -> int:
         """Keep a version; return its number. Raises sqlite3.Error, NewerFormat."""
         with self._open() as connection, transaction(connection):
             found = connection.execute("SELECT ifnull(max(number), 0) + 1 FROM versions").fetchone()
             number = int(found[0])
             connection.execute(
-                "INSERT INTO versions VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (number, self._clock.now(), who, note, state, digest(text), text),
+                "INSERT INTO versions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (number, self._clock.now(), who, note, state, digest(text), text, self.file, gateway),
             )
             connection.execute("DELETE FROM versions WHERE number <= ?", (number - KEPT,))
         return number
 
     def all(self) -> list[Version]:
-        """Return every version, the newest first."""
-        if not self._path.exists():
-            return []
-        with self._open() as connection:
-            rows = connection.execute(
-                "SELECT number, time, who, note, state, digest FROM versions ORDER BY number DESC"
-            ).fetchall()
-        return [Version(*row) for row in rows]
+        """Return every version, the newest first; also what no file is known of."""
+        return [each for each in self._all() if each.file in (None, self.file)]
 
-    def text(self, number: int) -> bytes | None:
-        """Return a version's text, None when there is none of this number."""
+    def one(self, number: int) -> tuple[Version, bytes] | None:
+        """Return a version and its text, whosever it is; None when there is none of this number.
+
+        Where an earlier release kept it, its gateway is the one its text names.
+        """
         if not self._path.exists():
             return None
         with self._open() as connection:
-            row = connection.execute("SELECT text FROM versions WHERE number = ?", (number,)).fetchone()
-        return None if row is None else bytes(row[0])
+            query = f"SELECT {_COLUMNS}, text FROM versions WHERE number = ?"  # noqa: S608  ours
+            row = connection.execute(query, (number,)).fetchone()
+        if row is None:
+            return None
+        version, text = Version(*row[:-1]), bytes(row[-1])
+        gateway = version.gateway or identify(text, (self.directory / self.file).parent).gateway
+        return replace(version, gateway=gateway), text
 
-    def last_good(self) -> Version | None:
-        """Return the newest version that ran."""
-        return next((each for each in self.all() if each.state == "applied"), None)
+    def text(self, number: int) -> bytes | None:
+        """Return a version's text, None when there is none of this number."""
+        found = self.one(number)
+        return None if found is None else found[1]
+
+    def last_good(self, gateway: str | None = None) -> Version | None:
+        """Return the newest version that ran; where a gateway is named, not those known to be of another."""
+        return next((each for each in _ran(self.all()) if gateway in (None, each.gateway or gateway)), None)
+
+    def anybodys(self) -> Version | None:
+        """Return the newest version that ran, whosever it is."""
+        return next(_ran(self._all()), None)
+
+    def seen(self, file: str | None) -> str:
+        """Return for people where a plant file is; of what an earlier release kept nobody knows."""
+        return "?" if file is None else os.path.normpath(self.directory / file)
 
     def draft(self) -> Draft | None:
         """Return what is being written."""
@@ -130,9 +171,20 @@ class Versions:
                 whose = "? IS NULL OR text = ? OR who = ?"
                 connection.execute(f"DELETE FROM draft WHERE {whose}", (text, text, who))  # noqa: S608  ours
 
+    def _all(self) -> list[Version]:
+        if not self._path.exists():
+            return []
+        with self._open() as connection:
+            query = f"SELECT {_COLUMNS} FROM versions ORDER BY number DESC"  # noqa: S608  ours
+            return [Version(*row) for row in connection.execute(query)]
+
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with closing(open_sound(self._path, _SCHEMA)) as connection:
             yield connection
             checkpoint(connection, truncate=True)
+
+
+def _ran(versions: Iterable[Version]) -> Iterator[Version]:
+    return (each for each in versions if each.state == "applied")

@@ -103,7 +103,7 @@ class _Desk:
         self._directory = directory
         self._house = house
         self._file = None if plant_file is None else plant_file.resolve()
-        self.versions = Versions(directory, SystemClock())
+        self.versions = Versions(directory, SystemClock(), plant_file)
 
     async def ask(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call in a thread; 503 where a file can't be read or written."""
@@ -198,12 +198,13 @@ class _Desk:
         text = self.versions.text(number)
         if text is None:
             raise PageRefused(404, "E-AP-0006", number=number)
-        before = self.versions.text(number - 1) or b""
+        last = next((each.number for each in self.versions.all() if each.number < number), 0)
+        before = self.versions.text(last) or b""
         name, _ = self._text()
         return ConfigText(
             number=number,
             text=text.decode("utf-8", "replace"),
-            diff=unified(before, text, f"{name} {number - 1}", f"{name} {number}"),
+            diff=unified(before, text, f"{name} {last}", f"{name} {number}"),
         )
 
     def _text(self) -> tuple[str, bytes]:
