@@ -208,6 +208,9 @@ class OpcUaSource(OpcUaReading):
     """A subscription with nothing to report says so this often; three times the silence ends the session."""
     timeout: Annotated[Duration, Field(ge=10_000_000)] = 5_000_000_000
     """Longest wait for the connection, and for one answer."""
+    timestamps: Literal["source", "server"] = "source"
+    """Whose clock dates the values: their source's, or the server's own, for devices behind it whose clocks
+    are wrong. The server's history is dated by the sources: by the server's clock it is not read."""
     history: Literal["auto", "none"] = "auto"
     """Auto: what was missed while the connection was away is read from the server's history, where it has one
     of the node. None: it stays a gap."""

@@ -77,7 +77,8 @@ class Gathering:
         pieces: dict[Part, list[Piece]] = {part: [] for part in Part}
         for run in runs:
             item = run.handle if nodes is None else nodes[run.place]
-            time = _time(run, arrived, is_read=nodes is not None and not self._by_source)
+            is_read = nodes is not None and not self._by_source
+            time = _time(run, arrived, is_read=is_read, by_server=self._items.by_server)
             for part, piece in self._pieces(run, item, time):
                 pieces[part].append(piece)
         if others:
@@ -191,7 +192,11 @@ class Gathering:
     def _values(self, others: Sequence[Other], arrived: int, nodes: NDArray[np.intp] | None) -> list[Value]:
         items = self._items
         found = [(each.handle if nodes is None else int(nodes[each.place]), each) for each in others]
-        known = [of_other(each, item, arrived) for item, each in found if item < len(items)]
+        known = [
+            of_other(each, item, arrived, by_server=items.by_server)
+            for item, each in found
+            if item < len(items)
+        ]
         self._statistics.strange += len(found) - len(known)
         self._statistics.values += len(known)
         return known
@@ -227,17 +232,19 @@ class Gathering:
 _OWN_PART: Final = {"d": Part.NUMBER, "l": Part.INTEGER, "q": Part.INTEGER, "O": Part.TEXT}
 
 
-def _time(run: Run, arrived: int, *, is_read: bool) -> NDArray[np.int64]:
+def _time(run: Run, arrived: int, *, is_read: bool, by_server: bool) -> NDArray[np.int64]:
     """Return when each value was true: the source's timestamp, else the server's, else the arrival.
 
     A value that was read is true when the server says so: its source's time may be that of a change long ago.
     """
-    source, server = run.source_time, run.server_time
-    if is_read:
-        source = np.maximum(source, server)
-    if source.all():
-        return source
-    return np.where(source != 0, source, np.where(server != 0, server, np.int64(arrived)))
+    first, second = run.source_time, run.server_time
+    if by_server:
+        first, second = second, first
+    elif is_read:
+        first = np.maximum(first, second)
+    if first.all():
+        return first
+    return np.where(first != 0, first, np.where(second != 0, second, np.int64(arrived)))
 
 
 def _nothing(part: Part, count: int) -> NDArray[Any]:

@@ -105,6 +105,8 @@ class Items:
         self.source = source
         self._site = site
         self._options = options
+        self.by_server = options.timestamps == "server"
+        """The server's clock dates the values."""
         self.items = [
             self._item(name, tag_name, parse_node(tag.node), tag)
             for name, device in options.devices.items()

@@ -131,7 +131,7 @@ class Repair:
         """Send the request for those whose history may be read; the others are gaps."""
         self._places = self._items.places()
         wanted = [each for each in windows if self._places.get(each.tag) in self._nodes]
-        if self._options.history == "none":
+        if self._options.history == "none" or self._items.by_server:
             wanted = []
         await self._look_up([self._places[each.tag] for each in wanted])
         readable = [each for each in wanted if self._readable.get(self._places[each.tag])]

@@ -193,9 +193,10 @@ def digest(value: Value) -> float:
     return float(zlib.crc32(value.raw or repr(value.single).encode()))
 
 
-def of_other(other: Other, item: int, arrived: int) -> Value:
+def of_other(other: Other, item: int, arrived: int, *, by_server: bool) -> Value:
     """Return the value of an odd record."""
-    time = other.source_time or other.server_time or arrived
+    times = (other.server_time, other.source_time) if by_server else (other.source_time, other.server_time)
+    time = times[0] or times[1] or arrived
     return Value(item, other.place, time, other.status, other.raw)
 
 

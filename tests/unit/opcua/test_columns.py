@@ -10,8 +10,9 @@ from connectors import Batch, Kind, TagTable
 from connectors.opcua.columns import Gathering
 from connectors.opcua.items import Items
 from connectors.opcua.plan import describe_session
-from connectors.opcua.rows import Run
+from connectors.opcua.rows import Other, Run
 from connectors.opcua.statistics import Statistics
+from connectors.opcua.types.spreading import of_other
 from connectors.quality import (
     BAD_NO_COMMUNICATION,
     BAD_TYPE_MISMATCH,
@@ -119,6 +120,18 @@ def test_time_is_the_sources_else_the_servers_else_the_arrival() -> None:
         assert only(it.batch(ARRIVED))[2] == told
         it.add([run(0, DOUBLE, 1.0, source=source, server=server)], (), ARRIVED, nodes)
         assert only(it.batch(ARRIVED))[2] == read
+
+
+def test_where_the_plant_file_says_so_the_servers_time_goes_before_the_sources() -> None:
+    options = plant(t={"node": "s=t", "type": "double"}).model_copy(update={"timestamps": "server"})
+    nodes = np.array([0])
+    for source, server, expected in ((5, 9, 9), (9, 5, 5), (5, 0, 5), (0, 9, 9), (0, 0, ARRIVED)):
+        it = gathering(options)
+        for asked in (None, nodes):
+            it.add([run(0, DOUBLE, 1.0, source=source, server=server)], (), ARRIVED, asked)
+            assert only(it.batch(ARRIVED))[2] == expected
+        odd = Other(0, 0, DOUBLE, array=True, status=GOOD, source_time=source, server_time=server, raw=b"")
+        assert of_other(odd, 0, ARRIVED, by_server=True).time == expected
 
 
 @pytest.mark.fault("C4")
