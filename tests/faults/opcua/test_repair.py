@@ -162,13 +162,14 @@ async def test_f1_after_a_restart_of_the_gateway_the_history_begins_where_the_st
 
 
 @pytest.mark.fault("F1")
+@pytest.mark.parametrize("options", [{"history": "none"}, {"timestamps": "server"}])
 async def test_f1_without_a_history_what_was_missed_stays_a_gap(
-    opcua_server: NodeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    opcua_server: NodeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]
 ) -> None:
-    """Switched off: the server is not asked, and every tag that changed has its gap."""
+    """Switched off, or dated by another clock: it is not asked, and every tag that changed has its gap."""
     monkeypatch.setattr("connectors.opcua.repair._SETTLE_NS", 0)
     await opcua_server.restart(variables=COUNT, history=[0, COUNT])
-    async with line(opcua_server, tmp_path, history="none") as it:
+    async with line(opcua_server, tmp_path, **options) as it:
         async with session(it) as before:
             await read_until(before, all_of(COUNT))
             await it.proxy.cut()
