@@ -174,17 +174,37 @@ def run(
 
 
 @app.command()
-def probe(plant_file: PlantFile, *, lang: Lang = None, as_json: AsJson = False) -> None:
+def probe(
+    plant_file: PlantFile,
+    *,
+    ways: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DEVICE/TAG",
+            help="One Modbus value, in every type and byte order. 一个 Modbus 值的各种类型和字节序。",
+        ),
+    ] = None,
+    lang: Lang = None,
+    as_json: AsJson = False,
+) -> None:
     """Read every device once: value, unit, quality, latency. 每台设备读一次。"""
     from gateway.logs import set_up_logging  # noqa: PLC0415
     from gateway.probe import probe_plant  # noqa: PLC0415
+    from gateway.ways import NoWays, in_every_way, sensible  # noqa: PLC0415
 
     plant, language = load(plant_file, lang)
+    if ways is not None:
+        try:
+            plant = in_every_way(plant, ways)
+        except NoWays:
+            fail(say(language, "probe.no_ways", name=ways))
     set_up_logging(as_json=False, verbose=False)
     try:
         readings = asyncio.run(probe_plant(plant, data_dir(plant_file, plant)))
     except (sqlite3.Error, NewerFormat) as exc:
         fail(say(language, "store", reason=exc))
+    if ways is not None:
+        readings = sensible(plant, readings, language)
     if as_json:
         print_json([reading.as_dict() for reading in readings])
     else:

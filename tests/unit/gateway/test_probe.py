@@ -2,6 +2,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
@@ -13,6 +14,7 @@ from gateway.lab.modbus.line import SerialEquipment
 from gateway.lab.modbus.tcp import TcpEquipment
 from gateway.probe import Reading, probe_plant
 from gateway.review import Reviews
+from gateway.ways import NoWays, in_every_way, sensible
 from tests.servers.broker import Broker
 
 PLANT = """
@@ -43,6 +45,35 @@ async def test_a_device_that_cuts_the_line_hides_neither_those_before_it_nor_tho
         ("cz/-/-/meter_3", frames.register(3, 7)),
     ]
     assert "closed the connection" in readings[1].error
+
+
+async def test_a_value_is_read_in_every_type_and_order_and_one_address_beside(tmp_path: Path) -> None:
+    """-3.5 as CDAB and a neighbour; what is no number in a way is left out."""
+    registers = {100: 0x0000, 101: 0xC060, 102: 0x1234}
+
+    def script(request: frames.Request) -> Iterable[replies.Step]:
+        first, count = request.address, request.count
+        words = b"".join(registers.get(each, 0).to_bytes(2) for each in range(first, first + count))
+        return [frames.reply(request, words)]
+
+    async with TcpEquipment(script) as server:
+        file = tmp_path / "plant.yaml"
+        tag = "{address: 100, type: float32, order: CDAB, scale: 2, unit: W}"
+        text = PLANT.format(port=server.port).replace("meter_{1..3}", "meter_1")
+        file.write_text(text.replace("power: {address: 7}", f"power: {tag}"))
+        plant = load_plant(file)
+        ways = in_every_way(plant, "meter_1/power")
+        read = sensible(ways, await probe_plant(ways, file.parent), "en")
+    told = {each.tag: each.value for each in read}
+    assert next(iter(told)) == "as it is written"
+    assert told["as it is written"] == told["type: float32, order: CDAB"] == -7.0
+    assert told["type: uint32, order: CDAB"] == 2 * 0xC0600000
+    assert told["type: int32, order: DCBA"] == 2 * 0x60C00000
+    assert told["address: 101"] == pytest.approx(2 * np.array(0x1234C060, np.uint32).view(np.float32).item())
+    assert "type: bcd, order: ABCD" not in told
+    for other in ("meter_1/none", "meter_2/power", "power"):
+        with pytest.raises(NoWays):
+            in_every_way(plant, other)
 
 
 async def test_an_adapter_that_echoes_is_told_from_one_that_is_silent(tmp_path: Path) -> None:
