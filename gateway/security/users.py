@@ -52,13 +52,15 @@ def set_up(house: House, code: str, name: str, password: str, by: By) -> None:
     """
     if house.has_users():
         raise AccessRefused("E-AC-0010")
+    # Before the try is counted: who has the code and chose a weak password chooses again at once.
+    _must_be_fit(name, password)
     wait = may_try(house, SETUP, by.address)
     if wait:
         raise too_often(wait)
     if not setup_code.is_code(house, code):
         house.audit.append("", by.address, "setup.refused")
         raise AccessRefused("E-AC-0011")
-    stored = _checked(name, password)
+    stored = kept(password)
     with house.writing() as connection:
         if _there(connection):
             raise AccessRefused("E-AC-0010")
@@ -135,10 +137,14 @@ def too_often(wait_ns: int) -> AccessRefused:
 
 
 def _checked(name: str, password: str) -> str:
+    _must_be_fit(name, password)
+    return kept(password)
+
+
+def _must_be_fit(name: str, password: str) -> None:
     if not _NAME.fullmatch(name):
         raise AccessRefused("E-AC-0004")
     must_be_strong(password, name)
-    return kept(password)
 
 
 def _must_be_role(role: str) -> None:

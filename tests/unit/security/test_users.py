@@ -41,6 +41,27 @@ def test_a_wrong_an_old_and_a_replaced_code_make_nobody(home: Home, clock: FakeC
     assert home.words() == ["setup.refused"] * 4
 
 
+def test_a_weak_password_takes_no_try_of_the_code_and_tries_none(home: Home) -> None:
+    code = new_code(home)
+    for name, password in (("anna", "short"), ("anna", "aaaaaaaaaaaaaaaa"), ("a b", PASSWORD)) * 4:
+        with pytest.raises(AccessRefused, check=lambda exc: exc.code < "E-AC-0005"):
+            set_up(home, "AAAA-AAAA-AAAA-AAAA", name, password, HERE)
+    with refused("E-AC-0011"):
+        set_up(home, "AAAA-AAAA-AAAA-AAAA", "anna", PASSWORD, HERE)
+    with refused("E-AC-0021"):
+        set_up(home, code, "anna", PASSWORD, HERE)
+    assert home.words() == ["setup.refused"]
+
+
+def test_who_has_the_code_and_chose_a_weak_password_chooses_again_at_once(home: Home) -> None:
+    code = new_code(home)
+    for weak in ("short", "anna" * 4):
+        with pytest.raises(AccessRefused, check=lambda exc: exc.code < "E-AC-0004"):
+            set_up(home, code, "anna", weak, HERE)
+    set_up(home, code, "anna", PASSWORD, HERE)
+    assert [each.name for each in users(home)] == ["anna"]
+
+
 def test_the_first_user_a_command_adds_is_an_administrator(home: Home) -> None:
     with refused("E-AC-0009"):
         add_user(home, "anna", "viewer", PASSWORD, ROOT)
