@@ -190,7 +190,7 @@ class Applier:
         try:
             changes = differences(self._gateway.plant, outcome.plant)
         except NeedsRestart as exc:
-            raise Refused("E-AP-0003", paths=exc) from exc
+            raise Refused("E-AP-0003", outcome.problems, paths=exc) from exc
         return outcome.plant, outcome.problems, changes
 
     async def _take_back(self, old: Plant, new: Plant, before: bytes) -> None:

@@ -39,12 +39,15 @@ def verbs(applier: Applier) -> dict[str, Verb]:
 
 
 def as_refused(refused: Refused, language: Language) -> dict[str, Any]:
-    """Return a refusal for programs, in the asker's language."""
+    """Return a refusal for programs, in the asker's language; problems for the page, which speaks two."""
     return {
         "refused": refused.code,
         "why": refused.phrase.text(language),
         "args": {key: str(value) for key, value in refused.phrase.args.items()},
-        "problems": [each.as_dict(language) for each in refused.problems],
+        "problems": [
+            each.as_dict(language) | {"zh": each.message("zh"), "en": each.message("en")}
+            for each in refused.problems
+        ],
     }
 
 

@@ -5,7 +5,7 @@ Reading and comparing happens here, in the page's process; applying is the gatew
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, ParamSpec, TypeVar
 
@@ -30,6 +30,7 @@ from gateway.web.config_models import (
     ConfigLooked,
     ConfigNow,
     ConfigProblem,
+    ConfigRefused,
     ConfigText,
     ConfigToApply,
     ConfigToCheck,
@@ -48,6 +49,7 @@ _MISTAKES: Final[dict[int | str, dict[str, Any]]] = {
     409: {"model": Mistake},
     503: {"model": Mistake},
 }
+_REFUSALS: Final = _MISTAKES | {409: {"model": ConfigRefused}}
 
 
 def add_config(app: FastAPI, house: House, directory: Path, plant_file: Path | None) -> None:
@@ -72,7 +74,7 @@ def add_config(app: FastAPI, house: House, directory: Path, plant_file: Path | N
         await desk.ask(desk.drop, by(request))
         return await desk.ask(desk.now)
 
-    @app.post("/api/config/apply", responses=_MISTAKES)
+    @app.post("/api/config/apply", responses=_REFUSALS)
     async def apply_config(request: Request, asked: ConfigToApply) -> ConfigApplied:
         who = by(request)
         await asyncio.to_thread(
@@ -81,7 +83,7 @@ def add_config(app: FastAPI, house: House, directory: Path, plant_file: Path | N
         what = {"text": asked.text, "base": asked.base, "note": asked.note}
         return await desk.command(who.name, **what)
 
-    @app.post("/api/config/rollback", responses=_MISTAKES)
+    @app.post("/api/config/rollback", responses=_REFUSALS)
     async def go_back(request: Request, asked: ConfigToGoBack) -> ConfigApplied:
         who, about = by(request), {"version": asked.version, "note": asked.note}
         await asyncio.to_thread(house.audit.append, who.name, who.address, "config.rollback", about)
@@ -119,7 +121,8 @@ class _Desk:
         except NoGateway as exc:
             raise PageRefused(503, "E-PG-0018") from exc
         if "refused" in answer:
-            raise PageRefused(409, answer["refused"], **answer["args"])
+            problems = [_told(each) for each in answer["problems"]]
+            raise PageRefused(409, answer["refused"], **answer["args"]).with_more(problems=problems)
         return ConfigApplied(
             version=answer["version"], changes=[ConfigChange(**each) for each in answer["changes"]]
         )
@@ -218,12 +221,8 @@ class _Desk:
 
 
 def _problem(problem: Problem) -> ConfigProblem:
-    return ConfigProblem(
-        code=problem.code,
-        severity=problem.severity,
-        line=problem.line,
-        column=problem.column,
-        path=problem.path,
-        zh=problem.message("zh"),
-        en=problem.message("en"),
-    )
+    return _told(problem.as_dict("en") | {"zh": problem.message("zh"), "en": problem.message("en")})
+
+
+def _told(problem: Mapping[str, Any]) -> ConfigProblem:
+    return ConfigProblem(**{name: problem[name] for name in ConfigProblem.model_fields})

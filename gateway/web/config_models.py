@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from config.reading.yaml_tree import LARGEST_FILE
-from gateway.web.models import Answer, Whole
+from gateway.web.models import Answer, Mistake, Whole
 
 _Text = Annotated[str, Field(max_length=LARGEST_FILE)]
 _Note = Annotated[str, Field(max_length=400)]
@@ -104,6 +104,13 @@ class ConfigApplied(Answer):
     version: int | None
     """None: this is what ran already."""
     changes: list[ConfigChange]
+
+
+class ConfigRefused(Mistake):
+    """Why a text was not applied."""
+
+    problems: list[ConfigProblem]
+    """As /api/config/check tells them; none where the text was not what is wrong."""
 
 
 class ConfigVersion(Answer):

@@ -1,5 +1,9 @@
 """Why the page did not do what it was asked: a status for programs, a code, a sentence in both languages."""
 
+from typing import Any, Self
+
+from fastapi.encoders import jsonable_encoder
+
 from config.problems import Phrase
 
 
@@ -10,6 +14,12 @@ class PageRefused(Exception):
         super().__init__(status, code, args)
         self.status = status
         self.said = Phrase(code, args)
+        self.more: dict[str, Any] = {}
+
+    def with_more(self, **more: Any) -> Self:
+        """Return it, with what the answer holds besides by the route's own model."""
+        self.more = jsonable_encoder(more)
+        return self
 
     def __str__(self) -> str:
         """Return it in English, for logs."""

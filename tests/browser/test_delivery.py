@@ -108,6 +108,27 @@ def test_what_is_not_saved_stays_while_another_view_is_looked_at_and_is_asked_fo
         assert asked == ["beforeunload"]
 
 
+def test_what_is_refused_at_the_last_moment_is_shown_with_its_lines(staffed: Stage, browser: Browser) -> None:
+    plant = next(Path(staffed.gateway.log).parent.rglob("plant.yaml"))
+    secret = plant.with_name("password")
+    secret.write_text("rolling mill", encoding="utf-8")
+    with window(browser, "zh") as context:
+        page = context.new_page()
+        signed_in(page, staffed.url)
+        page.goto(f"{staffed.url}#/config")
+        area = page.locator("textarea.plant")
+        secured = '"kind": "mqtt", "username": "a", "password": "${file:password}"'
+        area.fill(area.input_value().replace('"kind": "mqtt"', secured))
+        page.get_by_role("button", name="检查").click()
+        applying = page.get_by_role("button", name="生效")
+        expect(applying).to_be_visible()
+        secret.unlink()
+        applying.click()
+        expect(page.get_by_role("alert").filter(has_text="1 处错误")).to_be_visible()
+        expect(page.get_by_label("错误和警告")).to_contain_text("E-CF-0203")
+        expect(applying).to_have_count(0)
+
+
 def test_a_file_somebody_else_has_changed_is_not_overwritten(staffed: Stage, browser: Browser) -> None:
     with window(browser, "zh") as context:
         page = context.new_page()

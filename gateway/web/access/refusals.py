@@ -44,7 +44,7 @@ def answer_refusals(app: FastAPI) -> None:
 
     @app.exception_handler(PageRefused)
     async def refused(_request: Request, exc: PageRefused) -> JSONResponse:
-        return JSONResponse(told(exc.said), exc.status)
+        return JSONResponse(told(exc.said) | exc.more, exc.status)
 
     @app.exception_handler(AccessRefused)
     async def access_refused(_request: Request, exc: AccessRefused) -> JSONResponse:

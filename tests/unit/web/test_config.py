@@ -165,3 +165,26 @@ async def test_a_plant_file_may_be_larger_than_any_other_body(
     async with page(tmp_path) as (_, call, _house):
         assert (await call("/check", {"text": "# " + "x" * 1_500_000})).status == 200
         assert (await call("/check", {"text": "# " + "x" * 5_000_000})).status == 413
+
+
+async def test_what_is_refused_at_the_last_moment_is_told_as_the_look_tells_it(tmp_path: Path) -> None:
+    secret = tmp_path / "password"
+    secret.write_text("rolling mill")
+    cloud = {"kind": "mqtt", "host": "127.0.0.1", "port": 1, "username": "a", "password": "${file:password}"}
+    wanted = text(sinks={"cloud": cloud, "plain": cloud | {"host": "broker.example"}}).decode()
+    async with page(tmp_path) as (_, call, _house):
+        base = (await call("")).json()["base"]
+        assert (await call("/check", {"text": wanted})).json()["can_apply"]
+        assert (await call("/apply", {"text": wanted, "base": base})).status == 200
+        assert (await call("/rollback", {"version": 1})).status == 200
+        secret.unlink()
+        told = (await call("/check", {"text": wanted})).json()["problems"]
+        assert "E-CF-0203" in {each["code"] for each in told}
+        for path, body in (("apply", {"text": wanted, "base": base}), ("rollback", {"version": 2})):
+            refused = await call(f"/{path}", body)
+            assert (refused.status, refused.json()["code"]) == (409, "E-AP-0001")
+            assert refused.json()["problems"] == told
+        other = text(gateway={"id": "h", "site": "s", "http_port": 0}).decode()
+        fixed = (await call("/apply", {"text": other, "base": base})).json()
+        assert fixed["code"] == "E-AP-0003"
+        assert fixed["problems"] == (await call("/check", {"text": other})).json()["problems"]

@@ -212,6 +212,14 @@ export interface ConfigProblem {
   en: string;
 }
 
+export interface ConfigRefused {
+  detail: string;
+  code: string;
+  en: string;
+  zh: string;
+  problems: ConfigProblem[];
+}
+
 export interface ConfigText {
   number: number;
   text: string;

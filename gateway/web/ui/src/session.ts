@@ -1,5 +1,5 @@
 // Who the page speaks to, and the one way to change something: with the proof that this page may.
-import type { SessionTold } from "./api";
+import type { ConfigProblem, SessionTold } from "./api";
 import { observable } from "./observable";
 import { answered, refusal } from "./refusal";
 
@@ -7,7 +7,7 @@ export const session = observable<SessionTold | null>(null);
 
 /** Why something was not done, in the reader's language. */
 export class Refused extends Error {
-  constructor(message: string, readonly code: string, readonly waits: number) {
+  constructor(message: string, readonly code: string, readonly waits: number, readonly problems: ConfigProblem[]) {
     super(message);
   }
 }
@@ -30,9 +30,9 @@ export async function change<T>(method: "POST" | "DELETE", path: string, body?: 
   if (body) headers["Content-Type"] = isFile ? "application/octet-stream" : "application/json";
   const answer = await answered(path, { method, headers, body: isFile ? body : body && JSON.stringify(body) });
   if (answer.ok) return (await answer.json()) as T;
-  const { why, code } = await refusal(answer);
+  const { why, code, problems } = await refusal(answer);
   if (WHO.includes(code)) learn().catch(() => undefined);
-  throw new Refused(why, code, Number(answer.headers.get("Retry-After") ?? 0));
+  throw new Refused(why, code, Number(answer.headers.get("Retry-After") ?? 0), problems);
 }
 
 export const may = (right: SessionTold["rights"][number]): boolean => session.get()?.rights.includes(right) ?? false;

@@ -1,35 +1,42 @@
 // Every plant file that was applied; any of them can run again.
 import { useState } from "preact/hooks";
-import type { ConfigApplied, ConfigText, ConfigVersion } from "../api";
+import type { ConfigApplied, ConfigProblem, ConfigText, ConfigVersion } from "../api";
 import { useAnswer } from "../energy/data";
 import { moment } from "../format";
 import { Card, Failed, Loading, Status, Wide } from "../parts";
 import { change, Refused } from "../session";
 import { t } from "../words";
 import { Diff } from "./diff";
+import { Problems } from "./problems";
 
 export function Versions() {
   const { answer, error, again } = useAnswer<ConfigVersion[]>("config/versions", {});
   const [shown, show] = useState<number | null>(null);
   const [why, tell] = useState("");
+  const [wrong, list] = useState<ConfigProblem[]>([]);
   const [said, say] = useState("");
   if (error) return <Failed reason={error} retry={again} />;
   if (!answer) return <Loading />;
   const running = answer.find((each) => each.state === "applied")?.number;
   const back = (version: number): void => {
     tell("");
+    list([]);
     change<ConfigApplied>("POST", "config/rollback", { version }).then(
       (done) => {
         say(t("config.applied", { version: done.version ?? version }));
         again();
       },
-      (reason: Error) => tell(reason instanceof Refused ? reason.message : t("page.failed", { reason: reason.message })),
+      (reason: Error) => {
+        tell(reason instanceof Refused ? reason.message : t("page.failed", { reason: reason.message }));
+        if (reason instanceof Refused) list(reason.problems);
+      },
     );
   };
   return (
     <>
       <Card title={t("config.versions")}>
         <p class="why-not" role="alert">{why}</p>
+        <Problems of={wrong} />
         <p class="said-here" role="status">{said}</p>
         {answer.length === 0 ? <p class="empty">{t("config.no_versions")}</p> : (
           <Wide label={t("config.versions")}>

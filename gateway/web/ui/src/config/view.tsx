@@ -5,11 +5,12 @@ import { useAnswer } from "../energy/data";
 import { watch } from "../feed";
 import { moment } from "../format";
 import { useValue } from "../observable";
-import { Card, Failed, Loading, Status } from "../parts";
+import { Card, Failed, Loading } from "../parts";
 import { route } from "../route";
 import { change, may, Refused } from "../session";
-import { language, t, type Key } from "../words";
+import { t, type Key } from "../words";
 import { Diff } from "./diff";
+import { Problems } from "./problems";
 import { hold, unsaved } from "./unsaved";
 import { Versions } from "./versions";
 import "./config.css";
@@ -70,7 +71,11 @@ function Editor({ now, again, said, say }: { now: ConfigNow; again: () => void; 
     say(t("config.kept"));
   };
   const apply = async (): Promise<void> => {
-    const done = await change<ConfigApplied>("POST", "config/apply", { text, base, note });
+    const done = await change<ConfigApplied>("POST", "config/apply", { text, base, note }).catch((reason: Error) => {
+      // What was well when it was looked at is not any more: a secret's file is gone, a template was changed.
+      if (looked && reason instanceof Refused && reason.problems.length) show({ ...looked, problems: reason.problems, can_apply: false });
+      throw reason;
+    });
     show(null);
     mark(text);
     hold(null);
@@ -110,17 +115,7 @@ function Editor({ now, again, said, say }: { now: ConfigNow; again: () => void; 
       </Card>
       {looked && (
         <Card title={t("config.would")}>
-          {looked.problems.length > 0 && (
-            <ul class="problems" aria-label={t("config.problems")}>
-              {looked.problems.map((each, i) => (
-                <li key={i}>
-                  <Status tone={each.severity === "error" ? "bad" : "look"}>
-                    <button type="button" class="as-link" onClick={() => go(each.line, each.column)}>{t("config.line", { line: each.line })}</button> {each[language.get()]} <small>{each.code}</small>
-                  </Status>
-                </li>
-              ))}
-            </ul>
-          )}
+          <Problems of={looked.problems} go={go} />
           {looked.needs_restart.length > 0 && <p class="notice" role="alert">{t("config.needs_restart", { what: looked.needs_restart.join(", ") })}</p>}
           {looked.can_apply && <Effects changes={looked.changes} isSame={looked.diff === ""} />}
           <Diff text={looked.diff} />
