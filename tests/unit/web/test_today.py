@@ -234,11 +234,12 @@ def _lost_since(name: str, hour: int) -> Callable[[str, int, int], bool]:
     ("lost", "gas_scan", "left_out"),
     [
         (_lost_since(GAS_METER, 13), "5min", ["natural_gas"]),
+        (lambda meter, back, at: (meter, back) == (GAS_METER, 0) and 760 < at < 845, "5min", ["natural_gas"]),
         (_lost_since("", 0), "1h", ["natural_gas"]),
         (_lost_since("main", 12), "5min", ["electricity"]),
         (_lost_since("main", 12), "1h", ["electricity", "natural_gas"]),
     ],
-    ids=["gas is lost", "gas is read seldom", "electricity is lost", "both"],
+    ids=["gas is lost", "gas has just come back", "gas is read seldom", "electricity is lost", "both"],
 )
 def test_a_medium_whose_meter_tells_no_rate_is_left_out_of_now_and_named(
     tmp_path: Path, lost: Any, gas_scan: str, left_out: list[str]
