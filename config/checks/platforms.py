@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Final
 
-from config.checks.sinks import all_tags, matches
+from config.checks.sinks import Named, all_tags, matches
 from config.checks.tls import is_this_machine
 from config.connections import (
     AliyunForm,
@@ -55,6 +55,7 @@ def check_platforms(plant: Plant, document: Document, *, is_whole: bool) -> Iter
             }
             yield from _identities(sink.format, selected, document, path)
             yield from _names(sink, sink.format, plant, document, path)
+            yield from _untold(sink, sink.format, plant, document, path)
             if is_whole and not isinstance(sink.format, ThingsBoardForm):
                 yield from _missing(sink.format, selected, plant, document, path)
 
@@ -152,6 +153,24 @@ def _names(
             if earlier != tag:
                 words = {"tag": quote(tag), "first": quote(earlier), "name": called, "device": each.device}
                 yield document.problem_with("E-CF-0786", at, words, at_key=True)
+
+
+def _untold(
+    sink: MqttSink, form: PlatformForm, plant: Plant, document: Document, path: Path
+) -> Iterator[Problem]:
+    """Yield what of the gateway's own the platform never hears of: gaps, alarms."""
+    if isinstance(form, AliyunForm | OneNetForm) and form.gaps is None:
+        yield document.problem("W-CF-0798", (*path, "format", "kind"), platform=form.kind)
+    log = Named(f"{plant.gateway.site}/_alarms/gateway/log", "event", 1, "state")
+    is_heard = isinstance(form, ThingsBoardForm) or log.device in _devices(form)
+    if not is_heard and _has_alarms(plant) and any(matches(rule, log) for rule in sink.select):
+        at = (*path, "format", "devices")
+        yield document.problem("W-CF-0799", at, at_key=True, platform=form.kind, device=log.device)
+
+
+def _has_alarms(plant: Plant) -> bool:
+    places = [each for source in plant.sources.values() for each in source.devices.values()]
+    return any(tag.alarm for each in (*places, *plant.derived.values()) for tag in each.tags.values())
 
 
 def _missing(

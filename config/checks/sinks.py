@@ -22,7 +22,9 @@ _TOKEN: Final = re.compile(r"[!-~]+")
 _BAD_GLOB: Final = re.compile(r"^/|/$|//|[^/]\*\*|\*\*[^/]|[+#\s]")
 
 
-class _Named(NamedTuple):
+class Named(NamedTuple):
+    """A tag, as selections see it."""
+
     device: str
     name: str
     values: int
@@ -50,16 +52,16 @@ def check_sinks(plant: Plant, document: Document, *, is_whole: bool) -> Iterator
             yield document.problem("W-CF-0715", at, rate=sink.replay_rate, intake=f"{rate:.0f}")
 
 
-def all_tags(plant: Plant) -> Iterator[_Named]:
+def all_tags(plant: Plant) -> Iterator[Named]:
     """Yield every tag the plant file names; an array once."""
     for source in plant.sources.values():
         for name, device in source.devices.items():
             path = f"{plant.gateway.site}/{device.at}/{name}"
             for tag_name, tag in device.tags.items():
-                yield _Named(path, tag_name, tag.count, tag.class_)
+                yield Named(path, tag_name, tag.count, tag.class_)
     for name, place in plant.derived.items():
         for tag_name, derived in place.tags.items():
-            yield _Named(f"{plant.gateway.site}/{place.at}/{name}", tag_name, 1, derived.class_)
+            yield Named(f"{plant.gateway.site}/{place.at}/{name}", tag_name, 1, derived.class_)
 
 
 def _rows_per_second(plant: Plant) -> float:
@@ -99,7 +101,7 @@ def check_rules(
         yield from [document.problem("E-CF-0704", path, at_key=True)] if is_idle else dead
 
 
-def matches(rule: SelectRule, tag: _Named) -> bool:
+def matches(rule: SelectRule, tag: Named) -> bool:
     """Tell whether a rule takes a tag, or any value of an array."""
     if rule.class_ is not None and rule.class_ != tag.tag_class:
         return False
