@@ -2,7 +2,8 @@
 
 A test says which rows it shows (`@pytest.mark.fault("D2")`) and may say what it measured (`record_measure`).
 A row passes when every test of it has passed; one that no test shows is open, and the page says so. Where
-only some rows were asked for (`make faults ROWS=D1,D2`), the others stay as the page has them.
+only some rows were asked for (`make faults ROWS=D1,D2`), what was measured of the others stays as the page has it.
+Where a row promises less than was set for it, the page says so below its table.
 """
 
 import os
@@ -26,6 +27,9 @@ What goes wrong in a plant, what must hold then, and what was measured when the 
 An open row has no test yet: nothing is claimed for it. How to let these faults happen to your own plant file:
 [the fault lab](../how-to/lab.md).
 
+Where a row holds less than the fault matrix we set ourselves asks for, or shows it in another way, it is marked
+*differs*; what was set, what holds and why stand below its table.
+
 """
 
 
@@ -38,11 +42,34 @@ class Row:
     measures: list[str] = field(default_factory=list)
 
 
-def matrix() -> list[tuple[str, dict[str, tuple[str, str]]]]:
-    """Return (section, {row: (fault, expected)}) in the order of the page."""
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Where a row holds less than was set, or shows it in another way."""
+
+    set: str
+    holds: str
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A table of the page."""
+
+    name: str
+    rows: dict[str, tuple[str, str]]
+    """Fault and what is expected, by row."""
+    differs: dict[str, list[Difference]]
+
+
+def matrix() -> list[Section]:
+    """Return the tables in the order of the page."""
     told = yaml.safe_load(MATRIX.read_text(encoding="utf-8"))
     return [
-        (each["section"], {row: (texts[0], ", ".join(texts[1:])) for row, texts in each["rows"].items()})
+        Section(
+            each["section"],
+            {row: (texts[0], ", ".join(texts[1:])) for row, texts in each["rows"].items()},
+            {row: [Difference(**one) for one in all_] for row, all_ in each.get("differs", {}).items()},
+        )
         for each in told
     ]
 
@@ -59,13 +86,13 @@ class FaultPage:
         self._page = page
         self._asked = asked
         """Empty is all."""
-        self._rows: dict[str, Row] = {}
+        self.rows: dict[str, Row] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Count the test for its rows, once."""
         properties = dict(report.user_properties)
         for row in properties.get("fault_rows", ()):
-            known = self._rows.setdefault(row, Row())
+            known = self.rows.setdefault(row, Row())
             if report.failed:
                 known.failed += 1
             elif report.when == "call":
@@ -73,21 +100,21 @@ class FaultPage:
         if report.when == "call" and report.passed:
             for name, told in report.user_properties:
                 if name == "measure":
-                    known = self._rows.setdefault(told[0], Row())
+                    known = self.rows.setdefault(told[0], Row())
                     if told[1] not in known.measures:
                         known.measures.append(told[1])
 
     def pytest_sessionfinish(self) -> None:
         """Write the page."""
-        before = lines(self._page) if self._asked else {}
-        kept = {name: line for name, line in before.items() if name not in self._asked}
-        self._page.write_text(page(self._rows, kept, days(self._page) if kept else ()), encoding="utf-8")
+        before = measured(self._page) if self._asked else {}
+        kept = {name: cells for name, cells in before.items() if name not in self._asked}
+        self._page.write_text(page(self.rows, kept, days(self._page) if kept else ()), encoding="utf-8")
 
 
-def lines(page: Path) -> dict[str, str]:
-    """Return the page's line of each row that has tests."""
-    tested = r"^\| ([A-Z]\d+) \| .+ (?:pass|\*\*fail\*\*) \|$"
-    return {each[1]: each[0] for each in re.finditer(tested, page.read_text("utf-8"), re.MULTILINE)}
+def measured(page: Path) -> dict[str, str]:
+    """Return the last cells of the page's line of each row that has tests: what was measured, the result."""
+    tested = r"^\| ([A-Z]\d+) \| [^|]+ \| [^|]+ \| ([^|]+ \| (?:pass|\*\*fail\*\*)) \|$"
+    return {each[1]: each[2] for each in re.finditer(tested, page.read_text("utf-8"), re.MULTILINE)}
 
 
 def days(page: Path) -> tuple[str, ...]:
@@ -99,19 +126,33 @@ def days(page: Path) -> tuple[str, ...]:
 def page(
     rows: dict[str, Row], kept: Mapping[str, str] = MappingProxyType({}), earlier: Sequence[str] = ()
 ) -> str:
-    """Return the page; `kept` are lines that stay as they are, by row, measured on days of `earlier`."""
+    """Return the page; `kept` are the last cells that stay, by row, measured on days of `earlier`."""
     parts = [HEAD]
-    shown = sum(row in kept or row in rows for _, each in matrix() for row in each)
-    total = sum(len(each) for _, each in matrix())
+    sections = matrix()
+    shown = sum(row in kept or row in rows for each in sections for row in each.rows)
+    total = sum(len(each.rows) for each in sections)
     parts.append(f"{shown} of {total} rows have tests. Measured {_how(earlier)}.\n")
-    for section, each in matrix():
+    for each in sections:
         parts.append(
-            f"\n## {section}\n\n| row | fault | expected | measured | result |\n|---|---|---|---|---|\n"
+            f"\n## {each.name}\n\n| row | fault | expected | measured | result |\n|---|---|---|---|---|\n"
         )
-        for name, (fault, expected) in each.items():
-            made = f"| {name} | {fault} | {expected} | {_cells(rows.get(name))} |"
-            parts.append(f"{kept.get(name, made)}\n")
+        for name, (fault, _) in each.rows.items():
+            cells = kept.get(name) or _cells(rows.get(name))
+            parts.append(f"| {name} | {fault} | {promised(each, name)} | {cells} |\n")
+        parts += _differences(each)
     return "".join(parts)
+
+
+def promised(section: Section, row: str) -> str:
+    """Return the row's third cell."""
+    return section.rows[row][1] + " *(differs)*" * (row in section.differs)
+
+
+def _differences(section: Section) -> list[str]:
+    """Return the notes below a table."""
+    notes = [(row, each) for row, all_ in section.differs.items() for each in all_]
+    lines = [f"- {row}: set {n.set}; holds {n.holds}; because {n.because}.\n" for row, n in notes]
+    return ["\nDiffers from the fault matrix we set ourselves:\n\n", *lines] if lines else []
 
 
 def _cells(row: Row | None) -> str:
@@ -130,15 +171,16 @@ def _how(earlier: Sequence[str]) -> str:
 
 
 def measure(request: pytest.FixtureRequest) -> Any:
-    """Return `record_measure(measured, row=…)`: what a test measured for a row of its, said last."""
+    """Return `record_measure(measured, row=…)`: what a test measured for a row of its.
+
+    Said more than once for a row, each is shown.
+    """
     rows = rows_of(request.node)
 
     def record(measured: str, row: str | None = None) -> None:
         name = row or rows[0]
         assert name in rows, f"{name} is not a row of this test"
         assert "|" not in measured
-        told = request.node.user_properties
-        told[:] = [each for each in told if each[0] != "measure" or each[1][0] != name]
-        told.append(("measure", (name, measured)))
+        request.node.user_properties.append(("measure", (name, measured)))
 
     return record
