@@ -1,14 +1,16 @@
 """A gateway's buffer in a process of its own, to be killed: prints what was accepted and what it is acking.
 
-`child.py DIRECTORY FIRST [SEGMENT_BYTES]`: appends batches FIRST, FIRST+1, … for ever; one line each:
-`offered <k>` before it is appended, `accepted <k> <seq>` after the receipt, `acking <seq>` before the ack.
-SIGTERM lets it close its store and end.
+`child.py DIRECTORY FIRST SEGMENT_BYTES [slow]`: appends batches FIRST, FIRST+1, … for ever; one line each:
+`offered <k> <ns>` before it is appended, `accepted <k> <seq> <ns>` after the receipt, `acking <seq>` before the
+ack, <ns> being on the monotonic clock. A sink named `slow`, where asked for, takes nothing. SIGTERM lets it
+close its store and end.
 """
 
 import asyncio
 import contextlib
 import signal
 import sys
+import time
 from pathlib import Path
 
 from connectors import Order
@@ -16,24 +18,27 @@ from gateway.buffer import Cursor, StoreFailed
 from tests.faults.buffer.lab import batch_of, opened
 
 
-async def main(directory: Path, first: int, segment_bytes: int) -> None:
+async def main(directory: Path, first: int, segment_bytes: int, *, slow: bool) -> None:
     me = asyncio.current_task()
     assert me is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, me.cancel)
     async with opened(directory, segment_bytes=segment_bytes) as buffer:
         cursor = buffer.cursor("sink", Order.LIVE_FIRST)
+        if slow:
+            buffer.cursor("slow", Order.STRICT)
         buffer.ready()
         print("open", flush=True)
         async with asyncio.TaskGroup() as group:
             group.create_task(take(cursor))
             k = first
             while True:
-                print(*(f"offered {n}" for n in range(k, k + 3)), sep="\n", flush=True)
+                now = time.monotonic_ns()
+                print(*(f"offered {n} {now}" for n in range(k, k + 3)), sep="\n", flush=True)
                 receipts = [(n, await buffer.append("src", batch_of(n))) for n in range(k, k + 3)]
                 k += 3
                 for n, receipt in receipts:
                     try:
-                        print("accepted", n, await receipt, flush=True)
+                        print("accepted", n, await receipt, time.monotonic_ns(), flush=True)
                     except StoreFailed:
                         print("failed", n, flush=True)
 
@@ -47,4 +52,4 @@ async def take(cursor: Cursor) -> None:
 
 if __name__ == "__main__":
     with contextlib.suppress(asyncio.CancelledError):
-        asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])))
+        asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), slow="slow" in sys.argv[4:]))

@@ -19,11 +19,11 @@ KILLS = max(2, round(100 * SCALE))
 
 
 def run_and_kill(
-    directory: Path, first: int, delay_s: float, environment: dict[str, str] | None = None
+    directory: Path, first: int, delay_s: float, environment: dict[str, str] | None = None, *sinks: str
 ) -> list[str]:
     """Start a child, kill it some time after it has opened; return its complete lines."""
     child = subprocess.Popen(
-        [sys.executable, "-m", "tests.faults.buffer.child", str(directory), str(first), "65536"],
+        [sys.executable, "-m", "tests.faults.buffer.child", str(directory), str(first), "65536", *sinks],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         env={**os.environ, **(environment or {})},

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import sqlite3
@@ -19,6 +20,7 @@ from tests.faults.buffer.power import Disk, Entry, cuts, entries
 ROOT = Path(__file__).parents[3]
 CUTS = max(20, round(400 * SCALE))
 SECONDS = 1 + 4 * SCALE
+_TIMED = re.compile(rb"(?:offered \d+|accepted \d+ \d+) (\d+)\n")
 
 
 @pytest.fixture(scope="module")
@@ -73,18 +75,18 @@ def check_record(record: list[Entry], store: Path) -> None:
     assert [path for path in there if not path.endswith("-shm") and made[path] != there[path]] == []
 
 
-def told(disk: Disk) -> tuple[dict[int, int], set[int], int]:
-    """Return {seq: k} of what was accepted so far, all k offered, and the last seq being acknowledged."""
+def told(disk: Disk) -> tuple[dict[int, int], dict[int, int], int]:
+    """Return {seq: k} of what was accepted so far, {k: when offered}, and the last seq being acknowledged."""
     lines = [line.split() for line in disk.said.splitlines(keepends=True) if line.endswith("\n")]
     accepted = {int(line[2]): int(line[1]) for line in lines if line[0] == "accepted"}
-    offered = {int(line[1]) for line in lines if line[0] == "offered"}
+    offered = {int(line[1]): int(line[2]) for line in lines if line[0] == "offered"}
     return accepted, offered, max((int(line[1]) for line in lines if line[0] == "acking"), default=0)
 
 
-async def check(disk: Disk, store: Path) -> tuple[int, int]:
+async def check(disk: Disk, store: Path) -> tuple[int, list[int]]:
     """Open what is left: everything accepted is there, or was acknowledged; what is not is in the gap.
 
-    Return how much was accepted, and how much was offered and is lost.
+    Return how much was accepted, and when what is lost was offered.
     """
     accepted, offered, acking = told(disk)
     async with opened(store) as buffer:
@@ -108,26 +110,41 @@ async def check(disk: Disk, store: Path) -> tuple[int, int]:
     # The gap told after a start begins behind the newest arrival that is stored (`collect`).
     stored = {*accepted.values(), *taken.values()}
     assert gap_from == (T0 + max(stored) if stored else None)
-    lost = offered - stored
+    lost = offered.keys() - stored
     assert all(T0 + k > (gap_from or 0) for k in lost)
-    return len(accepted), len(lost)
+    return len(accepted), [offered[k] for k in lost]
+
+
+def clock_at(record: list[Entry]) -> list[int]:
+    """Return for each entry the monotonic time it was surely over by: what was said next tells it."""
+    found, last = [], 2**63
+    for entry in reversed(record):
+        if entry.kind == "P" and (said := _TIMED.search(entry.data)):
+            last = int(said[1])
+        found.append(last)
+    return found[::-1]
 
 
 async def cut_all(record: list[Entry], places: set[int], folder: Path, record_measure) -> None:
     seed = random.randrange(2**32)
     print("seed", seed)
     chance = random.Random(seed)
-    most, lost = 0, 0
+    most, lost, oldest_ms = 0, 0, 0.0
+    clock = clock_at(record)
     for place, disk in cuts(record, places):
         print("cut before", place, record[place].kind, record[place].path)
         disk.left_by(chance, folder / "left")
         found = await check(disk, folder / "left")
-        most, lost = max(most, found[0]), max(lost, found[1])
+        most, lost = max(most, found[0]), max(lost, len(found[1]))
+        if clock[place] < 2**63:  # else nothing was said any more, and nobody knows when it was
+            oldest_ms = max([oldest_ms, *((clock[place] - offered) / 1e6 for offered in found[1])])
         shutil.rmtree(folder / "left")
     assert most > 10
+    if SCALE >= 1:
+        assert oldest_ms <= 200
     record_measure(
         f"{len(places)} cuts of a run with {most} accepted batches: 0 lost; at most {lost} batches offered "
-        f"and not accepted, all within the gap that is told"
+        f"and not accepted, the oldest {oldest_ms:.1f} ms before the cut, all within the gap that is told"
     )
 
 
