@@ -35,6 +35,8 @@ _MOST_AHEAD: Final = 2
 """So many windows of messages waiting stop the reading."""
 _BESIDE_PAYLOAD: Final = 1024
 """Bytes for topic and properties."""
+_BEFORE_PAYLOAD: Final = 2 + 65_535 + 2
+"""Bytes before it at most: a topic with its length, the packet id."""
 _LARGEST_PACKET: Final = 268_435_455
 _ONLY_NEW: Final = 1
 """Retain handling: retained messages come with a new subscription, not with every connection."""
@@ -142,6 +144,8 @@ class Feed(Line):
 
     def _make_client(self, *, clean: bool = True, manual_ack: bool = False) -> Dialled:  # noqa: ARG002
         client = super()._make_client(clean=self._kept is None, manual_ack=True)
+        # MQTT 3.1.1 has no word for the largest packet that is wanted. One byte too many stays, and tells.
+        client.most_kept = self._subscription.max_payload + _BEFORE_PAYLOAD + 1
         client.on_message = self._on_message
         client.on_subscribe = self._on_subscribe
         client.on_unsubscribe = self._on_unsubscribe

@@ -12,7 +12,7 @@ import sys
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, Self, TypeVar
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags
 from paho.mqtt.enums import CallbackAPIVersion, LogLevel, MQTTErrorCode, MQTTProtocolVersion
@@ -29,6 +29,8 @@ from connectors.post import post
 from connectors.unreachable import unreachable
 
 T = TypeVar("T")
+_PIECE: Final = 2**16
+"""Bytes received at once of a packet that is not kept."""
 
 
 class Listener(Protocol):
@@ -39,8 +41,27 @@ class Listener(Protocol):
         ...
 
 
+class _Beginning(bytearray):
+    """The first bytes of a packet; what comes after them is let go."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self._most = most
+
+    def __iadd__(self, more: Any) -> Self:  # type: ignore[misc]  # the sum of two keeps all, and is another
+        room = self._most - len(self)
+        return super().__iadd__(more[:room]) if room > 0 else self
+
+
 class Dialled(Client):
     """paho's client on a connection somebody else has dialled."""
+
+    most_kept: int | None = None
+    """Bytes kept of a packet that announces more; None is all.
+
+    The rest passes by, and what is kept is handled and acknowledged as the packet: a session that ended
+    because of it would get it again and again, as a retained message or one of QoS 1.
+    """
 
     def __init__(self, stream: Callable[[], Stream], **how: Any) -> None:
         super().__init__(CallbackAPIVersion.VERSION2, **how)
@@ -62,6 +83,18 @@ class Dialled(Client):
 
     def _create_socket(self) -> Any:
         return self._stream()
+
+    def _sock_recv(self, bufsize: int) -> bytes:
+        packet = self._in_packet
+        if (
+            self.most_kept is not None
+            and packet["to_process"]  # its body; the head has told its length
+            and packet["remaining_length"] > self.most_kept
+        ):
+            if not packet["packet"]:
+                packet["packet"] = _Beginning(self.most_kept)
+            bufsize = min(bufsize, _PIECE)
+        return super()._sock_recv(bufsize)
 
 
 class Line(ABC):

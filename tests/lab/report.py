@@ -2,7 +2,7 @@
 
 A test says which rows it shows (`@pytest.mark.fault("D2")`) and may say what it measured (`record_measure`).
 A row passes when every test of it has passed; one that no test shows is open, and the page says so. Where
-only some rows were asked for (`make faults ROWS=D1,D2`), what was measured of the others stays as the page has it.
+only some rows were asked for (`make faults ROWS=D1,D2`), what was measured of the others stays as it is.
 Where a row promises less than was set for it, the page says so below its table.
 """
 
@@ -27,8 +27,8 @@ What goes wrong in a plant, what must hold then, and what was measured when the 
 An open row has no test yet: nothing is claimed for it. How to let these faults happen to your own plant file:
 [the fault lab](../how-to/lab.md).
 
-Where a row holds less than the fault matrix we set ourselves asks for, or shows it in another way, it is marked
-*differs*; what was set, what holds and why stand below its table.
+Where a row holds less than the fault matrix we set ourselves asks for, or shows it in another way, it is
+marked *differs*; what was set, what holds and why stand below its table.
 
 """
 

@@ -1,9 +1,9 @@
 """A gateway's buffer in a process of its own, to be killed: prints what was accepted and what it is acking.
 
 `child.py DIRECTORY FIRST SEGMENT_BYTES [slow]`: appends batches FIRST, FIRST+1, … for ever; one line each:
-`offered <k> <ns>` before it is appended, `accepted <k> <seq> <ns>` after the receipt, `acking <seq>` before the
-ack, <ns> being on the monotonic clock. A sink named `slow`, where asked for, takes nothing. SIGTERM lets it
-close its store and end.
+`offered <k> <ns>` before it is appended, `accepted <k> <seq> <ns>` after the receipt, `acking <seq>` before
+the ack, <ns> being on the monotonic clock. A sink named `slow`, where asked for, takes nothing. SIGTERM lets
+it close its store and end.
 """
 
 import asyncio

@@ -109,3 +109,4 @@ def test_d12_every_one_of_thousands_of_devices_is_scanned_at_its_interval(
     record_measure(f"{devices} devices on {PORTS} ports: {counted}")
     record_measure(f"{len(off)} periods: 99 % within {p99:.1f} % of theirs; loop late p99 {late_ms:.0f} ms")
     assert p99 < 20 or SCALE < 1, "a busy machine's scans are late"
+    assert late_ms < 100 or SCALE < 1

@@ -70,7 +70,8 @@ def test_what_is_no_plant_is_refused_at_once_whatever_its_size(record_measure) -
         most = most_mb(text)
         assert outcome.plant is None
         assert 0 < len(outcome.problems) <= 1_000
-        assert took < 0.25, text[:200]  # 0.1 s is the promise; a bar for a machine that does other things too
+        # 0.1 s is the promise; the other bar is for a machine that does other things too.
+        assert took < (0.1 if SCALE >= 1 else 0.25), text[:200]
         assert most < 50, text[:200]
         slowest, largest = max(slowest, took), max(largest, most)
     record_measure(

@@ -1,6 +1,7 @@
 """YAML as a plant file is written: what is refused, what words mean, where things stand."""
 
 import math
+import os
 import time
 import tracemalloc
 from typing import Any
@@ -105,6 +106,7 @@ def test_the_deepest_level_is_read_and_one_more_is_not() -> None:
     assert codes("a: " + "[" * DEEPEST + "]" * DEEPEST) == ["E-CF-0013"]
 
 
+SCALE = float(os.environ.get("WL_SCALE", "0.1"))
 LARGEST = next(bomb for bomb in BOMBS if bomb.startswith("a：1"))
 """Of which most is kept: every line is a mistake that many people make."""
 
@@ -115,7 +117,8 @@ def test_a_bomb_is_refused_at_once(bomb: str, record_measure) -> None:
     begin = time.process_time()
     document, problems = read(bomb)
     took = time.process_time() - begin
-    assert took < 0.25  # 0.1 s is the promise, 0.05 measured; a bar for a machine that does other things too
+    # 0.1 s is the promise, 0.05 measured; the other bar is for a machine that does other things too.
+    assert took < (0.1 if SCALE >= 1 else 0.25)
     assert document is None
     assert problems
     tracemalloc.start()

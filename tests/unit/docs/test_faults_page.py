@@ -60,7 +60,7 @@ def test_a_row_that_differs_from_what_was_set_says_what_holds_and_why() -> None:
         for row, differences in section.differs.items():
             assert differences, row
             for each in differences:
-                assert all(len(text) > 5 and text == text.strip(" .") for text in astuple(each)), row
+                assert all(len(text) > 4 and text == text.strip(" .") for text in astuple(each)), row
                 line = f"- {row}: set {each.set}; holds {each.holds}; because {each.because}."
                 assert line in shown, "run `make faults`"
     assert shown.count("*(differs)*") == sum(len(section.differs) for section in matrix())
