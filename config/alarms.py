@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from config.base import Duration, Model, Name, NamedSecret, Number, Secret
+from config.proxy import Proxy
 
 Severity = Literal["warning", "urgent"]
 
@@ -53,6 +54,8 @@ class Webhook(Model):
     """Of the messages; the gateway's when absent."""
     local: bool = False
     """It may lead to this machine or its own network (10.x, 192.168.x …), as a relay of yours does."""
+    proxy: Proxy | None = None
+    """Goes through this proxy, which also looks up the robot's name: only an address is judged before."""
 
 
 class AlarmOptions(Model):

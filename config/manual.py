@@ -53,7 +53,7 @@ _ORDER: Final = (
     ("InfluxDbSink", "sinks.<name>, kind: influxdb"),
     ("SparkplugSink", "sinks.<name>, kind: sparkplug"),
     ("Tls", "sinks.<name>.tls"),
-    ("Proxy", "sinks.<name>.proxy, sources.<name>.proxy"),
+    ("Proxy", "sinks.<name>.proxy, sources.<name>.proxy, alarms.webhooks.<name>.proxy"),
     ("SelectRule", "sinks.<name>.select[], history.select[]"),
     ("BufferOptions", "buffer"),
     ("HistoryOptions", "history"),

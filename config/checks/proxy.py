@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Final
 
-from config.connections import Proxy
 from config.problems import Problem
+from config.proxy import Proxy
 from config.reading.document import Document, Path
 
 _LONGEST_PASSWORD: Final = 255

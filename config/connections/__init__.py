@@ -32,11 +32,11 @@ from config.connections.platforms import (
     PlatformForm,
     ThingsBoardForm,
 )
-from config.connections.proxy import Proxy
 from config.connections.simulated import SimulatedDevice, SimulatedSource, SimulatedTag
 from config.connections.sparkplug import SparkplugNodes, SparkplugSource, SparkplugTag
 from config.connections.sparkplug_edge import SparkplugSink
 from config.connections.tls import Tls
+from config.proxy import Proxy
 
 AnySink = Annotated[MqttSink | InfluxDbSink | SparkplugSink, Field(discriminator="kind")]
 SourceOptions = Annotated[

@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from config.base import Duration, NamedSecret, Size
-from config.connections.proxy import Proxy
 from config.connections.tls import Tls
+from config.proxy import Proxy
 from config.select import SinkOptions
 
 

@@ -6,8 +6,8 @@ from pydantic import Field
 
 from config.base import Duration, Host, Model, NamedSecret, Size
 from config.connections.mqtt_forms import JsonForm, MqttForm
-from config.connections.proxy import Proxy
 from config.connections.tls import Tls
+from config.proxy import Proxy
 from config.select import SinkOptions
 
 

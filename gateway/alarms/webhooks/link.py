@@ -92,4 +92,4 @@ class WebhookLink:
         webhook = self._webhook
         secret = None if webhook.secret is None else webhook.secret.current()
         told = compose(webhook, events, self._told_by(), self._clock.now(), secret)
-        return post(webhook.url.current(), told.query, told.body, is_local=webhook.local)
+        return post(webhook.url.current(), told.query, told.body, is_local=webhook.local, proxy=webhook.proxy)

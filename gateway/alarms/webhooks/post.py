@@ -2,7 +2,8 @@
 
 The name is looked up once, every address it has is judged, and the connection goes to one that was judged:
 who answers for the name can't lead it elsewhere in between. Never to link-local addresses, where clouds keep
-their machines' secrets; to this machine and its own network only where the plant file says so.
+their machines' secrets; to this machine and its own network only where the plant file says so. Behind a proxy
+names are looked up by it, in its own network: only an address that was written is judged here.
 """
 
 import contextlib
@@ -14,8 +15,10 @@ import threading
 from typing import Final
 from urllib.parse import urlsplit
 
-from config.reach import is_out_of_reach, meant
+from config.proxy import Proxy
+from config.reach import is_out_of_reach, literal, meant
 from connectors import NotConnected
+from connectors.dial import Dial, Traffic
 from connectors.unreachable import unreachable
 
 WITHIN_S: Final = 10.0
@@ -25,7 +28,13 @@ _MOST_ANSWER: Final = 16 * 1024
 
 
 def post(
-    url: str, query: str, body: bytes, *, is_local: bool, within_s: float = WITHIN_S
+    url: str,
+    query: str,
+    body: bytes,
+    *,
+    is_local: bool,
+    proxy: Proxy | None = None,
+    within_s: float = WITHIN_S,
 ) -> tuple[int, bytes]:
     """Return status and the beginning of the answer.
 
@@ -39,7 +48,7 @@ def post(
         port = address.port or (443 if is_secure else 80)
         peer = f"{host}:{port}"
         there = "&".join(each for each in (address.query, query) if each)
-        with socket.create_connection((_judged(host, port, is_local=is_local), port), within_s) as plain:
+        with _connected(host, port, proxy, is_local=is_local, within_s=within_s) as plain:
             cut = threading.Timer(_PATIENCE * within_s, _hang_up, (plain,))
             cut.start()
             try:
@@ -52,6 +61,16 @@ def post(
         raise NotConnected(f"{peer} does not speak HTTP") from exc
     except (OSError, ValueError) as exc:
         raise unreachable(peer, exc) from exc
+
+
+def _connected(
+    host: str, port: int, proxy: Proxy | None, *, is_local: bool, within_s: float
+) -> socket.socket:
+    if proxy is None:
+        return socket.create_connection((_judged(host, port, is_local=is_local), port), within_s)
+    if literal(host) is not None:
+        _must_be_allowed(host, host, is_local=is_local)
+    return Dial(host, port, seconds=within_s, traffic=Traffic(), proxy=proxy).connect()
 
 
 def _asked(  # noqa: PLR0917  one request, taken apart
@@ -84,10 +103,14 @@ def _judged(host: str, port: int, *, is_local: bool) -> str:
     """Return an address of this name to connect to; NotConnected when one of them is forbidden."""
     found = [str(each[4][0]) for each in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
     for each in found:
-        why = forbidden(each, is_local=is_local)
-        if why:
-            raise NotConnected(f"{host} leads to {each}: {why}", needs_a_person=True)
+        _must_be_allowed(host, each, is_local=is_local)
     return found[0]
+
+
+def _must_be_allowed(host: str, address: str, *, is_local: bool) -> None:
+    why = forbidden(address, is_local=is_local)
+    if why:
+        raise NotConnected(f"{host} leads to {address}: {why}", needs_a_person=True)
 
 
 def forbidden(address: str, *, is_local: bool) -> str:

@@ -6,9 +6,10 @@ import hashlib
 import hmac
 import json
 import logging
+import socket
 import sqlite3
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ import pytest
 from config.alarms import Webhook
 from config.base import Secret
 from config.load import read_plant_bytes
+from config.proxy import Proxy
 from connectors import NotConnected, SystemClock
 from gateway.alarms import keeper
 from gateway.alarms.condition import Condition, Turn
@@ -29,6 +31,7 @@ from gateway.alarms.webhooks.messages import MOST_TEXT, From, compose, judge
 from gateway.alarms.webhooks.post import forbidden, post
 from gateway.supervise import Link, LinkState
 from tests.fakes import T0
+from tests.servers.proxies import microsocks, tinyproxy
 from tests.servers.robots import Reply, Robot
 from tests.unit.alarms.test_keeper import running, until
 
@@ -196,6 +199,53 @@ def test_a_redirect_is_not_followed_and_no_error_tells_the_key() -> None:
     assert KEY not in str(refused.value)
 
 
+def fails_for(host: str) -> Callable[..., Any]:
+    """Return a name server that knows everybody but this one."""
+    known = socket.getaddrinfo
+
+    def look_up(asked: str, *how: Any, **rest: Any) -> Any:
+        if asked == host:
+            raise socket.gaierror(-2, "Name or service not known")
+        return known(asked, *how, **rest)
+
+    return look_up
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("kind", ["http", "socks5"])
+async def test_a_robot_whose_name_only_the_proxy_knows_is_told_through_it(
+    kind: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    login, serve = ("wl", "secret"), {"http": tinyproxy, "socks5": microsocks}[kind]
+    with Robot() as robot, serve(tmp_path, login) as port:
+        monkeypatch.setattr("socket.getaddrinfo", fails_for("localhost"))
+        proxy = Proxy(kind=kind, host="127.0.0.1", port=port, username="wl", password=Secret("secret"))
+        url = f"http://localhost:{robot.port}/x?key={KEY}"
+        async with telling(tmp_path, robot, 0.0, url=url, local=False, proxy=proxy) as table:
+            table.write([Turn("began", Condition("limit", "t", holds=True, code="store_full"))], T0)
+            await until(lambda: robot.asked)
+        assert told_by(robot) == ["began t"]
+        with pytest.raises(NotConnected, match="Name or service"):
+            post(url, "", b"{}", is_local=True)
+
+
+@pytest.mark.server
+@pytest.mark.fault("S7")
+def test_s7_a_proxy_opens_no_address_that_is_forbidden_and_tells_no_key(
+    tmp_path: Path, record_measure
+) -> None:
+    with Robot() as robot, tinyproxy(tmp_path, allow=443) as port:
+        proxy = Proxy(kind="http", host="127.0.0.1", port=port)
+        for host in ("169.254.169.254", "127.0.0.1", "10.0.0.1", "[::1]", "[::ffff:127.0.0.1]"):
+            with pytest.raises(NotConnected, match=r"no webhook may|only with local"):
+                post(f"http://{host}:{robot.port}/x?key={KEY}", "", b"{}", is_local=False, proxy=proxy)
+        with pytest.raises(NotConnected, match=r"proxy .* does not let this through, 403") as refused:
+            post(f"http://127.0.0.1:{robot.port}/x?key={KEY}", "", b"{}", is_local=True, proxy=proxy)
+        assert KEY not in str(refused.value)
+        assert not robot.asked
+    record_measure("5 forbidden addresses through a proxy: 0 requests", row="S7")
+
+
 async def test_the_gateway_tells_its_robot_when_an_alarm_begins_and_no_log_holds_the_key(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -236,6 +286,27 @@ def test_a_robots_key_does_not_go_over_http(
     assert (problem.code, "nonsense" in problem.render("en")) == ("E-CF-1901", False)
 
 
+@pytest.mark.parametrize(
+    ("proxy", "code"),
+    [
+        ("{kind: http, host: 192.168.1.9, port: 3128}", None),
+        ("{kind: http, host: 169.254.169.254, port: 80}", "E-CF-0770"),
+        ("{kind: http, host: proxy.example, port: 80, username: 'a:b'}", "E-CF-0760"),
+        ("{kind: socks5, host: proxy.example, port: 80, username: a}", "E-CF-0761"),
+    ],
+)
+def test_a_webhooks_proxy_is_checked_as_a_sinks_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, proxy: str, code: str | None
+) -> None:
+    monkeypatch.setenv("ROBOT", "https://robot.example/?key=1")
+    text = (
+        "gateway: {id: g, site: s}\nsources: {one: {kind: simulated, devices: {d: {tags: {x: {}}}}}}\n"
+        f"alarms: {{webhooks: {{team: {{kind: wecom, url: '${{env:ROBOT}}', proxy: {proxy}}}}}}}\n"
+    )
+    found = [each.code for each in read_plant_bytes(text.encode(), "plant.yaml", tmp_path).problems]
+    assert found == ([code] if code else [])
+
+
 class FakeKeeper:
     """The table and who waits for it, without a gateway."""
 
@@ -256,7 +327,7 @@ class FakeKeeper:
 async def telling(folder: Path, robot: Robot, apart_s: float, **options: Any) -> AsyncIterator[Table]:
     table = Table(folder / ALARMS)
     table.open()
-    webhook = hook("json", f"http://127.0.0.1:{robot.port}/", **options)
+    webhook = hook("json", **{"url": f"http://127.0.0.1:{robot.port}/"} | options)
     link = Link("team", "webhook", SystemClock())
     teller = WebhookLink(link, webhook, FakeKeeper(table), lambda: US, SystemClock(), apart_s=apart_s)
     task = asyncio.create_task(teller.session())
