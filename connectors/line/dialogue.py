@@ -146,6 +146,11 @@ class Dialogue(ABC):
         """Tell whether every request of the scan is answered or given up."""
 
     @property
+    def free(self) -> int:
+        """From when on the next request may be sent, monotonic ns; 0 where it is at once."""
+        return 0
+
+    @property
     @abstractmethod
     def waiting(self) -> bool:
         """Tell whether `deadline` means something."""

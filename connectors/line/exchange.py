@@ -37,6 +37,11 @@ class Exchange(asyncio.Protocol):
         self._lost: NotConnected | None = None
         self._closed = self._loop.create_future()
 
+    @property
+    def free(self) -> int:
+        """From when on the next request may be sent, monotonic ns."""
+        return self._dialogue.free
+
     async def scan(
         self,
         poll: Poll,

@@ -116,6 +116,11 @@ class SerialLine(Dialogue):
         return self._slot is None and self._next == len(self._slots)
 
     @property
+    def free(self) -> int:
+        """From when on the line is not kept quiet any more, monotonic ns."""
+        return self._ready
+
+    @property
     def waiting(self) -> bool:
         """Tell whether something of the scan is still to be sent, to come or to be given up."""
         return not self.done

@@ -23,7 +23,7 @@ from connectors.tags import Tag, TagTable
 log = logging.getLogger(__name__)
 
 _PATIENCE: Final = 2
-"""Requests in a row nobody answers before the rest of a scan is left out; one once the device is silent."""
+"""Requests in a row nobody answers before the rest of a scan is left out; one of a device in doubt."""
 
 _TWICE: Final = 2
 """How often a counter that may be torn is asked for again; a device renews it less often than that."""
@@ -180,16 +180,18 @@ class LineSource:
         self.is_heard = False
         await self._connect()
         scans = [device.options.scan for device in self._devices]
-        self._schedule = Schedule(scans, self._clock.now(), self._clock.monotonic())
+        now, steady = self._clock.now(), self._clock.monotonic()
+        self._schedule = Schedule(scans, now, steady, self._schedule.trusted())
         return self
 
     async def read(self) -> Batch:
         """Wait until a device is due, return its scan; NotConnected when link or all devices are silent."""
         place, device = await self._next_due()
         began = self._clock.monotonic()
-        silences = self._schedule.silences(place)
+        silences, hurries = self._schedule.silences(place), self._schedule.is_in_doubt(place)
         alone = all(each.name == device.name for each in self._devices)
-        batch = await self._scan(device, silences, alone=alone)
+        batch = await self._scan(device, silences, alone=alone, hurries=hurries)
+        free = self._connected().free
         if self._hangs_up:
             await self._hang_up()
         now, steady = self._clock.now(), self._clock.monotonic()
@@ -197,7 +199,8 @@ class LineSource:
         if device.answered:
             device.statistics.overruns += self._schedule.answered(place, now, steady)
         else:
-            self._schedule.silent(place, now, steady, steady - began)
+            left = max(0, free - steady)
+            self._schedule.silent(place, now + left, steady + left, steady + left - began)
             if device.unheard and self._schedule.all_silent():
                 raise NotConnected(f"{self._peer} is connected, but no device answers")
         return batch
@@ -313,19 +316,19 @@ class LineSource:
         while (left := until - self._clock.monotonic()) > 0:
             await exchange.idle(left / 1e9 + _EARLY_S)
 
-    async def _scan(self, device: Device, silences: int, *, alone: bool) -> Batch:
+    async def _scan(self, device: Device, silences: int, *, alone: bool, hurries: bool = False) -> Batch:
         for _ in range(_ROUNDS):
-            batch = await self._round(device, silences, alone=alone)
+            batch = await self._round(device, silences, alone=alone, hurries=hurries)
             if not device.improvable:
                 break
         return batch
 
-    async def _round(self, device: Device, silences: int, *, alone: bool) -> Batch:
+    async def _round(self, device: Device, silences: int, *, alone: bool, hurries: bool) -> Batch:
         slots, status = device.asked(silences)
         terms = Terms(
             in_flight=1 if silences else device.in_flight,
             timeout=device.options.timeout or self._options.timeout,
-            patience=1 if silences else _PATIENCE,
+            patience=1 if silences or hurries else _PATIENCE,
             alone=alone,
         )
         answers = await self._connected().scan(device.poll, slots, status, terms, device.statistics)

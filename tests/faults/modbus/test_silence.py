@@ -1,8 +1,10 @@
 """On a serial line: a silent device backs off alone, and the others keep their rate."""
 
 import asyncio
+import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +24,9 @@ from gateway.lab.modbus import frames
 from gateway.lab.modbus import replies as faults
 from gateway.lab.modbus.line import SerialEquipment
 from tests.conftest import FakeClock
-from tests.faults.modbus.lab import assert_none_wrong, device, name_of, qualities, source
+from tests.faults.modbus.lab import SCALE, assert_none_wrong, device, name_of, qualities, source
 
-MINUTES = 15
+MINUTES = 6 + round(9 * SCALE)
 THINKS_NS = 15_000_000
 """What a device takes before it answers, beside the time on the wire."""
 
@@ -37,6 +39,10 @@ class FakeExchange:
         self._clock = clock
         self._dead = dead
         self._character = character
+
+    @property
+    def free(self) -> int:
+        return self._line.free
 
     async def scan(
         self, poll: Poll, slots: Sequence[int], status: Sequence[int], terms: Terms, statistics: Statistics
@@ -85,8 +91,13 @@ class FakePort:
         return FakeExchange(line, clock, self._dead, pace.character)
 
 
-async def scans_of_the_living(dead: set[int], scan: str, patience: str) -> int:
-    """Return how many scans of unit ids 2 to 30 a line brings in some minutes, the clock being simulated."""
+async def times_of(
+    units: Sequence[int], dead: set[int], scan: str, patience: str, *, back_at: int = MINUTES
+) -> dict[str, list[tuple[float, bool]]]:
+    """Return when each device was tried and whether it answered, s; the clock is simulated.
+
+    After `back_at` minutes the dead are there again.
+    """
     clock = FakeClock()
     tags = {"v": {"address": 0, "type": "float32", "count": 8}}
     options = ModbusSerialSource.model_validate(
@@ -94,33 +105,72 @@ async def scans_of_the_living(dead: set[int], scan: str, patience: str) -> int:
             "kind": "modbus_serial",
             "port": "line",
             "timeout": patience,
-            "devices": {f"m{u}": {"unit_id": u, "scan": scan, "tags": tags} for u in range(1, 31)},
+            "devices": {f"m{u}": {"unit_id": u, "scan": scan, "tags": tags} for u in units},
         }
     )
-    made: Counter[str] = Counter()
-    port: Any = FakePort(options, dead)
+    made: dict[str, list[tuple[float, bool]]] = {f"m{u}": [] for u in units}
+    away = set(dead)
+    port: Any = FakePort(options, away)
     it = Modbus("line", options, port, site="s", tags=TagTable(), clock=clock)
     async with it:
-        end = clock.steady + MINUTES * 60_000_000_000
-        while clock.steady < end:
+        began = clock.steady
+        while (at := (clock.steady - began) / 1e9) < MINUTES * 60:
+            if at >= back_at * 60:
+                away.clear()
             batch = await it.read()
-            if set(batch.parts[0].quality.tolist()) == {GOOD}:
-                made[name_of(it, batch)] += 1
-    assert set(made) == {f"m{u}" for u in range(1, 31) if u not in dead}
-    del made["m1"]
-    return sum(made.values())
+            good = set(batch.parts[0].quality.tolist()) == {GOOD}
+            made[name_of(it, batch)].append(((clock.steady - began) / 1e9, good))
+    return made
+
+
+def a_minute(made: dict[str, list[tuple[float, bool]]], living: set[str]) -> list[int]:
+    """Return how many scans of the living each minute brought."""
+    minutes = Counter(int(at // 60) for name in living for at, _ in made[name])
+    return [minutes[each] for each in range(MINUTES)]
 
 
 @pytest.mark.fault("D1")
-@pytest.mark.parametrize(("scan", "patience"), [("1s", "1s"), ("5s", "1s"), ("2s", "3s")])
-async def test_d1_one_dead_device_of_thirty_costs_the_others_less_than_five_percent(
-    scan: str, patience: str, record_measure
+@pytest.mark.parametrize("silent", [1, 5, 15, 25])
+@pytest.mark.parametrize(("scan", "patience"), [("1s", "1s"), ("2s", "2s")])
+async def test_d1_dead_devices_of_thirty_cost_the_others_less_than_five_percent(
+    scan: str, patience: str, silent: int, record_measure: Callable[..., None]
 ) -> None:
-    """Whether the line is busy without a pause (thirty in 1 s at 9600 baud) or not."""
-    whole = await scans_of_the_living(set(), scan, patience)
-    with_dead = await scans_of_the_living({1}, scan, patience)
-    assert with_dead > 0.95 * whole
-    record_measure(f"scan {scan}, timeout {patience}: the others keep {100 * with_dead / whole:.1f} %")
+    """Compared to a line of the others only; in the first two minutes each silent one has its first try."""
+    units = range(1, 31)
+    dead = set(random.Random(silent).sample(units, silent))
+    living = {f"m{u}" for u in units if u not in dead}
+    alone = a_minute(await times_of([u for u in units if u not in dead], set(), scan, patience), living)
+    made = await times_of(units, dead, scan, patience)
+    beside = a_minute(made, living)
+    share = min(first + then for first, then in pairwise(beside[2:])) / max(
+        first + then for first, then in pairwise(alone[2:])
+    )
+    assert share > 0.95
+    first_tries = max(tries[0][0] for tries in made.values())
+    asked_s, waited_s = float(scan[:-1]), float(patience[:-1])
+    assert first_tries < silent * (2 * waited_s + asked_s) + 8
+    assert all(good for name in living for _, good in made[name])
+    for name in living:
+        pauses = [then - at for (at, _), (then, _) in pairwise(made[name])]
+        assert max(pauses) < 2 * asked_s + 2 * waited_s, "what falls out beside one try, quiet time included"
+    record_measure(
+        f"{silent} of 30 silent, scan {scan}, timeout {patience}: the others keep {100 * share:.1f} % "
+        f"of their scans in the worst two minutes, all are tried once in {first_tries:.0f} s"
+    )
+
+
+@pytest.mark.fault("D1")
+@pytest.mark.parametrize("silent", [1, 5, 25])
+async def test_d1_silent_devices_take_turns_and_who_is_back_is_read_within_forty_timeouts_each(
+    silent: int, record_measure: Callable[..., None]
+) -> None:
+    dead = set(range(3, 3 + silent))
+    made = await times_of(range(1, 31), dead, "1s", "500ms", back_at=5)
+    tries = [sum(at < 300 for at, _ in made[f"m{u}"]) for u in dead]
+    assert max(tries) - min(tries) <= 1
+    back = [next(at for at, good in made[f"m{u}"] if good) - 300 for u in dead]
+    assert max(back) < max(62, silent * 40 * 0.5)
+    record_measure(f"{silent} of 30 silent for five minutes: all read {max(back):.0f} s after they are back")
 
 
 @pytest.mark.fault("D1")
@@ -142,7 +192,7 @@ async def test_d1_a_silent_device_is_bad_backs_off_and_is_had_again(tmp_path: Pa
                 seen[name] += 1
                 if name == "dead":
                     assert set(qualities(batch)) == {BAD_TIMEOUT}
-                    assert it.statistics_by_device()["dead"]["timeouts"] == 1 + seen["dead"]
+                    assert it.statistics_by_device()["dead"]["timeouts"] == seen["dead"]
                 else:
                     assert set(qualities(batch)) == {GOOD}
             dead.clear()
