@@ -177,3 +177,7 @@ def test_what_an_earlier_release_kept_is_of_the_gateway_its_text_names(tmp_path:
             last_good(file)
     applier = ran(plant(tmp_path, name), tmp_path / "data")
     assert [each.number for each in applier.versions.all()] == [2, 1]
+    if name == "two":
+        with pytest.raises(Refused) as refused:
+            asyncio.run(applier.roll_back(1, who="ann"))
+        assert refused.value.code == "E-AP-0008"
