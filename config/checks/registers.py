@@ -11,6 +11,15 @@ ADDRESSES: Final = 65536
 BCD_REGISTERS: Final = 4
 """16 digits: more don't fit 64 bits."""
 NAMED_ORDERS: Final = ("ABCD", "CDAB", "BADC", "DCBA")
+_TOTALS: Final = (
+    "energy",
+    "reactive energy",
+    "apparent energy",
+    "volume",
+    "normal gas volume",
+    "standard gas volume",
+)
+"""Quantities that are counted up nearly always."""
 _ALPHABET: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -35,6 +44,15 @@ def check_registers(tag: ModbusTag, document: Document, path: Path) -> Iterator[
             yield document.problem(
                 "E-CF-0512", (*path, "not_available"), bits=bits, most=f"0x{2**bits - 1:X}"
             )
+    if _may_be_torn(tag):
+        unit, registers = tag.unit.symbol, tag.registers
+        yield document.problem("W-CF-0527", (*path, "type"), type=tag.type, registers=registers, unit=unit)
+
+
+def _may_be_torn(tag: ModbusTag) -> bool:
+    """Tell whether it seems to be a running total that nobody asks for again when its words don't agree."""
+    is_whole = tag.type.startswith(("int", "uint", "bcd")) and not tag.is_bits
+    return is_whole and tag.registers > 1 and not tag.counter and tag.unit.quantity in _TOTALS
 
 
 def _check_bit(tag: ModbusTag, document: Document, path: Path) -> Iterator[Problem]:
