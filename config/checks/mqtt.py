@@ -66,6 +66,9 @@ def _messages(source: MqttSource, document: Document, path: Path) -> Iterator[Pr
         filters.append(messages.topic)
         yield from _names(messages, document, at)
         yield from _values(messages, document, at)
+        counter = next((name for name, tag in messages.tags.items() if tag.counter), None)
+        if counter is not None and messages.time is None and source.qos:
+            yield document.problem("W-CF-0928", (*at, "tags", counter), at_key=True)
 
 
 def _names(messages: MqttMessages, document: Document, path: Path) -> Iterator[Problem]:

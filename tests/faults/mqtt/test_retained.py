@@ -49,12 +49,14 @@ def publisher(broker: Broker) -> Iterator[Client]:
 class Site:
     """Books of what a broker's counter says."""
 
-    def __init__(self, folder: Path, broker: Broker, publisher: Client, messages: dict[str, Any]) -> None:
+    def __init__(
+        self, folder: Path, broker: Broker, publisher: Client, messages: dict[str, Any], *, qos: int = 1
+    ) -> None:
         self.lab = Lab(folder, plant_of({}, scan="15min"))
         self._publisher = publisher
         self._clock = Wall()
         given = {"kind": "mqtt", "host": "127.0.0.1", "port": broker.port, "version": "3.1.1"}
-        self._options = MqttSource.model_validate({**given, "messages": [messages]})
+        self._options = MqttSource.model_validate({**given, "qos": qos, "messages": [messages]})
 
     def turn(self, at: str) -> int:
         self._clock.wall = self.lab.at(f"2026-03-02T{at}")
@@ -130,4 +132,16 @@ async def test_a_retained_counter_with_its_own_time_is_the_reading_of_then(
     straight.feed("m", [(f"2026-03-02T{at}", value) for at, value in (AWAY, *BACK)])
     assert site.lab.ledger.digest() == straight.ledger.digest()
     straight.ledger.close()
+    site.lab.ledger.close()
+
+
+async def test_with_qos_0_the_broker_keeps_nothing_that_would_be_stamped_when_it_comes(
+    broker: Broker, publisher: Client, tmp_path: Path
+) -> None:
+    site = Site(tmp_path / "books", broker, publisher, COUNTER, qos=0)
+    await site.session("07:59", AWAY, retained=None)
+    for minute in range(10, 60, 10):
+        site.publish(f"08:{minute}", AWAY[1] + minute)
+    await site.session("10:00", *BACK, retained=None)
+    assert site.quarter("10:00") == pytest.approx(100 / 9, abs=0.01)
     site.lab.ledger.close()
