@@ -162,7 +162,8 @@ def _untold(
     if isinstance(form, AliyunForm | OneNetForm) and form.gaps is None:
         yield document.problem("W-CF-0798", (*path, "format", "kind"), platform=form.kind)
     log = Named(f"{plant.gateway.site}/_alarms/gateway/log", "event", 1, "state")
-    is_heard = isinstance(form, ThingsBoardForm) or log.device in _devices(form)
+    is_named = bool(form.names.get(log.name) or property_name(log.name, form.kind))
+    is_heard = isinstance(form, ThingsBoardForm) or (is_named and log.device in _devices(form))
     if not is_heard and _has_alarms(plant) and any(matches(rule, log) for rule in sink.select):
         at = (*path, "format", "devices")
         yield document.problem("W-CF-0799", at, at_key=True, platform=form.kind, device=log.device)

@@ -162,3 +162,17 @@ def test_a_device_without_an_entry_is_refused_the_gateways_own_is_left_out() -> 
     form = aliyun(table({"alarm": Kind.BOOL}, device="cz/_energy/demand/main"))
     assert list(form.messages(delivery([0], [1.0]))) == []
     assert form.statistics()["left_out"] == 1
+
+
+@pytest.mark.parametrize("platform", ["huawei_iotda", "aliyun", "onenet"])
+def test_an_alarm_is_told_where_its_log_is_a_device_with_a_name_for_its_event(platform: str) -> None:
+    tags = table({"event": Kind.TEXT}, device="cz/_alarms/gateway/log")
+    said = options(platform, 1, meters=["m1"], names={"event": "alarm_event"})
+    devices = {"cz/_alarms/gateway/log": said.format.devices[path("m1")]}
+    of_form = said.format.model_copy(update={"devices": devices})
+    form = build_form(said.model_copy(update={"format": of_form}), Context("g", tags, FakeClock()), "cz")
+    list(form.begin(Limit(lambda _: 1 << 20)))
+    (message,) = form.messages(delivery([0], ['{"what":"began"}'], object))
+    assert message.refusal == ""
+    assert b'"alarm_event":' in message.payload
+    assert json.dumps('{"what":"began"}').encode() in message.payload
