@@ -20,7 +20,8 @@ from tests.faults.buffer.power import Disk, Entry, cuts, entries
 ROOT = Path(__file__).parents[3]
 CUTS = max(20, round(400 * SCALE))
 SECONDS = 1 + 4 * SCALE
-_TIMED = re.compile(rb"(?:offered \d+|accepted \d+ \d+) (\d+)\n")
+_TIMED = re.compile(rb"(?:offered \d+|accepted \d+ \d+) (\d+)")
+_NEVER = 2**63
 
 
 @pytest.fixture(scope="module")
@@ -117,12 +118,20 @@ async def check(disk: Disk, store: Path) -> tuple[int, list[int]]:
 
 def clock_at(record: list[Entry]) -> list[int]:
     """Return for each entry the monotonic time it was surely over by: what was said next tells it."""
-    found, last = [], 2**63
-    for entry in reversed(record):
-        if entry.kind == "P" and (said := _TIMED.search(entry.data)):
-            last = int(said[1])
-        found.append(last)
-    return found[::-1]
+    said: dict[int, int] = {}
+    line = b""
+    for place, entry in enumerate(record):
+        if entry.kind == "P":  # a piece of a line, or several
+            *lines, line = (line + entry.data).split(b"\n")
+            for each in lines:
+                if found := _TIMED.fullmatch(each):
+                    said[place] = int(found[1])
+    assert len(said) > 10
+    times, last = [], _NEVER
+    for place in reversed(range(len(record))):
+        last = said.get(place, last)
+        times.append(last)
+    return times[::-1]
 
 
 async def cut_all(record: list[Entry], places: set[int], folder: Path, record_measure) -> None:
@@ -136,7 +145,7 @@ async def cut_all(record: list[Entry], places: set[int], folder: Path, record_me
         disk.left_by(chance, folder / "left")
         found = await check(disk, folder / "left")
         most, lost = max(most, found[0]), max(lost, len(found[1]))
-        if clock[place] < 2**63:  # else nothing was said any more, and nobody knows when it was
+        if clock[place] < _NEVER:  # else nothing was said any more, and nobody knows when it was
             oldest_ms = max([oldest_ms, *((clock[place] - offered) / 1e6 for offered in found[1])])
         shutil.rmtree(folder / "left")
     assert most > 10
