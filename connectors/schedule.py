@@ -11,8 +11,8 @@ intervals who waits longest goes first.
 
 A device is in doubt before its first answer and once it was silent twice; where two fall silent in a row,
 all are until they answer. Those in doubt go behind the others: one is tried when no other is due, or by a
-deadline like theirs that counts from when it may be tried. Who was not silent yet goes first, of these who
-answered last; then who was silent once; then who waits longest.
+deadline like theirs that counts from when it may be tried. Who was not silent yet goes first, of these the
+shorter interval, then who answered last; then who was silent once; then who waits longest.
 
 A first try is followed by the scans due meanwhile. Every further one nobody answers is paid for by all in
 doubt together: for forty times as long as it kept the others waiting, less what was not used of the last
@@ -181,9 +181,11 @@ class Schedule:
         """Return from when on which device in doubt may be tried."""
         sooner = max(now, self._opens) if self._is_any_trusted() else now
 
-        def order(place: int) -> tuple[int, int, int, int]:
-            due, silences = self._due[place], self._silences[place]
-            return max(due, sooner), min(silences, 2), due if silences else -self._turn[place], place
+        def order(place: int) -> tuple[int, ...]:
+            due, turn = self._due[place], self._turn[place]
+            silences = min(self._silences[place], 2)
+            first, then = (due, turn) if silences else (self._interval[place], -turn)
+            return max(due, sooner), silences, first, then, place
 
         place = min(self._doubted, key=order)
         return max(self._due[place], sooner), place

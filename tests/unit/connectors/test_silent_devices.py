@@ -115,3 +115,8 @@ def test_c1_whatever_the_clock_is_set_to_no_silent_device_waits_longer_than_befo
     tried = line.run(60)
     assert sum(device >= 5 for device, _ in tried) in range(5, 25)
     assert min(sum(device == living for device, _ in tried) for living in range(5)) >= 45
+
+
+def test_at_a_start_the_device_asked_most_often_is_tried_first() -> None:
+    schedule = Schedule([S] * 10 + [S // 10], NOON, NOON)
+    assert schedule.next(NOON) == (10, 0)

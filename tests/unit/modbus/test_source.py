@@ -342,6 +342,20 @@ async def test_d1_a_silent_device_is_bad_backs_off_and_the_other_keeps_its_rate(
 
 
 @pytest.mark.fault("D1")
+async def test_d1_a_new_session_asks_those_first_that_answered_in_the_last() -> None:
+    def by_unit(request: Any) -> Any:
+        return (faults.silent if request.unit == 1 else faults.honest)(request)
+
+    devices = {"dead": device(1, scan="1h"), "alive": device(2, scan="1h")}
+    async with TcpEquipment(by_unit) as server, asyncio.timeout(20):
+        it = source(server.port, devices, "60ms")
+        async with it:
+            assert [set(qualities(await it.read())) for _ in devices] == [{BAD_TIMEOUT}, {GOOD}]
+        async with it:
+            assert [set(qualities(await it.read())) for _ in devices] == [{GOOD}, {BAD_TIMEOUT}]
+
+
+@pytest.mark.fault("D1")
 async def test_d1_when_every_device_is_silent_the_link_is_down() -> None:
     async with (
         TcpEquipment(faults.silent) as server,
