@@ -10,8 +10,8 @@ from gateway.buffer.segment import Segment
 
 _PAST_NS: Final = 3_600_000_000_000
 """The newest files that together tell of so much time give the pace."""
-_LEAST_NS: Final = 60_000_000_000
-"""A pace of less time is not told."""
+_LEAST_NS: Final = 900_000_000_000
+"""A pace of less time is not told: a start brings much at once."""
 
 
 def holds_ns(directory: Path, segments: Sequence[Segment], options: BufferOptions) -> int | None:
