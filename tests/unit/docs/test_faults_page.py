@@ -7,7 +7,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from tests.lab.report import FaultPage, Row, days, matrix, measure, measured, page, promised
+from config.reading.yaml_tree import read_document
+from tests.lab.report import MATRIX, FaultPage, Row, days, matrix, measure, measured, page, promised
 from tests.processes import ROOT
 
 PAGE = ROOT / "docs" / "reference" / "faults.md"
@@ -33,6 +34,12 @@ def test_every_fault_test_says_which_rows_it_shows_and_they_are_in_the_matrix() 
         rows = [ast.literal_eval(each) for each in mark.args]
         assert rows, file
         assert set(rows) <= known, f"{file}: {rows}"
+
+
+def test_no_row_of_the_matrix_is_written_twice() -> None:
+    """YAML's own reader takes the last of them; that of plant files wants a key at the top."""
+    _, problems = read_document(b"matrix:\n" + MATRIX.read_bytes(), MATRIX.name)
+    assert [each.render("en") for each in problems] == []
 
 
 def test_the_page_has_the_rows_of_the_matrix_and_calls_open_those_without_a_test() -> None:
