@@ -277,7 +277,7 @@ def _plant_to_run(plant_file: Path, lang: Lang) -> tuple[Plant, Language, Path, 
     outcome = read_plant(plant_file)
     found = None if outcome.plant else last_good(plant_file, outcome, lang)
     if found is None:
-        plant, language = load(plant_file, lang)
+        plant, language = usable(outcome, lang)
         return plant, language, data_dir(plant_file, plant), None
     plant, language = found.plant, lang or found.plant.gateway.language or default_language()
     for problem in outcome.problems:
