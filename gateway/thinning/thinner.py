@@ -42,8 +42,6 @@ MOST_AHEAD: Final = 1_000
 """Nor are rows so many windows ahead: each is kept open."""
 STEP_NS: Final = 60_000_000_000
 """A batch that arrived so much before an earlier one tells that the clock was set back."""
-
-
 _NONE: Final = np.zeros(0, np.int32)
 
 
@@ -177,10 +175,11 @@ class Thinner:
         """Close a window for the devices that are past it; at the `is_end` of all windows, for every one."""
         rule, progress, window = self._rules.rules[i], self._progress[i], self._open[i, start]
         end, arrived = start + _every(rule), self._arrived
-        if not is_end and (
-            end + GRACE_NS > arrived
-            or not progress.is_due(self._tags.device[window.tags()], end, arrived).any()
-        ):
+        if not is_end and end + GRACE_NS > arrived:
+            return []
+        device = self._tags.device[window.tags()]
+        due = device[progress.is_due(device, end, arrived)]
+        if not is_end and not len(due):
             return []
 
         def closing(tag: NDArray[np.int32]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -188,9 +187,8 @@ class Thinner:
             is_due = progress.is_due(device, end, arrived)
             return is_due | is_end, is_due & progress.is_whole(device, end)
 
-        device = self._tags.device[window.tags()]
         closed = self._finished(window.close(_how(rule), end, closing))
-        progress.close(device[progress.is_due(device, end, arrived)], end)
+        progress.close(due, end)
         if not window.gathered:
             del self._open[i, start]
         return closed
