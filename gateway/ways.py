@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
+from config.checks.registers import ADDRESSES, NAMED_ORDERS
 from config.connections import ModbusDevice, ModbusTag
 from config.connections.modbus_tcp import WireType
 from config.plant import Plant
@@ -17,9 +18,6 @@ _TYPES: Final[dict[int, tuple[WireType, ...]]] = {
     4: ("float64", "uint64", "int64", "bcd"),
 }
 """By width in registers."""
-_ORDERS: Final = ("ABCD", "CDAB", "BADC", "DCBA")
-_LAST_ADDRESS: Final = 65_535
-
 
 AS_WRITTEN: Final = "*"
 """The way the plant file has it."""
@@ -62,10 +60,10 @@ def _ways(tag: ModbusTag) -> dict[str, ModbusTag]:
     found = {AS_WRITTEN: plain}
     for way in _TYPES[tag.registers]:
         length = tag.registers if way == "bcd" else None
-        for order in _ORDERS if tag.registers > 1 else ("AB", "BA"):
+        for order in NAMED_ORDERS if tag.registers > 1 else ("AB", "BA"):
             update = {"type": way, "order": order, "length": length, "not_available": None}
             found[f"type: {way}, order: {order}"] = plain.model_copy(update=update)
     for address in (tag.address - 1, tag.address + 1):
-        if 0 <= address <= _LAST_ADDRESS - tag.registers:
+        if 0 <= address < ADDRESSES - tag.registers:
             found[f"address: {address}"] = plain.model_copy(update={"address": address})
     return found
