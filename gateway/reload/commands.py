@@ -44,11 +44,13 @@ def as_refused(refused: Refused, language: Language) -> dict[str, Any]:
         "refused": refused.code,
         "why": refused.phrase.text(language),
         "args": {key: str(value) for key, value in refused.phrase.args.items()},
-        "problems": [
-            each.as_dict(language) | {"zh": each.message("zh"), "en": each.message("en")}
-            for each in refused.problems
-        ],
+        "problems": [problem_told(each, language) for each in refused.problems],
     }
+
+
+def problem_told(problem: Problem, language: Language) -> dict[str, Any]:
+    """Return a problem for programs, its message in the asker's language and in both."""
+    return problem.as_dict(language) | {"zh": problem.message("zh"), "en": problem.message("en")}
 
 
 def as_applied(done: Applied, language: Language) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from config.problems import Problem
 from connectors import SystemClock
 from gateway.control import NoGateway, ask
 from gateway.reload import Change, NeedsRestart, Versions, differences
-from gateway.reload.commands import as_dict
+from gateway.reload.commands import as_dict, problem_told
 from gateway.reload.unified import unified
 from gateway.reload.versions import Taken, digest
 from gateway.security import House
@@ -221,7 +221,7 @@ class _Desk:
 
 
 def _problem(problem: Problem) -> ConfigProblem:
-    return _told(problem.as_dict("en") | {"zh": problem.message("zh"), "en": problem.message("en")})
+    return _told(problem_told(problem, "en"))
 
 
 def _told(problem: Mapping[str, Any]) -> ConfigProblem:
