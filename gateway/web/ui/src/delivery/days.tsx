@@ -5,7 +5,7 @@ import { now, state } from "../feed";
 import { date, figure } from "../format";
 import { Card, Failed, Loading, Status, Wide } from "../parts";
 import { t } from "../words";
-import { nameOf } from "./names";
+import { nameOf, sourceOf } from "./names";
 
 const NOON = "T12:00Z";
 const BACK_MS = 30 * 86_400_000;
@@ -30,7 +30,7 @@ export function Days() {
                 <tr key={i}>
                   <th scope="row">{date(Date.parse(each.day + NOON))}</th>
                   <td class="text">{nameOf(each.sink)}</td>
-                  <td class="text">{each.line.source ? nameOf(each.line.source) : t("delivery.unnamed")}</td>
+                  <td class="text">{sourceOf(each.line.source)}</td>
                   <td class="num">{figure(each.line.acquired, 15)}</td>
                   <td class="num">{figure(each.line.delivered, 15)}</td>
                   <td class="num">{figure(each.line.buffered, 15)}</td>

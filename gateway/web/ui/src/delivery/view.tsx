@@ -10,7 +10,7 @@ import { route } from "../route";
 import { reason, t, word } from "../words";
 import { Days } from "./days";
 import { Gaps } from "./gaps";
-import { nameOf } from "./names";
+import { nameOf, sourceOf } from "./names";
 import { Quarantined } from "./quarantined";
 import "./delivery.css";
 
@@ -83,7 +83,7 @@ function Sink({ sink }: { sink: SinkLedger }) {
             </tr>
           </thead>
           <tbody>
-            {sink.lines.map((each) => <Line key={each.source} name={each.source ? nameOf(each.source) : t("delivery.unnamed")} line={each} />)}
+            {sink.lines.map((each) => <Line key={each.source} name={sourceOf(each.source)} line={each} />)}
             {sink.lines.length > 1 && <Line name={t("delivery.all")} line={sink.total} isTotal />}
           </tbody>
         </table>
