@@ -7,10 +7,13 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
+
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.processes import free_port
 
@@ -133,3 +136,13 @@ class Broker:
 def hash_passwords(file: Path) -> None:
     """Hash the passwords of a file of ``name:password`` lines, as mosquitto wants them."""
     subprocess.run([PASSWD, "-U", file], check=True, capture_output=True)
+
+
+def publishing(broker: Broker) -> Iterator[Client]:
+    """Yield a client that is connected to it, and end it afterwards."""
+    client = Client(CallbackAPIVersion.VERSION2)
+    client.connect("127.0.0.1", broker.port)
+    client.loop_start()
+    yield client
+    client.disconnect()
+    client.loop_stop()

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from config.connections import MqttSource
 from connectors import Batch, Delivery
 from connectors.mqtt import Mqtt
 from connectors.quality import GOOD, UNCERTAIN_INITIAL_VALUE
-from tests.faults.mqtt.test_source import publish, publishing, read_until
+from tests.faults.mqtt.test_source import publish, read_until
 from tests.servers.broker import Broker
 from tests.unit.energy.lab import EPOCH, MINUTE, Clock, Lab, plant_of
 
@@ -33,17 +32,6 @@ class Wall(Clock):
 
     def monotonic(self) -> int:
         return time.monotonic_ns()
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
-    with Broker(tmp_path / "broker", settings=("log_type error",)) as started:
-        yield started
-
-
-@pytest.fixture
-def publisher(broker: Broker) -> Iterator[Client]:
-    yield from publishing(broker)
 
 
 class Site:

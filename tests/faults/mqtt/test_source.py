@@ -11,14 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 from paho.mqtt.client import Client
-from paho.mqtt.enums import CallbackAPIVersion
 
 from config.connections import MqttSource, SimulatedSource
 from connectors import Batch, NotConnected, Origin, SystemClock, TagTable
 from connectors.mqtt import Mqtt
 from connectors.simulated import Simulated
 from tests.memory import forget_peak, peak_mb, resident_mb
-from tests.servers.broker import Broker
+from tests.servers.broker import Broker, publishing
 from tests.servers.flood import compiled, read_journal, value
 
 SCALE = float(os.environ.get("WL_SCALE", "0.1"))
@@ -28,26 +27,6 @@ SPARE_MB = 12
 """What reading takes besides."""
 
 pytestmark = pytest.mark.server
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
-    with Broker(tmp_path / "broker", settings=("log_type error",)) as started:
-        yield started
-
-
-@pytest.fixture
-def publisher(broker: Broker) -> Iterator[Client]:
-    yield from publishing(broker)
-
-
-def publishing(broker: Broker) -> Iterator[Client]:
-    client = Client(CallbackAPIVersion.VERSION2)
-    client.connect("127.0.0.1", broker.port)
-    client.loop_start()
-    yield client
-    client.disconnect()
-    client.loop_stop()
 
 
 @pytest.fixture

@@ -6,9 +6,8 @@ import os
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -27,22 +26,6 @@ from tests.servers.edge_node import EdgeNodeClient, now_ms
 SCALE = float(os.environ.get("WL_SCALE", "0.1"))
 
 pytestmark = pytest.mark.server
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
-    with Broker(tmp_path / "broker", settings=("log_type error",)) as started:
-        yield started
-
-
-@pytest.fixture
-def publisher(broker: Broker) -> Iterator[Client]:
-    client = Client(CallbackAPIVersion.VERSION2)
-    client.connect("127.0.0.1", broker.port)
-    client.loop_start()
-    yield client
-    client.disconnect()
-    client.loop_stop()
 
 
 def source(broker: Broker, table: TagTable | None = None, **more: Any) -> Sparkplug:

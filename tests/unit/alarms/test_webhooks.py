@@ -21,6 +21,7 @@ import pytest
 from config.alarms import Webhook
 from config.base import Secret
 from config.load import read_plant_bytes
+from config.problems import Problem
 from config.proxy import Proxy
 from connectors import NotConnected, SystemClock
 from gateway.alarms import keeper
@@ -268,6 +269,15 @@ async def test_the_gateway_tells_its_robot_when_an_alarm_begins_and_no_log_holds
     assert KEY not in "".join(str(vars(each)) for each in caplog.records)
 
 
+def problems_of(webhook: str, folder: Path) -> list[Problem]:
+    """Return what is wrong with a plant that has this webhook."""
+    text = (
+        "gateway: {id: g, site: s}\nsources: {one: {kind: simulated, devices: {d: {tags: {x: {}}}}}}\n"
+        f"alarms: {{webhooks: {{team: {{{webhook}}}}}}}\n"
+    )
+    return read_plant_bytes(text.encode(), "plant.yaml", folder).problems
+
+
 @pytest.mark.parametrize(
     ("kind", "local", "code"), [("wecom", "false", "E-CF-1905"), ("wecom", "true", None)]
 )
@@ -275,14 +285,10 @@ def test_a_robots_key_does_not_go_over_http(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, local: str, code: str | None
 ) -> None:
     monkeypatch.setenv("ROBOT", "http://robot.example/?key=1")
-    text = (
-        "gateway: {id: g, site: s}\nsources: {one: {kind: simulated, devices: {d: {tags: {x: {}}}}}}\n"
-        f"alarms: {{webhooks: {{team: {{kind: {kind}, url: '${{env:ROBOT}}', local: {local}}}}}}}\n"
-    )
-    found = [each.code for each in read_plant_bytes(text.encode(), "plant.yaml", tmp_path).problems]
-    assert found == ([code] if code else [])
+    webhook = f"kind: {kind}, url: '${{env:ROBOT}}', local: {local}"
+    assert [each.code for each in problems_of(webhook, tmp_path)] == ([code] if code else [])
     monkeypatch.setenv("ROBOT", "nonsense")
-    (problem,) = read_plant_bytes(text.encode(), "plant.yaml", tmp_path).problems
+    (problem,) = problems_of(webhook, tmp_path)
     assert (problem.code, "nonsense" in problem.render("en")) == ("E-CF-1901", False)
 
 
@@ -299,12 +305,8 @@ def test_a_webhooks_proxy_is_checked_as_a_sinks_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, proxy: str, code: str | None
 ) -> None:
     monkeypatch.setenv("ROBOT", "https://robot.example/?key=1")
-    text = (
-        "gateway: {id: g, site: s}\nsources: {one: {kind: simulated, devices: {d: {tags: {x: {}}}}}}\n"
-        f"alarms: {{webhooks: {{team: {{kind: wecom, url: '${{env:ROBOT}}', proxy: {proxy}}}}}}}\n"
-    )
-    found = [each.code for each in read_plant_bytes(text.encode(), "plant.yaml", tmp_path).problems]
-    assert found == ([code] if code else [])
+    webhook = f"kind: wecom, url: '${{env:ROBOT}}', proxy: {proxy}"
+    assert [each.code for each in problems_of(webhook, tmp_path)] == ([code] if code else [])
 
 
 class FakeKeeper:
