@@ -48,7 +48,7 @@ _LINES = (
     Column("medium", width=16),
     Column("from", "time", width=16),
     Column("to", "time", width=16),
-    Column("quantity", "number", 6, 18),
+    Column("booked", "number", 6, 18),
     Column("unit", width=6),
     Column("amount", "number", 6, 18),
     Column("amount_unit", width=6),

@@ -19,7 +19,7 @@ _COST = (
     Column("price", "number", 8, 14),
     Column("yuan", "number", 2, 16),
 )
-_BEFORE = Column("before", "number", 3, 16)
+_BEFORE = Column("before_in_bill", "number", 3, 16)
 _TERMS = (
     Column("tariff", width=20),
     Column("title", width=36),
@@ -95,7 +95,7 @@ def _formula(line: Line) -> str:
     if line.unit == "%":
         return "ROUND({quantity}*{price}/100,2)"
     if line.before:
-        return "ROUND(({before}+{quantity})*{price},2)-ROUND({before}*{price},2)"
+        return "ROUND(({before_in_bill}+{quantity})*{price},2)-ROUND({before_in_bill}*{price},2)"
     return "ROUND({quantity}*{price},2)"
 
 

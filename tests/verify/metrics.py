@@ -26,6 +26,16 @@ def metric_of(port: int, name: str, label: str) -> float:
     return float(line.rsplit(" ", 1)[1])
 
 
+def metric_by(port: int, name: str, label: str, where: str) -> dict[str, float]:
+    """Return the sums by what a label says, over the samples with another, as `fate="dropped"`."""
+    found: dict[str, float] = {}
+    for line in _lines(port, 5):
+        if line.startswith(f"wanglian_{name}{{") and where in line:
+            said = line.partition(f'{label}="')[2].partition('"')[0]
+            found[said] = found.get(said, 0.0) + float(line.rsplit(" ", 1)[1])
+    return found
+
+
 def _lines(port: int, timeout_s: float) -> list[str]:
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=timeout_s) as reply:
