@@ -27,7 +27,9 @@ DEFAULT_STEP: Final = Decimal("0.01")
 _MANUAL_SCAN_NS: Final = 35 * 86_400_000_000_000
 _MQTT_SCAN_NS: Final = 900_000_000_000
 _DERIVED_SCAN_NS: Final = 60_000_000_000
-_BITS: Final = {"uint16": 16, "uint32": 32, "uint64": 64, "int16": 15, "int32": 31, "int64": 63}
+_BITS: Final = {
+    "uint8": 8, "uint16": 16, "uint32": 32, "uint64": 64, "int8": 7, "int16": 15, "int32": 31, "int64": 63,
+}  # fmt: skip
 
 
 class Source(NamedTuple):

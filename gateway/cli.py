@@ -41,6 +41,7 @@ from gateway.console import (
     Lang,
     PlantFile,
     data_dir,
+    data_to_run_on,
     fail,
     last_good,
     load,
@@ -278,7 +279,7 @@ def _plant_to_run(plant_file: Path, lang: Lang) -> tuple[Plant, Language, Path, 
     found = None if outcome.plant else last_good(plant_file, outcome, lang)
     if found is None:
         plant, language = usable(outcome, lang)
-        return plant, language, data_dir(plant_file, plant), None
+        return plant, language, data_to_run_on(plant_file, plant, language), None
     plant, language = found.plant, lang or found.plant.gateway.language or default_language()
     for problem in outcome.problems:
         typer.echo(problem.render(language), err=True)

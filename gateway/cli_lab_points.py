@@ -61,6 +61,7 @@ def _points(tags: Mapping[str, ModbusTag]) -> tuple[Point, ...]:
             tag.unit.symbol,
             tag.length,
             tag.bit,
+            tag.byte,
             tag.count,
             tag.counter,
         )

@@ -68,6 +68,19 @@ def data_dir(path: Path, plant: Plant) -> Path:
     return (path.resolve().parent / plant.gateway.data_dir).resolve()
 
 
+def data_to_run_on(path: Path, plant: Plant, language: Language) -> Path:
+    """Return the same, or end where it holds another plant's data: streams and books would be mixed."""
+    from gateway.reload import Refused  # noqa: PLC0415  sqlite, for who runs alone
+    from gateway.reload.last_good import refuse_anothers  # noqa: PLC0415
+
+    directory = data_dir(path, plant)
+    try:
+        refuse_anothers(path, plant.gateway.id, directory)
+    except Refused as refused:
+        fail(f"{refused.phrase.text(language)} [{refused.code}]")
+    return directory
+
+
 def stop_on_signal(stop: asyncio.Event) -> None:
     """Set the event when the program is asked to end; in the running event loop."""
     loop = asyncio.get_running_loop()

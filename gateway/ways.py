@@ -13,7 +13,7 @@ from gateway.console import say
 from gateway.probe import Reading
 
 _TYPES: Final[dict[int, tuple[WireType, ...]]] = {
-    1: ("uint16", "int16", "bcd"),
+    1: ("uint16", "int16", "float16", "bcd"),
     2: ("float32", "uint32", "int32", "bcd"),
     4: ("float64", "uint64", "int64", "bcd"),
 }
@@ -61,7 +61,7 @@ def _ways(tag: ModbusTag) -> dict[str, ModbusTag]:
     for way in _TYPES[tag.registers]:
         length = tag.registers if way == "bcd" else None
         for order in NAMED_ORDERS if tag.registers > 1 else ("AB", "BA"):
-            update = {"type": way, "order": order, "length": length, "not_available": None}
+            update = {"type": way, "order": order, "length": length, "byte": None, "not_available": None}
             found[f"type: {way}, order: {order}"] = plain.model_copy(update=update)
     for address in (tag.address - 1, tag.address + 1):
         if 0 <= address < ADDRESSES - tag.registers:

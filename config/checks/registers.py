@@ -26,6 +26,7 @@ _ALPHABET: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 def check_registers(tag: ModbusTag, document: Document, path: Path) -> Iterator[Problem]:
     """Yield what is wrong with the tag's place and form in the register map."""
     yield from _check_bit(tag, document, path)
+    yield from _check_byte(tag, document, path)
     yield from _check_length(tag, document, path)
     end = tag.address + tag.registers * tag.count
     if end > ADDRESSES:
@@ -37,13 +38,11 @@ def check_registers(tag: ModbusTag, document: Document, path: Path) -> Iterator[
     if tag.characters != "both" and (tag.type != "string" or tag.is_bits):
         yield document.problem("E-CF-1606", (*path, "characters"), at_key=True)
     if tag.not_available is not None:
-        bits = 16 * tag.registers
         if tag.type in ("bool", "string"):
             yield document.problem("E-CF-0513", (*path, "not_available"), at_key=True, type=tag.type)
-        elif not 0 <= tag.not_available < 2**bits:
-            yield document.problem(
-                "E-CF-0512", (*path, "not_available"), bits=bits, most=f"0x{2**bits - 1:X}"
-            )
+        elif not 0 <= tag.not_available < 2**tag.bits:
+            most = f"0x{2**tag.bits - 1:X}"
+            yield document.problem("E-CF-0512", (*path, "not_available"), bits=tag.bits, most=most)
     if _may_be_torn(tag):
         unit, registers = tag.unit.symbol, tag.registers
         yield document.problem("W-CF-0527", (*path, "type"), type=tag.type, registers=registers, unit=unit)
@@ -68,6 +67,14 @@ def _check_bit(tag: ModbusTag, document: Document, path: Path) -> Iterator[Probl
         yield document.problem("E-CF-0505", (*path, "type"), table=tag.table)
     elif tag.type != "bool" and tag.bit is not None:
         yield document.problem("E-CF-0506", (*path, "bit"), at_key=True, type=tag.type)
+
+
+def _check_byte(tag: ModbusTag, document: Document, path: Path) -> Iterator[Problem]:
+    is_half = tag.type in ("int8", "uint8") and not tag.is_bits
+    if is_half and tag.byte is None:
+        yield document.problem("E-CF-1607", (*path, "type"), type=tag.type)
+    elif not is_half and tag.byte is not None:
+        yield document.problem("E-CF-1608", (*path, "byte"), at_key=True)
 
 
 def _check_length(tag: ModbusTag, document: Document, path: Path) -> Iterator[Problem]:

@@ -11,13 +11,14 @@ from config.tags import TagOptions
 
 RegisterTable = Literal["holding", "input", "coil", "discrete"]
 WireType = Literal[
-    "bool", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64", "bcd", "string"
-]
+    "bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64",
+    "float16", "float32", "float64", "bcd", "string",
+]  # fmt: skip
 BITS_OF_TYPE: Final = {
-    "bool": 16, "int16": 16, "uint16": 16, "int32": 32, "uint32": 32, "int64": 64, "uint64": 64,
-    "float32": 32, "float64": 64,
+    "bool": 16, "int8": 8, "uint8": 8, "int16": 16, "uint16": 16, "int32": 32, "uint32": 32, "int64": 64,
+    "uint64": 64, "float16": 16, "float32": 32, "float64": 64,
 }  # fmt: skip
-"""Width on the wire; bcd and string take theirs from `length`."""
+"""How much of the registers is the value's; of bcd and string `length` tells."""
 
 _TABLE_OF_DIGIT: Final = {"1": "discrete", "3": "input", "4": "holding"}
 _TRADE_ADDRESS: Final = re.compile(r"([134])[xX]([0-9]{1,5})")
@@ -44,6 +45,8 @@ class ModbusTag(TagOptions):
     type: WireType = "uint16"
     bit: Annotated[int, Field(ge=0, le=15)] | None = None
     """For type bool in a register: which bit, 0 is the least significant."""
+    byte: Literal["high", "low"] | None = None
+    """For types int8 and uint8: which half of the register; `high` is the one sent first, in order AB."""
     length: Annotated[int, Field(ge=1, le=125)] | None = None
     """Registers taken by a string (2 characters each) or a bcd number (4 digits each)."""
     order: str = "ABCD"
@@ -81,7 +84,12 @@ class ModbusTag(TagOptions):
         """Return how many registers (or coils) one value takes."""
         if self.is_bits:
             return 1
-        return self.length or BITS_OF_TYPE.get(self.type, 16) // 16
+        return self.length or (BITS_OF_TYPE.get(self.type, 16) + 15) // 16
+
+    @property
+    def bits(self) -> int:
+        """Return how many bits of its registers are the value's."""
+        return 16 * self.length if self.length else BITS_OF_TYPE.get(self.type, 16)
 
     @property
     def byte_order(self) -> str:

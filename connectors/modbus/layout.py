@@ -81,7 +81,7 @@ def kind_of(tag: ModbusTag) -> Kind:
         return Kind.FLOAT64
     if tag.is_bits or tag.type == "bool":
         return Kind.BOOL
-    if tag.type in ("float32", "float64"):
+    if tag.type in ("float16", "float32", "float64"):
         return Kind.FLOAT64
     if tag.type == "bcd":
         return Kind.INT32 if tag.registers <= 2 else Kind.INT64
@@ -172,6 +172,8 @@ def _shape(tag: ModbusTag) -> _Shape:
     places = sorted(range(2 * tag.registers), key=tag.byte_order.__getitem__)
     if tag.type == "string" and tag.characters != "both":
         places = places[tag.characters == "low" :: 2]
+    if tag.byte is not None:
+        places = [places[tag.byte == "low"]]
     if tag.type not in MOST_SIGNIFICANT_FIRST:
         places.reverse()
     return _Shape((part, tag.type, len(places)), tuple(places))

@@ -130,9 +130,11 @@ def plan_requests(device: ModbusDevice, values: Sequence[Value]) -> tuple[Reques
 def read_as(unit_id: int, value: Value) -> int:
     """Return a number that changes with where the value lies and how its bytes are read."""
     tag = value.tag
+    # What is not written adds nothing: a tag that was known before there was `byte` is the same tag still.
+    half = () if tag.byte is None else (tag.byte,)
     return describe.read_as(
         *(unit_id, tag.table, value.address, tag.type, tag.bit, tag.registers),
-        *(tag.byte_order, tag.characters, tag.not_available),
+        *(tag.byte_order, tag.characters, tag.not_available, *half),
     )
 
 

@@ -1,4 +1,4 @@
-"""The last plant file that ran: a typing error must not stop a factory's data at the next start."""
+"""What ran last on a data directory: it runs again beside a typing error, and keeps other plants away."""
 
 import sqlite3
 from dataclasses import dataclass
@@ -59,6 +59,30 @@ def last_good(plant_file: Path) -> LastGood | None:
         )
     plant = read_plant_bytes(text, str(plant_file), folder).plant
     return None if plant is None else LastGood(plant, version, directory)
+
+
+def refuse_anothers(plant_file: Path, gateway: str, directory: Path) -> None:
+    """Let nobody write into the log and the books of another plant.
+
+    One file under a new `gateway.id`, and one gateway's file under a new name, are the same plant still.
+
+    Raises:
+        Refused: what ran last on this data directory is another file and another gateway.
+    """
+    versions = Versions(directory, SystemClock(), plant_file)
+    try:
+        other = versions.of_another(gateway)
+    except (sqlite3.Error, NewerFormat, OSError):
+        return
+    if other is not None:
+        raise Refused(
+            "E-AP-0011",
+            file=plant_file.name,
+            own=gateway,
+            directory=directory,
+            theirs=versions.seen(other.file),
+            gateway=other.gateway,
+        )
 
 
 def _says(plant_file: Path, folder: Path) -> Identity:

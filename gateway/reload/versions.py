@@ -138,6 +138,13 @@ class Versions:
         """Return the newest version that ran, whosever it is."""
         return next(_ran(self._all()), None)
 
+    def of_another(self, gateway: str) -> Version | None:
+        """Return the newest version that ran, where it is of another file and another `gateway.id`."""
+        newest = self.anybodys()
+        if newest is None or newest.file in (None, self.file) or newest.gateway == gateway:
+            return None
+        return newest
+
     def seen(self, file: str | None) -> str:
         """Return for people where a plant file is; of what an earlier release kept nobody knows."""
         return "?" if file is None else os.path.normpath(self.directory / file)

@@ -190,6 +190,19 @@ def test_orders_are_written_as_the_trade_names_them() -> None:
     assert octets(Point("x", "holding", 0, "bcd", length=2), 1234) == bytes.fromhex("00001234")
     assert octets(Point("x", "holding", 0, "uint16"), -5) == b"\0\0"
     assert octets(Point("x", "holding", 0, "int16"), 99_999) == b"\x7f\xff"
+    assert octets(Point("x", "holding", 0, "float16"), -2) == bytes.fromhex("C000")
+    assert octets(Point("x", "holding", 0, "float16"), 1e9) == bytes.fromhex("7BFF")
+    assert octets(Point("x", "holding", 0, "int8", byte="low"), -2) == b"\x00\xfe"
+    assert octets(Point("x", "holding", 0, "uint8", "BADC", byte="low"), 300) == b"\xff\x00"
+
+
+def test_halves_of_one_register_lie_beside_each_other() -> None:
+    points = (
+        Point("h", "holding", 4, "uint8", unit="V", byte="high"),
+        Point("l", "holding", 4, "uint8", offset=-40, unit="°C", byte="low"),
+    )
+    high, low = Meter({1: points}, clock=lambda: 0.0)(1, 3, 4, 1)
+    assert (high, low) == tuple(round(value(point, 0, 1, 0.0) - point.offset) for point in points)
 
 
 def test_the_script_of_an_empty_scenario_is_a_device_in_order() -> None:

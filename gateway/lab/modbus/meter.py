@@ -16,9 +16,12 @@ from gateway.lab.plausible import STEP_S, value
 
 FUNCTION: Final = {"coil": 1, "discrete": 2, "holding": 3, "input": 4}
 _FORM: Final = {
-    "int16": ">h", "uint16": ">H", "int32": ">i", "uint32": ">I", "int64": ">q", "uint64": ">Q",
-    "float32": ">f", "float64": ">d", "bool": ">H",
+    "int8": ">b", "uint8": ">B", "int16": ">h", "uint16": ">H", "int32": ">i", "uint32": ">I",
+    "int64": ">q", "uint64": ">Q", "float16": ">e", "float32": ">f", "float64": ">d", "bool": ">H",
 }  # fmt: skip
+
+
+_LARGEST_HALF: Final = 65504.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,7 @@ class Point:
     unit: str | None = None
     length: int | None = None
     bit: int | None = None
+    byte: str | None = None
     count: int = 1
     is_counter: bool = False
 
@@ -52,7 +56,9 @@ def octets(point: Point, what: float) -> bytes:
     if point.type == "bool":
         return (1 << (point.bit or 0)).to_bytes(2, "big")
     form = _FORM[point.type]
-    if form in (">f", ">d"):
+    if form == ">e":
+        big = struct.pack(form, min(max(raw, -_LARGEST_HALF), _LARGEST_HALF))
+    elif form in (">f", ">d"):
         big = struct.pack(form, raw)
     else:
         size = struct.calcsize(form)
@@ -60,6 +66,8 @@ def octets(point: Point, what: float) -> bytes:
             (-(1 << 8 * size - 1), (1 << 8 * size - 1) - 1) if form[1].islower() else (0, (1 << 8 * size) - 1)
         )
         big = struct.pack(form, min(max(round(raw), low), high))
+    if point.byte is not None:
+        big = big.rjust(2, b"\0") if point.byte == "low" else big.ljust(2, b"\0")
     return ordered(big, point.order)
 
 
@@ -109,8 +117,9 @@ class Meter:
                 for place in range(point.count):
                     lying = octets(point, value(point, place, unit, step * STEP_S))
                     for i in range(0, len(lying), 2):
-                        # Bits of one register are set together.
-                        before = made.get(at, b"\0\0") if point.type == "bool" else b"\0\0"
+                        # Bits and halves of one register are set together.
+                        is_part = point.type == "bool" or point.byte is not None
+                        before = made.get(at, b"\0\0") if is_part else b"\0\0"
                         made[at] = bytes(a | b for a, b in zip(lying[i : i + 2], before, strict=True))
                         at += 1
             while len(self._made) > 2 * len(self._units):

@@ -27,7 +27,7 @@ from connectors.tags import PART_OF_KIND, Kind, Part
 
 FORMATS = {
     "int16": ">h", "uint16": ">H", "int32": ">i", "uint32": ">I", "int64": ">q", "uint64": ">Q",
-    "float32": ">f", "float64": ">d",
+    "float16": ">e", "float32": ">f", "float64": ">d",
 }  # fmt: skip
 RANGES: dict[str, st.SearchStrategy[Any]] = {
     "int16": st.integers(-(2**15), 2**15 - 1),
@@ -36,6 +36,7 @@ RANGES: dict[str, st.SearchStrategy[Any]] = {
     "uint32": st.integers(0, 2**32 - 1),
     "int64": st.integers(-(2**63), 2**63 - 1),
     "uint64": st.integers(0, 2**64 - 1),
+    "float16": st.floats(width=16, allow_nan=False, allow_infinity=False),
     "float32": st.floats(width=32, allow_nan=False, allow_infinity=False),
     "float64": st.floats(allow_nan=False, allow_infinity=False),
 }
@@ -95,6 +96,32 @@ def test_every_number_comes_back_in_every_named_order(wire: str, order: str, dat
         expected = struct.unpack(">q", struct.pack(">Q", number))[0] if wire == "uint64" else number
         assert value == expected
         assert math.copysign(1, value) == math.copysign(1, expected)
+
+
+@given(st.lists(st.tuples(st.integers(-128, 127), st.integers(0, 255)), min_size=2, max_size=8))
+@pytest.mark.parametrize("order", ["ABCD", "BA"])
+def test_each_half_of_a_register_is_a_number_of_its_own(order: str, halves: list[tuple[int, int]]) -> None:
+    memory = b"".join(sent(struct.pack(">bB", high, low), order) for high, low in halves)
+    both = {"address": 0, "order": order, "count": len(halves)}
+    found = decode(
+        {"h": {**both, "type": "int8", "byte": "high"}, "l": {**both, "type": "uint8", "byte": "low"}}, memory
+    )
+    for place, (high, low) in enumerate(halves):
+        assert found[f"h_{place}"] == (high, GOOD)
+        assert found[f"l_{place}"] == (low, GOOD)
+
+
+def test_half_precision_is_what_the_standard_shows() -> None:
+    # IEEE 754 binary16: 0x3555 is the number nearest a third, 0x7BFF the largest, 0x0001 the smallest.
+    memory = bytes.fromhex("3555 7BFF 0001 C000 7C00 7E00")
+    found = decode({"v": {"address": 0, "type": "float16", "count": 6}}, memory)
+    assert list(found.values())[:4] == [
+        (0.333251953125, GOOD),
+        (65504.0, GOOD),
+        (2.0**-24, GOOD),
+        (-2.0, GOOD),
+    ]
+    assert [quality for _, quality in list(found.values())[4:]] == [BAD_OUT_OF_RANGE] * 2
 
 
 def test_every_one_of_the_24_orders_of_four_bytes_is_understood() -> None:
@@ -160,6 +187,7 @@ def test_d8_no_pattern_of_bits_yields_a_good_row_that_is_not_finite(bits: int) -
         ("uint16", {"order": "BA"}, "FFFF"),
         ("int32", {"order": "CDAB"}, "80000000"),
         ("uint64", {"order": "DCBA"}, "FFFFFFFFFFFFFFFE"),
+        ("float16", {}, "FE00"),
         ("float32", {}, "7FC00000"),
         ("float32", {"scale": 10.0}, "C2C80000"),
         ("bcd", {"length": 3}, "FFFFFFFFFFFF"),
@@ -267,6 +295,8 @@ def test_kinds_follow_type_and_scale() -> None:
         "scaled": {"address": 0, "type": "uint16", "scale": 0.1},
         "delivered": {"address": 0, "type": "uint32", "unit": "Wh", "deliver_as": "kWh"},
         "real": {"address": 0, "type": "float32"},
+        "half": {"address": 0, "type": "float16"},
+        "byte": {"address": 0, "type": "uint8", "byte": "high"},
         "wide": {"address": 0, "type": "int64"},
         "unsigned": {"address": 0, "type": "uint64"},
         "wide_scaled": {"address": 0, "type": "uint64", "scale": 0.01},
@@ -278,6 +308,7 @@ def test_kinds_follow_type_and_scale() -> None:
     assert {name: kind_of(tag) for name, tag in device.tags.items()} == {
         "coil": Kind.BOOL, "bit": Kind.BOOL, "short": Kind.INT32, "word": Kind.INT32, "scaled": Kind.FLOAT64,
         "delivered": Kind.FLOAT64, "real": Kind.FLOAT64, "wide": Kind.INT64, "unsigned": Kind.UINT64,
+        "half": Kind.FLOAT64, "byte": Kind.INT32,
         "wide_scaled": Kind.FLOAT64, "bcd8": Kind.INT32, "bcd12": Kind.INT64, "text": Kind.TEXT,
     }  # fmt: skip
 

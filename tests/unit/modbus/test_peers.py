@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import struct
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -79,6 +80,9 @@ TYPED = {
     "uint64": ({"address": 416, "type": "uint64"}, 18446744073709551557 - 2**64),
     "int16": ({"address": 420, "type": "int16"}, -2),
     "uint16": ({"address": 420, "type": "uint16"}, 65534),
+    "high": ({"address": 420, "type": "int8", "byte": "high"}, -1),
+    "low": ({"address": 420, "type": "uint8", "byte": "low"}, 254),
+    "float16": ({"address": 300, "type": "float16"}, struct.unpack(">e", (37 * 300).to_bytes(2, "big"))[0]),
     "bcd": ({"address": 421, "type": "bcd", "length": 2}, 12345678),
     "string": ({"address": 423, "type": "string", "length": 4}, "Pump 7"),
     "bit": ({"address": 427, "type": "bool", "bit": 11}, 1.0),

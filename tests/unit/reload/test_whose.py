@@ -13,7 +13,7 @@ from connectors import SystemClock
 from gateway.cli import app
 from gateway.reload import Refused
 from gateway.reload.applying import Applier
-from gateway.reload.last_good import last_good
+from gateway.reload.last_good import last_good, refuse_anothers
 from gateway.runtime import Gateway
 from tests.unit.reload.test_applying import running, text
 
@@ -84,6 +84,24 @@ def test_a_broken_file_never_runs_the_plant_of_the_file_beside_it(tmp_path: Path
             assert "two.yaml:" in said
             assert ("[E-AP-0010]" in said) == (own == "")
     record_measure("two files in a folder, one broken four ways: the other's plant never ran", row="H2")
+
+
+def test_a_good_file_never_starts_on_the_data_of_another_plant(tmp_path: Path) -> None:
+    one, two = plant(tmp_path, "one"), plant(tmp_path, "two")
+    ran(one, tmp_path / "data")
+    code, said = run("run", two)
+    assert (code, "[E-AP-0011]" in said) == (1, True)
+    assert all(word in said for word in ("plant-one", str(one), "plant-two", "two.yaml", "gateway.data_dir"))
+    # Neither the same gateway's file under a new name nor the same file under a new id is another plant.
+    renamed = tmp_path / "three.yaml"
+    renamed.write_bytes(one.read_bytes())
+    refuse_anothers(renamed, "plant-one", tmp_path / "data")
+    refuse_anothers(one, "plant-uno", tmp_path / "data")
+    refuse_anothers(two, "plant-two", tmp_path / "elsewhere")
+    as_before(tmp_path / "data")
+    refuse_anothers(two, "plant-two", tmp_path / "data")
+    (tmp_path / "data" / "config.sqlite").write_bytes(b"no database")
+    refuse_anothers(two, "plant-two", tmp_path / "data")
 
 
 @pytest.mark.parametrize("typo", TYPOS)
