@@ -1,5 +1,6 @@
 """What the gateway's process tells the page's once a second: states, sizes, counts; a contract, so typed."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -9,6 +10,7 @@ from gateway.ledger import Account
 from gateway.observe import Observer, Sample, Snapshot
 from gateway.supervise import Link, LinkState
 
+WHOSE: Final[tuple[Literal["own", "peer"], ...]] = ("own", "peer")
 LinkKind = Literal["source", "sink", "thinner", "history"]
 
 
@@ -87,6 +89,14 @@ def links_told(observer: Observer, snapshot: Snapshot, about: dict[tuple[str, st
         for link in observer.links
         if (found := about.get((link.direction, link.name))) is not None
     ]
+
+
+def certificate_days(link: LinkTold) -> Iterator[tuple[Literal["own", "peer"], float]]:
+    """Yield whose certificates protect the connection that stands, and in how many days each of them ends."""
+    for whose in WHOSE:
+        days = link.counts.get(f"certificate_{whose}_days")
+        if days is not None:
+            yield whose, days
 
 
 def _is_of(sample: Sample, direction: str) -> bool:

@@ -38,7 +38,7 @@ class Expiries:
         self._running[direction, name] = running
 
         def gauges() -> dict[str, float]:
-            return {f"{each.whose}_days": round(self._days(each), 2) for each in _shown(running)}
+            return {f"{each.whose}_days": self._days(each) for each in _shown(running)}
 
         observer.ask(f"{direction}_certificate", {direction: name}, gauges, is_counter=False)
 

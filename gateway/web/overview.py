@@ -1,6 +1,5 @@
 """The first view: is it working, and is anything waiting for a person?"""
 
-import math
 from collections.abc import Iterator
 from typing import Final
 
@@ -11,7 +10,7 @@ from config.reasons import in_words
 from connectors.quality import name as quality_name
 from gateway.buffer.known_tags import is_own
 from gateway.supervise import LinkState
-from gateway.told import LinkTold, Told
+from gateway.told import LinkTold, Told, certificate_days
 from gateway.web.models import Attention, Device, DeviceState, Link, Overview, Strip
 from gateway.web.rows import ms, severity
 from gateway.web.view import View
@@ -183,8 +182,7 @@ def _about_link(link: Link, known: LinkTold) -> Iterator[Attention]:
 
 
 def _about_certificates(name: str, known: LinkTold) -> Iterator[Attention]:
-    for whose in ("own", "peer"):
-        days = known.counts.get(f"certificate_{whose}_days", math.inf)
+    for whose, days in certificate_days(known):
         if days < CERTIFICATE_DAYS:
             code = f"certificate_{whose}"
             yield _about(code, name, count=max(0, int(days)), urgent=days < URGENT_DAYS)

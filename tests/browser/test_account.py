@@ -178,11 +178,25 @@ def test_what_opc_ua_servers_are_to_trust_is_shown_and_renewed_when_asked_twice(
         page.route("**/api/certificates?*", ends_soon)
         page.reload()
         expect(card.locator(".status")).to_have_class("status look")
+        links = page.get_by_role("region", name="Certificates of platforms and brokers").locator("tbody tr")
+        expect(links).to_have_count(2)
+        expect(links.first).to_contain_text("iot.example:8883")
+        expect(links.first.locator(".status")).to_have_class("status bad")
+        expect(links.last.locator(".status")).to_have_class("status calm")
+        page.set_viewport_size({"width": 390, "height": 844})
+        is_translated(page)
+        assert page.evaluate("document.documentElement.scrollWidth") == 390
 
 
 def ends_soon(route: Route) -> None:
-    """Answer as a gateway whose certificate has 29 days left."""
+    """Answer as a gateway whose certificate has 29 days left, and whose platform's has ended."""
     answer = route.fetch()
     told = answer.json()
-    told["own"]["ends"] = (time.time() + 29 * 86_400) * 1000
+    in_days = {days: (time.time() + days * 86_400) * 1000 for days in (-1, 29, 300)}
+    told["own"]["ends"] = in_days[29]
+    link = {"link": "cloud", "role": "sink", "peer": "iot.example:8883"}
+    told["links"] = [
+        {**link, "whose": "peer", "ends": in_days[-1]},
+        {**link, "whose": "own", "ends": in_days[300]},
+    ]
     route.fulfill(response=answer, json=told)

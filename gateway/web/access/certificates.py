@@ -10,9 +10,11 @@ from fastapi import FastAPI, Path, Request
 from gateway.security import House
 from gateway.security.audit import Act
 from gateway.security.house import By
+from gateway.told import Told, certificate_days
 from gateway.web.access.gate import by
 from gateway.web.access.models import (
     Certificates,
+    LinkCertificate,
     OwnCertificate,
     PageCertificateTold,
     ServerCertificate,
@@ -25,6 +27,7 @@ from gateway.web.view import View
 
 _Thumbprint = Annotated[str, Path(pattern=r"^[0-9A-F]{40}$")]
 _MS: Final = 1000
+_DAY_NS: Final = 86_400_000_000_000
 _UNKNOWN: Final[dict[int | str, dict[str, Any]]] = {404: {"model": Mistake}}
 _RENEWED: Final[Act] = "certificate.renewed"
 
@@ -35,6 +38,7 @@ def add_certificates(app: FastAPI, house: House, view: View, directory: File) ->
 
     @app.get("/api/certificates", responses=REFUSALS)
     async def read_certificates() -> Certificates:
+        await view.fresh()
         return await asyncio.to_thread(desk.found)
 
     @app.post("/api/certificates/{thumbprint}", responses=REFUSALS | _UNKNOWN)
@@ -82,6 +86,7 @@ class _Desk:
                 )
                 for each in servers.entries()
             ],
+            links=[] if self._view.told is None else _of_links(self._view.told),
         )
 
     def decide(self, who: By, thumbprint: str, *, is_trusted: bool) -> Certificates:
@@ -127,6 +132,22 @@ class _Desk:
             raise PageRefused(503, "E-PG-0041", reason=exc) from exc
         page.look()
         return self.found()
+
+
+def _of_links(told: Told) -> list[LinkCertificate]:
+    """Return what protects a connection now, what ends first before the others."""
+    found = [
+        LinkCertificate(
+            link=link.name,
+            role=link.about.role,
+            peer=link.about.peer,
+            whose=whose,
+            ends=(told.now + round(days * _DAY_NS)) // 1_000_000,
+        )
+        for link in told.links
+        for whose, days in certificate_days(link)
+    ]
+    return sorted(found, key=lambda each: each.ends)
 
 
 def _ms(moment: datetime) -> int:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from gateway.security import Role
+from gateway.told import LinkKind
 from gateway.web.models import Answer
 
 RightName = Literal["account", "read", "stream", "config", "users", "audit"]
@@ -179,13 +180,25 @@ class ServerCertificate(Answer):
     ends: int
 
 
+class LinkCertificate(Answer):
+    """One that protects a connection of MQTT or HTTP now."""
+
+    link: str
+    role: LinkKind
+    peer: str
+    """Where it leads."""
+    whose: Literal["own", "peer"]
+    ends: int
+
+
 class Certificates(Answer):
-    """The page's, the gateway's own, and those of the OPC UA servers that were met."""
+    """The page's, the gateway's own, those of the OPC UA servers that were met, and those of other links."""
 
     page: PageCertificateTold | None
     own: OwnCertificate | None
     """None before the first protected connection."""
     servers: list[ServerCertificate]
+    links: list[LinkCertificate]
 
 
 class Trust(Answer):

@@ -16,6 +16,7 @@ from gateway.security.certificate import PageCertificate, fingerprint
 from gateway.web.app import create_app
 from gateway.web.tls import Loaded
 from tests.asgi import ask
+from tests.fakes import T0
 from tests.servers.certificates import Authority
 from tests.unit.web.conftest import Plant
 from tests.unit.web.people import as_user, take
@@ -96,3 +97,22 @@ async def test_what_servers_and_browsers_are_shown_is_told_and_renewed_by_an_eng
     assert not (await ask(app, "/api/certificates", **mine)).json()["page"]["is_ours"]
     answer = await ask(app, "/api/certificates/page/renew", method="POST", **mine)
     assert (answer.status, answer.json()["code"]) == (404, "E-PG-0040")
+
+
+async def test_what_protects_the_connections_is_listed_with_what_ends_first(
+    plant: Plant, house: House, tmp_path: Path
+) -> None:
+    take(house, "bo", "engineer")
+    plant.add_link("cloud", "sink", counts={"certificate_own_days": 12.5, "certificate_peer_days": 300.0})
+    plant.add_link("broker", counts={"certificate_peer_days": -0.5})
+    plant.add_link("plain", counts={"sessions": 1.0})
+    app = create_app(plant, directory=tmp_path, house=house)
+    told = (await ask(app, "/api/certificates", **as_user(house, "bo"))).json()["links"]
+    day_ms = 86_400_000
+    assert [(each["link"], each["role"], each["whose"]) for each in told] == [
+        ("broker", "source", "peer"),
+        ("cloud", "sink", "own"),
+        ("cloud", "sink", "peer"),
+    ]
+    assert [(each["ends"] - T0 // 1_000_000) / day_ms for each in told] == [-0.5, 12.5, 300.0]
+    assert {each["peer"] for each in told} == {"127.0.0.1:502"}

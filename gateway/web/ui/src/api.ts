@@ -164,6 +164,7 @@ export interface Certificates {
   page: PageCertificateTold | null;
   own: OwnCertificate | null;
   servers: ServerCertificate[];
+  links: LinkCertificate[];
 }
 
 export interface ConfigApplied {
@@ -488,6 +489,14 @@ export interface Link {
   dropped: number;
   quarantined: number;
   bytes: number;
+}
+
+export interface LinkCertificate {
+  link: string;
+  role: "source" | "sink" | "thinner" | "history";
+  peer: string;
+  whose: "own" | "peer";
+  ends: number;
 }
 
 export interface LostPlace {

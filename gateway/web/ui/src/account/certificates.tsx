@@ -58,6 +58,25 @@ export function CertificateList() {
           </Wide>
         )}
       </Card>
+      {answer.links.length > 0 && (
+        <Card title={t("account.links")} note={t("account.links_note")}>
+          <Wide label={t("account.links")}>
+            <table class="links">
+              <thead><tr><th>{t("account.link")}</th><td>{t("account.peer")}</td><td>{t("account.whose")}</td><td>{t("account.expires")}</td></tr></thead>
+              <tbody>
+                {answer.links.map((each) => (
+                  <tr key={`${each.role}/${each.link}/${each.whose}`}>
+                    <th scope="row">{each.link}</th>
+                    <td>{each.peer}</td>
+                    <td>{t(`account.whose_${each.whose}`)}</td>
+                    <td class="num"><Ends at={each.ends} /></td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          </Wide>
+        </Card>
+      )}
       <Card title={t("account.own_certificate")} note={answer.own ? <Ends at={answer.own.ends} isSaid /> : undefined}>
         {answer.own ? (
           <>
