@@ -5,6 +5,7 @@ acknowledgements, and those wait for the store: so a batch ends as soon as the w
 """
 
 import asyncio
+import contextlib
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Sequence
@@ -136,6 +137,17 @@ class Reader(ABC, Generic[E]):
         except BaseException:
             await feed.hang_up(GRACE_S, politely=False)
             raise
+
+    async def _take_in(self, seconds: float) -> None:
+        """Take what comes within this time; raise what ended the session before."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self._lost is None:
+                    if not self._take():
+                        await self._arrival()
+                    await asyncio.sleep(0)
+        if self._lost is not None:
+            raise self._lost
 
     async def _arrival(self) -> None:
         """Wait until a message comes, or the link is lost."""

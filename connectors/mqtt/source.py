@@ -1,7 +1,5 @@
 """The MQTT source: messages become rows; a message is acknowledged to the broker when it is on disk."""
 
-import asyncio
-import contextlib
 import os
 from dataclasses import asdict
 from types import TracebackType
@@ -70,14 +68,7 @@ class Mqtt(Reader[Entry]):
         self._client_id = f"{self._client_id}-{os.getpid()}"
         self._is_persistent = False
         async with self:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    while self._lost is None:
-                        if not self._take():
-                            await self._arrival()
-                        await asyncio.sleep(0)
-            if self._lost is not None:
-                raise self._lost
+            await self._take_in(seconds)
             return self._rows.batch(self._clock.now(), self._origin) if len(self._rows) else None
 
     def resume_token(self, batch: Batch) -> bytes:  # noqa: ARG002  it covers every batch read so far

@@ -106,14 +106,7 @@ class Sparkplug(Reader[int]):
         """Return what came within this time; not as a host: it asks for births, but says no STATE."""
         self._client_id, self._host_id = f"{self._client_id}-{os.getpid()}", None
         async with self:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    while self._lost is None:
-                        if not self._take():
-                            await self._arrival()
-                        await asyncio.sleep(0)
-            if self._lost is not None:
-                raise self._lost
+            await self._take_in(seconds)
             return self._batch() if self._gathered() else None
 
     async def __aexit__(

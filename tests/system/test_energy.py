@@ -4,7 +4,6 @@ import json
 import os
 import random
 import signal
-import urllib.request
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from gateway.energy.bookkeeping.ledger import Ledger
 from gateway.energy.periods import calendar_of
 from gateway.energy.query import Query
 from tests.processes import free_port, python, started, wait_for
+from tests.verify.metrics import metric
 from tests.verify.read_store import batches
 
 KILLS = max(2, round(20 * float(os.environ.get("WL_SCALE", "0.1"))))
@@ -44,21 +44,13 @@ def test_after_kills_the_books_are_those_of_the_stored_rows(tmp_path: Path) -> N
     file = tmp_path / "plant.yaml"
     file.write_text(json.dumps(plant))
 
-    def metric(name: str) -> float:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=2) as reply:
-                lines = reply.read().decode().splitlines()
-        except OSError:
-            return 0.0
-        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(f"wanglian_{name}"))
-
     for _ in range(KILLS):
         enough = chance.uniform(20, 300)
         with started("gateway", python("-m", "gateway", "run", file), tmp_path) as gateway:
-            wait_for(lambda: metric("source_rows_total") > enough, "some rows", 60)  # noqa: B023
+            wait_for(lambda: metric(port, "source_rows_total") > enough, "some rows", 60)  # noqa: B023
             gateway.end(signal.SIGKILL)
     with started("gateway", python("-m", "gateway", "run", file), tmp_path) as gateway:
-        wait_for(lambda: metric("energy_rows_total") > 0, "the last booking", 60)
+        wait_for(lambda: metric(port, "energy_rows_total") > 0, "the last booking", 60)
         assert gateway.end(signal.SIGTERM) == 0, gateway.log.read_text()
 
     loaded = load_plant(file)

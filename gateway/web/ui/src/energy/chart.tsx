@@ -4,9 +4,10 @@ import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import type { EnergyBand, EnergyFigures, EnergyRow } from "../api";
 import { figure } from "../format";
+import type { Paint } from "../paint";
 import { inField, ticks } from "../trend/range";
 import { t } from "../words";
-import { pattern, type Paint } from "./colours";
+import { pattern } from "./colours";
 
 const LEFT = 72;
 const RIGHT = 48;

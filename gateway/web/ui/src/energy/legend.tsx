@@ -1,9 +1,9 @@
 // What the chart's marks mean: bands with their hours, what is estimated, entered or missing.
 import type { EnergyBand, EnergyFigures } from "../api";
+import { BANDS } from "../paint";
 import { inField } from "../trend/range";
 import { t, word } from "../words";
 import { bandsOf } from "./chart";
-import { BANDS } from "./colours";
 
 /** A band's hours on the newest day of the chart that has begun, as 08:00–12:00. */
 export function hoursOf(bands: EnergyBand[], band: EnergyBand["band"]): string[] {

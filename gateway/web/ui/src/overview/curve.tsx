@@ -2,10 +2,11 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { EnergyFigures, EnergyRow, Today, TodayCurve } from "../api";
 import { Chart, numberOf } from "../energy/chart";
-import { colourOf, usePaint } from "../energy/colours";
+import { colourOf } from "../energy/colours";
 import { moved } from "../energy/cursor";
 import { Legend } from "../energy/legend";
 import { clock, figure } from "../format";
+import { usePaint } from "../paint";
 import { language, t } from "../words";
 import { titleOf } from "./bigs";
 import "../energy/energy.css";

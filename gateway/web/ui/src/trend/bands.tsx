@@ -1,7 +1,8 @@
 // Text, and what is on or off: a band each, on the charts' own axis of time.
 import { useEffect, useRef } from "preact/hooks";
+import type { Paint } from "../paint";
 import { LEFT, RIGHT, type Drawn } from "./chart";
-import { drawBand, type Paint } from "./draw";
+import { drawBand } from "./draw";
 import type { Track } from "./shape";
 import { t } from "../words";
 

@@ -3,7 +3,8 @@ import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { figure } from "../format";
-import { drawTrack, type Paint } from "./draw";
+import type { Paint } from "../paint";
+import { drawTrack } from "./draw";
 import { inField, ticks } from "./range";
 import type { Track } from "./shape";
 

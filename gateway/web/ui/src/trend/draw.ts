@@ -1,4 +1,5 @@
 // What is drawn on a canvas, the same on the screen and in a picture that is saved.
+import type { Paint } from "../paint";
 import { isWhole, type Track } from "./shape";
 
 export interface Place {
@@ -8,15 +9,6 @@ export interface Place {
   height: number;
   x(time: number): number;
   y(value: number): number;
-}
-
-export interface Paint {
-  ratio: number;
-  text: string;
-  soft: string;
-  line: string;
-  card: string;
-  font: string;
 }
 
 const DEPTHS = [0.3, 0.1, 0.5, 0.2, 0.4];

@@ -1,9 +1,9 @@
 // The same numbers and the same picture as files.
 import type { Trends } from "../api";
+import type { Paint } from "../paint";
 import { sheet } from "../sheet";
 import { t } from "../words";
 import type { Drawn } from "./chart";
-import type { Paint } from "./draw";
 import { iso } from "./range";
 
 /** A line per row of the answer, as it was given: nothing is rounded; what is not known is empty. */

@@ -5,14 +5,13 @@ import { now, state, watch } from "../feed";
 import { Finder } from "../finder";
 import { between, figure, moment } from "../format";
 import { useValue } from "../observable";
+import { usePaint } from "../paint";
 import { Failed, Loading } from "../parts";
 import { route, settle, trendOf } from "../route";
-import { theme } from "../theme";
 import { type Key, language, t, unitWord } from "../words";
 import { BAND, Bands, wordOf } from "./bands";
 import { AXIS, Chart, type Drawn } from "./chart";
 import { useTrends } from "./data";
-import type { Paint } from "./draw";
 import { bounds, clamped, inAddress, isLive, LONGEST, PERIODS, rangeOf, type Period, type Range } from "./range";
 import { csv, download, nameOf, picture } from "./save";
 import { isNumeric, rowAt } from "./shape";
@@ -213,33 +212,4 @@ function spoken(drawn: Drawn[], cursor: number): string {
     return `${track.line.path.split("/").at(-1)} ${text}`;
   });
   return `${moment(cursor)}: ${said.join(", ")}`;
-}
-
-interface Palette extends Paint {
-  series: string[];
-  look: string;
-}
-
-/** The style sheet's colours, for the canvas. */
-function usePaint(): Palette {
-  const chosen = useValue(theme);
-  const [dark, setDark] = useState(() => matchMedia("(prefers-color-scheme: dark)").matches);
-  useEffect(() => {
-    const system = matchMedia("(prefers-color-scheme: dark)");
-    const heard = (): void => setDark(system.matches);
-    system.addEventListener("change", heard);
-    return () => system.removeEventListener("change", heard);
-  }, []);
-  return useMemo(() => {
-    const style = getComputedStyle(document.documentElement);
-    const colour = (name: string): string => style.getPropertyValue(`--${name}`).trim();
-    const ratio = window.devicePixelRatio || 1;
-    return {
-      ratio,
-      text: colour("text"), soft: colour("soft"), line: colour("line"), card: colour("card"),
-      font: `${12 * ratio}px ${style.fontFamily}`,
-      series: Array.from({ length: MOST }, (_, i) => colour(`series-${i + 1}`)),
-      look: `${chosen} ${dark}`,
-    };
-  }, [chosen, dark]);
 }
