@@ -61,7 +61,7 @@ bundle: $(VENV)/ready $(BUILT)
 	@$(BIN)/python -m edge_deploy.bundle --platform $(PLATFORM) --python $(CPYTHON)
 
 # The page with "=": pytest would take the file itself for what it is to run.
-faults: $(VENV)/ready peers
+faults: $(VENV)/ready $(BUILT) peers
 	WL_SCALE=1 $(BIN)/pytest $(TWO) -m fault --timeout 3600 --fault-rows=$(ROWS) --faults-page=docs/reference/faults.md
 
 bench: $(VENV)/ready peers

@@ -4,6 +4,7 @@ import asyncio
 import inspect
 import logging
 import os
+import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -51,6 +52,10 @@ def pytest_configure(config: pytest.Config) -> None:
     page = config.getoption("--faults-page")
     if page is not None and not hasattr(config, "workerinput"):  # one of several writes it
         config.pluginmanager.register(FaultPage(page, _asked(config)))
+    if hasattr(config, "workerinput") and float(os.environ["WL_SCALE"]) >= 1:
+        from tests.turns import Turns
+
+        config.pluginmanager.register(Turns(Path(tempfile.gettempdir())))
 
 
 LONGEST_FIRST = ("deploy", "system", "browser", "lab", "faults")

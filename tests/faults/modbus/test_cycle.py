@@ -53,6 +53,7 @@ async def shortest_cycle(it: Modbus, count: int) -> float:
     return min(found)
 
 
+@pytest.mark.alone
 @pytest.mark.fault("D12")
 @pytest.mark.parametrize("baud", [9600, 38400])
 async def test_d12_the_cycle_of_a_line_is_foretold_within_fifteen_percent(
@@ -68,6 +69,7 @@ async def test_d12_the_cycle_of_a_line_is_foretold_within_fifteen_percent(
     assert foretold == pytest.approx(measured, rel=0.15)
 
 
+@pytest.mark.alone
 @pytest.mark.fault("D12")
 @pytest.mark.parametrize(("in_flight", "pause"), [(1, "0ms"), (1, "10ms"), (2, "0ms")])
 async def test_d12_the_cycle_of_a_tcp_connection_is_foretold_within_fifteen_percent(
@@ -90,6 +92,7 @@ async def test_d12_the_cycle_of_a_tcp_connection_is_foretold_within_fifteen_perc
     assert foretold == pytest.approx(measured, rel=0.15)
 
 
+@pytest.mark.alone
 @pytest.mark.fault("D12")
 async def test_d12_the_cycle_of_devices_of_different_delays_is_foretold_within_fifteen_percent(
     record_measure,

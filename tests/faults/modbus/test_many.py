@@ -54,6 +54,7 @@ async def period_errors(store: Path, since: int, until: int) -> list[float]:
     return found
 
 
+@pytest.mark.alone
 @pytest.mark.fault("D12")
 @pytest.mark.system
 @pytest.mark.server

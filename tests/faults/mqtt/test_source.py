@@ -271,6 +271,7 @@ async def test_what_was_stored_and_not_acknowledged_is_known_when_it_comes_again
         assert values(await read_until(after, 23.5)) == [23.5], "the repeats were acknowledged"
 
 
+@pytest.mark.alone
 @pytest.mark.fault("G5")
 async def test_a_flood_is_held_back_and_leaves_the_others_their_turn(
     broker: Broker, tmp_path: Path, record_measure
