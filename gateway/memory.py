@@ -12,6 +12,7 @@ _OPEN_S: Final = 10.0
 """By then sessions are open, and what opening them took can go."""
 _SETTLED_S: Final = 60.0
 """By then they have had their first scans: what stays of those is there."""
+_APART_S: Final = 600.0
 _NEVER: Final = 1_000_000_000
 _ARENA_MAX: Final = -8
 """glibc's name for the number of heaps, malloc.h"""
@@ -33,24 +34,30 @@ def spared() -> Iterator[None]:
     """Spare the garbage collector all that lives now, and in a while what the first sessions have made.
 
     Meanwhile it looks at young objects alone: ten thousand devices are a million objects, and it would look
-    through all of them each time they have grown by a quarter, 0.4 s in which nothing else is done.
+    through all of them each time they have grown by a quarter, 0.4 s in which nothing else is done. Behind it
+    the newest batches, a thousand a second, would have it look 0.1 s through each other several times in a
+    round; what was lost in circles, by sessions that failed, can wait for a look in ten minutes.
     """
     gc.collect()
     gc.freeze()
     give_back()
     young, middle, old = gc.get_threshold()
 
+    def look_through() -> None:
+        gc.collect()
+        waiting["look"] = loop.call_later(_APART_S, look_through)
+
     def settle() -> None:
         gc.freeze()
-        gc.set_threshold(young, middle, old)
+        waiting["look"] = loop.call_later(_APART_S, look_through)
 
     gc.set_threshold(young, middle, _NEVER)
     loop = asyncio.get_running_loop()
-    waiting = loop.call_later(_OPEN_S, give_back), loop.call_later(_SETTLED_S, settle)
+    waiting = {"trim": loop.call_later(_OPEN_S, give_back), "settle": loop.call_later(_SETTLED_S, settle)}
     try:
         yield
     finally:
-        for each in waiting:
+        for each in waiting.values():
             each.cancel()
         gc.set_threshold(young, middle, old)
 

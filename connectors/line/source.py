@@ -16,7 +16,7 @@ from connectors.clock import Clock
 from connectors.errors import NotConnected
 from connectors.line.dialogue import Answers, Poll, Terms
 from connectors.line.exchange import Exchange
-from connectors.line.statistics import Statistics
+from connectors.line.statistics import Statistics, added_up
 from connectors.schedule import Schedule
 from connectors.tags import Tag, TagTable
 
@@ -228,11 +228,7 @@ class LineSource:
 
     def statistics(self) -> dict[str, int]:
         """Return the counters of the connection, all devices added up."""
-        total = self._connection.as_dict()
-        for device in self._devices:
-            for name, count in device.statistics.as_dict().items():
-                total[name] += count
-        return total
+        return added_up([self._connection, *(device.statistics for device in self._devices)])
 
     def statistics_by_device(self) -> dict[str, dict[str, int]]:
         """Return each device's counters; replies that belong to none are the connection's."""

@@ -1,6 +1,9 @@
 """What happened on the wire, counted."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from operator import attrgetter
+from typing import Final
 
 
 @dataclass(slots=True)
@@ -24,9 +27,19 @@ class Statistics:
 
     def add(self, other: "Statistics") -> None:
         """Count what another has counted, too."""
-        for name, count in other.as_dict().items():
+        for name, count in zip(_NAMES, _counts(other), strict=True):
             setattr(self, name, getattr(self, name) + count)
 
     def as_dict(self) -> dict[str, int]:
         """Return the counters by name."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        return dict(zip(_NAMES, _counts(self), strict=True))
+
+
+_NAMES: Final = tuple(field.name for field in fields(Statistics))
+_counts: Final = attrgetter(*_NAMES)
+
+
+def added_up(counted: Iterable[Statistics]) -> dict[str, int]:
+    """Return the sums by name of at least one's; asked for on the event loop, over thousands of devices."""
+    columns = zip(*map(_counts, counted), strict=True)
+    return dict(zip(_NAMES, map(sum, columns), strict=True))

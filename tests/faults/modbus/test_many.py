@@ -16,12 +16,13 @@ from connectors.quality import GOOD
 from gateway.buffer import DiskBuffer
 from gateway.buffer.contract import STORE
 from tests.processes import ROOT, free_port, python, started, wait_for
-from tests.verify.metrics import metric
+from tests.verify.metrics import metrics
 
 SCALE = float(os.environ.get("WL_SCALE", "0.1"))
 PORTS, BEHIND = max(4, int(200 * SCALE)), 50
 SCAN_S = 10
-ROUNDS = 3
+ROUNDS = 7 if SCALE >= 1 else 3
+"""Lateness is told of the last minute: in full it holds none of the start."""
 
 
 def resident_mb(process_id: int) -> float:
@@ -87,19 +88,25 @@ def test_d12_every_one_of_thousands_of_devices_is_scanned_at_its_interval(
         file.write_text(json.dumps(plant))
         with started("gateway", python("-m", "gateway", "run", file), tmp_path) as gateway:
             devices = PORTS * BEHIND
-            # Metrics of so many sources are half a second's work, beside what is measured.
-            wait_for(lambda: metric(status, "source_up") == PORTS, "every connection", 240, every_s=2)
-            before = metric(status, "source_scans_total")
-            fallen = metric(status, "source_overruns_total")
-            began = time.time_ns()
-            done = before + ROUNDS * devices
+            # The metrics of so many sources are a tenth of a second's work beside what is measured: all are
+            # asked for at once, and no more often than a monitoring system would.
+            told: dict[str, float] = {}
+
+            def reaches(name: str, least: float) -> bool:
+                told.update(metrics(status))
+                return told.get(name, 0) >= least
+
+            wait_for(lambda: reaches("source_up", PORTS), "every connection", 240, every_s=2)
+            began, first = time.time_ns(), dict(told)
+            done = first["source_scans_total"] + ROUNDS * devices
             within = 60 + ROUNDS * SCAN_S * 4
-            wait_for(lambda: metric(status, "source_scans_total") >= done, "every scan", within, every_s=5)
-            fell_out = metric(status, "source_overruns_total") - fallen
-            scans = metric(status, "source_scans_total") - before
-            late_ms = 1000 * metric(status, "loop_late_p99_seconds")
+            wait_for(lambda: reaches("source_scans_total", done), "every scan", within, every_s=15)
             settled = time.time_ns()
-            assert metric(status, "source_timeouts_total") == 0
+            scans, fell_out = (
+                told[name] - first[name] for name in ("source_scans_total", "source_overruns_total")
+            )
+            late_ms = 1000 * told["loop_late_p99_seconds"]
+            assert told["source_timeouts_total"] == 0
             memory = resident_mb(gateway.popen.pid)
             assert memory < 600
             assert gateway.end(signal.SIGTERM, 60) == 0
