@@ -247,10 +247,13 @@ class Watching(Protocol):
         ...
 
 
+Whose = Literal["own", "peer"]
+
+
 class Certificate(NamedTuple):
     """One that protects a connection."""
 
-    whose: Literal["own", "peer"]
+    whose: Whose
     ends: int
     """When it expires, ns UTC."""
 

@@ -13,6 +13,7 @@ _OPEN_S: Final = 10.0
 _SETTLED_S: Final = 60.0
 """By then they have had their first scans: what stays of those is there."""
 _APART_S: Final = 600.0
+"""So far apart are the looks at all that is not spared."""
 _NEVER: Final = 1_000_000_000
 _ARENA_MAX: Final = -8
 """glibc's name for the number of heaps, malloc.h"""
@@ -43,13 +44,16 @@ def spared() -> Iterator[None]:
     give_back()
     young, middle, old = gc.get_threshold()
 
+    def then_look() -> None:
+        waiting["look"] = loop.call_later(_APART_S, look_through)
+
     def look_through() -> None:
         gc.collect()
-        waiting["look"] = loop.call_later(_APART_S, look_through)
+        then_look()
 
     def settle() -> None:
         gc.freeze()
-        waiting["look"] = loop.call_later(_APART_S, look_through)
+        then_look()
 
     gc.set_threshold(young, middle, _NEVER)
     loop = asyncio.get_running_loop()

@@ -2,15 +2,15 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from pydantic import BaseModel, TypeAdapter
 
+from connectors.contract import Whose
 from gateway.ledger import Account
 from gateway.observe import Observer, Sample, Snapshot
 from gateway.supervise import Link, LinkState
 
-WHOSE: Final[tuple[Literal["own", "peer"], ...]] = ("own", "peer")
 LinkKind = Literal["source", "sink", "thinner", "history"]
 
 
@@ -91,9 +91,10 @@ def links_told(observer: Observer, snapshot: Snapshot, about: dict[tuple[str, st
     ]
 
 
-def certificate_days(link: LinkTold) -> Iterator[tuple[Literal["own", "peer"], float]]:
+def certificate_days(link: LinkTold) -> Iterator[tuple[Whose, float]]:
     """Yield whose certificates protect the connection that stands, and in how many days each of them ends."""
-    for whose in WHOSE:
+    whose: Whose
+    for whose in get_args(Whose):
         days = link.counts.get(f"certificate_{whose}_days")
         if days is not None:
             yield whose, days

@@ -19,8 +19,6 @@ _FORM: Final = {
     "int8": ">b", "uint8": ">B", "int16": ">h", "uint16": ">H", "int32": ">i", "uint32": ">I",
     "int64": ">q", "uint64": ">Q", "float16": ">e", "float32": ">f", "float64": ">d", "bool": ">H",
 }  # fmt: skip
-
-
 _LARGEST_HALF: Final = 65504.0
 
 

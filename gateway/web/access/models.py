@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from connectors.contract import Whose
 from gateway.security import Role
 from gateway.told import LinkKind
 from gateway.web.models import Answer
@@ -187,7 +188,7 @@ class LinkCertificate(Answer):
     role: LinkKind
     peer: str
     """Where it leads."""
-    whose: Literal["own", "peer"]
+    whose: Whose
     ends: int
 
 
