@@ -26,7 +26,7 @@ _ALPHABET: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 def check_registers(tag: ModbusTag, document: Document, path: Path) -> Iterator[Problem]:
     """Yield what is wrong with the tag's place and form in the register map."""
     yield from _check_bit(tag, document, path)
-    yield from _check_byte(tag, document, path)
+    yield from _check_small_types(tag, document, path)
     yield from _check_length(tag, document, path)
     end = tag.address + tag.registers * tag.count
     if end > ADDRESSES:
@@ -69,12 +69,14 @@ def _check_bit(tag: ModbusTag, document: Document, path: Path) -> Iterator[Probl
         yield document.problem("E-CF-0506", (*path, "bit"), at_key=True, type=tag.type)
 
 
-def _check_byte(tag: ModbusTag, document: Document, path: Path) -> Iterator[Problem]:
+def _check_small_types(tag: ModbusTag, document: Document, path: Path) -> Iterator[Problem]:
     is_half = tag.type in ("int8", "uint8") and not tag.is_bits
     if is_half and tag.byte is None:
         yield document.problem("E-CF-1607", (*path, "type"), type=tag.type)
     elif not is_half and tag.byte is not None:
         yield document.problem("E-CF-1608", (*path, "byte"), at_key=True)
+    if tag.type == "float16" and tag.counter:
+        yield document.problem("E-CF-1609", (*path, "counter"), at_key=True)
 
 
 def _check_length(tag: ModbusTag, document: Document, path: Path) -> Iterator[Problem]:
