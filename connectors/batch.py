@@ -63,7 +63,7 @@ class Batch:
 
     def __len__(self) -> int:
         """Return the number of rows over all parts."""
-        return sum(len(part) for part in self.parts)
+        return sum([len(part.tag) for part in self.parts])  # asked a thousand times a booking
 
 
 def together(batches: Sequence[Batch]) -> Batch:

@@ -289,11 +289,9 @@ class TagTable:
         self.version += len(self._active) != before
 
     def _put(self, number: int, tag: Tag) -> None:
-        while number >= len(self._tags):
-            self._tags.append(None)
         if number >= len(self.kind):
             self._grow(number + 1)
-        old = self._tags[number]
+        old = self._tags[number] if number < len(self._tags) else None
         if old is not None:
             self._by_identity.pop(old.identity, None)
             if self._by_path.get(old.path) == number:
@@ -303,7 +301,6 @@ class TagTable:
         if old is None or old.source != tag.source:
             self._by_source.setdefault(tag.source, []).append(number)
         self.moved += old is not None and (old.path, old.tag_class) != (tag.path, tag.tag_class)
-        self._tags[number] = tag
         self._by_identity[tag.identity] = number
         if self._by_path.get(tag.path) not in self._active:
             self._by_path[tag.path] = number
@@ -317,6 +314,9 @@ class TagTable:
         self.high[number] = tag.high
         self.deadband[number] = tag.deadband
         self.heartbeat[number] = tag.heartbeat
+        # Last: threads that book read on to the end of the table, and what they find there must be whole.
+        self._tags += [None] * (number - len(self._tags))
+        self._tags[number : number + 1] = [tag]
 
     def _grow(self, needed: int) -> None:
         size = max(needed, 2 * len(self.kind))

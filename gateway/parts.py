@@ -235,7 +235,7 @@ class Parts:
         self.sinks[name] = sink
         chosen = tuple((rule.path, rule.class_, rule.every) for rule in options.select)
         link = self.links.link(name, "sink", About("sink", options.kind, peer(options), chosen))
-        selection = Selection(rules, self.tags)
+        selection = Selection(rules)
         meter = Meter(name, sink, self.traffic, peer=peer(options) or name, cap=options.daily_cap)
         cursor.holds_back = meter.backlog_waits
         forwarder = Forwarder(link, sink, cursor, selection, self.clock, meter=meter)

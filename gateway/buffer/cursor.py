@@ -32,6 +32,8 @@ HISTORICAL_ROWS: Final = 20_000
 _FIRST_TURN: Final = 1_000.0
 """Rows a second, until the first historical turn has told how fast this sink is."""
 _PACE_NS: Final = 1_000_000_000
+_AT_ONCE: Final = 1_000
+"""Batches taken between two looks of the event loop at everything else; who books takes 20,000 small ones."""
 _NS: Final = 1_000_000_000
 
 
@@ -70,6 +72,8 @@ class LogCursor:
         self._tokens = float(replay_rate or 0)
         self._filled = log.clock.monotonic()
         self._pending: Sequence[Delivery] = ()
+        self._sizes: Sequence[int] = ()
+        """Rows of each of them: there may be ten thousand, and they are added up more than once."""
         self._retried: Sequence[int] = ()
         self._waiter: asyncio.Future[None] | None = None
         self._live_turn = True
@@ -103,7 +107,7 @@ class LogCursor:
         if not self._pending:
             return
         held = distinct(self._pending, refused)
-        passing = passing_of(self._pending, held, wanted, is_retry=bool(self._retried))
+        passing = passing_of(self._pending, self._sizes, held, wanted, is_retry=bool(self._retried))
         if held or self._retried:
             await self._log.settle(self, held, passing, self._retried)
         else:
@@ -111,21 +115,21 @@ class LogCursor:
 
     def finish(self, passing: Passing) -> None:
         """Move past what is in flight and book it."""
-        pending, retried = self._pending, self._retried
+        pending, sizes, retried = self._pending, self._sizes, self._retried
         self.books.take(passing)
         self._cut, self._cut_seqs = {}, set()
         if not retried:
-            self._move_past(pending)
+            self._move_past(pending, sizes)
         if self._is_stale:
             self._is_stale = False
             self.position.recount(self._log.end(), self._log.stored(), self._rows)
         self._live_turn = bool(pending[0].historical)
         if pending[0].historical:
-            rows = sum(len(each.batch) for each in pending)
+            rows = sum(sizes)
             self._tokens -= rows
             took = max(1, self._log.clock.monotonic() - self._served)
             self._pace = 0.5 * self._pace + 0.5 * rows * _PACE_NS / took
-        self._pending, self._retried, self.lent = (), (), ()
+        self._pending, self._sizes, self._retried, self.lent = (), (), (), ()
         self._log.moved(self.sink)
 
     @property
@@ -280,29 +284,40 @@ class LogCursor:
 
     async def _take_live(self, max_rows: int) -> None:
         head, end = self.position.head, self._log.end()
-        first = self._log.recent(head)
-        if first is None:
+        if self._log.recent(head) is None:
             found = await self._log.read(head, end, max_rows)
+            sizes = [len(each.batch) for each in found]
         else:
-            rows = len(first.batch)
-            taken = [first]
-            for seq in range(head + 1, end):
-                delivery = self._log.recent(seq)
-                if delivery is None or rows + len(delivery.batch) > max_rows:
-                    break
-                rows += len(delivery.batch)
-                taken.append(delivery)
-            found = taken
+            found, sizes = await self._recent(head, end, max_rows)
         if self.position.head != head:
             return
         if found:
-            self._pending = found
+            self._pending, self._sizes = found, sizes
             self.oldest = found[0].batch.arrived if not self.position.ranges else self.oldest
         else:
             self.position.head = end
             self.position.recount(self._log.end(), self._log.stored(), self._rows)
             self.reconcile(UNKNOWN)
             self._log.moved(self.sink)
+
+    async def _recent(self, start: int, stop: int, max_rows: int) -> tuple[list[Delivery], list[int]]:
+        """Return what memory has of [start, stop), and the rows of each: at least one, at most `max_rows`."""
+        found: list[Delivery] = []
+        sizes: list[int] = []
+        rows = 0
+        for seq in range(start, stop):
+            delivery = self._log.recent(seq)
+            if delivery is None:
+                break
+            size = len(delivery.batch)
+            rows += size
+            if found and rows > max_rows:
+                break
+            found.append(delivery)
+            sizes.append(size)
+            if len(found) % _AT_ONCE == 0:
+                await asyncio.sleep(0)
+        return found, sizes
 
     async def _take_backlog(self, max_rows: int) -> None:
         limit = max(1, min(max_rows, HISTORICAL_ROWS, int(self._pace)))
@@ -314,6 +329,7 @@ class LogCursor:
             self.has_retries = bool(taken)
             self._retried = tuple(entry for entry, _ in taken)
             self._pending = tuple(delivery for _, delivery in taken)
+            self._sizes = [len(each.batch) for each in self._pending]
             return
         first = self.position.ranges[0]
         start, stop = first.start, first.stop
@@ -325,6 +341,7 @@ class LogCursor:
                 Delivery(each.batch, each.epoch, each.seq, historical=True, source=each.source)
                 for each in found
             ]
+            self._sizes = [len(each.batch) for each in found]
             self.oldest = found[0].batch.arrived
         else:
             self.position.advance_range(stop - 1, first.rows)
@@ -342,14 +359,18 @@ class LogCursor:
             if timer is not None:
                 timer.cancel()
 
-    def _move_past(self, pending: Sequence[Delivery]) -> None:
+    def _move_past(self, pending: Sequence[Delivery], sizes: Sequence[int]) -> None:
         position, last = self.position, pending[-1]
         if pending[0].historical:
-            start = position.ranges[0].start if position.ranges else last.seq + 1
             # A range that was cut meanwhile begins later: what lay before is no longer in its count.
-            position.advance_range(last.seq, sum(len(d.batch) for d in pending if d.seq >= start))
+            start = position.ranges[0].start if position.ranges else last.seq + 1
+            position.advance_range(last.seq, _rows_from(start, pending, sizes))
         else:
-            head = position.head
-            position.advance_head(last.seq, sum(len(d.batch) for d in pending if d.seq >= head))
+            position.advance_head(last.seq, _rows_from(position.head, pending, sizes))
         after = self._log.recent(position.lowest())
         self.oldest = last.batch.arrived if after is None else after.batch.arrived
+
+
+def _rows_from(start: int, deliveries: Sequence[Delivery], sizes: Sequence[int]) -> int:
+    """Return the rows of the deliveries at and behind `start`."""
+    return sum([rows for each, rows in zip(deliveries, sizes, strict=True) if each.seq >= start])

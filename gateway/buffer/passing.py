@@ -28,18 +28,23 @@ def distinct(pending: Sequence[Delivery], refused: Sequence[Refusal]) -> list[Re
 
 
 def passing_of(
-    pending: Sequence[Delivery], held: Sequence[Refusal], wanted: Sequence[int] | None, *, is_retry: bool
+    pending: Sequence[Delivery],
+    sizes: Sequence[int],
+    held: Sequence[Refusal],
+    wanted: Sequence[int] | None,
+    *,
+    is_retry: bool,
 ) -> Passing:
-    """Return what an acknowledgement of `pending` moves."""
+    """Return what an acknowledgement of `pending` moves; `sizes` are the rows of each delivery."""
     passing = Passing()
-    for place, each in enumerate(pending):
-        rows = len(each.batch)
-        mine = rows if wanted is None else wanted[place]
-        passing.delivered[each.source] = passing.delivered.get(each.source, 0) + mine
+    delivered = passing.delivered
+    for each, rows, mine in zip(pending, sizes, sizes if wanted is None else wanted, strict=True):
+        source = each.source
+        delivered[source] = delivered.get(source, 0) + mine
         if mine < rows:
-            add(passing.not_selected, {each.source: rows - mine})
+            add(passing.not_selected, {source: rows - mine})
         if is_retry:
-            add(passing.retried, {each.source: rows})
+            add(passing.retried, {source: rows})
     for refusal in held:
         refused = {pending[refusal.delivery].source: 0 if refusal.rows is None else len(refusal.rows)}
         add(passing.quarantined, refused)

@@ -2,16 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from connectors import Delivery
+from connectors import Columns, Delivery
 from connectors.quality import is_bad
 from gateway.history.codec import shelf_of
 from gateway.history.files import Booked
 from gateway.history.frames import SORT_OF_DTYPE
+
+_NOTHING: Final = Columns(np.zeros(0, np.int32), np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.uint32))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,31 +39,36 @@ def gather(
 
     A row of a (shelf, sort) that has a floor is new above it.
     """
-    gathered: list[list[tuple[NDArray[Any], ...]]] = [[] for _ in SORT_OF_DTYPE]
-    rows, skipped = 0, 0
+    parts: list[list[Columns]] = [[] for _ in SORT_OF_DTYPE]
     for delivery in deliveries:
         if delivery.seq <= booked.get(delivery.epoch, -1):
             continue
         for part in delivery.batch.parts:
             sort = SORT_OF_DTYPE[part.value.dtype.kind]
-            in_time = (part.time >= earliest) & (part.time <= latest)
-            skipped += len(part) - int(in_time.sum())
-            kept = part.where(in_time & _is_new(part.tag, sort, delivery, floors) if floors else in_time)
-            if len(kept):
-                rows += len(kept)
-                gathered[sort].append((kept.tag, kept.time, kept.value, kept.quality))
-    return Gathered([_by_tag(each) for each in gathered], rows, skipped)
+            new = part.where(_is_new(part.tag, sort, delivery, floors)) if floors else part
+            parts[sort].append(new)
+    found: list[list[NDArray[Any]]] = []
+    rows, skipped = 0, 0
+    for each in parts:
+        # All at once: looking through ten thousand small batches, one by one, the loop would wait for it.
+        whole = _joined(each)
+        kept = whole.where((whole.time >= earliest) & (whole.time <= latest))
+        rows, skipped = rows + len(kept), skipped + len(whole) - len(kept)
+        found.append(_by_tag(kept) if len(kept) else [])
+    return Gathered(found, rows, skipped)
 
 
-def _by_tag(gathered: Sequence[tuple[NDArray[Any], ...]]) -> list[NDArray[Any]]:
-    if not gathered:
-        return []
-    tag, time, value, quality = (np.concatenate(column) for column in zip(*gathered, strict=True))
-    order = np.argsort(tag, kind="stable")
-    value, quality = value[order], quality[order]
+def _joined(parts: Sequence[Columns]) -> Columns:
+    columns = zip(*((each.tag, each.time, each.value, each.quality) for each in parts), strict=True)
+    return Columns(*map(np.concatenate, columns)) if parts else _NOTHING
+
+
+def _by_tag(columns: Columns) -> list[NDArray[Any]]:
+    order = np.argsort(columns.tag, kind="stable")
+    value, quality = columns.value[order], columns.quality[order]
     # What a Bad row has for a value means nothing, and nothing compresses best.
     value[is_bad(quality)] = "" if value.dtype.kind == "O" else 0
-    return [tag[order], time[order], value, quality.astype(np.int64)]
+    return [columns.tag[order], columns.time[order], value, quality.astype(np.int64)]
 
 
 def _is_new(

@@ -60,7 +60,7 @@ class Historian:
         self._buffer = buffer
         self._clock = clock
         self._min_free = min_free + _HEADROOM
-        self._selection = Selection(Rules(CURSOR, options.select, tags), tags)
+        self._selection = Selection(Rules(CURSOR, options.select, tags))
         self._store = Store(directory, options, tags, clock)
         self._cursor: LogCursor | None = None
         self.hurry = asyncio.Event()
@@ -130,22 +130,22 @@ class Historian:
     async def _book_next(self, store: Store, cursor: LogCursor) -> None:
         deliveries = await cursor.next(MOST_ROWS)
         began = time.monotonic()
-        chosen = [self._selection(each) for each in deliveries]
-        selected = [each for each in chosen if each is not None]
-        rows = await asyncio.to_thread(self._book, store, selected, deliveries[-1])
-        await cursor.ack(wanted=[0 if each is None else len(each.batch) for each in chosen])
+        rows, wanted = await asyncio.to_thread(self._book, store, deliveries)
+        await cursor.ack(wanted=wanted)
         self._link.moved(rows)
         await gathered(cursor, MOST_ROWS, time.monotonic() - began, self.hurry)
 
-    def _book(self, store: Store, selected: Sequence[Delivery], reached: Delivery) -> int:
+    def _book(self, store: Store, deliveries: Sequence[Delivery]) -> tuple[int, list[int]]:
+        """Return the rows booked, and how many of each delivery were to be."""
         self._must_be_there()
         self._look_at_disk()
-        rows = store.book(selected, reached)
+        chosen = [self._selection(each) for each in deliveries]
+        rows = store.book([each for each in chosen if each is not None], deliveries[-1])
         store.put_away(_PUT_AWAY_S)
         self._bookings += 1
         if self._bookings % _LET_GO_EVERY == 1:
             store.let_go()
-        return rows
+        return rows, [0 if each is None else len(each.batch) for each in chosen]
 
     def _must_be_there(self) -> None:
         must_be_there(self._directory / HEAD, "the history", "E-HI-0004")

@@ -54,7 +54,7 @@ class Lines:
         table = self._tags.of(delivery)
         if table is not self._table:
             self._table = table
-            self._select = Selection(Rules("", self._rules, table), table)
+            self._select = Selection(Rules("", self._rules, table))
             self._encoder = row_encoder(self._gateway, table)
         chosen = self._select(delivery)
         return [] if chosen is None else [each.payload for each in self._encoder.messages(chosen)]

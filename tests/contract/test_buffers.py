@@ -121,6 +121,28 @@ async def test_deliveries_are_whole_and_fit_max_rows_but_for_the_first(buffer: A
     assert sizes == [[10], [4, 4], [4]]
 
 
+async def test_who_takes_thousands_of_batches_lets_everybody_else_have_a_turn(buffer: Any) -> None:
+    cursor = buffer.cursor("books", Order.STRICT, start="oldest")
+    small = make_batch(1)
+    receipts = [await buffer.append("plc", small) for _ in range(5_000)]
+    await receipts[-1]
+    turns = 0
+
+    async def everybody_else() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    others = asyncio.create_task(everybody_else())
+    taken = await cursor.next(10_000)
+    others.cancel()
+    assert len(taken) == 5_000
+    assert turns >= 4
+    await cursor.ack()
+    assert cursor.backlog().rows == 0
+
+
 async def test_next_waits_for_a_batch(buffer: Any) -> None:
     cursor = buffer.cursor("a", Order.STRICT)
     waiting = asyncio.create_task(cursor.next(10))

@@ -70,7 +70,7 @@ async def test_a_daily_cap_stops_a_sink_and_loses_nothing(tmp_path: Path, clock:
             cursor = buffer.cursor("cloud", built.order, start="oldest")
             link = Link("cloud", "sink", clock)
             meter = Meter("cloud", built, days, peer="h:1", cap=opened.daily_cap)
-            selection = Selection(Rules("cloud", opened.select, tags), tags)
+            selection = Selection(Rules("cloud", opened.select, tags))
             forwarder = Forwarder(link, built, cursor, selection, clock, meter=meter)
             waits: list[float] = []
 
@@ -129,7 +129,7 @@ async def test_after_an_outage_live_values_have_the_rest_of_the_day(tmp_path: Pa
             for i in range(2_000):
                 await (await buffer.append("meters", batch_of([float(i)], time=clock.wall)))
             clock.move(60)
-            selection = Selection(Rules("cloud", opened.select, tags), tags)
+            selection = Selection(Rules("cloud", opened.select, tags))
             forwarder = Forwarder(link, built, cursor, selection, clock, meter=meter)
             running = asyncio.create_task(forwarder.session())
             try:

@@ -54,7 +54,7 @@ class Forwarding:
         self._time = T0
         sink = build_sink("cloud", options, site="s", context=context)
         self.cursor = buffer.cursor("cloud", sink.order, start="oldest")
-        selection = Selection(Rules("cloud", options.select, tags), tags)
+        selection = Selection(Rules("cloud", options.select, tags))
         self.forwarder = Forwarder(self.link, sink, self.cursor, selection, clock)
 
     async def __aenter__(self) -> Self:

@@ -28,7 +28,7 @@ class Setup:
         self.link = Link("cloud", "sink", clock)
         self.cursor = buffer.cursor("cloud", Order.STRICT, start="oldest")
         rules = Rules("cloud", [SelectRule(path=path)], self.tags)
-        selection = Selection(rules, self.tags)
+        selection = Selection(rules)
         self.forwarder = Forwarder(self.link, self.sink, self.cursor, selection, clock)
 
     async def run_until_empty(self) -> None:
@@ -91,7 +91,7 @@ async def test_one_write_is_what_a_slow_sink_takes_in_two_seconds(buffer, clock)
     rig = Setup(buffer, clock)
     sink = SlowSink(clock)
     rig.forwarder = Forwarder(
-        rig.link, sink, rig.cursor, Selection(Rules("cloud", [SelectRule()], rig.tags), rig.tags), clock
+        rig.link, sink, rig.cursor, Selection(Rules("cloud", [SelectRule()], rig.tags)), clock
     )
     await fill(buffer, *(batch_of([float(each)]) for each in range(3_000)))
     await rig.run_until_empty()
@@ -167,7 +167,7 @@ async def test_rows_that_leave_quarantine_are_counted_so_that_the_books_balance(
     rig = Setup(buffer, clock, path="**/t1")
     rows = (np.array([4, 5], np.int32),)
     rig.cursor = RetryCursor(Delivery(batch_of([1.0, 2.0]), Epoch(1, 2), 3, historical=True, rows=rows))
-    selection = Selection(Rules("cloud", [SelectRule(path="**/t1")], rig.tags), rig.tags)
+    selection = Selection(Rules("cloud", [SelectRule(path="**/t1")], rig.tags))
     rig.forwarder = Forwarder(rig.link, rig.sink, rig.cursor, selection, clock)
     await rig.run_until_empty()
     counts = rig.link.counts

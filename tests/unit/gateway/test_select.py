@@ -38,7 +38,7 @@ def test_globs_stay_within_a_level_or_span_them(glob: str, expected: list[int]) 
 def set_up(*rules: SelectRule) -> tuple[Selection, TagTable]:
     tags = TagTable()
     tags.announce([Tag(path, Kind.FLOAT64, "KWT", "src", tag_class=path.rsplit("/", 1)[1]) for path in PATHS])
-    return Selection(Rules("cloud", rules, tags), tags), tags
+    return Selection(Rules("cloud", rules, tags)), tags
 
 
 def delivery(numbers: list[int], rows: list[int] | None = None) -> Delivery:
@@ -104,17 +104,26 @@ def test_a_tag_that_is_renamed_or_gets_another_class_while_the_gateway_runs_is_j
     assert select(delivery([3])) is not None
 
 
+def test_who_gets_all_there_is_gets_no_more_than_its_own_of_what_is_new() -> None:
+    select, tags = set_up(SelectRule(path="cz/**"))
+    assert select(delivery([0, 3])) is not None
+    tags.announce([Tag("bj/oven/line_1/m1/power", Kind.FLOAT64, "KWT", "src")])
+    chosen = select(delivery([3, 4]))
+    assert chosen is not None
+    assert chosen.batch.parts[0].tag.tolist() == [3]
+
+
 def test_numbers_nobody_uses_are_nobodys() -> None:
     """A catalogue made anew from the log's files has holes."""
     tags = TagTable([(3, Tag(PATHS[0], Kind.FLOAT64, "KWT", "src"))])
-    select = Selection(Rules("cloud", [SelectRule(path="**/power")], tags), tags)
+    select = Selection(Rules("cloud", [SelectRule(path="**/power")], tags))
     assert select(delivery([3])) is not None
 
 
 def test_rows_thinned_for_one_sink_go_to_no_other() -> None:
     tags = TagTable()
     tags.announce([Tag("a/b/c/d/p@mean_1min", Kind.FLOAT64, "KWT", "thin/cloud", for_sink="cloud")])
-    mine = Selection(Rules("cloud", [SelectRule(path="x/**")], tags), tags)
-    other = Selection(Rules("other", [SelectRule()], tags), tags)
+    mine = Selection(Rules("cloud", [SelectRule(path="x/**")], tags))
+    other = Selection(Rules("other", [SelectRule()], tags))
     assert mine(delivery([0])) is not None
     assert other(delivery([0])) is None

@@ -147,7 +147,7 @@ def test_two_sinks_with_the_same_rule_get_a_window_once_each() -> None:
         thin.add(deliver(1, [(0, 0, 1.0, GOOD)]))
         stored.append(thin.add(deliver(2, [(0, 66, 9.0, GOOD)])))
     for sink, expected in zip(rules, stored, strict=True):
-        select = Selection(rules[sink], tags)
+        select = Selection(rules[sink])
         got = [batch for batch in stored if batch is not None and select(Delivery(batch, EPOCH, 3))]
         assert got == [expected]
 
