@@ -94,8 +94,33 @@ session.follow(() => {
   heardAs = now;
 });
 
+/** Asked before anything is drawn, for whoever asks first. */
+const early = new Map<string, Promise<unknown>>();
+/** By then it is drawn, or somebody has gone to another view and comes back to older figures. */
+const EARLY = 2_000;
+
+/** Wait for all the first view tells, so that it is drawn once: the strip and the figures, not one behind the other. */
+export async function heardFirst(): Promise<void> {
+  if (route.get().view !== "overview" || !may("read")) return;
+  const today = ask("today", {});
+  early.set("today", today);
+  window.setTimeout(() => early.delete("today"), EARLY);
+  const said = new Promise<void>((done) => {
+    const stop = state.follow(() => {
+      stop();
+      done();
+    });
+  });
+  await Promise.all([today, said]);
+}
+
 /** Ask the interface once; throws with the reason it gave. */
 export async function ask<T>(path: string, query: Record<string, string | number | string[]>, signal?: AbortSignal, unattended = false): Promise<T> {
+  const asked = early.get(path) as Promise<T> | undefined;
+  if (asked) {
+    early.delete(path);
+    return asked;
+  }
   const words = Object.entries(query).flatMap(([name, value]) => [value].flat().map((each) => [name, String(each)]));
   const answer = await answered(`${path}?${new URLSearchParams(words)}`, { signal, headers: unattended ? { "X-Unattended": "1" } : {} });
   if (answer.status === 401) learn().catch(() => undefined);

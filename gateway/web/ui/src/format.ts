@@ -6,16 +6,29 @@ import { language, t } from "./words";
 const locale = () => (language.get() === "zh" ? "zh-CN" : "en-GB");
 const minus = (text: string) => text.replace("-", "−");
 
+const numbers = new Map<string, Intl.NumberFormat>();
+
+/** Like formats of time, and a table has hundreds of numbers. */
+function numbered(how: string, options: Intl.NumberFormatOptions): Intl.NumberFormat {
+  let made = numbers.get(how);
+  if (!made) {
+    made = new Intl.NumberFormat("en-US", options);
+    numbers.set(how, made);
+  }
+  return made;
+}
+
 /** A number with at most so many significant digits, thousands grouped, a real minus sign. */
 export function figure(value: number, digits = 7): string {
   const size = Math.abs(value);
   if (size !== 0 && (size >= 1e12 || size < 1e-6)) return minus(value.toExponential(digits - 3));
-  return minus(value.toLocaleString("en-US", { maximumSignificantDigits: Math.max(digits, Math.trunc(size).toString().length) }));
+  const most = Math.max(digits, Math.trunc(size).toString().length);
+  return minus(numbered(`${most} digits`, { maximumSignificantDigits: most }).format(value));
 }
 
 /** A number with as many decimals as those above and below it. */
 export const aligned = (value: number, decimals: number): string =>
-  minus(value.toLocaleString("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: decimals }));
+  minus(numbered(`${decimals} decimals`, { minimumFractionDigits: decimals, maximumFractionDigits: decimals }).format(value));
 
 /** A tag's value for the table; empty words stand for what is not known. */
 export function shown(value: TagRow["value"]): string {
@@ -71,6 +84,12 @@ export const whole = (value: number): string => `${date(value)} ${clock(value)}`
 export function between(from: number, to: number): string {
   if (date(from) !== date(to)) return `${whole(from)} – ${whole(to)}`;
   return `${moment(from)} – ${clock(to)}`;
+}
+
+/** Make the first number and the first time, which take a slow machine 0.1 s: while the answers are on their way, not behind them. */
+export function ready(): void {
+  figure(0);
+  clock(0);
 }
 
 export function clock(value: number): string {
