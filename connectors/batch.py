@@ -66,17 +66,20 @@ class Batch:
         return sum([len(part.tag) for part in self.parts])  # asked a thousand times a booking
 
 
+def joined(parts: Sequence[Columns]) -> Columns:
+    """Return the rows of at least one column, all of one kind of value, as one, in this order."""
+    return Columns(*(np.concatenate([getattr(each, name) for each in parts]) for name in Columns.__slots__))
+
+
 def together(batches: Sequence[Batch]) -> Batch:
     """Return the rows of some batches as one."""
     parts: dict[str, list[Columns]] = {}
     for batch in batches:
         for part in batch.parts:
             parts.setdefault(part.value.dtype.kind, []).append(part)
-    joined = (
-        Columns(*(np.concatenate([getattr(each, name) for each in same]) for name in Columns.__slots__))
-        for same in parts.values()
+    return Batch(
+        tuple(map(joined, parts.values())), max(batch.arrived for batch in batches), batches[0].origin
     )
-    return Batch(tuple(joined), max(batch.arrived for batch in batches), batches[0].origin)
 
 
 def one_time(time: int, rows: int) -> NDArray[np.int64]:

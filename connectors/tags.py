@@ -300,7 +300,6 @@ class TagTable:
                 self._by_source[old.source].remove(number)
         if old is None or old.source != tag.source:
             self._by_source.setdefault(tag.source, []).append(number)
-        self.moved += old is not None and (old.path, old.tag_class) != (tag.path, tag.tag_class)
         self._by_identity[tag.identity] = number
         if self._by_path.get(tag.path) not in self._active:
             self._by_path[tag.path] = number
@@ -317,6 +316,7 @@ class TagTable:
         # Last: threads that book read on to the end of the table, and what they find there must be whole.
         self._tags += [None] * (number - len(self._tags))
         self._tags[number : number + 1] = [tag]
+        self.moved += old is not None and (old.path, old.tag_class) != (tag.path, tag.tag_class)
 
     def _grow(self, needed: int) -> None:
         size = max(needed, 2 * len(self.kind))

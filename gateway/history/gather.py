@@ -2,18 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from connectors import Columns, Delivery
+from connectors.batch import joined
 from connectors.quality import is_bad
 from gateway.history.codec import shelf_of
 from gateway.history.files import Booked
 from gateway.history.frames import SORT_OF_DTYPE
-
-_NOTHING: Final = Columns(np.zeros(0, np.int32), np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.uint32))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +49,15 @@ def gather(
     found: list[list[NDArray[Any]]] = []
     rows, skipped = 0, 0
     for each in parts:
+        if not each:
+            found.append([])
+            continue
         # All at once: looking through ten thousand small batches, one by one, the loop would wait for it.
-        whole = _joined(each)
+        whole = joined(each)
         kept = whole.where((whole.time >= earliest) & (whole.time <= latest))
         rows, skipped = rows + len(kept), skipped + len(whole) - len(kept)
         found.append(_by_tag(kept) if len(kept) else [])
     return Gathered(found, rows, skipped)
-
-
-def _joined(parts: Sequence[Columns]) -> Columns:
-    columns = zip(*((each.tag, each.time, each.value, each.quality) for each in parts), strict=True)
-    return Columns(*map(np.concatenate, columns)) if parts else _NOTHING
 
 
 def _by_tag(columns: Columns) -> list[NDArray[Any]]:
