@@ -7,14 +7,14 @@ from typing import Annotated, Any, Final
 
 import numpy as np
 from fastapi import FastAPI, Query
-from fastapi.responses import FileResponse, PlainTextResponse, Response, StreamingResponse
+from fastapi.responses import Response, StreamingResponse
 from pydantic import Field
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.staticfiles import StaticFiles
 
 from config.problems import quote
 from gateway.security import House
-from gateway.web.access.account import add_account
+from gateway.web.access.account import Teller, add_account
 from gateway.web.access.certificates import add_certificates
 from gateway.web.access.gate import Cookie, Gate
 from gateway.web.access.people import add_people
@@ -27,6 +27,7 @@ from gateway.web.delivery import add_delivery
 from gateway.web.energy import Desk, add_energy
 from gateway.web.energy_books import Books
 from gateway.web.events import MOST_TAGS, Events, Full
+from gateway.web.first import First, add_page
 from gateway.web.guard import HERE, Guard, Place
 from gateway.web.models import Mistake, Overview, TagPage, Trends, Whole, Why
 from gateway.web.overview import overview
@@ -36,16 +37,13 @@ from gateway.web.reports.routes import add_reports
 from gateway.web.rows import Which, tag_page
 from gateway.web.stream import Desk as StreamDesk
 from gateway.web.stream import add_stream
-from gateway.web.today.routes import add_today
+from gateway.web.today.routes import TodayDesk, add_today
 from gateway.web.topics import add_topics
 from gateway.web.trends import LONGEST_MS, MOST_POINTS, TrendReader
 from gateway.web.trends import MOST_TAGS as MOST_TREND_TAGS
 from gateway.web.view import View
 from gateway.web.why import why
 
-NOT_BUILT: Final = (
-    "The page is not built. In a checkout: make page (needs Node 20.19).\n页面尚未构建，请运行 make page。\n"
-)
 MOST_ROWS: Final = 500
 MOST_LISTED: Final = 100
 """Tags of a watch list."""
@@ -83,25 +81,30 @@ def create_app(
     app.state.lasting = (events, stream)
     house = house or House(view.directory)
     cookie = Cookie.of(place.port, is_secure=place.is_secure)
+    teller = Teller(cookie, listens=place.listens)
     _add_interface(app, view, events)
     _add_trend(app, view)
     add_delivery(app, view)
     desk = Desk(books or Books(Path(), None))
     add_energy(app, desk)
     add_carbon(app, desk)
-    add_today(app, desk)
+    today = TodayDesk(desk)
+    add_today(app, today)
     add_reports(app, house, desk.books)
     add_stream(app, stream)
     add_topics(app, directory or Path())
     add_quarantine(app, house, directory or Path())
     add_config(app, house, directory or Path(), plant_file)
-    add_account(app, house, cookie, listens=place.listens)
+    add_account(app, house, cookie, teller)
     add_people(app, house)
     add_certificates(app, house, view, directory or view.directory)
     add_alarms(app, house, view)
     answer_refusals(app)
     must_be_ruled(app)
-    _add_page(app, static or static_folder(), events)
+    static = static or static_folder()
+    add_page(app, static, First(teller, events, today))
+    if (static / "assets").is_dir():
+        app.mount("/assets", _Assets(directory=static / "assets"))
     app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)
     app.add_middleware(Gate, house=house, cookie=cookie)
     app.add_middleware(Guard, hosts=place.hosts)
@@ -183,19 +186,6 @@ async def _stream(events: AsyncIterator[bytes]) -> Response:
             yield each
 
     return StreamingResponse(all_of_them(), media_type="text/event-stream")
-
-
-def _add_page(app: FastAPI, static: Path, events: Events) -> None:
-    @app.get("/", include_in_schema=False)
-    async def read_page() -> Response:
-        page = static / "index.html"
-        events.expect()
-        if not page.is_file():
-            return PlainTextResponse(NOT_BUILT, 503)
-        return FileResponse(page, headers={"Cache-Control": "no-cache"})
-
-    if (static / "assets").is_dir():
-        app.mount("/assets", _Assets(directory=static / "assets"))
 
 
 class _Assets(StaticFiles):

@@ -63,10 +63,22 @@ class Events:
                 self._task.cancel()
                 self._task = None
 
-    def expect(self) -> None:
-        """Look now: who asks for the page listens in a moment, and should not wait for the gateway then."""
-        if self._task is None and not self._is_new() and (self._first is None or self._first.done()):
-            self._first = asyncio.create_task(self._look())
+    async def newest(self) -> bytes:
+        """Return what who begins to listen hears first, as JSON: `{"devices": […], "state": {…}}`.
+
+        Empty before the gateway has answered once.
+        """
+        if not self._is_new():
+            if self._task is not None:
+                async with self._ticked:
+                    await self._ticked.wait()
+            else:
+                if self._first is None or self._first.done():
+                    self._first = asyncio.create_task(self._look())
+                await asyncio.shield(self._first)
+        if not self._head:
+            return b""
+        return b'{"devices":[%s],"state":%s}' % (b",".join(self._devices.values()), self._head)
 
     async def end(self) -> None:
         """Let every listener go, so that the process can end at once."""

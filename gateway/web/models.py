@@ -22,12 +22,21 @@ class Answer(BaseModel):
     model_config = ConfigDict(use_attribute_docstrings=True, frozen=True)
 
 
+class Offset(Answer):
+    """Plant time minus UTC, and a stretch of time in which no other holds."""
+
+    ms: int
+    since: int
+    until: int
+
+
 class Strip(Answer):
     """What never leaves the top of the page."""
 
     gateway: str
     site: str
     zone: str
+    offset: Offset
     now: int
     """By the gateway's clock."""
     started: int

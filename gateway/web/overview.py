@@ -12,6 +12,7 @@ from gateway.buffer.known_tags import is_own
 from gateway.supervise import LinkState
 from gateway.told import LinkTold, Told, certificate_days
 from gateway.web.models import Attention, Device, DeviceState, Link, Overview, Strip
+from gateway.web.offset import offset_at
 from gateway.web.rows import ms, severity
 from gateway.web.view import View
 
@@ -75,6 +76,7 @@ def _strip(view: View, told: Told, links: list[Link], counts: list[int]) -> Stri
         gateway=told.gateway,
         site=told.site,
         zone=told.zone,
+        offset=offset_at(told.zone, told.now),
         now=told.now // 1_000_000,
         started=told.started // 1_000_000,
         answers=view.answers,

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from connectors.opcua.pki import Pki, below
-from tests.browser.stage import PASSWORD, Stage, complaints, data_of, signed_in, staffed, window
+from tests.browser.stage import PASSWORD, Stage, add_people, complaints, data_of, signed_in, staffed, window
 
 pytestmark = [pytest.mark.system, pytest.mark.server, pytest.mark.timeout(180)]
 
@@ -112,6 +112,22 @@ def test_the_first_user_is_made_with_the_code_and_all_others_come_by_that_one(
             timeout=15_000
         )  # a stream looks every five seconds
         assert [each for each in complained if "401" not in each] == []
+
+
+@pytest.mark.fault("S2")
+def test_who_is_signed_in_and_comes_by_a_link_in_anothers_page_stays_signed_in(
+    lonely: Stage, browser: Browser
+) -> None:
+    """Such a request for the page brings no cookie, so nobody is known to it."""
+    add_people(data_of(lonely), lin="viewer")
+    with window(browser, "en") as context:
+        page = context.new_page()
+        signed_in(page, lonely.url, "lin")
+        page.goto(f"data:text/html,<a href='{lonely.url}'>there</a>")
+        with page.expect_response(lonely.url) as answered:
+            page.get_by_role("link").click()
+        assert 'id="first">{}<' in answered.value.text()
+        expect(page.get_by_role("link", name="lin", exact=True)).to_be_visible()
 
 
 def of_a_report(route: Route) -> None:

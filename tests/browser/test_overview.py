@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from tests.browser import booked
 from tests.browser.booked import ZONE, Books
-from tests.browser.stage import complaints, window
+from tests.browser.stage import asking, complaints, window
 
 pytestmark = [pytest.mark.system, pytest.mark.server, pytest.mark.timeout(180)]
 UNTRANSLATED: Final = re.compile(
@@ -294,7 +294,7 @@ def test_what_is_not_known_or_not_sure_is_said_in_words_and_no_zero(
         figure_of(told, "power").update(value=None, against=[])
 
     with window(browser, language) as context:
-        page = context.new_page()
+        page = asking(context.new_page())
         page.route(TODAY, changed(change))
         page.goto(f"{books.url}#/overview")
         cost, energy = (figure(page, name) for name in ("cost", "energy"))
@@ -344,7 +344,7 @@ def test_beside_own_generation_a_figure_says_that_it_is_of_the_grid_and_what_was
     }
     own |= {"is_generation_metered": True, "is_feed_in_metered": True}
     with window(browser, language) as context:
-        page = context.new_page()
+        page = asking(context.new_page())
         page.route(TODAY, changed(lambda told: told.update(own=own)))
         open_overview(page, books)
         expect(figure(page, "power").get_by_role("heading")).to_have_text(power)
@@ -378,6 +378,23 @@ def test_nothing_is_asked_while_nobody_looks(books: Books, browser: Browser) -> 
         page.evaluate("Object.defineProperty(document, 'hidden', { get: () => false })")
         with page.expect_request(TODAY):
             page.clock.run_for(20_000)
+
+
+def test_the_first_view_is_drawn_from_what_came_with_the_page(books: Books, browser: Browser) -> None:
+    """A slow machine draws it once and waits for no answer; without what came the page asks."""
+    with window(browser, "en") as context:
+        open_overview(context.new_page(), books)  # the books are opened by the first who asks
+    for come, is_drawn in ((lambda page: page, True), (asking, False)):
+        with window(browser, "en") as context:
+            page = come(context.new_page())
+            page.route("**/api/**", lambda _: None)  # never answered
+            page.goto(books.url)
+            if is_drawn:
+                expect(page.locator(".big-one .big b").nth(4)).to_have_text(re.compile(r"\d"))
+                expect(page.locator(".strip .site")).to_have_text(re.compile(r"\w"))
+            else:
+                expect(page.get_by_role("status").first).to_have_text("Reading…")
+                expect(page.locator(".big, .strip")).to_have_count(0)
 
 
 def test_the_first_look_asks_for_the_curve_once(books: Books, browser: Browser) -> None:

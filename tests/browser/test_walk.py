@@ -21,7 +21,7 @@ from gateway.security.sessions import open_session
 from gateway.web.access.gate import Cookie
 from tests.browser import booked
 from tests.browser.axe import found_wrong
-from tests.browser.stage import LOCALES, complaints, window
+from tests.browser.stage import LOCALES, asking, complaints, window
 from tests.processes import ROOT
 from tests.unit.web.people import HERE, take
 
@@ -200,7 +200,7 @@ def test_every_view_whose_questions_are_refused_says_why_in_its_language(
     for role, views in WALKS.items():
         with window(browser, language) as context:
             context.add_cookies([cookies[role]])  # type: ignore[list-item]
-            page = context.new_page()
+            page = asking(context.new_page())
             page.route(re.compile("/api/(?!session|events)"), lambda a: a.fulfill(status=503, json=refusal))
             page.goto(url)
             for view in (each for each in views if each not in ASKS_NOTHING):

@@ -24,10 +24,19 @@ from gateway.web.access.refusals import REFUSALS
 _MS: Final = 1_000_000
 
 
-def add_account(app: FastAPI, house: House, cookie: Cookie, *, listens: bool) -> None:
-    """Add the routes."""
+class Teller:
+    """Tells a page who it speaks to."""
 
-    def told(who: Who | None, secret: str) -> SessionTold:
+    def __init__(self, cookie: Cookie, *, listens: bool) -> None:
+        self._cookie = cookie
+        self._listens = listens
+
+    def told(self, request: Request) -> SessionTold:
+        """Return who asks."""
+        return self.of(request.state.who, self._cookie.read(request.headers))
+
+    def of(self, who: Who | None, secret: str = "") -> SessionTold:
+        """Return who holds this secret."""
         state = "sign_in" if who is None else "visitor" if who.role == "visitor" else "signed_in"
         return SessionTold(
             state=state,
@@ -36,8 +45,12 @@ def add_account(app: FastAPI, house: House, cookie: Cookie, *, listens: bool) ->
             rights=sorted(each.value for each in who.rights) if who else [],
             must_change=bool(who and who.must_change),
             proof=proof(secret) if who and who.session else "",
-            listens=listens,
+            listens=self._listens,
         )
+
+
+def add_account(app: FastAPI, house: House, cookie: Cookie, teller: Teller) -> None:
+    """Add the routes."""
 
     async def let_in(request: Request, response: Response, name: str, password: str) -> SessionTold:
         before = cookie.read(request.headers)
@@ -46,11 +59,11 @@ def add_account(app: FastAPI, house: House, cookie: Cookie, *, listens: bool) ->
             sign_in, house, name, password, by(request), agent=agent, before=before
         )
         _give(response, cookie, secret)
-        return told(of_session(house, secret), secret)
+        return teller.of(of_session(house, secret), secret)
 
     @app.get("/api/session")
     async def read_session(request: Request) -> SessionTold:
-        return told(request.state.who, cookie.read(request.headers))
+        return teller.told(request)
 
     @app.post("/api/session", responses=REFUSALS)
     async def begin_session(request: Request, response: Response, asked: SignIn) -> SessionTold:
@@ -62,7 +75,7 @@ def add_account(app: FastAPI, house: House, cookie: Cookie, *, listens: bool) ->
         response.delete_cookie(
             cookie.name, path="/", secure=cookie.is_secure, httponly=True, samesite="strict"
         )
-        return told(None, "")
+        return teller.of(None)
 
     @app.post("/api/setup", responses=REFUSALS)
     async def make_first_user(request: Request, response: Response, asked: SetUp) -> SessionTold:

@@ -60,10 +60,13 @@ class TodayDesk:
         self._days: Days | None = None
         self._kept: dict[str, _Kept] = {}
 
-    async def answer(self, name: str, make: Callable[[Days], Today | TodayCurve]) -> Response:
-        """Return what `make` says of today, or has said lately, as JSON."""
-        body = await self._desk.ask(lambda: self._newest(name, make))
-        return Response(body, media_type="application/json")
+    async def today(self) -> bytes:
+        """Return the day so far, as `Today` in JSON, made now or lately. Raises PageRefused."""
+        return await self._desk.ask(lambda: self._newest("today", today_of))
+
+    async def curve(self) -> bytes:
+        """Return its load, as `TodayCurve`."""
+        return await self._desk.ask(lambda: self._newest("curve", curve_of))
 
     def _newest(self, name: str, make: Callable[[Days], Today | TodayCurve]) -> bytes:
         accounts = self._desk.books.accounts()
@@ -153,14 +156,13 @@ def curve_of(days: Days) -> TodayCurve:
     )
 
 
-def add_today(app: FastAPI, desk: Desk) -> None:
+def add_today(app: FastAPI, today: TodayDesk) -> None:
     """Add the routes."""
-    today = TodayDesk(desk)
 
     @app.get("/api/today", responses=MISTAKES | {200: {"model": Today}}, response_class=Response)
     async def read_today() -> Response:
-        return await today.answer("today", today_of)
+        return Response(await today.today(), media_type="application/json")
 
     @app.get("/api/today/curve", responses=MISTAKES | {200: {"model": TodayCurve}}, response_class=Response)
     async def read_curve() -> Response:
-        return await today.answer("curve", curve_of)
+        return Response(await today.curve(), media_type="application/json")

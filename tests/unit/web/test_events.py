@@ -46,20 +46,23 @@ async def test_a_listener_hears_states_once_and_then_only_what_changed(plant: Pl
     await listening.aclose()
 
 
-async def test_who_has_asked_for_the_page_is_answered_from_a_look_that_began_then(plant: Plant) -> None:
+async def test_a_page_is_told_what_a_listener_hears_first_and_all_who_ask_share_a_look(plant: Plant) -> None:
     plant.add_link("meters")
-    events = Events(plant, 60.0)
-    for _ in range(3):
-        events.expect()
-    looking = events._first
-    assert looking is not None
-    await looking
-    events.expect()
-    assert events._first is looking  # it is new enough
-    listening = events.listen(np.array([], np.int32), devices=False)
-    (state,) = await heard(listening, "state")
-    assert state["strip"]["site"] == "cz"
+    (number,) = plant.announce(tag("cz/a/l/d/x"))
+    plant.put(number, 1.0)
+    events = Events(plant, 3600.0)
+    told = {await each for each in [asyncio.create_task(events.newest()) for _ in range(3)]}
+    told.add(await events.newest())
+    listening = events.listen(np.array([], np.int32), devices=True)
+    (devices,), (state,) = await heard(listening, "devices"), await heard(listening, "state")
+    assert [orjson.loads(each) for each in told] == [{"devices": devices, "state": state}]
+    assert plant.looks == 1
     await listening.aclose()
+
+
+async def test_a_page_is_told_nothing_before_the_gateway_has_answered(plant: Plant) -> None:
+    plant.told = None
+    assert await Events(plant, 3600.0).newest() == b""
 
 
 async def test_who_comes_between_two_looks_hears_the_last_at_once(plant: Plant) -> None:

@@ -27,7 +27,7 @@ from gateway.web.energy_books import Books
 from gateway.web.energy_cost import bands
 from gateway.web.today.days import Days
 from gateway.web.today.figures import _hourly_cost, power_now
-from gateway.web.today.routes import add_today, today_of
+from gateway.web.today.routes import TodayDesk, add_today, today_of
 from tests.asgi import ask
 from tests.unit.energy.lab import Clock
 from tests.unit.energy.test_page import CARBON, TARIFF
@@ -112,7 +112,8 @@ class Office:
             self._book(folder, found, calendar, is_lost)
         self.books = Books(folder, file, lambda: self.now)
         self.app, desk = FastAPI(), Desk(self.books)
-        for add in (add_today, add_energy, add_carbon):
+        add_today(self.app, TodayDesk(desk))
+        for add in (add_energy, add_carbon):
             add(self.app, desk)
 
     def _book(self, folder: Path, found: Any, calendar: Any, is_lost: Any) -> None:

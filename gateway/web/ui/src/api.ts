@@ -538,6 +538,12 @@ export interface NewUser {
   role: "viewer" | "engineer" | "administrator" | "auditor";
 }
 
+export interface Offset {
+  ms: number;
+  since: number;
+  until: number;
+}
+
 export interface Overview {
   strip: Strip;
   links: Link[];
@@ -745,6 +751,7 @@ export interface Strip {
   gateway: string;
   site: string;
   zone: string;
+  offset: Offset;
   now: number;
   started: number;
   answers: boolean;

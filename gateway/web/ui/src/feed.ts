@@ -1,5 +1,6 @@
 // What the gateway says, once a second: one stream of events for the whole page, closed while nobody looks.
 import type { Attention, Device, Link, Strip, TagRow } from "./api";
+import { first } from "./first";
 import { observable } from "./observable";
 import { answered, refusal } from "./refusal";
 import { route } from "./route";
@@ -13,8 +14,8 @@ export interface State {
 export type Newest = Pick<TagRow, "quality" | "quality_name" | "value" | "time" | "arrived">;
 type Piece = [number, TagRow["quality"], string, TagRow["value"], TagRow["time"], TagRow["arrived"]];
 
-export const state = observable<State | null>(null);
-export const devices = observable<Map<string, Device>>(new Map());
+export const state = observable<State | null>(first.heard?.state ?? null);
+export const devices = observable(new Map<string, Device>(first.heard?.devices.map((each) => [each.path, each])));
 /** Newest rows of the watched tags; set again at every event, so followers look once a second. */
 export const newest = observable<Map<number, Newest>>(new Map());
 /** Whose newest row came with the last event. */
@@ -24,7 +25,9 @@ export type Connection = "opening" | "open" | "lost";
 export const connection = observable<Connection>("opening");
 
 const MINUTE = 60;
-let clockAhead = 0;
+let clockAhead = first.heard ? first.heard.state.strip.now - Date.now() : 0;
+/** When what came with the page was said: it is not drawn a second time. */
+let drawn = first.heard?.state.strip.now ?? 0;
 let source: EventSource | null = null;
 let watchedTags: number[] = [];
 let watchesDevices = false;
@@ -60,6 +63,9 @@ function open(): void {
   };
   source.addEventListener("state", (event) => {
     const said = JSON.parse(event.data) as State;
+    const cameWithPage = said.strip.now === drawn;
+    drawn = 0;
+    if (cameWithPage) return;
     clockAhead = said.strip.now - Date.now();
     rate.set([...rate.get().slice(1 - MINUTE), said.strip.rows_per_s]);
     state.set(said);
@@ -82,45 +88,19 @@ document.addEventListener("visibilitychange", open);
 
 let heardAs = "";
 // A stream belongs to who opened it, and ends with that one's session.
-session.follow(() => {
+function hear(): void {
   const who = session.get();
   const now = `${who?.state} ${who?.proof}`;
-  if (heardAs && now !== heardAs) open();
-  if (!heardAs) {
-    // The first view need not be drawn before it is heard what there is.
-    watchesDevices = route.get().view === "overview";
-    open();
-  }
+  if (!who || now === heardAs) return;
+  if (heardAs) open();
+  else watch([], route.get().view === "overview");
   heardAs = now;
-});
-
-/** Asked before anything is drawn, for whoever asks first. */
-const early = new Map<string, Promise<unknown>>();
-/** By then it is drawn, or somebody has gone to another view and comes back to older figures. */
-const EARLY = 2_000;
-
-/** Wait for all the first view tells, so that it is drawn once: the strip and the figures, not one behind the other. */
-export async function heardFirst(): Promise<void> {
-  if (route.get().view !== "overview" || !may("read")) return;
-  const today = ask("today", {});
-  early.set("today", today);
-  window.setTimeout(() => early.delete("today"), EARLY);
-  const said = new Promise<void>((done) => {
-    const stop = state.follow(() => {
-      stop();
-      done();
-    });
-  });
-  await Promise.all([today, said]);
 }
+session.follow(hear);
+hear();
 
 /** Ask the interface once; throws with the reason it gave. */
 export async function ask<T>(path: string, query: Record<string, string | number | string[]>, signal?: AbortSignal, unattended = false): Promise<T> {
-  const asked = early.get(path) as Promise<T> | undefined;
-  if (asked) {
-    early.delete(path);
-    return asked;
-  }
   const words = Object.entries(query).flatMap(([name, value]) => [value].flat().map((each) => [name, String(each)]));
   const answer = await answered(`${path}?${new URLSearchParams(words)}`, { signal, headers: unattended ? { "X-Unattended": "1" } : {} });
   if (answer.status === 401) learn().catch(() => undefined);

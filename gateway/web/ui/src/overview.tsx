@@ -3,6 +3,7 @@ import type { ComponentType } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import type { Today, TodayCurve } from "./api";
 import { useAnswer } from "./energy/data";
+import { first } from "./first";
 import { connection, state, watch, type State } from "./feed";
 import { useValue } from "./observable";
 import { Card, Loading } from "./parts";
@@ -34,7 +35,7 @@ export function Overview() {
     return () => window.clearTimeout(timer);
   }, []);
   const [every, ask] = useState({ today: AGAIN, curve: CURVE_AGAIN });
-  const { answer: today, error } = useAnswer<Today>("today", {}, every.today);
+  const { answer: today, error } = useAnswer<Today>("today", {}, every.today, first.today);
   const { answer: curve } = useAnswer<TodayCurve>("today/curve", today?.has_meters ? {} : null, every.curve);
   const wanted = { today: today?.is_pending ? SOON : AGAIN, curve: curve?.is_pending ? SOON : curve && !curve.today ? CURVE_SOON : CURVE_AGAIN };
   useEffect(() => ask(wanted), [wanted.today, wanted.curve]);

@@ -1,9 +1,10 @@
 // Who the page speaks to, and the one way to change something: with the proof that this page may.
 import type { ConfigProblem, SessionTold } from "./api";
+import { first } from "./first";
 import { observable } from "./observable";
 import { answered, refusal } from "./refusal";
 
-export const session = observable<SessionTold | null>(null);
+export const session = observable<SessionTold | null>(first.session ?? null);
 
 /** Why something was not done, in the reader's language. */
 export class Refused extends Error {

@@ -1,11 +1,19 @@
 // Chinese is written first; both catalogues have the same keys (a test sees to it).
-import en from "./words/en.json";
-import zh from "./words/zh.json";
 import { observable } from "./observable";
+import en from "./words/en.json?raw";
+import zh from "./words/zh.json?raw";
 
 export type Language = "zh" | "en";
-export type Key = keyof typeof zh;
-const catalogues: Record<Language, Record<string, string>> = { zh, en };
+export type Key = keyof typeof import("./words/zh.json");
+type Catalogue = Record<string, string>;
+const catalogues: Record<Language, string | Catalogue> = { zh, en };
+
+/** Read from its text when it is first spoken: a thousand phrases as code take a slow machine 30 ms, and one language is enough. */
+function catalogue(): Catalogue {
+  const spoken = language.get();
+  const found = catalogues[spoken];
+  return typeof found === "string" ? (catalogues[spoken] = JSON.parse(found) as Catalogue) : found;
+}
 
 const kept = localStorage.getItem("language");
 const own: Language = navigator.language.toLowerCase().startsWith("zh") ? "zh" : "en";
@@ -21,13 +29,13 @@ const BLANK = /\{(\w+)(?::([^|}]*)\|([^}]*))?\}/g;
 
 /** The phrase in the chosen language, its {blanks} filled. */
 export function t(key: Key, blanks: Record<string, string | number> = {}): string {
-  const text = catalogues[language.get()][key] ?? key;
+  const text = catalogue()[key] ?? key;
   return text.replace(BLANK, (whole, name: string, one?: string, many?: string) => (many === undefined ? String(blanks[name] ?? whole) : String(blanks[name]) === "1" ? (one ?? "") : many));
 }
 
 /** The phrase for a name that came from the gateway; the name itself where there is none. */
 export function word(prefix: string, name: string): string {
-  return catalogues[language.get()][`${prefix}.${name}`] ?? name;
+  return catalogue()[`${prefix}.${name}`] ?? name;
 }
 
 /** A unit as it is written here: mostly as the gateway has it. */

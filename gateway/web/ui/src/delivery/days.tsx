@@ -1,19 +1,15 @@
 // The daily record: what each day moved, sink by sink; for whoever has to show it later.
 import type { LedgerDays } from "../api";
 import { useAnswer } from "../energy/data";
-import { now, state } from "../feed";
+import { now } from "../feed";
 import { date, figure } from "../format";
 import { Card, Failed, Loading, Status, Wide } from "../parts";
 import { t } from "../words";
+import { dayOf } from "../zone";
 import { nameOf, sourceOf } from "./names";
 
 const NOON = "T12:00Z";
 const BACK_MS = 30 * 86_400_000;
-
-/** A day of the plant's zone, as the interface wants it. */
-function dayOf(moment: number): string {
-  return new Intl.DateTimeFormat("en-CA", { timeZone: state.get()?.strip.zone ?? "UTC", year: "numeric", month: "2-digit", day: "2-digit" }).format(moment);
-}
 
 export function Days() {
   const { answer, error, again } = useAnswer<LedgerDays>("ledger", { first: dayOf(now() - BACK_MS), last: dayOf(now()) });

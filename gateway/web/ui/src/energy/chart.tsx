@@ -5,7 +5,8 @@ import "uplot/dist/uPlot.min.css";
 import type { EnergyBand, EnergyFigures, EnergyRow } from "../api";
 import { figure } from "../format";
 import type { Paint } from "../paint";
-import { inField, ticks } from "../trend/range";
+import { ticks } from "../trend/range";
+import { inField } from "../zone";
 import { t } from "../words";
 import { pattern } from "./colours";
 

@@ -8,19 +8,19 @@ export interface Asked<T> {
   again(): void;
 }
 
-/** An answer of the interface; null asks nothing. `every` ms: asked again, while the page is seen. */
-export function useAnswer<T>(path: string, query: Record<string, string | number> | null, every = 0): Asked<T> {
-  const [found, show] = useState<{ key: string; answer: T } | null>(null);
+/** An answer of the interface; null asks nothing. `every` ms: asked again, while the page is seen. `early` came with the page and is not asked for. */
+export function useAnswer<T>(path: string, query: Record<string, string | number> | null, every = 0, early?: T): Asked<T> {
+  const key = query && `${path}?${new URLSearchParams(Object.entries(query).map(([name, value]) => [name, String(value)]))}`;
+  const [found, show] = useState<{ key: string; answer: T } | null>(key && early ? { key, answer: early } : null);
   const [error, fail] = useState("");
   const [times, repeat] = useState(0);
-  const key = query && `${path}?${new URLSearchParams(Object.entries(query).map(([name, value]) => [name, String(value)]))}`;
   // Before the first paint, so that the question is on its way while the page is drawn.
   useLayoutEffect(() => {
     fail("");
     if (!key || !query) return;
     const stop = new AbortController();
     let timer = 0;
-    let looks = 0;
+    let looks = early ? 1 : 0;
     const look = async (): Promise<void> => {
       if (!document.hidden) {
         try {
@@ -35,7 +35,8 @@ export function useAnswer<T>(path: string, query: Record<string, string | number
       }
       if (every) timer = window.setTimeout(look, every);
     };
-    void look();
+    if (early && every) timer = window.setTimeout(look, every);
+    else void look();
     return () => {
       stop.abort();
       window.clearTimeout(timer);

@@ -1,18 +1,18 @@
 // What the chart's marks mean: bands with their hours, what is estimated, entered or missing.
 import type { EnergyBand, EnergyFigures } from "../api";
 import { BANDS } from "../paint";
-import { inField } from "../trend/range";
+import { dayOf, inField } from "../zone";
 import { t, word } from "../words";
 import { bandsOf } from "./chart";
 
 /** A band's hours on the newest day of the chart that has begun, as 08:00–12:00. */
 export function hoursOf(bands: EnergyBand[], band: EnergyBand["band"]): string[] {
-  const days = [...new Set(bands.map(({ start }) => inField(start).slice(0, 10)))];
+  const days = [...new Set(bands.map(({ start }) => dayOf(start)))];
   const day = days.at(-1);
   const clock = (time: number): string => inField(time).slice(11, 16).replace(/^00:00$/, "24:00");
   return bands
-    .filter((each) => each.band === band && (inField(each.start).slice(0, 10) === day || inField(each.end - 1).slice(0, 10) === day))
-    .map(({ start, end }) => `${inField(start).slice(0, 10) === day ? inField(start).slice(11, 16) : "00:00"}–${inField(end - 1).slice(0, 10) === day ? clock(end) : "24:00"}`);
+    .filter((each) => each.band === band && (dayOf(each.start) === day || dayOf(each.end - 1) === day))
+    .map(({ start, end }) => `${dayOf(start) === day ? inField(start).slice(11, 16) : "00:00"}–${dayOf(end - 1) === day ? clock(end) : "24:00"}`);
 }
 
 export function Legend({ found, past, steps, colour, before = t("energy.before") }: { found: EnergyFigures; past: EnergyFigures | null; steps: boolean; colour: string; before?: string }) {

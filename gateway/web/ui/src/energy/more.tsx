@@ -10,7 +10,7 @@ import { figure } from "../format";
 import { type Paint, usePaint } from "../paint";
 import { Failed, Loading, Mark, Wide } from "../parts";
 import { download } from "../trend/save";
-import { inField } from "../trend/range";
+import { dayOf } from "../zone";
 import { language, t, unitWord, word } from "../words";
 import { colourOf } from "./colours";
 import { useAnswer } from "./data";
@@ -55,7 +55,6 @@ function save(chart: ECharts | null, name: string, paint: Paint): void {
 }
 
 const escaped = (text: string): string => text.replace(/[&<>"]/g, (each) => `&#${each.charCodeAt(0)};`);
-const dayOf = (row: EnergyRow): string => inField(row.start).slice(0, 10);
 
 const WEEKS = 26;
 const COMPLETE = 0.9;
@@ -95,9 +94,9 @@ function Calendar({ plant, choice }: { plant: EnergyPlant; choice: Choice }) {
 
 function calendarOf(found: EnergyFigures, rest: Set<string>, colour: string, paint: Paint): unknown {
   const known = found.rows.filter((row) => row.value !== null);
-  const values = known.map((row) => [dayOf(row), Number(row.value)] as const);
+  const values = known.map((row) => [dayOf(row.start), Number(row.value)] as const);
   const most = Math.max(0, ...values.map(([, value]) => value)) || 1;
-  const byDay = new Map(found.rows.map((row) => [dayOf(row), row]));
+  const byDay = new Map(found.rows.map((row) => [dayOf(row.start), row]));
   const says = ({ value: [day] }: { value: [string, number] }): string => {
     const row = byDay.get(day);
     const value = !row || row.value === null ? t("energy.unknown") : `${figure(Number(row.value), 5)} ${unitWord(found.unit)}`;
@@ -105,7 +104,7 @@ function calendarOf(found: EnergyFigures, rest: Set<string>, colour: string, pai
   };
   const marked = (symbol: string, size: number, offset: [string, string], rows: EnergyRow[]) => ({
     type: "scatter", coordinateSystem: "calendar", symbol, symbolSize: size, symbolOffset: offset, silent: true,
-    itemStyle: { color: paint.text, borderColor: paint.card, borderWidth: 1 }, data: rows.map((row) => [dayOf(row), 0]),
+    itemStyle: { color: paint.text, borderColor: paint.card, borderWidth: 1 }, data: rows.map((row) => [dayOf(row.start), 0]),
   });
   const names = language.get() === "zh" ? "ZH" : "EN";
   return {
@@ -117,13 +116,13 @@ function calendarOf(found: EnergyFigures, rest: Set<string>, colour: string, pai
       text: [`${figure(most, 3)} ${unitWord(found.unit)}`, "0"], textStyle: { color: paint.soft }, inRange: { color: [paint.card, colour] },
     },
     calendar: {
-      left: 56, right: 24, top: 64, cellSize: ["auto", 26], range: [dayOf(found.rows[0] as EnergyRow), dayOf(found.rows.at(-1) as EnergyRow)],
+      left: 56, right: 24, top: 64, cellSize: ["auto", 26], range: [dayOf((found.rows[0] as EnergyRow).start), dayOf((found.rows.at(-1) as EnergyRow).start)],
       itemStyle: { color: "transparent", borderColor: paint.line, borderWidth: 1 }, splitLine: { lineStyle: { color: paint.soft, width: 1 } },
       yearLabel: { show: false }, monthLabel: { color: paint.soft, nameMap: names }, dayLabel: { color: paint.soft, firstDay: 1, nameMap: names },
     },
     series: [
       { type: "heatmap", coordinateSystem: "calendar", data: values, itemStyle: { borderColor: paint.line, borderWidth: 1 } },
-      marked("circle", 7, ["-60%", "-60%"], known.filter((row) => rest.has(dayOf(row)))),
+      marked("circle", 7, ["-60%", "-60%"], known.filter((row) => rest.has(dayOf(row.start)))),
       marked("triangle", 9, ["60%", "60%"], known.filter((row) => row.completeness < COMPLETE)),
     ],
   };

@@ -1,6 +1,6 @@
 // Which period is looked at, in the plant's own days; kept in the address.
 import { date } from "../format";
-import { fromField, inField } from "../trend/range";
+import { dayOf, fromField, inField, weekdayOf } from "../zone";
 
 export const SPANS = ["today", "yesterday", "week", "month", "billing"] as const;
 export type Span = (typeof SPANS)[number];
@@ -15,7 +15,7 @@ const MOST = 800;
 
 /** A local midnight so many days (and months) after the one a moment lies behind. */
 function midnight(moment: number, days = 0, months = 0, day?: number): number {
-  const [year = 0, month = 1, date = 1] = inField(moment).slice(0, 10).split("-").map(Number);
+  const [year = 0, month = 1, date = 1] = dayOf(moment).split("-").map(Number);
   return fromField(`${new Date(Date.UTC(year, month - 1 + months, (day ?? date) + days)).toISOString().slice(0, 10)}T00:00:00`);
 }
 
@@ -28,7 +28,7 @@ export function boundsOf(period: Period, now: number, billingDay: number): [numb
     const begun = Number(inField(now).slice(8, 10)) >= billingDay ? 0 : -1;
     return [midnight(now, 0, begun, billingDay), midnight(now, 0, begun + 1, billingDay)];
   }
-  const weekday = (new Date(`${inField(now).slice(0, 10)}T00:00:00Z`).getUTCDay() + 6) % 7;
+  const weekday = (weekdayOf(now) + 6) % 7;
   return [midnight(now, -weekday), midnight(now, 7 - weekday)];
 }
 
@@ -61,7 +61,7 @@ export function everyOf([from, to]: [number, number], isPower: boolean, hasShift
 
 /** Where a report of these days is ordered. */
 export function reportOf(from: number, to: number): string {
-  const [first, last] = [inField(from).slice(0, 10), inField(to - 1).slice(0, 10)];
+  const [first, last] = [dayOf(from), dayOf(to - 1)];
   return `#/reports?from=${first}&to=${last}`;
 }
 

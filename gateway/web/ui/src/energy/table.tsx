@@ -3,7 +3,7 @@ import { useState } from "preact/hooks";
 import type { EnergyFigures, EnergyRow } from "../api";
 import { date, moment } from "../format";
 import { sheet } from "../sheet";
-import { iso } from "../trend/range";
+import { iso } from "../zone";
 import { t, unitWord, word } from "../words";
 import { evidenceOf, share } from "./share";
 

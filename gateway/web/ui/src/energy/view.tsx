@@ -11,7 +11,7 @@ import { Failed, Loading } from "../parts";
 import { route } from "../route";
 import { Stretch } from "../trend/stretch";
 import { download } from "../trend/save";
-import { inField } from "../trend/range";
+import { dayOf } from "../zone";
 import { type Key, language, t, unitWord, word } from "../words";
 import { Aside } from "./aside";
 import { Chart, isPower, numberOf } from "./chart";
@@ -192,7 +192,7 @@ function Curve({ plant, choice }: { plant: EnergyPlant; choice: Choice }) {
 
   async function save(ending: "csv" | "png"): Promise<void> {
     if (!found) return;
-    const name = `${metric}_${subject.replace(/[^\w.-]+/g, "_")}_${inField(from).slice(0, 10)}_${inField(to - 1).slice(0, 10)}.${ending}`;
+    const name = `${metric}_${subject.replace(/[^\w.-]+/g, "_")}_${dayOf(from)}_${dayOf(to - 1)}.${ending}`;
     if (ending === "csv") return download(new Blob([csv(found)], { type: "text/csv;charset=utf-8" }), name);
     const source = chart.current?.ctx.canvas;
     if (!source) return;

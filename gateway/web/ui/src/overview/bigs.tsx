@@ -1,9 +1,10 @@
 // The big figures: what the plant draws now and has taken today, each against earlier days and with its evidence.
 import type { Today, TodayAgainst, TodayFigure, TodayOwn } from "../api";
 import { evidenceOf, share } from "../energy/share";
-import { clock, figure, inZone } from "../format";
+import { clock, figure } from "../format";
 import { Mark } from "../parts";
 import { language, t, word } from "../words";
+import { weekdayOf } from "../zone";
 
 const NAMES = ["power", "energy", "cost", "coal", "co2"] as const;
 type Name = (typeof NAMES)[number];
@@ -124,7 +125,7 @@ function Comparisons({ name, found }: { name: Name; found: TodayFigure }) {
 }
 
 function Comparison({ name, found, past }: { name: Name; found: TodayFigure; past: TodayAgainst }) {
-  const weekday = inZone(language.get() === "zh" ? "zh-CN" : "en-GB", { weekday: "short" }).format(found.end - 1);
+  const weekday = word("weekday", String(weekdayOf(found.end - 1)));
   if (past.value === null) return <p class="note">{t(`today.lacks.${past.day}`, { weekday })}</p>;
   const then = figure(sized(name, past.value), 4);
   const part = past.part === null ? "—" : percent(past.part);

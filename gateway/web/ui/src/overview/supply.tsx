@@ -1,9 +1,11 @@
 // Demand against what may be drawn, and who draws most.
 import type { Today, TodayDemand } from "../api";
-import { aligned, figure, inZone, moment } from "../format";
+import { now } from "../feed";
+import { aligned, figure } from "../format";
 import { share } from "../energy/share";
 import { Card, Mark, type Tone } from "../parts";
 import { language, t } from "../words";
+import { dayOf, inField, inZone } from "../zone";
 
 /** The gauge goes on behind the limit. */
 const WIDE = 1.15;
@@ -37,8 +39,10 @@ function Demand({ found }: { found: TodayDemand }) {
 
 /** Month, day and clock; today's clock alone. */
 function at(time: number): string {
-  const text = moment(time);
-  return text.length <= 8 ? text.slice(0, 5) : inZone(language.get() === "zh" ? "zh-CN" : "en-GB", { month: language.get() === "zh" ? "2-digit" : "short", day: "2-digit", hour: "2-digit", minute: "2-digit", hourCycle: "h23" }).format(time).replace("/", "-");
+  const field = inField(time);
+  if (dayOf(time) === dayOf(now())) return field.slice(11, 16);
+  if (language.get() === "zh") return field.slice(5, 16).replace("T", " ");
+  return inZone("en-GB", { month: "short", day: "2-digit", hour: "2-digit", minute: "2-digit", hourCycle: "h23" }).format(time);
 }
 
 function Gauge({ found, present, limit, highest, tone }: { found: TodayDemand; present: number | null; limit: number | null; highest: number | null; tone: Tone }) {

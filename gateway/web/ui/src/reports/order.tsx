@@ -7,7 +7,7 @@ import { useValue } from "../observable";
 import { Card } from "../parts";
 import { route } from "../route";
 import { change } from "../session";
-import { inField } from "../trend/range";
+import { dayOf } from "../zone";
 import { language, t, word } from "../words";
 
 const KINDS = ["ledger", "carbon", "networking"] as const;
@@ -20,7 +20,7 @@ const WATCH = 400;
 
 /** What the gateway calls a period, in the plant's own days. */
 function named(period: Period, first: string, last: string): string {
-  const today = inField(now()).slice(0, 10);
+  const today = dayOf(now());
   const [year = 0, month = 1, day = 1] = today.split("-").map(Number);
   const at = (y: number, m: number, d: number): string => new Date(Date.UTC(y, m - 1, d)).toISOString().slice(0, 10);
   if (period === "month") return today.slice(0, 7);
@@ -77,7 +77,7 @@ export function Order({ running, made }: { running: ReportJob | null; made: () =
     change<ReportJob>("POST", "reports", what).then(show, (reason: Error) => fail(reason.message));
   }
 
-  const today = isKnown ? inField(now()).slice(0, 10) : undefined;
+  const today = isKnown ? dayOf(now()) : undefined;
   return (
     <Card title={t("reports.order")} note={t("reports.whole")}>
       <form class="order" aria-label={t("reports.order")} onSubmit={order}>

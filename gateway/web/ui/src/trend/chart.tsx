@@ -5,7 +5,8 @@ import "uplot/dist/uPlot.min.css";
 import { figure } from "../format";
 import type { Paint } from "../paint";
 import { drawTrack } from "./draw";
-import { inField, ticks } from "./range";
+import { ticks } from "./range";
+import { inField } from "../zone";
 import type { Track } from "./shape";
 
 export const LEFT = 72;

@@ -4,7 +4,7 @@ import type { Paint } from "../paint";
 import { sheet } from "../sheet";
 import { t } from "../words";
 import type { Drawn } from "./chart";
-import { iso } from "./range";
+import { iso } from "../zone";
 
 /** A line per row of the answer, as it was given: nothing is rounded; what is not known is empty. */
 export function csv(answer: Trends): string {

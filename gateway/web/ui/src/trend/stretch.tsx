@@ -1,7 +1,7 @@
 // From one moment to another, in plant time.
 import { useState } from "preact/hooks";
 import { t } from "../words";
-import { fromField, inField } from "./range";
+import { fromField, inField } from "../zone";
 
 export function Stretch({ from, to, isChosen, look }: { from: number; to: number; isChosen: boolean; look: (from: number, to: number) => void }) {
   const [open, setOpen] = useState(false);

@@ -9,7 +9,7 @@ import { whyOf } from "../route";
 import { language, t, unitWord, word } from "../words";
 import { wordOf } from "./bands";
 import type { Drawn } from "./chart";
-import { iso } from "./range";
+import { iso } from "../zone";
 import { isNumeric, rowAt, spanOf } from "./shape";
 import { newest } from "../feed";
 
