@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from connectors.opcua.pki import Pki, below
-from tests.browser.stage import PASSWORD, Stage, add_people, complaints, data_of, signed_in, staffed, window
+from tests.browser.stage import PASSWORD, Stage, complaints, data_of, signed_in, staffed, window
 
 pytestmark = [pytest.mark.system, pytest.mark.server, pytest.mark.timeout(180)]
 
@@ -18,10 +18,10 @@ SECOND = "another mill eleven"
 UNTRANSLATED = re.compile(r"\b(nav|account|role|audit|page|strip)\.\w")
 
 
-@pytest.fixture(scope="module")
-def lonely(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """A gateway without a user."""
-    with staffed(tmp_path_factory.mktemp("stage")) as running:
+@pytest.fixture
+def lonely(tmp_path: Path) -> Iterator[Stage]:
+    """A gateway without a user, as it is once."""
+    with staffed(tmp_path) as running:
         yield running
 
 
@@ -114,22 +114,6 @@ def test_the_first_user_is_made_with_the_code_and_all_others_come_by_that_one(
         assert [each for each in complained if "401" not in each] == []
 
 
-@pytest.mark.fault("S2")
-def test_who_is_signed_in_and_comes_by_a_link_in_anothers_page_stays_signed_in(
-    lonely: Stage, browser: Browser
-) -> None:
-    """Such a request for the page brings no cookie, so nobody is known to it."""
-    add_people(data_of(lonely), lin="viewer")
-    with window(browser, "en") as context:
-        page = context.new_page()
-        signed_in(page, lonely.url, "lin")
-        page.goto(f"data:text/html,<a href='{lonely.url}'>there</a>")
-        with page.expect_response(lonely.url) as answered:
-            page.get_by_role("link").click()
-        assert 'id="first">{}<' in answered.value.text()
-        expect(page.get_by_role("link", name="lin", exact=True)).to_be_visible()
-
-
 def of_a_report(route: Route) -> None:
     """Hand on the log, its newest entry one with a fingerprint, whose name is the first by letter."""
     answer = route.fetch()
@@ -143,6 +127,21 @@ def peopled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """A gateway with an administrator."""
     with staffed(tmp_path_factory.mktemp("peopled"), anna="administrator") as running:
         yield running
+
+
+@pytest.mark.fault("S2")
+def test_who_is_signed_in_and_comes_by_a_link_in_anothers_page_stays_signed_in(
+    peopled: Stage, browser: Browser
+) -> None:
+    """Such a request for the page brings no cookie, so nobody is known to it."""
+    with window(browser, "en") as context:
+        page = context.new_page()
+        signed_in(page, peopled.url, "anna")
+        page.goto(f"data:text/html,<a href='{peopled.url}'>there</a>")
+        with page.expect_response(peopled.url) as answered:
+            page.get_by_role("link").click()
+        assert 'id="first">{}<' in answered.value.text()
+        expect(page.get_by_role("link", name="anna", exact=True)).to_be_visible()
 
 
 @pytest.mark.parametrize(("language", "theme"), [("zh", "dark"), ("en", "light")])
