@@ -5,6 +5,7 @@ and has not had yet. A slow one finds fewer, newer pieces: nothing queues up.
 """
 
 import asyncio
+import logging
 import math
 import time
 from collections.abc import AsyncIterator
@@ -17,6 +18,8 @@ from numpy.typing import NDArray
 from gateway.web.overview import overview
 from gateway.web.rows import in_words, newest
 from gateway.web.view import View
+
+log = logging.getLogger(__name__)
 
 MOST_LISTENERS: Final = 100
 MOST_TAGS: Final = 300
@@ -69,13 +72,9 @@ class Events:
         Empty before the gateway has answered once.
         """
         if not self._is_new():
-            if self._task is not None:
-                async with self._ticked:
-                    await self._ticked.wait()
-            else:
-                if self._first is None or self._first.done():
-                    self._first = asyncio.create_task(self._look())
-                await asyncio.shield(self._first)
+            if self._first is None or self._first.done():
+                self._first = asyncio.create_task(self._look())
+            await asyncio.shield(self._first)
         if not self._head:
             return b""
         return b'{"devices":[%s],"state":%s}' % (b",".join(self._devices.values()), self._head)
@@ -97,8 +96,9 @@ class Events:
             # Who has just come need not wait for the next look: the last is hardly older.
             if head or not self._is_new():
                 async with self._ticked:
-                    await self._ticked.wait()
-            if self._ended:
+                    if not self._is_over():
+                        await self._ticked.wait()
+            if self._is_over():
                 return
             if devices and (changed := [b for p, b in self._devices.items() if known.get(p) is not b]):
                 known = self._devices
@@ -115,9 +115,16 @@ class Events:
                 yield b"event: values\ndata: [" + b",".join(self._piece(each) for each in moved) + b"]\n\n"
 
     async def _run(self) -> None:
-        while True:
-            await self._look()
-            await asyncio.sleep(self._period_s)
+        try:
+            while True:
+                await self._look()
+                await asyncio.sleep(self._period_s)
+        except Exception:
+            # Who listens is let go and comes again: a stream that says nothing looks like one that is well.
+            log.exception("the newest can't be told")
+            async with self._ticked:
+                self._task = None
+                self._ticked.notify_all()
 
     async def _look(self) -> None:
         await self._view.fresh(0.8 * self._period_s)
@@ -140,6 +147,9 @@ class Events:
         async with self._ticked:
             self._looked = time.monotonic()
             self._ticked.notify_all()
+
+    def _is_over(self) -> bool:
+        return self._ended or self._task is None
 
     def _is_new(self) -> bool:
         return bool(self._head) and time.monotonic() - self._looked < 2 * self._period_s

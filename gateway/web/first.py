@@ -1,12 +1,13 @@
 """The page itself, and in the same reply what its first view asks: it is drawn once and waits for nothing.
 
 The built file goes out at once, so that a browser fetches what it names; the answers follow at its end, in an
-element that no browser runs. A module script begins behind them. Who is not known gets none: the cookie does
-not come along with a click in another site's page, so then the page asks by itself.
+element that no browser runs. A module script begins behind them. Who is not known gets none, nor who comes by
+a link in another site's page, with whom the cookie does not come along: then the page asks by itself.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
@@ -15,9 +16,12 @@ from fastapi.responses import PlainTextResponse, Response, StreamingResponse
 
 from gateway.security import Right, Who
 from gateway.web.access.account import Teller
+from gateway.web.access.gate import NOT_OURS
 from gateway.web.events import Events
 from gateway.web.refused import PageRefused
 from gateway.web.today.routes import TodayDesk
+
+log = logging.getLogger(__name__)
 
 NOT_BUILT: Final = (
     "The page is not built. In a checkout: make page (needs Node 20.19).\n页面尚未构建，请运行 make page。\n"
@@ -36,8 +40,8 @@ class First:
         self._teller = teller
         self._events = events
         self._today = today
-        self._late: set[asyncio.Task[bytes]] = set()
-        """Asked all the same: the next who asks finds it read."""
+        self._asking: dict[bytes, asyncio.Task[bytes]] = {}
+        """One question for all who come meanwhile, asked to its end: the next finds it read."""
 
     async def of(self, page: bytes, request: Request) -> AsyncIterator[bytes]:
         """Yield the built page, and before its end what is known."""
@@ -50,31 +54,36 @@ class First:
 
     async def _known(self, request: Request) -> list[tuple[bytes, bytes]]:
         who: Who | None = request.state.who
-        if who is None:
+        if who is None or request.headers.get("sec-fetch-site") in NOT_OURS:
             return []
         session = b"session", self._teller.told(request).model_dump_json().encode()
         if not who.may(Right.READ):
             return [session]
         heard, today = await asyncio.gather(
-            self._in_time(self._events.newest()), self._in_time(self._today.today())
+            self._in_time(b"heard", self._events.newest), self._in_time(b"today", self._today.today)
         )
         if len(heard) > MOST_HEARD:
             heard = b""
         return [session, *((name, body) for name, body in ((b"heard", heard), (b"today", today)) if body)]
 
-    async def _in_time(self, answer: Awaitable[bytes]) -> bytes:
-        task = asyncio.ensure_future(_or_nothing(answer))
-        self._late.add(task)
-        task.add_done_callback(self._late.discard)
+    async def _in_time(self, name: bytes, ask: Callable[[], Awaitable[bytes]]) -> bytes:
+        task = self._asking.get(name)
+        if task is None:
+            task = self._asking[name] = asyncio.create_task(_or_nothing(name, ask))
+            task.add_done_callback(lambda _: self._asking.pop(name))
         await asyncio.wait({task}, timeout=PATIENCE_S)
         return task.result() if task.done() and not task.cancelled() else b""
 
 
-async def _or_nothing(answer: Awaitable[bytes]) -> bytes:
+async def _or_nothing(name: bytes, ask: Callable[[], Awaitable[bytes]]) -> bytes:
     try:
-        return await answer
+        return await ask()
     except PageRefused:
         return b""  # the page asks and is told why
+    except Exception:
+        # Half the page is out: what fails in one view must not close the others.
+        log.exception("%s does not come with the page", name.decode())
+        return b""
 
 
 def add_page(app: FastAPI, static: Path, first: First) -> None:

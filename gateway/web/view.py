@@ -1,6 +1,7 @@
 """What the page's process knows: asked from the gateway at most once a second, whoever asks us."""
 
 import asyncio
+import http.client
 import logging
 import sqlite3
 import time
@@ -92,7 +93,7 @@ class View:
     async def _look(self) -> None:
         try:
             told = await asyncio.to_thread(self._ask)
-        except (OSError, ValueError):
+        except (OSError, ValueError, http.client.HTTPException):  # the last: ended within its answer
             self.answers = False
         else:
             self.answers = True

@@ -410,6 +410,60 @@ def test_the_first_view_is_drawn_from_what_came_with_the_page(books: Books, brow
                 expect(page.locator(".big, .strip")).to_have_count(0)
 
 
+def test_what_came_with_the_page_is_of_the_first_view_alone(books: Books, browser: Browser) -> None:
+    with window(browser, "en") as context:
+        page = brought(context.new_page())
+        page.route("**/api/today*", lambda _: None)  # never answered
+        page.goto(books.url)
+        expect(page.locator(".big-one")).to_have_count(5)
+        page.get_by_role("link", name="Topics").click()
+        page.get_by_role("link", name="Overview").click()
+        expect(page.get_by_role("region", name="Needs attention")).to_be_visible()
+        expect(page.locator(".big-one")).to_have_count(0)
+
+
+def test_a_tab_opened_behind_others_asks_when_it_is_looked_at(books: Books, browser: Browser) -> None:
+    with window(browser, "en") as context:
+        page = brought(context.new_page())
+        page.add_init_script(
+            "Object.defineProperty(document, 'hidden', { get: () => true, configurable: true })"
+        )
+        page.goto(books.url)
+        expect(page.locator(".rail")).to_be_visible()
+        expect(page.locator(".big-one")).to_have_count(0)
+        page.evaluate("Object.defineProperty(document, 'hidden', { get: () => false })")
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+        expect(page.locator(".big-one .big b").nth(4)).to_have_text(re.compile(r"\d"))
+
+
+def test_what_the_stream_tells_first_is_shown_though_the_gateway_said_it_at_the_same_moment(
+    books: Books, browser: Browser
+) -> None:
+    """A gateway that ends after the page was brought tells no later moment."""
+    with window(browser, "en") as context:
+        page = context.new_page()
+        came: list[Any] = []
+
+        def keep(asked: Route) -> None:
+            answer = asked.fetch()
+            found = re.search(r'id="first">(.*?)</script>', answer.text(), re.DOTALL)
+            assert found
+            came.append(json.loads(found[1])["heard"]["state"])
+            asked.fulfill(response=answer)
+
+        def changed_since(asked: Route) -> None:
+            came[-1]["strip"]["site"] = "elsewhere"
+            asked.fulfill(
+                body=f"retry: 600000\nevent: state\ndata: {json.dumps(came[-1])}\n\n",
+                content_type="text/event-stream",
+            )
+
+        page.route(lambda url: urlsplit(url).path == "/", keep)
+        page.route("**/api/events*", changed_since)
+        page.goto(books.url)
+        expect(page.locator(".strip .site")).to_have_text("elsewhere")
+
+
 def test_the_first_look_asks_for_the_curve_once(books: Books, browser: Browser) -> None:
     with window(browser, "en") as context:
         page = context.new_page()

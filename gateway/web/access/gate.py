@@ -34,7 +34,8 @@ RECHECK_S: Final = 5.0
 SAFE: Final = frozenset({"GET", "HEAD"})
 LOOPBACK: Final = frozenset({"127.0.0.1", "::1"})
 _KINDS: Final = {"json": "application/json", "file": "application/octet-stream"}
-_NOT_OURS: Final = frozenset({"cross-site", "same-site"})
+NOT_OURS: Final = frozenset({"cross-site", "same-site"})
+"""Sec-Fetch-Site of a request that another page made."""
 _NOT_A_USE: Final = frozenset({"/api/events"})
 """Streams that a page opens by itself keep no session alive."""
 
@@ -111,7 +112,7 @@ class Gate:
         self, rules: list[Rule], who: Who | None, scope: Scope, headers: Headers
     ) -> tuple[int, Phrase] | None:
         is_page = all(rule.right is Right.NOBODY for rule in rules) and scope["method"] in SAFE
-        if not is_page and headers.get("sec-fetch-site") in _NOT_OURS:
+        if not is_page and headers.get("sec-fetch-site") in NOT_OURS:
             return 403, Phrase("E-PG-0006")
         if scope["method"] not in SAFE:
             is_door = all(rule.right is Right.NOBODY for rule in rules)

@@ -65,6 +65,51 @@ async def test_a_page_is_told_nothing_before_the_gateway_has_answered(plant: Pla
     assert await Events(plant, 3600.0).newest() == b""
 
 
+async def test_a_page_is_told_although_the_last_listener_leaves_within_a_look(plant: Plant) -> None:
+    (number,) = plant.announce(tag("cz/a/l/d/x"))
+    plant.put(number, 1.0)
+    looking, answered = asyncio.Event(), asyncio.Event()
+
+    async def look(within_s: float = 1.0) -> None:
+        del within_s
+        looking.set()
+        await answered.wait()
+
+    plant.fresh = look
+    events = Events(plant, 3600.0)
+    listening = events.listen(np.array([], np.int32), devices=True)
+    await anext(listening)
+    await looking.wait()
+    told = asyncio.create_task(events.newest())
+    await asyncio.sleep(0)
+    await listening.aclose()
+    answered.set()
+    async with asyncio.timeout(5):
+        assert b'"site":"cz"' in await told
+
+
+async def test_after_a_look_that_fails_listeners_are_let_go_and_come_again(plant: Plant) -> None:
+    """A stream that stays open and says nothing more is drawn as a plant that is well."""
+    (number,) = plant.announce(tag("cz/a/l/d/x"))
+    plant.put(number, 1.0)
+    fresh = plant.fresh
+
+    async def fails(within_s: float = 1.0) -> None:
+        raise RuntimeError(within_s)
+
+    events = Events(plant, QUICK)
+    first, second = (events.listen(np.array([number], np.int32), devices=True) for _ in range(2))
+    await heard(first, "values")
+    plant.fresh = fails
+    async with asyncio.timeout(5):
+        async for _ in first:
+            pass
+    # Nor does one wait that had not begun to when it failed.
+    await anext(second)
+    plant.fresh = fresh
+    await heard(events.listen(np.array([number], np.int32), devices=True), "values")
+
+
 async def test_who_comes_between_two_looks_hears_the_last_at_once(plant: Plant) -> None:
     (number,) = plant.announce(tag("cz/a/l/d/x"))
     plant.put(number, 1.0)

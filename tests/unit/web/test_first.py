@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -61,9 +62,21 @@ async def test_the_page_brings_what_its_first_view_asks(plant: Plant, built: Pat
 
 
 async def test_who_is_not_known_is_told_nothing(plant: Plant, built: Path, house: House) -> None:
-    """Nor who comes by a link in another's page: the browser keeps the cookie back, and the page asks."""
     take(house, "anna", "viewer")
     assert told(await ask(create_app(plant, built, house=house), "/")) == {}
+
+
+@pytest.mark.fault("S2")
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+async def test_another_page_that_asks_for_this_one_moves_the_gateway_to_nothing(
+    plant: Plant, built: Path, house: House, site: str
+) -> None:
+    """A visitor needs no cookie, and a cookie knows no port."""
+    app = create_app(plant, built, house=house)
+    assert told(await ask(app, "/", sec_fetch_site=site)) == {}
+    take(house, "anna", "viewer")
+    assert told(await ask(app, "/", sec_fetch_site=site, **as_user(house, "anna"))) == {}
+    assert plant.looks == 0
 
 
 async def test_who_must_change_the_password_first_is_told_that_alone(
@@ -105,6 +118,45 @@ async def test_an_answer_that_takes_long_is_left_out_and_asked_for_later(
     assert ended == [True]  # read to its end, for who asks next
 
 
+@pytest.mark.parametrize(("what", "left"), [((TodayDesk, "today"), "heard"), ((Events, "newest"), "today")])
+async def test_what_fails_does_not_come_and_the_page_comes_whole(
+    plant: Plant, built: Path, monkeypatch: pytest.MonkeyPatch, what: tuple[type, str], left: str
+) -> None:
+    """Half of the page would be none: scripts wait for its end."""
+
+    async def fails(_: object) -> bytes:
+        raise ValueError
+
+    async def answers(_: object) -> bytes:
+        return b"{}"
+
+    monkeypatch.setattr(TodayDesk, "today", answers)
+    monkeypatch.setattr(*what, fails)
+    answer = await ask(create_app(plant, built), "/")
+    assert set(told(answer)) == {"session", left}
+    assert answer.body.endswith(b"</body></html>")
+
+
+async def test_all_who_come_meanwhile_ask_once(
+    plant: Plant, built: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(first, "PATIENCE_S", 0.05)
+    read, asked = asyncio.Event(), []
+
+    async def slow(_: TodayDesk) -> bytes:
+        asked.append(True)
+        await read.wait()
+        return b"{}"
+
+    monkeypatch.setattr(TodayDesk, "today", slow)
+    app = create_app(plant, built)
+    for _ in range(3):
+        await ask(app, "/")
+    assert asked == [True]
+    read.set()
+    assert "today" in told(await ask(app, "/"))
+
+
 async def test_thousands_of_devices_come_with_the_stream(
     plant: Plant, built: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -129,10 +181,10 @@ async def test_the_file_goes_out_before_the_answers_are_there(
         said.append(message.get("body", b""))
 
     monkeypatch.setattr(Events, "newest", never)
-    scope = scope_of("/", "GET", {"host": "127.0.0.1", "accept-encoding": "identity"})
+    scope = scope_of("/", "GET", {"host": "127.0.0.1", "accept-encoding": "gzip"})
     answering = asyncio.create_task(create_app(plant, built)(scope, receive, send))
     async with asyncio.timeout(5):
         await asked.wait()
-    assert b"".join(said).decode() == PAGE.partition("</body>")[0]
+    assert zlib.decompressobj(wbits=31).decompress(b"".join(said)).decode() == PAGE.partition("</body>")[0]
     answering.cancel()
     await asyncio.gather(answering, return_exceptions=True)

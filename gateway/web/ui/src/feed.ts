@@ -26,8 +26,8 @@ export const connection = observable<Connection>("opening");
 
 const MINUTE = 60;
 let clockAhead = first.heard ? first.heard.state.strip.now - Date.now() : 0;
-/** When what came with the page was said: it is not drawn a second time. */
-let drawn = first.heard?.state.strip.now ?? 0;
+/** What came with the page is not drawn a second time. */
+let drawn = JSON.stringify(first.heard?.state);
 let source: EventSource | null = null;
 let watchedTags: number[] = [];
 let watchesDevices = false;
@@ -63,8 +63,8 @@ function open(): void {
   };
   source.addEventListener("state", (event) => {
     const said = JSON.parse(event.data) as State;
-    const cameWithPage = said.strip.now === drawn;
-    drawn = 0;
+    const cameWithPage = JSON.stringify(said) === drawn;
+    drawn = "";
     if (cameWithPage) return;
     clockAhead = said.strip.now - Date.now();
     rate.set([...rate.get().slice(1 - MINUTE), said.strip.rows_per_s]);

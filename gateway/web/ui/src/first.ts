@@ -11,6 +11,11 @@ export interface First {
 const element = document.getElementById("first");
 export const first: First = JSON.parse(element?.textContent || "{}");
 element?.remove();
+// A tab may be looked at hours after it was opened; it asks then.
+if (document.hidden) {
+  delete first.heard;
+  delete first.today;
+}
 
 /** What was there when the page was opened is old for whoever comes to a view later. */
 export function begun(): void {

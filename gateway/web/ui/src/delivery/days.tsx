@@ -1,8 +1,9 @@
 // The daily record: what each day moved, sink by sink; for whoever has to show it later.
 import type { LedgerDays } from "../api";
 import { useAnswer } from "../energy/data";
-import { now } from "../feed";
+import { now, state } from "../feed";
 import { date, figure } from "../format";
+import { useValue } from "../observable";
 import { Card, Failed, Loading, Status, Wide } from "../parts";
 import { t } from "../words";
 import { dayOf } from "../zone";
@@ -12,7 +13,9 @@ const NOON = "T12:00Z";
 const BACK_MS = 30 * 86_400_000;
 
 export function Days() {
-  const { answer, error, again } = useAnswer<LedgerDays>("ledger", { first: dayOf(now() - BACK_MS), last: dayOf(now()) });
+  // The plant's days: its zone comes with the state.
+  const isKnown = useValue(state) !== null;
+  const { answer, error, again } = useAnswer<LedgerDays>("ledger", isKnown ? { first: dayOf(now() - BACK_MS), last: dayOf(now()) } : null);
   if (error) return <Failed reason={error} retry={again} />;
   if (!answer) return <Loading />;
   return (

@@ -35,8 +35,8 @@ export function useAnswer<T>(path: string, query: Record<string, string | number
       }
       if (every) timer = window.setTimeout(look, every);
     };
-    if (early && every) timer = window.setTimeout(look, every);
-    else void look();
+    if (!early) void look();
+    else if (every) timer = window.setTimeout(look, every);
     return () => {
       stop.abort();
       window.clearTimeout(timer);
