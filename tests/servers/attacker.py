@@ -83,7 +83,8 @@ async def huge_body(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) 
 
 
 async def main(port: int, sockets: int) -> None:
-    acts = [(idle, sockets), (trickle, TRICKLING), (dribble, TRICKLING), (storm, STORMING)]
+    # The storm first: behind thousands that take every place as it becomes free it may never get in.
+    acts = [(storm, STORMING), (idle, sockets), (trickle, TRICKLING), (dribble, TRICKLING)]
     acts += [(huge_head, 1), (huge_body, 1)]
     async with asyncio.TaskGroup() as tasks:
         for act, times in acts:
