@@ -165,10 +165,8 @@ def test_a_quiet_plant_writes_nothing_after_its_start(tmp_path: Path) -> None:
         sinks = {"s": {"kind": "mqtt", "host": broker.host, "port": broker.port}}
         file = plant(tmp_path, gateway={"id": "g1", "site": "cz", "http_port": port}, sinks=sinks)
         with started("gateway", python("-m", "gateway", "run", file), tmp_path) as gateway:
-            wait_for(lambda: 'wanglian_sink_up{sink="s"} 1' in get(port, "/metrics")[1], "the link")
-            wait_for(
-                lambda: 'wanglian_history_up{history="local"} 1' in get(port, "/metrics")[1], "the history"
-            )
+            for link in ("sim", "s", "local", "days", "alarms"):
+                wait_for(lambda link=link: gateway.said(f"link connected link='{link}'"), link)
             before = gateway.log.read_text()
             wait_for(lambda: _rows(get(port, "/metrics")[1]) > 150, "a while of work")
             assert gateway.log.read_text() == before
