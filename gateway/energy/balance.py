@@ -11,7 +11,10 @@ from gateway.energy.query import Answer, Query
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """One interval; amounts in the parent's unit, exactly. None where a meter's amount is not known."""
+    """One interval; amounts in the parent's unit, exactly. None where a meter's amount is not known.
+
+    Nothing is unaccounted for while a meter was read for a part of the interval only: it may have stopped.
+    """
 
     span: Span
     measured: Fraction | None
@@ -51,7 +54,8 @@ def _balance(whole: Answer, parts: Sequence[Answer], i: int, allowed: Fraction |
     for part in parts:
         flags |= part.figures[i].flags
         uncertainty += max(part.figures[i].below, part.figures[i].above) * part.quantum
-    if measured is None or found is None:
+    is_whole = figure.is_whole and all(part.figures[i].is_whole for part in parts)
+    if measured is None or found is None or not is_whole:
         return Balance(figure.span, measured, found, None, None, uncertainty, is_alarm=False, flags=flags)
     rest = measured - found
     share = rest / measured if measured > 0 else None

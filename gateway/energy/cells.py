@@ -43,8 +43,15 @@ class Cells:
     revision: NDArray[np.uint16]
     closed: NDArray[np.bool_]
     """Cells of a closed period, (cells,)."""
+    began: Integers
+    """Time of each meter's first reading, ns, (meters,); -1: none, or every boundary is known."""
     reached: Integers
-    """Time of each meter's newest reading, -1: none; (meters,)."""
+    """The same of its newest."""
+
+    def covers(self, row: int, first: int, last: int) -> tuple[int, int]:
+        """Return from when to when, ns, a meter's amount in the cells from `first` to `last` was read."""
+        end, reached = int(self.time[last + 1]), int(self.reached[row])
+        return max(int(self.time[first]), int(self.began[row])), min(end, reached) if reached >= 0 else end
 
 
 def by_day(
@@ -143,6 +150,7 @@ def _cut(cells: Cells, i: int, moment: int) -> Cells:
         flags,
         twice(cells.revision),
         np.insert(cells.closed, i, cells.closed[i]),
+        cells.began,
         cells.reached,
     )
 
@@ -203,7 +211,7 @@ def _cells(
     amounts = {name: np.where(known, np.diff(slots[name].astype(np.int64), axis=1), 0) for name in AMOUNTS}
     flags = np.where(known, slots["flags"][:, 1:], 0).astype(np.uint16)
     below, above = slots["below"].astype(np.int64), slots["above"].astype(np.int64)
-    reached = _add_ends(
+    began, reached = _add_ends(
         db, numbers, time, slots, closing=closing,
         is_known=is_known, known=known, amounts=amounts, flags=flags, below=below, above=above,
     )  # fmt: skip
@@ -217,6 +225,7 @@ def _cells(
         flags,
         np.where(known, np.maximum(slots["revision"][:, 1:], slots["revision"][:, :-1]), 0).astype(np.uint16),
         np.zeros(len(time) - 1, np.bool_),
+        began,
         reached,
     )
 
@@ -234,11 +243,14 @@ def _add_ends(
     flags: NDArray[np.uint16],
     below: Integers,
     above: Integers,
-) -> Integers:
-    """Fill the cells a meter's first and newest reading lie in: from that reading on, and up to it."""
-    reached = np.full(len(numbers), -1, np.int64)
+) -> tuple[Integers, Integers]:
+    """Fill the cells a meter's first and newest reading lie in: from that reading on, and up to it.
+
+    Return the times of both.
+    """
+    began, reached = np.full((2, len(numbers)), -1, np.int64)
     if is_known.all() or not len(time):
-        return reached
+        return began, reached
     some = f"IN ({','.join(str(int(n)) for n in numbers)})" if len(numbers) <= _MANY else "IS NOT NULL"
     if closing is None:
         blobs = dict(db.execute(f"SELECT id, ends FROM meters WHERE id {some}"))  # noqa: S608
@@ -247,9 +259,9 @@ def _add_ends(
         blobs = dict(db.execute(told, (closing,)))
     there = np.flatnonzero([number in blobs for number in numbers])
     if not len(there):
-        return reached
+        return began, reached
     ends = np.frombuffer(b"".join(blobs[numbers[row]] for row in there.tolist()), ENDS)
-    reached[there] = ends["time"]
+    began[there], reached[there] = ends["first"], ends["time"]
     # The cell of the newest reading begins at a boundary that is known and ends at one that is not yet.
     cell = np.searchsorted(time, ends["time"]) - 1
     within = (cell >= 0) & (cell < len(time) - 1)
@@ -280,4 +292,4 @@ def _add_ends(
     below[rows, at] = above[rows, at] = old["first_width"]
     short = rows[~has_end], at[~has_end] + 1
     below[short] = above[short] = old["width"][~has_end]
-    return reached
+    return began, reached

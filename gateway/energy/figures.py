@@ -40,6 +40,15 @@ class Figure:
     flags: int
     is_closed: bool
     """All of it lies in a closed period: it is as it was settled."""
+    since: int
+    """Every meter was read from here …"""
+    until: int
+    """… to here, ns: of what lies outside it `quanta` holds no more than a part, or nothing."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Tell whether it is of all its interval, and not from a first reading on or up to a newest."""
+        return self.quanta is not None and self.since <= self.span.first and self.until >= self.span.last
 
     @property
     def measured(self) -> int:
@@ -143,6 +152,7 @@ def figures_of(parts: Sequence[Cells], made: Made, spans: Sequence[Span]) -> lis
 def _figure(parts: Sequence[Cells], made: Made, span: Span, begin: int, end: int) -> Figure:
     quanta = gross = estimated = manual = below = above = revision = 0
     covered, flags, is_known, is_closed = 0, made.flags, True, True
+    since, until = span[:2]
     for cells, factor, (meter, _) in zip(parts, made.factors, made.terms, strict=True):
         where = np.flatnonzero(cells.known[0, begin:end]) + begin
         is_closed = is_closed and bool(cells.closed[begin:end].all())
@@ -152,6 +162,8 @@ def _figure(parts: Sequence[Cells], made: Made, span: Span, begin: int, end: int
             is_known = False
             continue
         first, last = int(where[0]), int(where[-1])
+        covers = cells.covers(0, first, last)
+        since, until = max(since, covers[0]), min(until, covers[1])
         size = abs(factor)
         whole = {name: int(values[0, first : last + 1].sum()) for name, values in cells.amounts.items()}
         quanta += factor * whole["total"]
@@ -172,7 +184,7 @@ def _figure(parts: Sequence[Cells], made: Made, span: Span, begin: int, end: int
         flags |= f.NEGATIVE
     return Figure(
         span, quanta if is_known else None, gross, estimated, manual, below, above,
-        Fraction(min(covered, length), length), revision, flags, is_closed and bool(parts),
+        Fraction(min(covered, length), length), revision, flags, is_closed and bool(parts), since, until,
     )  # fmt: skip
 
 
@@ -211,6 +223,8 @@ def sum_of(figures: Sequence[Figure], span: Span) -> Figure:
         max((each.revision for each in figures), default=0),
         flags,
         bool(figures) and all(each.is_closed for each in figures),
+        min((each.since for each in known), default=span.first),
+        max((each.until for each in known), default=span.first),
     )
 
 

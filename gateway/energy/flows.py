@@ -2,9 +2,14 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Final
 
 from config.energy_meters import Meter, children, fraction
-from gateway.energy.query import Answer, Query
+from gateway.energy.figures import Answer, Figure
+from gateway.energy.query import Query
+
+_APART: Final = Fraction(1, 100)
+"""Of a running day all meters were never read at one moment; more than this is another time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,8 @@ class Flows:
     """Meters whose children found more than they: the surplus, which no stream can show."""
     unknown: tuple[str, ...]
     """Meters of which nothing is known; their streams are left out, and so is their parent's rest."""
+    partly: tuple[str, ...]
+    """Meters read for another time than the meter before them; the stream is so far, the rest is left out."""
 
 
 def flows_of(query: Query, medium: str, first: int, last: int, subject: str = "") -> Flows:
@@ -53,14 +60,15 @@ def flows_of(query: Query, medium: str, first: int, last: int, subject: str = ""
             unknown.append(name)
         else:
             answers[name] = answer
-    made, over = [], []
+    made, over, partly = [], [], []
     for name in list(answers):
         made += _into(query, name, first, last, unknown)
-        streams, surplus = _from(query, name, answers)
+        streams, surplus, others = _from(query, name, answers)
         made += streams
         over += surplus
+        partly += others
     units = sorted({each.unit for each in answers.values()})
-    return Flows(units[0] if units else "", tuple(made), tuple(over), tuple(unknown))
+    return Flows(units[0] if units else "", tuple(made), tuple(over), tuple(unknown), tuple(partly))
 
 
 def _into(query: Query, name: str, first: int, last: int, unknown: list[str]) -> list[Flow]:
@@ -94,11 +102,12 @@ def _wanted(chosen: dict[str, Meter], subject: str) -> set[str]:
     }
 
 
-def _from(query: Query, name: str, answers: dict[str, Answer]) -> tuple[list[Flow], list[Flow]]:
+def _from(query: Query, name: str, answers: dict[str, Answer]) -> tuple[list[Flow], list[Flow], list[str]]:
+    """Return the streams behind a meter, the surplus of those, and which were read for another time."""
     whole = answers[name]
     behind = children(query.meters, name)
     if not behind:
-        return [], []
+        return [], [], []
     measured = whole.amount(whole.total) or Fraction(0)
     parts = [(each, answers[each]) for each in behind if each in answers]
     made = [
@@ -106,13 +115,22 @@ def _from(query: Query, name: str, answers: dict[str, Answer]) -> tuple[list[Flo
         for each, part in parts
         if (amount := part.amount(part.total)) is not None and amount > 0
     ]
-    if len(parts) < len(behind):
-        return made, []  # a rest that holds an unknown meter's share is no loss
+    length = max(1, whole.total.until - whole.total.since)
+    apart = {each: Fraction(_apart(whole.total, part.total), length) for each, part in parts}
+    others = [each for each, share in apart.items() if share > _APART]
+    if others or len(parts) < len(behind):
+        return made, [], others  # a rest that holds the share of a meter not read is no loss
     found = sum((part.amount(part.total) or Fraction(0) for _, part in parts), Fraction(0))
     rest = measured - found
     limit = query.meters[name].options.unaccounted
     open_ = sum((max(p.total.below, p.total.above) * p.quantum for _, p in parts), Fraction(0))
     open_ += max(whole.total.below, whole.total.above) * whole.quantum
+    open_ += max(apart.values()) * abs(measured)
     is_alarm = limit is not None and abs(rest) > fraction(limit) / 100 * abs(measured) + open_
     flow = Flow(name, "", abs(rest), abs(rest) / measured if measured else None, is_alarm)
-    return ([*made, flow], []) if rest >= 0 else (made, [flow])
+    return ([*made, flow], [], []) if rest >= 0 else (made, [flow], [])
+
+
+def _apart(a: Figure, b: Figure) -> int:
+    """Return the time that only one of two figures is of, ns."""
+    return abs(a.since - b.since) + abs(a.until - b.until)

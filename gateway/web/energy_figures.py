@@ -18,7 +18,6 @@ MOST_ROWS: Final = 3_000
 PLACES: Final = 6
 """Of amounts: a millionth of the books' unit, finer than the quantum of nearly every meter."""
 _MS: Final = 1_000_000
-_NEARLY_ALL: Final = Fraction(95, 100)
 NOTHING_COVERED: Final = Fraction(0)
 
 
@@ -85,13 +84,10 @@ def load(accounts: Accounts, asked: Asked) -> Found:
 def load_of(answer: Answer) -> Found:
     """Return the mean power in an answer."""
     values: list[Fraction | None] = []
-    known = [i for i, each in enumerate(answer.figures) if each.quanta is not None]
-    for i, each in enumerate(answer.figures):
+    for each in answer.figures:
         amount, long = answer.amount(each), each.span.last - each.span.first
-        # The first and the last interval may hold energy of a part of their time only: that is no mean of it.
-        is_edge = bool(known) and i in (known[0], known[-1])
-        is_part = is_edge and each.covered < _NEARLY_ALL
-        values.append(None if amount is None or is_part else amount * HOUR_NS / long)
+        # Energy of a part of an interval's time is no mean of the interval.
+        values.append(amount * HOUR_NS / long if amount is not None and each.is_whole else None)
     told = [each for each in values if each is not None]
     mean = sum(told, Fraction(0)) / len(told) if told else None
     unit = "kW" if answer.unit == "kWh" else f"{answer.unit}/h"

@@ -194,6 +194,8 @@ class EnergyFlows(Answer):
     """Meters whose children found more than they: no stream can show that."""
     unknown: list[str]
     """Meters of which nothing is known in this period."""
+    partly: list[str]
+    """Meters read for another time than the meter before them, of which no rest is told then."""
 
 
 class CarbonLine(Answer):

@@ -91,6 +91,7 @@ def flow_told(flows: Flows) -> EnergyFlows:
         flows=[_told(each) for each in flows.flows],
         over=[_told(each) for each in flows.over],
         unknown=list(flows.unknown),
+        partly=list(flows.partly),
     )
 
 

@@ -173,14 +173,17 @@ def _how(earlier: Sequence[str]) -> str:
 def measure(request: pytest.FixtureRequest) -> Any:
     """Return `record_measure(measured, row=…)`: what a test measured for a row of its.
 
-    Said more than once for a row, each is shown.
+    Said more than once for a row, each is shown; with `so_far` only the last: a test of many examples counts.
     """
     rows = rows_of(request.node)
 
-    def record(measured: str, row: str | None = None) -> None:
+    def record(measured: str, row: str | None = None, *, so_far: bool = False) -> None:
         name = row or rows[0]
         assert name in rows, f"{name} is not a row of this test"
         assert "|" not in measured
-        request.node.user_properties.append(("measure", (name, measured)))
+        told = request.node.user_properties
+        if so_far:
+            told[:] = [each for each in told if each[0] != "measure" or each[1][0] != name]
+        told.append(("measure", (name, measured)))
 
     return record

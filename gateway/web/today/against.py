@@ -25,16 +25,18 @@ def paired(
         at = local(figure.span.first)
         return at.hour, at.minute, at.fold
 
-    earlier = {clock(each): j for j, each in enumerate(before) if then[j] is not None}
+    earlier = {clock(each): j for j, each in enumerate(before) if then[j] is not None and each.is_whole}
     over = over_of(accounts, today, now)
     found = [(i, earlier[key]) for i in over if (key := clock(today[i])) in earlier]
     return found if found and Fraction(len(found), len(over)) >= _ENOUGH else []
 
 
 def over_of(accounts: Accounts, today: Sequence[Figure], now: Known) -> list[int]:
-    """Return the quarters that are over and known."""
+    """Return the quarters that are over and known to their end: a meter may not have been read since."""
     at = accounts.now()
-    return [i for i, each in enumerate(today) if now[i] is not None and each.span.last <= at]
+    return [
+        i for i, each in enumerate(today) if now[i] is not None and each.is_whole and each.span.last <= at
+    ]
 
 
 def against(day: Earlier, now: Fraction | None, then: Fraction | None, places: int) -> TodayAgainst:

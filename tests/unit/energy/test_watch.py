@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from connectors import Kind, TagTable
+from gateway.energy.balance import balance
 from gateway.energy.watch import SOURCE, Turned, Watch, say
 from tests.unit.energy.lab import MINUTE, Lab, plant_of
 
@@ -28,6 +29,7 @@ class Site:
         self.start = self.lab.at("2026-03-06T08:00")
         self.total = dict.fromkeys(TAGS, 0.0)
         self.minute = 0
+        self.silent: set[str] = set()
         self.tags = TagTable()
         self.watch = self.watching()
 
@@ -41,7 +43,9 @@ class Site:
         turned, waiting = [], []
         for _ in range(minutes):
             now = self.start + self.minute * MINUTE
-            waiting += [self.lab.delivery(name, [now], [self.total[name]]) for name in TAGS]
+            waiting += [
+                self.lab.delivery(name, [now], [self.total[name]]) for name in TAGS if name not in self.silent
+            ]
             for name, share in (("main", 1.0), ("press", 0.5), ("oven", 0.5 - lost)):
                 self.total[name] = round(self.total[name] + kwh * share, 6)
             if self.minute % every == 0:
@@ -82,6 +86,19 @@ def test_a_balance_alarm_begins_with_the_second_bad_hour_and_ends_with_the_secon
 
 def test_one_bad_hour_between_good_ones_is_no_alarm(site: Site) -> None:
     assert site.run(61, every=15) + site.run(60, lost=0.3, every=15) + site.run(180, every=15) == []
+
+
+def test_a_meter_that_stopped_within_an_hour_is_no_loss(site: Site) -> None:
+    site.run(61 + 30, every=15)
+    site.silent = {"oven"}
+    assert site.run(180, every=5) == []
+    told = site.told()
+    assert "s/_energy/balance/main/unaccounted" not in told
+    (hour,) = balance(site.lab.query, "main", "60min", site.start + HOUR, site.start + 2 * HOUR)
+    assert hour.measured == 60
+    assert hour.found is not None
+    assert hour.found < 60
+    assert (hour.unaccounted, hour.share, hour.is_alarm) == (None, None, False)
 
 
 def test_each_judged_hour_tells_its_share_and_the_alarm_as_tags(site: Site) -> None:

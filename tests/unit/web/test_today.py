@@ -200,6 +200,29 @@ def test_energy_is_compared_up_to_the_same_time_of_day_with_yesterday_and_the_sa
         assert against["part"] == pytest.approx(LEVEL[0] / LEVEL[back] - 1, abs=1e-4)
 
 
+@pytest.mark.parametrize("name", ["energy", "cost", "coal", "co2"])
+def test_a_quarter_read_for_a_part_of_its_time_is_compared_with_no_whole_one(
+    tmp_path: Path, name: str
+) -> None:
+    # The quarter from 13:45 is over; the newest readings are of 13:50.
+    found = Office(tmp_path, is_lost=lambda _name, back, minute: back == 0 and minute > 13 * 60 + 50)
+    figure = found.figure(name)
+    assert figure["until"] == found.midnight // 10**6 + (13 * 60 + 45) * 60_000
+    for against in figure["against"]:
+        assert against["part"] == pytest.approx(LEVEL[0] / LEVEL[BEFORE[against["day"]]] - 1, abs=1e-4)
+
+
+def test_a_mean_of_a_part_of_an_hour_is_no_mean_of_it(tmp_path: Path) -> None:
+    found = Office(tmp_path, is_lost=lambda _name, back, minute: back == 0 and minute > 13 * 60 + 58)
+    first = found.midnight // 10**6
+    told = found.get(
+        f"energy/figures?subject=s&metric=load&interval=60min&start={first}&end={first + 86_400_000}"
+    )
+    rows = [row["value"] for row in told["rows"]]
+    assert float(rows[12]) == pytest.approx(kw(12 * 60, 0), abs=0.5)
+    assert rows[13] is None
+
+
 @pytest.mark.parametrize("name", ["cost", "coal", "co2"])
 def test_what_follows_the_energy_differs_as_it_does(office: Office, name: str) -> None:
     # On days of the same hours and factors these are in proportion to the energy, whatever price or factor.

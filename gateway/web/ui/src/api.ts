@@ -338,6 +338,7 @@ export interface EnergyFlows {
   flows: EnergyFlow[];
   over: EnergyFlow[];
   unknown: string[];
+  partly: string[];
 }
 
 export interface EnergyMedium {

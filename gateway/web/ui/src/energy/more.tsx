@@ -142,6 +142,7 @@ function Flow({ plant, choice }: { plant: EnergyPlant; choice: Choice }) {
   return (
     <>
       {found.unknown.length > 0 && <p class="notice" role="note"><Mark tone="look" /> {t("energy.unmeasured", { which: found.unknown.map(nameOf).join(t("figure.comma")) })}</p>}
+      {found.partly.length > 0 && <p class="notice" role="note"><Mark tone="look" /> {t("energy.partly", { which: found.partly.map(nameOf).join(t("figure.comma")) })}</p>}
       {found.over.map((each) => <p class="notice" role="note" key={each.source}><Mark tone="look" /> {t("energy.over", { meter: nameOf(each.source), value: exact(each.value), unit: unitWord(found.unit) })}</p>)}
       {found.flows.length === 0 ? <p class="empty">{t("energy.no_flow")}</p> : (
         <>
