@@ -25,6 +25,8 @@ MOST_LISTENERS: Final = 100
 MOST_TAGS: Final = 300
 """A screen shows some forty; a listener watches what it shows."""
 PERIOD_S: Final = 1.0
+_SAME: Final = b"event: same\ndata: {}\n\n"
+"""Nothing changed: a browser can tell a quiet plant from a cable that was pulled."""
 
 
 class Full(Exception):
@@ -100,19 +102,24 @@ class Events:
                         await self._ticked.wait()
             if self._is_over():
                 return
+            is_told = False
             if devices and (changed := [b for p, b in self._devices.items() if known.get(p) is not b]):
                 known = self._devices
                 yield b"event: devices\ndata: [" + b",".join(changed) + b"]\n\n"
+                is_told = True
             # Behind the devices: a view that knows the state knows what it is of.
             if self._head != head:
                 head = self._head
                 yield b"event: state\ndata: " + head + b"\n\n"
+                is_told = True
             values = self._view.values
             now = np.stack([self._view.of(c, tags) for c in (values.time, values.arrived, values.value)])
             moved = tags[(now != seen).any(axis=0)].tolist()
             seen = now
             if moved:
                 yield b"event: values\ndata: [" + b",".join(self._piece(each) for each in moved) + b"]\n\n"
+            elif not is_told:
+                yield _SAME
 
     async def _run(self) -> None:
         try:

@@ -1,11 +1,15 @@
 """The Live view's watch lists, and what it shows while nobody answers."""
 
 import re
+import subprocess
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.stage import Stage, complaints, window
+from tests.processes import ROOT, free_port, python, started, wait_for
 
 pytestmark = [pytest.mark.system, pytest.mark.server, pytest.mark.timeout(180)]
 
@@ -83,6 +87,38 @@ def test_a_list_names_what_the_plant_no_longer_has_and_an_empty_one_says_how_to_
         page.keyboard.type("Empty one")
         page.keyboard.press("Enter")
         expect(page.locator(".empty")).to_contain_text("No tag in this list yet")
+
+
+def test_a_network_that_swallows_everything_is_told_and_found_again(
+    shown: Stage, browser: Browser, tmp_path: Path
+) -> None:
+    """A cable that was pulled ends no connection: neither side hears anything more."""
+    line, control = free_port(), free_port()
+    order = python("-m", "gateway", "lab", "tell", str(control))
+    proxied = (
+        "lab",
+        "proxy",
+        "--to",
+        urlsplit(shown.url).netloc,
+        "--listen",
+        str(line),
+        "--control",
+        str(control),
+    )
+    with (
+        started("proxy", python("-m", "gateway", *proxied), tmp_path) as proxy,
+        window(browser, "en") as context,
+    ):
+        wait_for(lambda: proxy.said("control port"), "the proxy", 30)
+        page = context.new_page()
+        opened(page, f"http://127.0.0.1:{line}/", "meter_")
+        expect(page.locator(".frame.stale")).to_have_count(0)
+        subprocess.run([*order, "black_hole=true"], cwd=ROOT, check=True)
+        expect(page.locator(".frame.stale")).to_be_visible()
+        expect(page.locator(".banner")).to_contain_text("Below is what was known before")
+        expect(page.locator(".scroll .row").first).to_contain_text("meter_")
+        subprocess.run([*order, "black_hole=false"], cwd=ROOT, check=True)
+        expect(page.locator(".frame.stale")).to_have_count(0, timeout=60_000)
 
 
 def test_what_was_known_stays_while_nobody_answers_and_goes_on_by_itself(

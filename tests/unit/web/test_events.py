@@ -46,6 +46,18 @@ async def test_a_listener_hears_states_once_and_then_only_what_changed(plant: Pl
     await listening.aclose()
 
 
+async def test_who_hears_of_no_change_hears_so_at_every_look(plant: Plant) -> None:
+    """Else a browser could not tell a quiet plant from a network that broke off."""
+    (number,) = plant.announce(tag("cz/a/l/d/x"))
+    plant.put(number, 1.0)
+    listening = Events(plant, QUICK).listen(np.array([number], np.int32), devices=True)
+    await heard(listening, "values")
+    assert await heard(listening, "same", 3) == [{}, {}, {}]
+    plant.put(number, 2.0, time=T0 + 10**9)
+    await heard(listening, "values")
+    await listening.aclose()
+
+
 async def test_a_page_is_told_what_a_listener_hears_first_and_all_who_ask_share_a_look(plant: Plant) -> None:
     plant.add_link("meters")
     (number,) = plant.announce(tag("cz/a/l/d/x"))

@@ -25,6 +25,8 @@ export type Connection = "opening" | "open" | "lost";
 export const connection = observable<Connection>("opening");
 
 const MINUTE = 60;
+/** The stream says something once a second; a network that broke off says nothing, nor does the browser. */
+const SILENT_MS = 15_000;
 let clockAhead = first.heard ? first.heard.state.strip.now - Date.now() : 0;
 /** What came with the page is not drawn a second time. */
 let drawn = JSON.stringify(first.heard?.state);
@@ -32,6 +34,7 @@ let source: EventSource | null = null;
 let watchedTags: number[] = [];
 let watchesDevices = false;
 let timer = 0;
+let silence = 0;
 
 /** The gateway's clock, ms. */
 export const now = (): number => Date.now() + clockAhead;
@@ -45,13 +48,24 @@ export function watch(tags: number[], withDevices: boolean): void {
   timer = window.setTimeout(open, source ? 150 : 0);
 }
 
+function heard(): void {
+  window.clearTimeout(silence);
+  silence = window.setTimeout(() => {
+    connection.set("lost");
+    open();
+  }, SILENT_MS);
+}
+
 function open(): void {
   source?.close();
   source = null;
+  window.clearTimeout(silence);
   if (document.hidden || !may("read")) return;
   const query = new URLSearchParams({ tags: watchedTags.slice(0, 300).join(","), devices: String(watchesDevices) });
   source = new EventSource(`api/events?${query}`);
   source.onopen = () => connection.set("open");
+  heard();
+  for (const kind of ["state", "devices", "values", "same"]) source.addEventListener(kind, heard);
   source.onerror = () => {
     connection.set("lost");
     // A browser gives up for good after an answer that is no stream, e.g. while the process starts again.
