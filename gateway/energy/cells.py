@@ -43,15 +43,16 @@ class Cells:
     revision: NDArray[np.uint16]
     closed: NDArray[np.bool_]
     """Cells of a closed period, (cells,)."""
-    began: Integers
-    """Time of each meter's first reading, ns, (meters,); -1: none, or every boundary is known."""
-    reached: Integers
-    """The same of its newest."""
+    since: Integers
+    """From when, ns, a cell's amount was read: its beginning, or the meter's first reading within it …"""
+    until: Integers
+    """… until when: its end, or the newest reading; `since` of a cell that is not known. (meters, cells)."""
 
-    def covers(self, row: int, first: int, last: int) -> tuple[int, int]:
-        """Return from when to when, ns, a meter's amount in the cells from `first` to `last` was read."""
-        end, reached = int(self.time[last + 1]), int(self.reached[row])
-        return max(int(self.time[first]), int(self.began[row])), min(end, reached) if reached >= 0 else end
+    @property
+    def whole(self) -> NDArray[np.bool_]:
+        """Tell of each cell whether it was read from end to end."""
+        is_whole: NDArray[np.bool_] = (self.since == self.time[:-1]) & (self.until == self.time[1:])
+        return self.known & is_whole
 
 
 def by_day(
@@ -118,10 +119,16 @@ def cut(cells: Cells, moments: Iterable[int]) -> Cells:
 
 
 def _cut(cells: Cells, i: int, moment: int) -> Cells:
-    passed, length = moment - int(cells.time[i]), int(cells.time[i + 1] - cells.time[i])
+    # What was read lies between the readings, which may be less than the cell.
+    since, until = cells.since[:, i], cells.until[:, i]
+    middle = np.clip(moment, since, until)
+    shares = list(zip((middle - since).tolist(), np.maximum(1, until - since).tolist(), strict=True))
 
     def halves(values: Integers) -> tuple[Integers, Integers]:
-        left = [(2 * int(each) * passed + length) // (2 * length) for each in values.tolist()]
+        left = [
+            (2 * int(each) * passed + length) // (2 * length)
+            for each, (passed, length) in zip(values.tolist(), shares, strict=True)
+        ]
         first = np.array(left, np.int64)
         return first, values - first
 
@@ -140,18 +147,19 @@ def _cut(cells: Cells, i: int, moment: int) -> Cells:
     flags = twice(cells.flags)
     flags[:, i : i + 2] |= np.where(cells.known[:, i : i + 1], GAP, 0).astype(np.uint16)
     peak = put(cells.peak, np.full(len(total), -1), np.full(len(total), -1))
+    known = put(cells.known, cells.known[:, i] & (since < middle), cells.known[:, i] & (middle < until))
     return Cells(
         np.insert(cells.time, i + 1, moment),
         amounts,
-        twice(cells.known),
+        known,
         np.insert(cells.below, i + 1, below, axis=1),
         np.insert(cells.above, i + 1, above, axis=1),
         peak,
         flags,
         twice(cells.revision),
         np.insert(cells.closed, i, cells.closed[i]),
-        cells.began,
-        cells.reached,
+        put(cells.since, since, middle),
+        put(cells.until, middle, until),
     )
 
 
@@ -211,9 +219,12 @@ def _cells(
     amounts = {name: np.where(known, np.diff(slots[name].astype(np.int64), axis=1), 0) for name in AMOUNTS}
     flags = np.where(known, slots["flags"][:, 1:], 0).astype(np.uint16)
     below, above = slots["below"].astype(np.int64), slots["above"].astype(np.int64)
-    began, reached = _add_ends(
+    since = np.tile(time[:-1], (len(numbers), 1))
+    until = np.where(known, time[1:], since)
+    _add_ends(
         db, numbers, time, slots, closing=closing,
         is_known=is_known, known=known, amounts=amounts, flags=flags, below=below, above=above,
+        since=since, until=until,
     )  # fmt: skip
     return Cells(
         time,
@@ -225,8 +236,8 @@ def _cells(
         flags,
         np.where(known, np.maximum(slots["revision"][:, 1:], slots["revision"][:, :-1]), 0).astype(np.uint16),
         np.zeros(len(time) - 1, np.bool_),
-        began,
-        reached,
+        since,
+        until,
     )
 
 
@@ -243,14 +254,12 @@ def _add_ends(
     flags: NDArray[np.uint16],
     below: Integers,
     above: Integers,
-) -> tuple[Integers, Integers]:
-    """Fill the cells a meter's first and newest reading lie in: from that reading on, and up to it.
-
-    Return the times of both.
-    """
-    began, reached = np.full((2, len(numbers)), -1, np.int64)
+    since: Integers,
+    until: Integers,
+) -> None:
+    """Fill the cells a meter's first and newest reading lie in: from that reading on, and up to it."""
     if is_known.all() or not len(time):
-        return began, reached
+        return
     some = f"IN ({','.join(str(int(n)) for n in numbers)})" if len(numbers) <= _MANY else "IS NOT NULL"
     if closing is None:
         blobs = dict(db.execute(f"SELECT id, ends FROM meters WHERE id {some}"))  # noqa: S608
@@ -259,9 +268,8 @@ def _add_ends(
         blobs = dict(db.execute(told, (closing,)))
     there = np.flatnonzero([number in blobs for number in numbers])
     if not len(there):
-        return began, reached
+        return
     ends = np.frombuffer(b"".join(blobs[numbers[row]] for row in there.tolist()), ENDS)
-    began[there], reached[there] = ends["first"], ends["time"]
     # The cell of the newest reading begins at a boundary that is known and ends at one that is not yet.
     cell = np.searchsorted(time, ends["time"]) - 1
     within = (cell >= 0) & (cell < len(time) - 1)
@@ -271,6 +279,7 @@ def _add_ends(
     for name in AMOUNTS:
         amounts[name][rows, at] = new[name] - slots[name][rows, at]
     known[rows, at] = True
+    until[rows, at] = new["time"]
     flags[rows, at] = new["open_flags"] | (slots["flags"][rows, at + 1] & (MISSING - 1))
     below[rows, at + 1] = above[rows, at + 1] = new["width"]
     # That of the first reading begins at one that never was, and ends at the first there is, or nowhere yet.
@@ -287,9 +296,10 @@ def _add_ends(
         amounts[name][rows, at] = end - begun
     is_filled = has_end | (is_short & (old["time"] > old["first"]))
     known[rows, at] = is_filled
+    since[rows, at] = old["first"]
+    until[rows, at] = np.where(has_end, time[at + 1], np.where(is_filled, old["time"], old["first"]))
     so_far = slots["flags"][rows, at + 1] & (MISSING - 1)
     flags[rows, at] = np.where(has_end, so_far, so_far | old["open_flags"])
     below[rows, at] = above[rows, at] = old["first_width"]
     short = rows[~has_end], at[~has_end] + 1
     below[short] = above[short] = old["width"][~has_end]
-    return began, reached

@@ -27,17 +27,20 @@ class Pieces(NamedTuple):
     estimated: NDArray[Any]
     manual: NDArray[Any]
     known: NDArray[np.bool_]
-    """Every term is known."""
+    """Every term is known …"""
+    whole: NDArray[np.bool_]
+    """… and was read from end to end."""
 
 
 def pieces_of(parts: Sequence[Cells], made: Made, span: Span) -> Pieces:
     """Return what each cell of a span holds, from the cells of each term; both ends are boundaries."""
     time = parts[0].time
     within = slice(*np.searchsorted(time, [span.first, span.last]).tolist())
-    known = np.ones(len(time[within]), np.bool_)
+    known, whole = np.ones((2, len(time[within])), np.bool_)
     sums: list[NDArray[Any]] = [np.zeros(len(known), np.int64) for _ in _AMOUNTS]
     for cells, factor in zip(parts, made.factors, strict=True):
         known &= cells.known[0, within]
+        whole &= cells.whole[0, within]
         for i, name in enumerate(_AMOUNTS):
             column: NDArray[Any] = cells.amounts[name][0, within]
             size = factor if name == "total" else abs(factor)
@@ -47,4 +50,4 @@ def pieces_of(parts: Sequence[Cells], made: Made, span: Span) -> Pieces:
     quanta, estimated, manual = (np.where(known, each, 0) for each in sums)
     start = time[within]
     width = time[within.start + 1 : within.stop + 1] - start
-    return Pieces(made, start, width, quanta, estimated, manual, known)
+    return Pieces(made, start, width, quanta, estimated, manual, known, whole)

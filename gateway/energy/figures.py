@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,8 @@ from gateway.energy.accounts.state import Integers
 from gateway.energy.cells import Cells
 from gateway.energy.periods import HOUR_NS, QUARTER_NS, Interval, Span
 from gateway.energy.virtual import Made
+
+_SCANS_APART: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +45,23 @@ class Figure:
     since: int
     """Every meter was read from here …"""
     until: int
-    """… to here, ns: of what lies outside it `quanta` holds no more than a part, or nothing."""
+    """… to here, ns …"""
+    read: int
+    """… and between the two for so long, ns: of the meter that was read least."""
 
     @property
     def is_whole(self) -> bool:
-        """Tell whether it is of all its interval, and not from a first reading on or up to a newest."""
-        return self.quanta is not None and self.since <= self.span.first and self.until >= self.span.last
+        """Tell whether it is of all its interval: no meter began or stopped within it, or missed some of it.
+
+        What passed between two readings is known, however long nobody read between them.
+        """
+        is_known = self.quanta is not None and not self.flags & f.UNKNOWN
+        return is_known and self.read >= self.span.last - self.span.first
+
+    def apart(self, other: "Figure") -> Fraction:
+        """Return the time only one of two figures was read for, as a share of this one's."""
+        ends = abs(self.since - other.since) + abs(self.until - other.until)
+        return Fraction(max(ends, abs(self.read - other.read)), max(1, self.read))
 
     @property
     def measured(self) -> int:
@@ -143,29 +156,32 @@ def figures_of(parts: Sequence[Cells], made: Made, spans: Sequence[Span]) -> lis
     if not spans:
         return []
     begins, ends = edges(parts[0].time, spans)
+    alike = _alike(parts, made)
     return [
-        _figure(parts, made, span, int(begin), int(end))
+        _figure(parts, made, span, slice(int(begin), int(end)), alike)
         for span, begin, end in zip(spans, begins, ends, strict=True)
     ]
 
 
-def _figure(parts: Sequence[Cells], made: Made, span: Span, begin: int, end: int) -> Figure:
+def _figure(
+    parts: Sequence[Cells], made: Made, span: Span, within: slice, alike: NDArray[np.bool_]
+) -> Figure:
     quanta = gross = estimated = manual = below = above = revision = 0
     covered, flags, is_known, is_closed = 0, made.flags, True, True
-    since, until = span[:2]
+    since, until, read = *span[:2], span.last - span.first
     for cells, factor, (meter, _) in zip(parts, made.factors, made.terms, strict=True):
-        where = np.flatnonzero(cells.known[0, begin:end]) + begin
-        is_closed = is_closed and bool(cells.closed[begin:end].all())
+        where = np.flatnonzero(cells.known[0, within] & alike[within]) + within.start
+        is_closed = is_closed and bool(cells.closed[within].all())
         if meter.overdue_from is not None and span.last > meter.overdue_from:
             flags |= f.OVERDUE
         if not len(where):
             is_known = False
             continue
         first, last = int(where[0]), int(where[-1])
-        covers = cells.covers(0, first, last)
-        since, until = max(since, covers[0]), min(until, covers[1])
+        since, until = max(since, int(cells.since[0, first])), min(until, int(cells.until[0, last]))
+        read = min(read, int((cells.until[0, where] - cells.since[0, where]).sum()))
         size = abs(factor)
-        whole = {name: int(values[0, first : last + 1].sum()) for name, values in cells.amounts.items()}
+        whole = {name: int(values[0, where].sum()) for name, values in cells.amounts.items()}
         quanta += factor * whole["total"]
         gross += size * whole["total"]
         estimated += size * whole["estimated"]
@@ -175,8 +191,8 @@ def _figure(parts: Sequence[Cells], made: Made, span: Span, begin: int, end: int
         below += size * (low if factor > 0 else high)
         above += size * (high if factor > 0 else low)
         covered += whole["covered"]
-        flags |= int(np.bitwise_or.reduce(cells.flags[0, begin:end]))
-        revision = max(revision, int(cells.revision[0, begin:end].max()))
+        flags |= int(np.bitwise_or.reduce(cells.flags[0, within]))
+        revision = max(revision, int(cells.revision[0, within].max()))
     if all(factor > 0 for factor in made.factors):
         below = min(below, quanta)
     length = max(1, (span.last - span.first) * len(parts))
@@ -185,7 +201,24 @@ def _figure(parts: Sequence[Cells], made: Made, span: Span, begin: int, end: int
     return Figure(
         span, quanta if is_known else None, gross, estimated, manual, below, above,
         Fraction(min(covered, length), length), revision, flags, is_closed and bool(parts), since, until,
+        read,
     )  # fmt: skip
+
+
+def _alike(parts: Sequence[Cells], made: Made) -> NDArray[np.bool_]:
+    """Tell of each cell whether the terms of a difference were read for the same time, give or take scans.
+
+    What a meter that stopped would have taken away is no energy. Of a sum all is told that is known.
+    """
+    alike = np.ones(len(parts[0].time) - 1, np.bool_)
+    if all(factor > 0 for factor in made.factors):
+        return alike
+    near = _SCANS_APART * max(min(meter.scan, QUARTER_NS) for meter, _ in made.terms)
+    for cells in parts:
+        alike &= cells.known[0]
+        for ends in ("since", "until"):
+            alike &= abs(getattr(cells, ends)[0] - getattr(parts[0], ends)[0]) <= near
+    return alike
 
 
 def total_of(parts: Sequence[Cells], made: Made, figures: Sequence[Figure], span: Span) -> Figure:
@@ -195,7 +228,8 @@ def total_of(parts: Sequence[Cells], made: Made, figures: Sequence[Figure], span
     if not figures or not follows or any(each.quanta is None for each in figures):
         return total
     begins, ends = edges(parts[0].time, [total.span])
-    whole = _figure(parts, made, total.span, int(begins[0]), int(ends[0]))
+    within = slice(int(begins[0]), int(ends[0]))
+    whole = _figure(parts, made, total.span, within, _alike(parts, made))
     return replace(total, below=whole.below, above=whole.above)
 
 
@@ -225,6 +259,7 @@ def sum_of(figures: Sequence[Figure], span: Span) -> Figure:
         bool(figures) and all(each.is_closed for each in figures),
         min((each.since for each in known), default=span.first),
         max((each.until for each in known), default=span.first),
+        sum(each.read for each in known),
     )
 
 
@@ -246,7 +281,7 @@ def peaks_of(parts: Sequence[Cells], made: Made, spans: Sequence[Span]) -> list[
         known, flags, sliding = np.ones(count, np.bool_), made.flags, None
         for cells, factor in zip(parts, made.factors, strict=True):
             energy += factor * cells.amounts["total"][0, cut].reshape(count, -1).sum(axis=1).astype(object)
-            known &= cells.known[0, cut].reshape(count, -1).all(axis=1)
+            known &= cells.whole[0, cut].reshape(count, -1).all(axis=1)
             flags |= int(np.bitwise_or.reduce(cells.flags[0, begin:end], initial=0))
         if len(parts) == 1 and made.factors == [1] and end > begin:
             most = int(parts[0].peak[0, begin:end].max())

@@ -5,11 +5,13 @@ from fractions import Fraction
 from typing import Final
 
 from config.energy_meters import Meter, children, fraction
-from gateway.energy.figures import Answer, Figure
+from gateway.energy.figures import Answer
+from gateway.energy.periods import QUARTER_NS
 from gateway.energy.query import Query
 
 _APART: Final = Fraction(1, 100)
-"""Of a running day all meters were never read at one moment; more than this is another time."""
+"""Meters are not read at one moment; what was read for a time that differs by more leaves no rest."""
+_LATE_SCANS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class Flows:
     unknown: tuple[str, ...]
     """Meters of which nothing is known; their streams are left out, and so is their parent's rest."""
     partly: tuple[str, ...]
-    """Meters read for another time than the meter before them; the stream is so far, the rest is left out."""
+    """Meters not read for some of the time; their stream is so far, a rest beside it is left out."""
 
 
 def flows_of(query: Query, medium: str, first: int, last: int, subject: str = "") -> Flows:
@@ -115,11 +117,10 @@ def _from(query: Query, name: str, answers: dict[str, Answer]) -> tuple[list[Flo
         for each, part in parts
         if (amount := part.amount(part.total)) is not None and amount > 0
     ]
-    length = max(1, whole.total.until - whole.total.since)
-    apart = {each: Fraction(_apart(whole.total, part.total), length) for each, part in parts}
-    others = [each for each, share in apart.items() if share > _APART]
-    if others or len(parts) < len(behind):
-        return made, [], others  # a rest that holds the share of a meter not read is no loss
+    apart = {each: whole.total.apart(part.total) for each, part in parts}
+    if max(apart.values(), default=Fraction(0)) > _APART or len(parts) < len(behind):
+        # A rest that holds the share of a meter not read is no loss.
+        return made, [], sorted({late for each, part in parts if (late := _late(name, whole, each, part))})
     found = sum((part.amount(part.total) or Fraction(0) for _, part in parts), Fraction(0))
     rest = measured - found
     limit = query.meters[name].options.unaccounted
@@ -131,6 +132,8 @@ def _from(query: Query, name: str, answers: dict[str, Answer]) -> tuple[list[Flo
     return ([*made, flow], [], []) if rest >= 0 else (made, [flow], [])
 
 
-def _apart(a: Figure, b: Figure) -> int:
-    """Return the time that only one of two figures is of, ns."""
-    return abs(a.since - b.since) + abs(a.until - b.until)
+def _late(name: str, whole: Answer, part_name: str, part: Answer) -> str:
+    """Return which of two meters was not read for some of the time, by more than they are read apart."""
+    late = min((name, whole), (part_name, part), key=lambda each: each[1].total.read)
+    scan = max(min(meter.scan, QUARTER_NS) for each in (whole, part) for meter, _ in each.made.terms)
+    return late[0] if abs(whole.total.read - part.total.read) > _LATE_SCANS * scan else ""

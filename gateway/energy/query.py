@@ -257,12 +257,20 @@ def _settled(db: sqlite3.Connection, cells: Cells, number: int, closing: int, pe
     for name, values in amounts.items():
         values[:, where] = np.add.reduceat(kept.amounts[name], begins, axis=1)
     known, flags, revision = cells.known.copy(), cells.flags.copy(), cells.revision.copy()
+    since, until = cells.since.copy(), cells.until.copy()
     known[:, where] = np.logical_or.reduceat(kept.known, begins, axis=1)
     flags[:, where] = np.bitwise_or.reduceat(kept.flags, begins, axis=1)
     revision[:, where] = np.maximum.reduceat(kept.revision, begins, axis=1)
+    # Between a first and a newest reading nothing is unknown, so what was read is in one piece.
+    ends = cells.time[where + 1]
+    since[:, where] = np.minimum.reduceat(np.where(kept.known, kept.since, kept.time[1:]), begins, axis=1)
+    until[:, where] = np.maximum.reduceat(np.where(kept.known, kept.until, kept.time[:-1]), begins, axis=1)
+    since[:, where] = np.where(known[:, where], since[:, where], cells.time[where])
+    until[:, where] = np.where(known[:, where], np.minimum(until[:, where], ends), since[:, where])
     return replace(
-        cells, amounts=amounts, known=known, flags=flags, revision=revision, closed=cells.closed | inside
-    )
+        cells, amounts=amounts, known=known, flags=flags, revision=revision, closed=cells.closed | inside,
+        since=since, until=until,
+    )  # fmt: skip
 
 
 def _readings(db: sqlite3.Connection, number: int, first: int, last: int) -> Readings:

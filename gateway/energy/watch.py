@@ -40,7 +40,7 @@ _SETTLED_NS: Final = 15 * MINUTE_NS
 """An hour is judged so long after its end: slow meters have been read by then."""
 _MOST_HOURS: Final = 24
 _TELL_NS: Final = MINUTE_NS
-"""A forecast is told so often."""
+"""A forecast is told, and an hour that is not known yet asked for, so often."""
 
 
 class Turned(NamedTuple):
@@ -87,6 +87,8 @@ class Watch:
         self._facts: dict[str, Facts] = {}
         self._told: dict[str, int] = {}
         self._judged: dict[str, int] = {}
+        self._waits: dict[str, int] = {}
+        """Since when, ns, an hour that is not known yet is not asked for again."""
         self.forecasts: dict[str, Forecast] = {}
         """The running quarter of an hour of each meter with a contract value."""
 
@@ -160,8 +162,16 @@ class Watch:
         first = max(self._judged.get(name, 0), last - _MOST_HOURS * HOUR_NS)
         if first >= last:
             return
+        if now - self._waits.get(name, -_TELL_NS) < _TELL_NS:
+            return
+        hours = balance(self._query, name, "60min", first, last)
+        known = [i for i, hour in enumerate(hours) if hour.unaccounted is not None]
+        # The hours behind the last that is known wait: a slow meter, or one that is away, may still tell.
+        hours = hours[: known[-1] + 1] if known else []
+        if not hours or hours[-1].span.last < last:
+            self._waits[name] = now
         rule = Rule(self._allowed[name], self._allowed[name] * _CALM, HOUR_NS, HOUR_NS)
-        for hour in balance(self._query, name, "60min", first, last):
+        for hour in hours:
             self._judged[name] = hour.span.last
             if hour.share is None:
                 continue

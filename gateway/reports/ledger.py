@@ -87,7 +87,7 @@ def _ledger(ground: Ground, subjects: list[tuple[str, Medium]]) -> Iterator[Row]
             yield Row(
                 (node, name, Moment(span.first), Moment(span.last), answer.unit, *_told(answer, figure))
             )
-        is_whole = all(each.quanta is not None for each in answer.figures)
+        is_whole = all(each.is_whole for each in answer.figures)
         title = Phrase("report.total" if is_whole else "report.total_known")
         yield Row(
             (node, name, title, None, answer.unit, *_told(answer, answer.total, is_total=True)), "total"

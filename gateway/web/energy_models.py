@@ -195,7 +195,7 @@ class EnergyFlows(Answer):
     unknown: list[str]
     """Meters of which nothing is known in this period."""
     partly: list[str]
-    """Meters read for another time than the meter before them, of which no rest is told then."""
+    """Meters not read for some of the time: beside them no unaccounted rest is told."""
 
 
 class CarbonLine(Answer):

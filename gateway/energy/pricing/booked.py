@@ -21,6 +21,8 @@ from gateway.energy.query import NoSuchFigure, Query
 
 MEDIUM: Final = "electricity"
 _PLACES: Final = 40
+_APART: Final = Fraction(1, 100)
+"""Of a bill's time: kvarh and kWh of times that differ by more tell no power factor."""
 """A quantum that does not end is cut here: no line is large enough to show it."""
 
 
@@ -112,7 +114,7 @@ def _peak(pieces: Pieces, bill: Bill) -> Decimal | None:
     within = slice(*np.searchsorted(pieces.start, [bill.first, bill.last]).tolist())
     quarter = pieces.start[within] // QUARTER_NS
     begins = np.flatnonzero(np.append(True, np.diff(quarter) != 0)) if len(quarter) else quarter
-    known = np.logical_and.reduceat(pieces.known[within], begins) if len(quarter) else quarter
+    known = np.logical_and.reduceat(pieces.whole[within], begins) if len(quarter) else quarter
     if not known.any():
         return None
     most = max(np.add.reduceat(pieces.quanta[within], begins)[known].tolist())
@@ -120,13 +122,15 @@ def _peak(pieces: Pieces, bill: Bill) -> Decimal | None:
 
 
 def _whole(query: Query, subject: str, bill: Bill, medium: str) -> Decimal | None:
-    """Return a bill's kvarh; None where nothing of it is known."""
+    """Return a bill's kvarh; None where nothing of it is known, or it is of another time than the kWh."""
     try:
         answer = query.energy(subject, "whole", bill.first, bill.last, medium)
+        active = query.energy(subject, "whole", bill.first, bill.last, MEDIUM)
     except NoSuchFigure:
         return None
     amount = answer.amount(answer.total)
-    return None if amount is None or amount < 0 else _decimal(amount)
+    is_apart = active.total.apart(answer.total) > _APART
+    return None if amount is None or amount < 0 or is_apart else _decimal(amount)
 
 
 __all__ = ["MEDIUM", "Priced", "priced"]

@@ -57,7 +57,7 @@ def _used(query: Query, choices: Choices, run: Run) -> Iterator[Entry]:
         if name in NOT_CARBON or name in _NOT_BURNT:
             continue
         try:
-            yield from whole(query, choices, run.node, name, Span(run.first, run.last))
+            yield from whole(query, choices, run.node, name, Span(run.first, run.last), to_its_end=True)
         except NoSuchFigure:
             if name == "electricity":
                 yield Unknown(name, run.first, run.last, run.node)
@@ -73,7 +73,8 @@ def _output(query: Query, run: Run) -> tuple[Fraction | None, str]:
     if len(counters) != 1:
         return None, ""
     answer = query.energy(counters[0], "whole", run.first, run.last)
-    return answer.amount(answer.total), answer.unit
+    # Of a counter that stopped before the batch did, every piece would carry the footprint of several.
+    return answer.amount(answer.total) if answer.total.is_whole else None, answer.unit
 
 
 def _upstream(entered: Entered | None, unit: str) -> Upstream | None:

@@ -87,11 +87,16 @@ def quantity(answer: Answer, figure: Amount, node: str) -> Quantity:
     )
 
 
-def whole(query: Query, choices: Choices, node: str, medium: str, span: Span) -> Iterator[Entry]:
-    """Yield what is booked of a medium in a stretch, cut where a choice changes. Raises NoSuchFigure."""
+def whole(
+    query: Query, choices: Choices, node: str, medium: str, span: Span, *, to_its_end: bool = False
+) -> Iterator[Entry]:
+    """Yield what is booked of a medium in a stretch, cut where a choice changes. Raises NoSuchFigure.
+
+    With `to_its_end` what is known for a part of the stretch only is not known.
+    """
     for begin, end in pairwise((span.first, *choices.changes(span.first, span.last), span.last)):
         answer = query.energy(node, "whole", begin, end, medium)
-        if answer.total.quanta is None:
+        if answer.total.quanta is None or (to_its_end and not answer.total.is_whole):
             yield Unknown(medium, begin, end, node)
         else:
             yield quantity(answer, answer.total, node)

@@ -132,5 +132,5 @@ class Days:
 def _is_whole(found: object) -> bool:
     """Tell whether every quarter of a day is known; a backlog may still fill what is not."""
     if isinstance(found, Answer):
-        return all(each.quanta is not None for each in found.figures)
-    return isinstance(found, Found) and all(each is not None for each in found.values)
+        return all(each.is_whole for each in found.figures)
+    return isinstance(found, Found) and all(each.is_whole for each in found.answer.figures)
