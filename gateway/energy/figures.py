@@ -272,6 +272,7 @@ def peaks_of(parts: Sequence[Cells], made: Made, spans: Sequence[Span]) -> list[
     begins, ends = edges(time, spans)
     ends -= time[np.minimum(ends, len(time) - 1)] > np.array([each.last for each in spans])
     found = []
+    wholes = [cells.whole[0] for cells in parts]
     for span, begin, end in zip(spans, begins.tolist(), ends.tolist(), strict=True):
         while begin < end and time[begin] % QUARTER_NS:
             begin += 1  # noqa: PLW2901  a quarter of an hour begins on the clock's
@@ -279,9 +280,9 @@ def peaks_of(parts: Sequence[Cells], made: Made, spans: Sequence[Span]) -> list[
         cut = slice(begin, begin + count * per_quarter)
         energy = np.zeros(count, object)
         known, flags, sliding = np.ones(count, np.bool_), made.flags, None
-        for cells, factor in zip(parts, made.factors, strict=True):
+        for cells, whole, factor in zip(parts, wholes, made.factors, strict=True):
             energy += factor * cells.amounts["total"][0, cut].reshape(count, -1).sum(axis=1).astype(object)
-            known &= cells.whole[0, cut].reshape(count, -1).all(axis=1)
+            known &= whole[cut].reshape(count, -1).all(axis=1)
             flags |= int(np.bitwise_or.reduce(cells.flags[0, begin:end], initial=0))
         if len(parts) == 1 and made.factors == [1] and end > begin:
             most = int(parts[0].peak[0, begin:end].max())
