@@ -16,7 +16,8 @@ from gateway.energy.cells import Cells
 from gateway.energy.periods import HOUR_NS, QUARTER_NS, Interval, Span
 from gateway.energy.virtual import Made
 
-_SCANS_APART: Final = 3
+APART: Final = Fraction(1, 100)
+"""Meters are not read at one moment; figures read for times that differ by more are not set side by side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,11 +214,10 @@ def _alike(parts: Sequence[Cells], made: Made) -> NDArray[np.bool_]:
     alike = np.ones(len(parts[0].time) - 1, np.bool_)
     if all(factor > 0 for factor in made.factors):
         return alike
-    near = _SCANS_APART * max(min(meter.scan, QUARTER_NS) for meter, _ in made.terms)
     for cells in parts:
         alike &= cells.known[0]
         for ends in ("since", "until"):
-            alike &= abs(getattr(cells, ends)[0] - getattr(parts[0], ends)[0]) <= near
+            alike &= abs(getattr(cells, ends)[0] - getattr(parts[0], ends)[0]) <= made.near
     return alike
 
 

@@ -2,16 +2,10 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Final
 
 from config.energy_meters import Meter, children, fraction
-from gateway.energy.figures import Answer
-from gateway.energy.periods import QUARTER_NS
+from gateway.energy.figures import APART, Answer
 from gateway.energy.query import Query
-
-_APART: Final = Fraction(1, 100)
-"""Meters are not read at one moment; what was read for a time that differs by more leaves no rest."""
-_LATE_SCANS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +112,7 @@ def _from(query: Query, name: str, answers: dict[str, Answer]) -> tuple[list[Flo
         if (amount := part.amount(part.total)) is not None and amount > 0
     ]
     apart = {each: whole.total.apart(part.total) for each, part in parts}
-    if max(apart.values(), default=Fraction(0)) > _APART or len(parts) < len(behind):
+    if max(apart.values(), default=Fraction(0)) > APART or len(parts) < len(behind):
         # A rest that holds the share of a meter not read is no loss.
         return made, [], sorted({late for each, part in parts if (late := _late(name, whole, each, part))})
     found = sum((part.amount(part.total) or Fraction(0) for _, part in parts), Fraction(0))
@@ -135,5 +129,5 @@ def _from(query: Query, name: str, answers: dict[str, Answer]) -> tuple[list[Flo
 def _late(name: str, whole: Answer, part_name: str, part: Answer) -> str:
     """Return which of two meters was not read for some of the time, by more than they are read apart."""
     late = min((name, whole), (part_name, part), key=lambda each: each[1].total.read)
-    scan = max(min(meter.scan, QUARTER_NS) for each in (whole, part) for meter, _ in each.made.terms)
-    return late[0] if abs(whole.total.read - part.total.read) > _LATE_SCANS * scan else ""
+    near = max(whole.made.near, part.made.near)
+    return late[0] if abs(whole.total.read - part.total.read) > near else ""

@@ -262,11 +262,10 @@ def _settled(db: sqlite3.Connection, cells: Cells, number: int, closing: int, pe
     flags[:, where] = np.bitwise_or.reduceat(kept.flags, begins, axis=1)
     revision[:, where] = np.maximum.reduceat(kept.revision, begins, axis=1)
     # Between a first and a newest reading nothing is unknown, so what was read is in one piece.
-    ends = cells.time[where + 1]
     since[:, where] = np.minimum.reduceat(np.where(kept.known, kept.since, kept.time[1:]), begins, axis=1)
     until[:, where] = np.maximum.reduceat(np.where(kept.known, kept.until, kept.time[:-1]), begins, axis=1)
     since[:, where] = np.where(known[:, where], since[:, where], cells.time[where])
-    until[:, where] = np.where(known[:, where], np.minimum(until[:, where], ends), since[:, where])
+    until[:, where] = np.where(known[:, where], until[:, where], since[:, where])
     return replace(
         cells, amounts=amounts, known=known, flags=flags, revision=revision, closed=cells.closed | inside,
         since=since, until=until,

@@ -11,6 +11,8 @@ from fractions import Fraction
 from config.energy_meters import Meter
 from config.problems import Phrase
 from gateway.energy import flags as f
+from gateway.energy.accounts.walk import MOST_SCANS
+from gateway.energy.periods import QUARTER_NS
 
 
 class NoSuchFigure(ValueError):
@@ -42,6 +44,11 @@ class Made:
     def factors(self) -> list[int]:
         """Return by how much each term's quanta count in the figure's."""
         return [int(times * meter.quantum / self.quantum) for meter, times in self.terms]
+
+    @property
+    def near(self) -> int:
+        """Return how far apart, ns, readings of these meters lie that pass for one moment's."""
+        return MOST_SCANS * max(min(meter.scan, QUARTER_NS) for meter, _ in self.terms)
 
 
 def spelled_out(meters: Mapping[str, Meter], name: str) -> dict[str, Fraction]:

@@ -102,24 +102,23 @@ class Events:
                         await self._ticked.wait()
             if self._is_over():
                 return
-            is_told = False
+            told = []
             if devices and (changed := [b for p, b in self._devices.items() if known.get(p) is not b]):
                 known = self._devices
-                yield b"event: devices\ndata: [" + b",".join(changed) + b"]\n\n"
-                is_told = True
+                told.append(b"event: devices\ndata: [" + b",".join(changed) + b"]\n\n")
             # Behind the devices: a view that knows the state knows what it is of.
             if self._head != head:
                 head = self._head
-                yield b"event: state\ndata: " + head + b"\n\n"
-                is_told = True
+                told.append(b"event: state\ndata: " + head + b"\n\n")
             values = self._view.values
             now = np.stack([self._view.of(c, tags) for c in (values.time, values.arrived, values.value)])
             moved = tags[(now != seen).any(axis=0)].tolist()
             seen = now
             if moved:
-                yield b"event: values\ndata: [" + b",".join(self._piece(each) for each in moved) + b"]\n\n"
-            elif not is_told:
-                yield _SAME
+                pieces = b",".join(self._piece(each) for each in moved)
+                told.append(b"event: values\ndata: [" + pieces + b"]\n\n")
+            for event in told or (_SAME,):
+                yield event
 
     async def _run(self) -> None:
         try:

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from gateway.energy.columns import Pieces
-from gateway.energy.figures import rounded
+from gateway.energy.figures import APART, rounded
 from gateway.energy.periods import HOUR_NS, QUARTER_NS, Span
 from gateway.energy.pricing.amounts import Energy
 from gateway.energy.pricing.bills import Bill, bills_of
@@ -21,8 +21,6 @@ from gateway.energy.query import NoSuchFigure, Query
 
 MEDIUM: Final = "electricity"
 _PLACES: Final = 40
-_APART: Final = Fraction(1, 100)
-"""Of a bill's time: kvarh and kWh of times that differ by more tell no power factor."""
 """A quantum that does not end is cut here: no line is large enough to show it."""
 
 
@@ -129,7 +127,7 @@ def _whole(query: Query, subject: str, bill: Bill, medium: str) -> Decimal | Non
     except NoSuchFigure:
         return None
     amount = answer.amount(answer.total)
-    is_apart = active.total.apart(answer.total) > _APART
+    is_apart = active.total.apart(answer.total) > APART
     return None if amount is None or amount < 0 or is_apart else _decimal(amount)
 
 
